@@ -1,0 +1,1 @@
+"""Simulated universes and the CosmoFlow network family; stand-alone science."""

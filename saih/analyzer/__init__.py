@@ -1,0 +1,1 @@
+"""From records to trends, verdicts and comparisons. Pure."""

@@ -1,0 +1,1 @@
+"""The words of measuring: frozen values and the error family. Plain Python only."""

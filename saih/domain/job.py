@@ -1,0 +1,26 @@
+"""A job: what the launcher asks one set of ranks to do, handed over as a file."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from saih.domain.point import Placement, Point
+
+Task = Literal["generate", "ceilings", "measure"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One task on one placement. ``points`` are worked on in order.
+
+    ``generate`` makes the data sets that the points need, ``ceilings`` measures the machine's best for the
+    placement, ``measure`` runs the points.
+    """
+
+    task: Task
+    sweep_name: str
+    results_folder: str
+    data_folder: str
+    placement: Placement
+    points: tuple[Point, ...]
+    watchdog_s: float = 300.0
+    """A rank that makes no progress for this long ends the job."""

@@ -1,0 +1,102 @@
+"""A point: one problem on one placement, and everything else that decides its run."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from augment.problem import Problem
+from saih.domain.errors import UsageError
+
+SCHEMA_VERSION = 1
+Device = Literal["cpu", "cuda"]
+Exchange = Literal["none", "ddp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where the ranks of a point run and how they divide the work."""
+
+    nodes: int = 1
+    ranks_per_node: int = 1
+    threads_per_rank: int = 1
+    device: Device = "cpu"
+    data_parallel: int = 1
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+
+    def __post_init__(self) -> None:
+        degrees = self.data_parallel * self.tensor_parallel * self.pipeline_parallel
+        if degrees != self.num_ranks:
+            raise UsageError(
+                f"the placement has {self.nodes} nodes x {self.ranks_per_node} ranks = {self.num_ranks} "
+                f"ranks, but data x tensor x pipeline degrees are {self.data_parallel} x "
+                f"{self.tensor_parallel} x {self.pipeline_parallel} = {degrees}",
+                "make both products equal.",
+            )
+
+    @property
+    def num_ranks(self) -> int:
+        """Ranks over all nodes."""
+        return self.nodes * self.ranks_per_node
+
+    @property
+    def label(self) -> str:
+        """Short text such as ``1 node x 2 ranks x 1 thread (cpu)``."""
+        counts = (
+            (self.nodes, "node"),
+            (self.ranks_per_node, "rank"),
+            (self.threads_per_rank, "thread"),
+        )
+        words = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts]
+        return f"{' x '.join(words)} ({self.device})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long to measure: repeat until the median step is known well enough, or the budget is spent."""
+
+    warmup_steps: int = 3
+    min_steps: int = 10
+    max_steps: int = 200
+    relative_width: float = 0.02
+    """Asked full width of the 95 % interval of the median step, relative to the median."""
+    budget_s: float = 20.0
+    """Most seconds of measured steps for one point; warm-up is not counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One problem on one placement; ``point_id`` is the hash of exactly what decides the run."""
+
+    workload: str
+    problem: Problem
+    batch_per_rank: int
+    precision: str
+    exchange: Exchange
+    placement: Placement
+    timing: Timing
+    seed: int
+    schema_version: int = field(default=SCHEMA_VERSION)
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """All that decides the run, as plain JSON values."""
+        return {
+            "schema_version": self.schema_version,
+            "workload": self.workload,
+            "data": dict(self.problem.data),
+            "model": dict(self.problem.model),
+            "batch_per_rank": self.batch_per_rank,
+            "precision": self.precision,
+            "exchange": self.exchange,
+            "placement": asdict(self.placement),
+            "timing": asdict(self.timing),
+            "seed": self.seed,
+        }
+
+    @property
+    def point_id(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of the canonical definition."""
+        text = json.dumps(self.definition, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

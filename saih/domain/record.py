@@ -1,0 +1,116 @@
+"""A record: a point, where it ran, how it ended, and what every step took."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from saih.domain.point import Point
+
+
+class Phase(StrEnum):
+    """A part of a step. The additive phases sum to the step; the hidden ones may overlap them."""
+
+    INPUT_WAIT = "input_wait"
+    FORWARD = "forward"
+    BACKWARD = "backward"
+    COMMUNICATION = "communication"
+    """Exposed gradient exchange: what it adds to the step."""
+    OPTIMIZER = "optimizer"
+    OTHER = "other"
+    INPUT_PRODUCE = "input_produce"
+    """Hidden: host time to read and decode one batch, whoever waited for it."""
+    COMMUNICATION_TOTAL = "communication_total"
+    """Hidden: the whole gradient exchange, overlapped or not."""
+
+
+ADDITIVE_PHASES = (
+    Phase.INPUT_WAIT,
+    Phase.FORWARD,
+    Phase.BACKWARD,
+    Phase.COMMUNICATION,
+    Phase.OPTIMIZER,
+    Phase.OTHER,
+)
+HIDDEN_PHASES = (Phase.INPUT_PRODUCE, Phase.COMMUNICATION_TOTAL)
+
+
+class Outcome(StrEnum):
+    """How an attempt at a point ended. Everything but COMPLETED is shown, never averaged."""
+
+    COMPLETED = "completed"
+    OUT_OF_MEMORY = "out_of_memory"
+    TIMED_OUT = "timed_out"
+    DIVERGED = "diverged"
+    LOST = "lost"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """Durations of the measured steps (no warm-up), and the loss of every step including warm-up.
+
+    ``duration_ns[phase][rank][step]``; ``step_ns[rank][step]`` is the whole step on that rank.
+    ``losses[i]`` is the mean over ranks at the i-th step since the start, warm-up included.
+    """
+
+    duration_ns: Mapping[Phase, tuple[tuple[int, ...], ...]]
+    step_ns: tuple[tuple[int, ...], ...]
+    losses: tuple[float, ...]
+    warmup_steps: int
+
+    @property
+    def num_ranks(self) -> int:
+        """Ranks whose steps were kept."""
+        return len(self.step_ns)
+
+    @property
+    def num_steps(self) -> int:
+        """Measured steps, warm-up not counted."""
+        return len(self.step_ns[0]) if self.step_ns else 0
+
+    @property
+    def slowest_ns(self) -> tuple[int, ...]:
+        """Each step as long as its slowest rank [ns]."""
+        return tuple(max(ranks) for ranks in zip(*self.step_ns, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What was measured on, as text; ``environment_id`` decides whether records may be mixed."""
+
+    facts: Mapping[str, str]
+    """Hardware and software, such as ``cpu_model`` or ``torch``; all take part in the id."""
+    notes: Mapping[str, str]
+    """Facts that may differ between records of one environment, such as the host name."""
+    environment_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptResult:
+    """What one attempt left behind: its outcome, the reason in words, and its steps if it completed."""
+
+    outcome: Outcome
+    reason: str
+    """Empty for a completed attempt; else what happened, on which rank, and what to do."""
+    stop_reason: str
+    """Why measuring stopped, such as ``interval 1.8 % after 24 steps`` or ``budget of 20 s spent``."""
+    steps: Steps | None
+    notes: Mapping[str, str]
+    """Such as ``cache_state``, ``bytes_read``, ``peak_memory_bytes``, ``hosts``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One attempt at one point, complete with where it ran."""
+
+    sweep_name: str
+    point: Point
+    attempt: int
+    environment: Environment
+    result: AttemptResult
+    finished_utc: str
+
+    @property
+    def record_id(self) -> str:
+        """``POINT_ID/attempt-N``: also its place below the sweep's results folder."""
+        return f"{self.point.point_id}/attempt-{self.attempt}"

@@ -1,0 +1,32 @@
+"""A sweep: what the user asks to be measured."""
+
+from dataclasses import dataclass
+
+from augment.ladder import Ladder
+from augment.problem import Problem
+from saih.domain.point import Exchange, Placement, Point, Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """One workload, a base problem, ladders over its axes, placements, and how to measure."""
+
+    name: str
+    workload: str
+    base: Problem
+    ladders: tuple[Ladder, ...]
+    batch_per_rank: int
+    precision: str
+    exchange: Exchange
+    placements: tuple[Placement, ...]
+    timing: Timing
+    seed: int
+    scheduler: str = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DroppedPoint:
+    """A point of a sweep that will not run, and why."""
+
+    point: Point
+    reason: str

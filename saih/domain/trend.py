@@ -1,0 +1,188 @@
+"""What the analyzer says: summaries of points, trends over axes, verdicts, comparisons."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from saih.domain.ceiling import Ceilings
+from saih.domain.interval import Interval
+from saih.domain.point import Point
+from saih.domain.record import Environment, Outcome, Phase
+from saih.domain.sweep import DroppedPoint
+
+
+class Limit(StrEnum):
+    """What holds a point back. The last four are legal answers, not failures of the analysis."""
+
+    COMPUTE = "compute"
+    MEMORY = "memory"
+    INTERCONNECT = "interconnect"
+    INPUT = "input"
+    LAUNCH = "launch/host"
+    CEILING = "at the ceiling"
+    MIXED = "mixed"
+    UNEXPLAINED = "unexplained"
+    UNKNOWN = "no ceilings measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """The verdict at one point. ``shares`` are of the step time and sum to 1."""
+
+    limit: Limit
+    runner_up: Limit | None
+    shares: Mapping[Limit, Interval]
+    evidence: tuple[str, ...]
+    """Sentences with the numbers that the verdict rests on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossCheck:
+    """Whether the network learned during the run."""
+
+    first: float
+    last: float
+    is_learning: bool
+    statement: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointSummary:
+    """One completed point in numbers. Rates are over all ranks."""
+
+    point: Point
+    record_id: str
+    labels: Mapping[str, str]
+    """Axis -> rung label, such as ``{"data": "64^3 x 4", "model": "width 16, depth 1"}``."""
+    axis_sizes: Mapping[str, float]
+    step_ns: Interval
+    phases_ns: Mapping[Phase, Interval]
+    """Median of each phase on the rank that decides each step; hidden phases included."""
+    flops_per_step: float
+    flops_per_s: Interval
+    samples_per_s: Interval
+    share_of_peak: Interval | None
+    """Of the measured ceiling; None without ceilings."""
+    share_of_vendor_peak: Interval | None
+    flops_per_byte: float
+    num_parameters: int
+    dataset_bytes: int
+    stop_reason: str
+    loss: LossCheck
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """One component over one axis: a non-negative sum of named terms, and how far it may be trusted."""
+
+    phase: Phase | None
+    """None for the whole step."""
+    terms: tuple[str, ...]
+    """Such as ``("1", "x", "x log x")``."""
+    coefficients: tuple[float, ...]
+    """In ns, for x normalised by ``scale``."""
+    scale: float
+    residual: float
+    """Root mean square of log(measured/fitted)."""
+    text: str
+    """The law in words, such as ``12.1 ms + 3.4 ms (x / 4096)``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """A fitted or extrapolated value with its 90 % prediction interval."""
+
+    size: float
+    interval: Interval
+    is_extrapolated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check of a trend: passed, failed or unknown (None), with the sentence that says so."""
+
+    name: str
+    passed: bool | None
+    statement: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """How the step and its phases move along one axis, everything else fixed."""
+
+    axis: str
+    size_label: str
+    fixed: str
+    """What the other axes were fixed at, in words."""
+    record_ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    sizes: tuple[float, ...]
+    step_ns: tuple[Interval, ...]
+    share_of_peak: tuple[Interval | None, ...]
+    total: Fit | None
+    """None where the points are too few for any law; ``checks`` says so."""
+    components: tuple[Fit, ...]
+    step_curve: tuple[CurvePoint, ...]
+    share_curve: tuple[CurvePoint, ...]
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedPoint:
+    """A point whose every attempt failed, with the reason of the last."""
+
+    point: Point
+    labels: Mapping[str, str]
+    outcome: Outcome
+    reason: str
+    num_attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """Everything that reports see of one sweep on one environment."""
+
+    sweep_name: str
+    environment: Environment
+    ceilings: tuple[Ceilings, ...]
+    """One for each placement that was measured; may be empty."""
+    points: tuple[PointSummary, ...]
+    trends: tuple[Trend, ...]
+    failed: tuple[FailedPoint, ...]
+    dropped: tuple[DroppedPoint, ...]
+    num_planned: int
+    warnings: tuple[str, ...]
+    """What a reader must know before using the numbers, such as contended runs or few steps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchedPoint:
+    """One point measured on both systems; ratios are A over B of the rate, so above 1 A is faster."""
+
+    labels: Mapping[str, str]
+    record_a: str
+    record_b: str
+    step_a_ns: Interval
+    step_b_ns: Interval
+    speed_ratio: Interval
+    share_a: Interval | None
+    share_b: Interval | None
+    is_different: bool
+    """True when the interval of the ratio excludes 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two systems on matched points only."""
+
+    name_a: str
+    name_b: str
+    matched: tuple[MatchedPoint, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    """Points that the other system lacks, as labels."""
+    differences: tuple[str, ...]
+    """What differs between the environments, one sentence per fact."""
+    geometric_mean: Interval | None
+    """Of the speed ratios; None without matched points."""

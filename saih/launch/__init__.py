@@ -1,0 +1,1 @@
+"""From points to processes: job scripts, launchers, and what became of them."""

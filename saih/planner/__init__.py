@@ -1,0 +1,1 @@
+"""From a sweep to the points that will run, each with its cost, and those that cannot with the reason."""

@@ -1,0 +1,1 @@
+"""From trends to figures, words and PDF pages."""

@@ -1,0 +1,1 @@
+"""Job templates, read through importlib.resources; no code lives here."""

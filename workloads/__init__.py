@@ -1,0 +1,1 @@
+"""The applications that SAIH scales; none of them knows that it is being measured."""

@@ -1,0 +1,166 @@
+"""What an application offers, seen from both sides: arithmetic for planning, a session for running.
+
+Two halves, so that a login node never needs torch:
+
+* ``Workload``: sizes, checks and costs; arithmetic only. Listed in ``workloads.catalog``.
+* ``Session``: the running application. ``produce`` makes one batch on the host (called from a loader
+  thread), ``step`` works on it and names each phase as it ends. A session does not know whether
+  anybody measures it: ``mark`` may do nothing at all.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+from augment.problem import Problem
+
+PhaseName = Literal["input_wait", "forward", "backward", "communication", "optimizer", "other"]
+Mark = Callable[[PhaseName], None]
+"""``mark(phase)``: all work since the previous mark (or the step's begin) belonged to ``phase``."""
+
+Progress = Callable[[str], None]
+Batch = TypeVar("Batch")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class OpKind(StrEnum):
+    """What bounds an operation at best: its arithmetic unit class."""
+
+    CONVOLUTION = "convolution"
+    MATMUL = "matmul"
+    ELEMENTWISE = "elementwise"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation of one step on one rank.
+
+    ``flops`` counts a multiply-add as 2; ``memory_bytes`` is the least traffic to main memory (every
+    operand once); ``channels`` is the geometric mean of input and output channels (or of the inner
+    sizes of a product), the abscissa of the convolution and product ceilings; ``num_kernels`` is how
+    many launches it takes.
+    """
+
+    name: str
+    phase: PhaseName
+    kind: OpKind
+    flops: int
+    memory_bytes: int
+    num_kernels: int
+    channels: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Analytic cost of one step on one rank; sizes of axes are the abscissas of trends."""
+
+    operations: tuple[Operation, ...]
+    num_parameters: int
+    samples_per_step: int
+    gradient_bytes: int
+    input_bytes: int
+    """Bytes that one step reads from storage, uncompressed."""
+    dataset_bytes: int
+    peak_memory_bytes: int
+    """Peak resident memory of one rank's tensors; the run-time libraries are not in it."""
+    axis_sizes: Mapping[str, float]
+    """For each axis, how large this problem is along it (see ``Axis.size_label``)."""
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of one step on one rank."""
+        return sum(operation.flops for operation in self.operations)
+
+    @property
+    def flops_per_sample(self) -> float:
+        """Floating-point operations for one sample of one step."""
+        return self.flops / self.samples_per_step
+
+    def flops_of(self, phase: PhaseName) -> int:
+        """Floating-point operations of one phase of one step on one rank."""
+        return sum(operation.flops for operation in self.operations if operation.phase == phase)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """One direction in which a workload's problem grows."""
+
+    name: Literal["data", "model"]
+    sizes: Mapping[str, str]
+    """Each size that a rung may set, with its one-line meaning."""
+    size_label: str
+    """What ``Cost.axis_sizes[name]`` counts, with its unit: the label of a trend's abscissa."""
+
+
+class Workload(Protocol):
+    """The arithmetic side of an application."""
+
+    @property
+    def name(self) -> str:
+        """The name by which a sweep asks for it."""
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The axes along which it grows."""
+
+    def check(self, problem: Problem) -> None:
+        """Do nothing for a problem that can be built.
+
+        Raises:
+            ProblemError: otherwise, with what is wrong and what would do.
+        """
+
+    def cost(self, problem: Problem, *, batch_per_rank: int, precision: str) -> Cost:
+        """Analytic cost of one step on one rank."""
+
+    def describe(self, problem: Problem, axis: str) -> str:
+        """Short label of the problem's rung on one axis, such as ``64^3 x 4``."""
+
+
+class GradientExchange(Protocol):
+    """How ranks agree on gradients; a workload attaches it to its model and forgets it."""
+
+    def attach(self, model: Any) -> Any:  # Any: torch.nn.Module, which this module must not import
+        """The model to call in its place; the ranks then share gradients in its backward pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """All that a session is told about where it runs."""
+
+    rank: int
+    num_ranks: int
+    device: str
+    """``cpu`` or ``cuda:N``."""
+    precision: str
+    batch_per_rank: int
+    seed: int
+    data_folder: Path
+    exchange: GradientExchange
+
+
+class Session(Protocol[Batch]):
+    """The running application on one rank."""
+
+    def produce(self, step: int) -> Batch:
+        """Host work for batch number ``step``: read, check, decode. Called from a loader thread."""
+
+    def step(self, batch: Batch, mark: Mark) -> Any:  # Any: a device scalar; float() reads it
+        """Work on one batch, naming each phase as it ends; gives the loss (or another checked scalar)."""
+
+    def close(self) -> None:
+        """Release files and memory."""
+
+
+class JobSide(Protocol):
+    """The side of an application that runs inside the job (torch may be imported)."""
+
+    def generate(
+        self, problem: Problem, data_folder: Path, rank: int, num_ranks: int, progress: Progress
+    ) -> None:
+        """Make this rank's missing part of the problem's data; safe to repeat and to interrupt."""
+
+    def prepare(self, problem: Problem, surroundings: Surroundings) -> Session[Any]:
+        """Load the data, build the model, attach the exchange. Every rank of the job calls it."""

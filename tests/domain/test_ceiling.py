@@ -1,0 +1,77 @@
+"""Ceilings are curves over operation size."""
+
+import pytest
+
+from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
+from saih.domain.interval import Interval
+
+
+def rate(value: float) -> Interval:
+    return Interval(low=value * 0.9, value=value, high=value * 1.1, level=0.95, count=7)
+
+
+def curve(kind: CeilingKind, sizes: tuple[float, ...], rates: tuple[float, ...]) -> Ceiling:
+    precision = "float32" if kind in {CeilingKind.GEMM, CeilingKind.CONVOLUTION_FORWARD} else ""
+    return Ceiling(
+        kind=kind,
+        precision=precision,
+        unit="FLOP/s",
+        size_unit="n",
+        sizes=sizes,
+        rates=tuple(rate(value) for value in rates),
+    )
+
+
+def ceilings(*curves: Ceiling) -> Ceilings:
+    return Ceilings(
+        environment_id="e",
+        placement_label="p",
+        curves=curves,
+        measured_utc="2026-01-01T00:00:00Z",
+        all_reduce_latency_s=None,
+        all_reduce_bytes_per_s=None,
+        vendor_flops_per_s={},
+    )
+
+
+GEMM = curve(CeilingKind.GEMM, (100, 400, 1600), (10.0, 40.0, 20.0))
+
+
+def test_a_curve_passes_through_its_points_and_is_constant_beyond_its_ends() -> None:
+    assert [GEMM.at(size) for size in (1, 100, 400, 1600, 1e9)] == pytest.approx([10, 10, 40, 20, 20])
+
+
+def test_between_points_a_curve_is_straight_in_logarithms() -> None:
+    assert GEMM.at(200) == pytest.approx(20.0)
+    assert GEMM.at(800) == pytest.approx((40 * 20) ** 0.5)
+
+
+def test_the_best_of_a_curve_need_not_be_its_last_point() -> None:
+    assert GEMM.best.value == 40.0
+
+
+def test_a_curve_of_one_point_is_that_constant() -> None:
+    assert curve(CeilingKind.LAUNCH, (1,), (5e-6,)).at(7) == 5e-6
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rates"), [((), ()), ((1.0,), (1.0, 2.0)), ((2.0, 1.0), (1.0, 1.0)), ((1.0, 1.0), (1.0, 1.0))]
+)
+def test_a_curve_needs_growing_sizes_with_one_rate_each(
+    sizes: tuple[float, ...], rates: tuple[float, ...]
+) -> None:
+    with pytest.raises(ValueError, match="ceiling"):
+        curve(CeilingKind.MEMORY, sizes, rates)
+
+
+def test_peak_is_the_best_of_products_and_convolutions_in_the_asked_precision() -> None:
+    both = ceilings(GEMM, curve(CeilingKind.CONVOLUTION_FORWARD, (8, 64), (5.0, 50.0)))
+    peak = both.peak_flops_per_s("float32")
+    assert peak is not None
+    assert peak.value == 50.0
+    assert both.peak_flops_per_s("bfloat16") is None
+
+
+def test_a_curve_that_was_not_measured_is_none() -> None:
+    assert ceilings(GEMM).curve(CeilingKind.MEMORY) is None
+    assert ceilings(GEMM).curve(CeilingKind.GEMM, "float32") is GEMM

@@ -1,0 +1,58 @@
+"""A point is named by exactly what decides its run."""
+
+from dataclasses import replace
+
+import pytest
+
+from augment.problem import Problem, Shape
+from saih.domain.errors import UsageError
+from saih.domain.point import Placement, Point, Timing
+
+POINT = Point(
+    workload="cosmoflow",
+    problem=Problem(data=Shape.of(resolution=32, samples=8), model=Shape.of(width=8, depth=1)),
+    batch_per_rank=2,
+    precision="float32",
+    exchange="ddp",
+    placement=Placement(ranks_per_node=2, data_parallel=2),
+    timing=Timing(),
+    seed=1,
+)
+
+
+def test_the_order_of_sizes_does_not_change_the_name() -> None:
+    other = Problem(data=Shape.of({"samples": 8, "resolution": 32}), model=Shape.of(depth=1, width=8))
+    assert replace(POINT, problem=other).point_id == POINT.point_id
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(POINT, seed=2),
+        replace(POINT, batch_per_rank=4),
+        replace(POINT, precision="bfloat16"),
+        replace(POINT, exchange="none"),
+        replace(POINT, timing=Timing(budget_s=21.0)),
+        replace(POINT, placement=Placement(ranks_per_node=2, data_parallel=2, threads_per_rank=2)),
+        replace(POINT, problem=Problem(data=Shape.of(resolution=64), model=POINT.problem.model)),
+        replace(POINT, schema_version=2),
+    ],
+)
+def test_every_deciding_value_changes_the_name(changed: Point) -> None:
+    assert changed.point_id != POINT.point_id
+
+
+def test_a_name_is_sixteen_hexadecimal_digits_and_stays_the_same_over_releases() -> None:
+    assert POINT.point_id == "392814f610524ccd"
+
+
+def test_a_placement_whose_products_differ_shows_both() -> None:
+    with pytest.raises(UsageError, match=r"2 nodes x 3 ranks = 6 ranks.*2 x 1 x 1 = 2") as error:
+        Placement(nodes=2, ranks_per_node=3, data_parallel=2)
+    assert error.value.exit_code == 2
+    assert "make both products equal" in error.value.remedy
+
+
+def test_a_placement_names_itself() -> None:
+    assert Placement().label == "1 node x 1 rank x 1 thread (cpu)"
+    assert POINT.placement.label == "1 node x 2 ranks x 1 thread (cpu)"

@@ -1,0 +1,60 @@
+"""The rules of the house that no other tool checks."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("augment", "cosmology", "workloads", "saih", "scheduler_scripts", "benchmarks")
+SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+LOGIN_NODE_BANS = ("torch", "mpi4py", "numpy", "scipy", "matplotlib", "h5py", "typst")
+
+
+def test_there_is_code_to_check() -> None:
+    assert len(SOURCES) > 50
+
+
+@pytest.mark.parametrize("banned", LOGIN_NODE_BANS)
+def test_the_command_line_imports_without_heavy_libraries(banned: str) -> None:
+    program = f"import sys; sys.modules[{banned!r}] = None; import saih.cli"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SOURCES if path.name == "__init__.py"], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_package_files_hold_only_a_docstring(path: Path) -> None:
+    body = ast.parse(path.read_text()).body
+    assert len(body) == 1
+    assert isinstance(body[0], ast.Expr)
+    assert isinstance(body[0].value, ast.Constant)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_modules_stay_short_enough_to_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 300
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_module_speaks_to_a_shell_or_evaluates_text(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.keyword) and node.arg == "shell":
+            assert isinstance(node.value, ast.Constant)
+            assert node.value.value is False
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"eval", "exec"}
+
+
+def test_only_saih_store_knows_the_file_names_of_results() -> None:
+    names = ("outcome.json", "steps.h5", "point.json", "sweep.json")
+    for path in SOURCES:
+        if "store" not in path.relative_to(ROOT).parts:
+            constants = [
+                node.value
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            ]
+            assert not [text for text in constants if text in names], path

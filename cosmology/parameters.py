@@ -1,0 +1,63 @@
+"""Cosmological parameters of one universe, drawn as in the CosmoFlow data set."""
+
+from dataclasses import dataclass
+
+from cosmology.splitmix import uniform
+
+CENTRES = (0.30, 0.80, 0.96, 70.0)
+"""Centre of each target: matter density, sigma8, spectral index, H0 [km/s/Mpc]."""
+RELATIVE_WIDTH = 0.1
+BARYON_DENSITY = 0.045
+REFERENCE_HUBBLE_KM_PER_S_PER_MPC = 70.0
+
+_STREAM = 0x70_61_72_61_6D  # keeps these draws apart from those of the initial modes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """A flat LCDM cosmology without radiation or neutrinos."""
+
+    matter_density: float = CENTRES[0]
+    """Omega_m today."""
+    sigma8: float = CENTRES[1]
+    """Linear rms of the overdensity in spheres of 8 Mpc/h, at redshift 0."""
+    spectral_index: float = CENTRES[2]
+    hubble_km_per_s_per_mpc: float = CENTRES[3]
+    baryon_density: float = BARYON_DENSITY
+    """Omega_b today."""
+
+    @property
+    def little_h(self) -> float:
+        """H0 in units of 100 km/s/Mpc."""
+        return self.hubble_km_per_s_per_mpc / 100
+
+    @property
+    def physical(self) -> tuple[float, float, float, float]:
+        """Matter density, sigma8, spectral index, H0 [km/s/Mpc]: the order of the targets."""
+        return (self.matter_density, self.sigma8, self.spectral_index, self.hubble_km_per_s_per_mpc)
+
+
+def draw_targets(seed: int, universe: int) -> tuple[float, float, float, float]:
+    """Four numbers u, uniform in [-1, 1): the targets of a universe, a pure function of its name."""
+    first, second, third, fourth = (
+        2 * uniform(seed, _STREAM, universe, axis) - 1 for axis in range(len(CENTRES))
+    )
+    return (first, second, third, fourth)
+
+
+def parameters_of(targets: tuple[float, float, float, float]) -> Parameters:
+    """The cosmology ``centre * (1 + 0.1 u)`` of targets u."""
+    matter_density, sigma8, spectral_index, hubble = (
+        centre * (1 + RELATIVE_WIDTH * u) for centre, u in zip(CENTRES, targets, strict=True)
+    )
+    return Parameters(
+        matter_density=matter_density,
+        sigma8=sigma8,
+        spectral_index=spectral_index,
+        hubble_km_per_s_per_mpc=hubble,
+    )
+
+
+def box_mpc_per_h(base_box_mpc_per_h: float, parameters: Parameters) -> float:
+    """Comoving box [Mpc/h] that is the same in Mpc for every H0: through it the counts know H0."""
+    return base_box_mpc_per_h * parameters.hubble_km_per_s_per_mpc / REFERENCE_HUBBLE_KM_PER_S_PER_MPC

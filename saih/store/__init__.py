@@ -1,0 +1,1 @@
+"""The layout of results/: atomic writes, strict reads, checksums. Nothing else touches it."""

@@ -1,0 +1,47 @@
+"""Where the measured ceilings of each environment and placement are kept."""
+
+import re
+from pathlib import Path
+
+from saih.domain.ceiling import Ceilings
+from saih.domain.errors import DamagedData
+from saih.domain.point import Placement
+from saih.store.codec import decode_ceilings, encode_ceilings
+from saih.store.files import MAX_JSON_BYTES, make_folder, read_file, write_file, writing_at
+
+
+def write_ceilings(root: Path, ceilings: Ceilings) -> Path:
+    """Keep ``ceilings`` below the results folder ``root``, replacing older ones of the same placement."""
+    path = _path(root, ceilings.environment_id, ceilings.placement_label)
+    with writing_at(path.parent):
+        make_folder(path.parent)
+        write_file(path, encode_ceilings(ceilings))
+    return path
+
+
+def read_ceilings(root: Path, environment_id: str, placement: Placement) -> Ceilings | None:
+    """The ceilings of one environment and placement; None when they were not measured yet.
+
+    Raises:
+        DamagedData: when the file is not what was written, or belongs elsewhere.
+    """
+    path = _path(root, environment_id, placement.label)
+    try:
+        ceilings = decode_ceilings(read_file(path, MAX_JSON_BYTES), path)
+    except FileNotFoundError:
+        return None
+    if (ceilings.environment_id, ceilings.placement_label) != (environment_id, placement.label):
+        raise DamagedData(
+            f"{path} holds the ceilings of {ceilings.placement_label} in environment "
+            f"{ceilings.environment_id}.",
+            "delete it; the next sweep measures it again.",
+        )
+    return ceilings
+
+
+def _path(root: Path, environment_id: str, placement_label: str) -> Path:
+    return root / "ceilings" / _slug(environment_id) / f"{_slug(placement_label)}.json"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,0 +1,156 @@
+"""Files that are either whole or absent: write beside, fsync, publish, fsync the folder."""
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from saih.domain.errors import DamagedData, SaihError, UsageError
+
+MAX_JSON_BYTES = 256 * 2**20
+MAX_STEPS_BYTES = 2**30
+_REMEDIES = {
+    errno.ENOSPC: "free some space on that file system, or name another results folder.",
+    errno.EDQUOT: "your disk quota is used up: delete something, or name another results folder.",
+    errno.EROFS: "that file system is read-only: name another results folder.",
+}
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path``, replacing what is there, so that a crash leaves the old or the new."""
+    temporary = _write_beside(path, data)
+    try:
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def publish_file(path: Path, data: bytes) -> bool:
+    """Put ``data`` at ``path`` unless something is there already; False then. The first one wins."""
+    temporary = _write_beside(path, data)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        # A retried NFS request may report its own success as a collision.
+        if temporary.stat().st_nlink != 2:
+            return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        # No hard links here (FAT, some FUSE): one writer per attempt makes check-then-rename enough.
+        if path.exists():
+            return False
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    return True
+
+
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a regular file of at most ``max_bytes``.
+
+    Raises:
+        DamagedData: for a link, device or pipe, a file that is too large, or one that cannot be read.
+        FileNotFoundError: when nothing is there.
+    """
+    try:
+        # O_NONBLOCK: opening a pipe that nobody writes must not wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise _unreadable(path, "it is not a regular file")
+            if status.st_size > max_bytes:
+                raise _unreadable(path, f"it has {status.st_size} bytes, more than {max_bytes}")
+            return file.read(max_bytes)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        reason = "it is a link" if error.errno == errno.ELOOP else _words(error)
+        raise _unreadable(path, reason) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make ``path`` and its parents, readable for their owner only; existing folders are left alone."""
+    for folder in (*reversed(path.parents), path):
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+            sync_folder(folder.parent)
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot sync a folder; their rename is then as durable as it gets.
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is a write that was cut short."""
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+@contextmanager
+def starting_at(path: Path) -> Iterator[None]:
+    """Turn a failed write into a UsageError: nothing was started yet."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(_problem(path, error), _remedy(error)) from error
+
+
+@contextmanager
+def writing_at(path: Path) -> Iterator[None]:
+    """Turn a failed write into a SaihError: the run was under way."""
+    try:
+        yield
+    except OSError as error:
+        raise SaihError(
+            _problem(path, error), f"{_remedy(error)} Then run the same command again."
+        ) from error
+
+
+def _write_beside(path: Path, data: bytes) -> Path:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def _problem(path: Path, error: OSError) -> str:
+    return f"cannot write in {path}: {_words(error)}."
+
+
+def _remedy(error: OSError) -> str:
+    return _REMEDIES.get(error.errno or 0, "check the permissions of the folder, or name another one.")
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _unreadable(path: Path, reason: str) -> DamagedData:
+    return DamagedData(f"{path} cannot be read: {reason}.", "restore the file from a copy, or delete it.")

@@ -1,0 +1,235 @@
+"""One sweep's folder: its definition, its attempts, and what became of each point."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from saih.domain.errors import DamagedData, SaihError, UsageError
+from saih.domain.point import Point
+from saih.domain.record import AttemptResult, Environment, Outcome, Record
+from saih.store import codec
+from saih.store.attempt import (
+    ENVIRONMENT,
+    OUTCOME,
+    POINT,
+    STEPS,
+    Attempt,
+    outcome_note,
+    read_outcome,
+    read_record,
+)
+from saih.store.definition import differences
+from saih.store.files import (
+    MAX_JSON_BYTES,
+    make_folder,
+    publish_file,
+    read_file,
+    starting_at,
+    sync_folder,
+    write_file,
+    writing_at,
+)
+from saih.store.point_state import PointState, state_of
+from saih.store.steps_file import encode_steps
+from saih.store.structure import to_json
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_POINT_ID = re.compile(r"[0-9a-f]{16}")
+_ATTEMPT = re.compile(r"attempt-([1-9][0-9]{0,8})")
+_MAX_DIFFERENCES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFolder:
+    """The folder of the sweep ``name`` below the results folder ``root``."""
+
+    root: Path
+    name: str
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or self.name == "ceilings":
+            raise UsageError(
+                f"a sweep cannot be called {self.name!r}.",
+                "use letters, digits, '.', '_' and '-', begin with a letter or digit, and not 'ceilings'.",
+            )
+
+    @property
+    def path(self) -> Path:
+        """Where everything of this sweep is."""
+        return self.root / self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """A file of a sweep that does not verify; its attempt counts for nothing."""
+
+    path: Path
+    problem: str
+    remedy: str
+
+
+def record_definition(folder: SweepFolder, definition: Mapping[str, Any]) -> None:
+    """Keep what the sweep asks (plain JSON values, or frozen values) as sweep.json, once.
+
+    Raises:
+        UsageError: when the folder holds another definition, or cannot be written.
+        DamagedData: when the definition in the folder does not verify.
+    """
+    path = folder.path / "sweep.json"
+    with starting_at(folder.path):
+        make_folder(folder.path)
+        is_first = publish_file(path, codec.encode_definition(definition))
+    if is_first:
+        return
+    lines = differences(read_definition(folder), to_json(definition))
+    if lines:
+        more = [f"... and {len(lines) - _MAX_DIFFERENCES} more"] if len(lines) > _MAX_DIFFERENCES else []
+        shown = "\n  ".join([*lines[:_MAX_DIFFERENCES], *more])
+        raise UsageError(
+            f"{folder.path} holds results of another definition of {folder.name}:\n  {shown}",
+            "give the new one a name of its own (--name OTHER), change the definition back, "
+            f"or move {folder.path} away.",
+        )
+
+
+def read_definition(folder: SweepFolder) -> Mapping[str, Any]:
+    """What the sweep asks.
+
+    Raises:
+        UsageError: when the folder holds no sweep.
+        DamagedData: when its definition does not verify.
+    """
+    path = folder.path / "sweep.json"
+    try:
+        return codec.decode_definition(read_file(path, MAX_JSON_BYTES), path)
+    except FileNotFoundError as error:
+        known = ", ".join(sweep_names(folder.root)) or "none"
+        raise UsageError(
+            f"there is no sweep {folder.name} in {folder.root} (sweeps there: {known}).",
+            "check the name, or name the results folder.",
+        ) from error
+
+
+def sweep_names(root: Path) -> tuple[str, ...]:
+    """The sweeps below a results folder, by name."""
+    try:
+        return tuple(sorted(path.parent.name for path in root.glob("*/sweep.json")))
+    except OSError:
+        return ()
+
+
+def begin_attempt(folder: SweepFolder, point: Point, environment: Environment) -> Attempt:
+    """Make the next attempt's folder, which nobody else gets, with point.json and environment.json."""
+    point_path = folder.path / point.point_id
+    with writing_at(folder.path):
+        make_folder(point_path)
+        attempt = _claim(folder, point.point_id)
+        sync_folder(point_path)
+        write_file(attempt.path / POINT, codec.encode_point(point))
+        write_file(attempt.path / ENVIRONMENT, codec.encode_environment(environment))
+    return attempt
+
+
+def finish(attempt: Attempt, result: AttemptResult) -> None:
+    """Write the steps, then the outcome that makes the attempt count.
+
+    Raises:
+        ValueError: for a completed result without steps or another one with, or a loss that is not finite.
+        SaihError: when the attempt has an outcome already, or the folder cannot be written.
+    """
+    if (result.outcome is Outcome.COMPLETED) is (result.steps is None):
+        raise ValueError(f"outcome {result.outcome} with steps {result.steps} makes no sense")
+    with writing_at(attempt.path):
+        if result.steps is not None:
+            write_file(attempt.path / STEPS, encode_steps(result.steps))
+        document = codec.encode_outcome(outcome_note(attempt, result))
+        is_first = publish_file(attempt.path / OUTCOME, document)
+    if not is_first:
+        raise SaihError(
+            f"{attempt.path} has an outcome already; this later one ({result.outcome}) was not kept.",
+            "nothing is lost: the first outcome of an attempt counts.",
+        )
+
+
+def read_records(folder: SweepFolder) -> tuple[tuple[Record, ...], tuple[Damage, ...]]:
+    """Every finished attempt, by point and attempt, and what does not verify.
+
+    A point has at most one completed record: the attempt that finished first.
+    """
+    records: list[Record] = []
+    damages: list[Damage] = []
+    for point_id in _point_ids(folder.path):
+        found = []
+        for attempt in attempts_of(folder, point_id):
+            try:
+                found.append(read_record(attempt, folder.name))
+            except FileNotFoundError:
+                continue
+            except DamagedData as error:
+                damages.append(Damage(path=attempt.path, problem=error.problem, remedy=error.remedy))
+        records += _without_duplicates(found)
+    return tuple(records), tuple(damages)
+
+
+def point_states(folder: SweepFolder, point_ids: Iterable[str]) -> Mapping[str, PointState]:
+    """What became of each of these points, from the outcomes alone (steps are not read)."""
+    return {point_id: _point_state(folder, point_id) for point_id in point_ids}
+
+
+def all_attempts(folder: SweepFolder) -> Iterator[Attempt]:
+    """Every attempt of every point, finished or not."""
+    for point_id in _point_ids(folder.path):
+        yield from attempts_of(folder, point_id)
+
+
+def attempts_of(folder: SweepFolder, point_id: str) -> tuple[Attempt, ...]:
+    """The attempts at one point, oldest first, finished or not."""
+    try:
+        with os.scandir(folder.path / point_id) as entries:
+            matches = [match for entry in entries if (match := _ATTEMPT.fullmatch(entry.name))]
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    numbers = sorted(int(match.group(1)) for match in matches)
+    return tuple(Attempt(sweep_path=folder.path, point_id=point_id, number=number) for number in numbers)
+
+
+def _claim(folder: SweepFolder, point_id: str) -> Attempt:
+    number = max((attempt.number for attempt in attempts_of(folder, point_id)), default=0) + 1
+    while True:
+        attempt = Attempt(sweep_path=folder.path, point_id=point_id, number=number)
+        try:
+            attempt.path.mkdir(mode=0o700)
+        except FileExistsError:
+            number += 1
+        else:
+            return attempt
+
+
+def _without_duplicates(records: list[Record]) -> list[Record]:
+    completed = [record for record in records if record.result.outcome is Outcome.COMPLETED]
+    first = min(completed, key=lambda record: (record.finished_utc, record.attempt), default=None)
+    return [record for record in records if record not in completed or record is first]
+
+
+def _point_state(folder: SweepFolder, point_id: str) -> PointState:
+    attempts = attempts_of(folder, point_id)
+    notes, damages = [], []
+    for attempt in attempts:
+        try:
+            notes.append(read_outcome(attempt))
+        except FileNotFoundError:
+            continue
+        except DamagedData as error:
+            damages.append(error.problem)
+    return state_of(notes, damages, len(attempts))
+
+
+def _point_ids(path: Path) -> list[str]:
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entry.name for entry in entries if _POINT_ID.fullmatch(entry.name))
+    except FileNotFoundError:
+        return []

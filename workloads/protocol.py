@@ -162,5 +162,8 @@ class JobSide(Protocol):
     ) -> None:
         """Make this rank's missing part of the problem's data; safe to repeat and to interrupt."""
 
+    def seal(self, problem: Problem, data_folder: Path) -> None:
+        """Declare the problem's data whole. One rank calls it, after ``generate`` returned on all."""
+
     def prepare(self, problem: Problem, surroundings: Surroundings) -> Session[Any]:
         """Load the data, build the model, attach the exchange. Every rank of the job calls it."""

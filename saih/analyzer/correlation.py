@@ -1,0 +1,89 @@
+"""Serial correlation of steps: how many independent steps a series is worth, and the median it supports.
+
+Steps of one run are not independent: clock frequency, neighbours and caches drift over many steps. An
+interval that ignores this is too narrow by the square root of the correlation time.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from saih.domain.interval import Interval, median
+
+Array = NDArray[np.float64]
+
+
+def correlation_time(values: Sequence[float] | Array) -> float:
+    """Integrated autocorrelation time of the series in steps; 1 for independent steps, at most n / 3.
+
+    Normal scores make it blind to outliers. Two estimates, the larger counts: an AR(1) with Kendall's
+    correction of the small-sample bias, rho = (n r + 1) / (n - 4) (Kendall, Biometrika 41, 1954, 403), and
+    the initial positive sequence (Geyer, Statistical Science 7, 1992, 473) for slower drifts. A correlation
+    below 1.3 standard errors, 1 / sqrt(n) each, counts as none.
+    """
+    count = len(values)
+    if count < 6 or np.ptp(values) == 0:
+        return 1.0
+    scores = special.ndtri((stats.rankdata(values) - 0.375) / (count + 0.25))
+    scores = scores - scores.mean()
+    power = float(scores @ scores)
+    lags = np.array([scores[lag:] @ scores[: count - lag] for lag in range(1, count // 2)]) / power
+    first = (count * lags[0] + 1) / (count - 4)
+    if first < 1.3 / math.sqrt(count):
+        return 1.0
+    first = min(first, 0.98)
+    return float(min(max((1 + first) / (1 - first), _initial_positive(lags), 1.0), count / 3))
+
+
+def _initial_positive(lags: Array) -> float:
+    """Geyer's sum of autocorrelations in pairs, up to the first pair that is not positive."""
+    total = 1.0 + 2 * lags[0]
+    for even in range(1, len(lags) - 1, 2):
+        pair = lags[even] + lags[even + 1]
+        if pair <= 0:
+            break
+        total += 2 * pair
+    return float(total)
+
+
+def dependent_median_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+    """The median of serially correlated values with its interval from order statistics.
+
+    As for independent values, but the number of values below the median is taken to vary like that of
+    n / tau independent ones, with tau the correlation time (Heidelberger & Lewis, Operations Research 32,
+    1984, 185); Student's t with that many degrees of freedom allows for tau being estimated.
+
+    Raises:
+        ValueError: for no values, or one that is not finite.
+    """
+    if not values or not all(math.isfinite(value) for value in values):
+        raise ValueError("a median needs at least one value, and finite ones only")
+    ordered = sorted(float(value) for value in values)
+    count = len(ordered)
+    effective = count / correlation_time(values)
+    quantile = float(stats.t.ppf((1 + level) / 2, max(effective - 1, 2.0)))
+    half_width = 0.5 * quantile * count / math.sqrt(effective)
+    index = max(math.floor(count / 2 - half_width), 0)
+    return Interval(
+        low=ordered[index],
+        value=median(ordered),
+        high=ordered[-1 - index],
+        level=level,
+        count=count,
+    )
+
+
+def block_indices(
+    count: int, block_length: int, num_resamples: int, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Rows of step indices for a circular block bootstrap, ``[num_resamples, count]``.
+
+    Blocks keep the correlation of neighbouring steps (Politis & Romano, 1992, circular blocks).
+    """
+    num_blocks = -(-count // block_length)
+    begins = generator.integers(0, count, size=(num_resamples, num_blocks, 1))
+    indices = (begins + np.arange(block_length)) % count
+    return np.asarray(indices.reshape(num_resamples, -1)[:, :count], dtype=np.int64)

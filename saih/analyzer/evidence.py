@@ -1,0 +1,137 @@
+"""The sentences with numbers that a verdict rests on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from saih.analyzer.roofline import ROOFLINE_LIMITS, Floor
+from saih.domain.ceiling import CeilingKind, Ceilings
+from saih.domain.interval import Interval
+from saih.domain.point import Point
+from saih.domain.record import Phase
+from saih.domain.trend import Limit
+from workloads.protocol import Cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What the diagnosis found at one point."""
+
+    typical_ns: Mapping[Phase, float]
+    produce_ns: float | None
+    """Median time to produce one batch; None where it was not recorded."""
+    shares: Mapping[Limit, Interval]
+    explained: float
+    floors: Sequence[Floor]
+    peak_share: float | None
+
+
+def sentences(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | None) -> tuple[str, ...]:
+    """What was measured, and what it is held against; the most general sentence first."""
+    found = [_whole(scene)]
+    if ceilings is None:
+        found.append(
+            "No arithmetic ceiling was measured for this placement and precision, so the time in forward, "
+            "backward, optimizer and other cannot be split further."
+        )
+    else:
+        found += [_explained(scene), *_arithmetic(scene, point, ceilings), *_peak(scene, point, ceilings)]
+    found += _interconnect(scene, cost, point, ceilings)
+    found += _input(scene)
+    return tuple(found)
+
+
+def _whole(scene: Scene) -> str:
+    whole = sum(scene.typical_ns.values())
+    parts = [
+        f"{phase.replace('_', ' ')} {duration / whole:.0%}"
+        for phase, duration in sorted(scene.typical_ns.items(), key=lambda item: -item[1])
+        if duration >= 0.005 * whole
+    ]
+    return f"A typical step takes {_duration(whole)}: {', '.join(parts)}."
+
+
+def _explained(scene: Scene) -> str:
+    parts = [f"{limit.value} {scene.shares[limit].value:.0%}" for limit in ROOFLINE_LIMITS]
+    return (
+        f"At the measured ceilings the operations account for {scene.explained:.0%} of the time in forward, "
+        f"backward, optimizer and other; as shares of the step: {', '.join(parts)}, "
+        f"unexplained {scene.shares[Limit.UNEXPLAINED].value:.0%}."
+    )
+
+
+def _arithmetic(scene: Scene, point: Point, ceilings: Ceilings) -> list[str]:
+    """For each training phase its rate, against the ceiling at the width that costs most."""
+    best = ceilings.curve(CeilingKind.GEMM, point.precision)
+    said = []
+    for phase in (Phase.FORWARD, Phase.BACKWARD):
+        own = [floor for floor in scene.floors if floor.operation.phase == phase]
+        duration_ns = scene.typical_ns[phase]
+        if not own or duration_ns <= 0:
+            continue
+        heaviest = max(own, key=lambda floor: floor.duration_ns)
+        flops = sum(floor.operation.flops for floor in own) * point.placement.num_ranks
+        text = (
+            f"{phase.capitalize()} runs at {_rate(flops * 1e9 / duration_ns)}; its costliest operation at the "
+            f"ceilings, {heaviest.operation.name}, is bound by {heaviest.limit.value}"
+        )
+        if heaviest.ceiling_flops_per_s:
+            text += (
+                f", with a ceiling of {_rate(heaviest.ceiling_flops_per_s)} "
+                f"at {heaviest.operation.channels:.4g} channels"
+            )
+        if best is not None:
+            text += f"; the best product reaches {_rate(best.best.value)}"
+        said.append(f"{text}.")
+    return said
+
+
+def _peak(scene: Scene, point: Point, ceilings: Ceilings) -> list[str]:
+    peak = ceilings.peak_flops_per_s(point.precision)
+    if peak is None or scene.peak_share is None:
+        return []
+    return [f"The step reaches {scene.peak_share:.1%} of the measured peak of {_rate(peak.value)}."]
+
+
+def _interconnect(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | None) -> list[str]:
+    exposed = scene.typical_ns[Phase.COMMUNICATION]
+    if point.placement.num_ranks == 1 or exposed <= 0:
+        return []
+    text = f"Gradient exchange adds {_duration(exposed)} to the step"
+    latency = ceilings.all_reduce_latency_s if ceilings is not None else None
+    rate = ceilings.all_reduce_bytes_per_s if ceilings is not None else None
+    if latency is None or not rate:
+        return [f"{text}; no all-reduce ceiling was measured to hold it against."]
+    floor_ns = (latency + cost.gradient_bytes / rate) * 1e9
+    bound = "latency" if latency > cost.gradient_bytes / rate else "bandwidth"
+    text += (
+        f"; one all-reduce of {cost.gradient_bytes / 1e6:.3g} MB among {point.placement.num_ranks} ranks takes "
+        f"at least {_duration(floor_ns)} (bound by {bound})"
+    )
+    if exposed > 2 * floor_ns:
+        text += "; the excess is waiting for other ranks or contention, not transfer"
+    return [f"{text}."]
+
+
+def _input(scene: Scene) -> list[str]:
+    wait = scene.typical_ns[Phase.INPUT_WAIT]
+    if scene.produce_ns is None or wait < 0.01 * sum(scene.typical_ns.values()):
+        return []
+    work = sum(scene.typical_ns.values()) - wait
+    return [
+        f"Each step waits {_duration(wait)} for its input; producing one batch takes "
+        f"{_duration(scene.produce_ns)} against {_duration(work)} of other work in the step."
+    ]
+
+
+def _duration(duration_ns: float) -> str:
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
+        if duration_ns >= size:
+            return f"{duration_ns / size:.3g} {unit}"
+    return f"{duration_ns:.3g} ns"
+
+
+def _rate(flops_per_s: float) -> str:
+    for unit, size in (("PFLOP/s", 1e15), ("TFLOP/s", 1e12), ("GFLOP/s", 1e9), ("MFLOP/s", 1e6)):
+        if flops_per_s >= size:
+            return f"{flops_per_s / size:.3g} {unit}"
+    return f"{flops_per_s:.3g} FLOP/s"

@@ -1,0 +1,177 @@
+"""Trends of one quantity over one axis: several laws, weighted by how well they foresee larger points."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from saih.analyzer.terms import Member, candidates, fit_member, predict_all
+from saih.domain.interval import Interval
+from saih.domain.record import Phase
+from saih.domain.trend import Fit
+
+Array = NDArray[np.float64]
+
+PREDICTION_LEVEL = 0.90
+GREATEST_FACTOR = 8.0
+"""Beyond this multiple of the largest measured size only the law is printed, never a number."""
+LEAST_NOISE = 0.005
+"""Clocks and rounding alone spread log(duration) by this much."""
+NOISE_FREEDOM = 4.0
+"""How many residuals the noise known from steps counts for, beside the residuals of the fit."""
+WIDENING = 1.0
+DRIFT_PER_DOUBLING = 0.04
+"""Standard deviation of log(value) that each doubling beyond the measured range adds: laws change."""
+LEAST_WEIGHT = 1e-3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """Log of the predicted values and their standard deviations, with the degrees of freedom of the noise."""
+
+    log_value: Array
+    log_deviation: Array
+    freedom: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Law:
+    """Weighted members fitted to the same points. Sizes grow; values are positive."""
+
+    sizes: Array
+    values: Array
+    members: tuple[Member, ...]
+    """The weightiest first."""
+    weights: Array
+    noise: float
+    """Standard deviation of log(value) that the points have by themselves."""
+
+
+def fit_law(sizes: Sequence[float], values: Sequence[float], noise: float) -> Law | None:
+    """The laws of at most two terms that these points support; None for fewer than two distinct sizes.
+
+    From four sizes on, each candidate is judged by forward chaining: fitted to the first points, it must
+    predict the next two. Two or three sizes choose among the mechanistic laws and a power law by their
+    residuals, none below the noise, so that laws which fit equally well share the weight and their spread
+    shows in the interval.
+    """
+    order = np.argsort(sizes, kind="stable")
+    x, y = np.asarray(sizes, dtype=np.float64)[order], np.asarray(values, dtype=np.float64)[order]
+    num_distinct = len(np.unique(x))
+    if num_distinct < 2:
+        return None
+    noise = max(noise, LEAST_NOISE)
+    groups = candidates(num_distinct)
+    errors = _chained_errors(groups, x, y) if num_distinct >= 4 else _residuals(groups, x, y)
+    complexity = np.array([2 if len(group) == 2 or group == ("x^p",) else 1 for group in groups])
+    scores = errors.shape[1] * np.log(np.maximum((errors**2).mean(axis=1), noise**2)) + 2 * complexity
+    weights = np.exp(-(scores - scores.min()) / 2)
+    ranked = [index for index in np.argsort(-weights, kind="stable") if weights[index] >= LEAST_WEIGHT]
+    return Law(
+        sizes=x,
+        values=y,
+        members=tuple(fit_member(groups[index], x, y, float(x[0])) for index in ranked),
+        weights=weights[ranked] / weights[ranked].sum(),
+        noise=noise,
+    )
+
+
+def predict(law: Law, sizes: Array) -> Prediction:
+    """The weighted mean of the members in log, with everything that makes it uncertain.
+
+    The variance of a new measurement is that of the coefficients, of the residuals (pooled with the noise of
+    the steps), of the members around their mean (Buckland, Burnham & Augustin, Biometrics 53, 1997, 603),
+    and of a drift that grows with each doubling beyond the measured range.
+
+    Raises:
+        ValueError: beyond ``GREATEST_FACTOR`` times the largest measured size.
+    """
+    largest = float(law.sizes[-1])
+    if float(np.max(sizes)) > GREATEST_FACTOR * largest * (1 + 1e-9):
+        raise ValueError(
+            f"size {float(np.max(sizes)):g} is more than {GREATEST_FACTOR:g} times the largest measured size "
+            f"{largest:g}; no number is given there, measure a larger point"
+        )
+    logs = np.log([member.at(sizes) for member in law.members])
+    mean = law.weights @ logs
+    residual = [_residual_variance(law, member) for member in law.members]
+    inner = np.array(
+        [
+            variance * (1 + member.log_variance(sizes))
+            for member, variance in zip(law.members, residual, strict=True)
+        ]
+    )
+    drift = DRIFT_PER_DOUBLING * np.maximum(np.log2(sizes / largest), 0.0)
+    variance = law.weights @ (inner + (logs - mean) ** 2) + drift**2
+    freedom = NOISE_FREEDOM + max(len(law.sizes) - law.members[0].num_parameters, 0)
+    return Prediction(log_value=mean, log_deviation=np.sqrt(variance), freedom=freedom)
+
+
+def intervals(prediction: Prediction, count: int, level: float = PREDICTION_LEVEL) -> tuple[Interval, ...]:
+    """Prediction intervals of new measurements, one for each predicted size."""
+    quantile = WIDENING * float(stats.t.ppf((1 + level) / 2, prediction.freedom))
+    return tuple(
+        Interval(
+            low=float(np.exp(centre - quantile * deviation)),
+            value=float(np.exp(centre)),
+            high=float(np.exp(centre + quantile * deviation)),
+            level=level,
+            count=count,
+        )
+        for centre, deviation in zip(prediction.log_value, prediction.log_deviation, strict=True)
+    )
+
+
+def describe(law: Law, phase: Phase | None) -> Fit:
+    """The weightiest member in words, with the residual of the points around it."""
+    best = law.members[0]
+    parts = [
+        _word(coefficient, term, best.scale)
+        for coefficient, term in zip(best.coefficients, best.terms, strict=True)
+    ]
+    return Fit(
+        phase=phase,
+        terms=best.terms,
+        coefficients=best.coefficients,
+        scale=best.scale,
+        residual=float(np.sqrt(np.mean(np.log(law.values / best.at(law.sizes)) ** 2))),
+        text=" + ".join(parts),
+    )
+
+
+def _chained_errors(groups: tuple[tuple[str, ...], ...], x: Array, y: Array) -> Array:
+    """Log errors of predicting the next one or two points from all smaller ones, ``[candidate, error]``."""
+    found = []
+    for begin in range(min(3, len(x) - 1), len(x)):
+        ahead = slice(begin, begin + 2)
+        predicted = predict_all(groups, x[:begin], y[:begin], x[ahead])
+        found.append(np.log(predicted / y[ahead]))
+    return np.concatenate(found, axis=1)
+
+
+def _residuals(groups: tuple[tuple[str, ...], ...], x: Array, y: Array) -> Array:
+    return np.asarray(np.log(predict_all(groups, x, y, x) / y), dtype=np.float64)
+
+
+def _residual_variance(law: Law, member: Member) -> float:
+    """Variance of log residuals, pooled with the noise that the steps show."""
+    squares = float(np.sum(np.log(law.values / member.at(law.sizes)) ** 2))
+    freedom = max(len(law.sizes) - member.num_parameters, 0)
+    return (NOISE_FREEDOM * law.noise**2 + squares) / (NOISE_FREEDOM + freedom)
+
+
+def _word(coefficient_ns: float, term: str, scale: float) -> str:
+    amount = f"{coefficient_ns / 1e6:.3g} ms"
+    if term == "1":
+        return amount
+    ratio = f"(x / {scale:.6g})"
+    if term == "x":
+        return f"{amount} {ratio}"
+    logarithm = f"log(1 + x) / log(1 + {scale:.6g})"
+    if term == "log x":
+        return f"{amount} {logarithm}"
+    if term == "x log x":
+        return f"{amount} {ratio} {logarithm}"
+    return f"{amount} {ratio}^{term.removeprefix('x^')}"

@@ -1,0 +1,50 @@
+"""Whether the network learned while it was measured: a robust test that the loss falls."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import optimize, stats
+
+from saih.analyzer.correlation import correlation_time
+from saih.domain.interval import median
+from saih.domain.trend import LossCheck
+
+FEWEST_LOSSES = 8
+SIGNIFICANCE = 0.01
+"""Chance of calling a loss that does not fall a falling one."""
+
+
+def check_loss(losses: Sequence[float]) -> LossCheck:
+    """Medians of the first and last quarter of the losses, and whether the fall is more than noise.
+
+    Mann-Kendall test for a falling trend at 1 %, with the statistic shrunk by the correlation time of the
+    residuals around a monotone curve (after Hamed & Rao, J. Hydrology 204, 1998, 182).
+    """
+    if not losses:
+        return LossCheck(first=math.nan, last=math.nan, is_learning=False, statement="No loss was recorded.")
+    quarter = max(len(losses) // 4, 1)
+    first, last = median(losses[:quarter]), median(losses[-quarter:])
+    change = (
+        f"from {first:.4g} to {last:.4g} over {len(losses)} steps (medians of the first and last quarter)"
+    )
+    if len(losses) < FEWEST_LOSSES:
+        statement = f"The loss went {change}; {FEWEST_LOSSES} steps are needed to tell whether it falls."
+        return LossCheck(first=first, last=last, is_learning=False, statement=statement)
+    is_learning = last < first and _falls(losses)
+    if is_learning:
+        statement = f"The network learns: the loss fell {change}."
+    else:
+        statement = f"No learning seen: the loss went {change}, which noise alone explains."
+    return LossCheck(first=first, last=last, is_learning=is_learning, statement=statement)
+
+
+def _falls(losses: Sequence[float]) -> bool:
+    values = np.asarray(losses, dtype=np.float64)
+    count = len(values)
+    signs = np.sign(values[None, :] - values[:, None])
+    statistic = float(np.triu(signs, 1).sum())
+    deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    residuals = values - optimize.isotonic_regression(values, increasing=False).x
+    score = (statistic + 1) / deviation / math.sqrt(correlation_time(residuals))
+    return bool(stats.norm.cdf(score) < SIGNIFICANCE)

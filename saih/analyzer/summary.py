@@ -1,0 +1,81 @@
+"""One completed point in numbers: its step, phases, rates and shares of the peak, each with its interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saih.analyzer.correlation import dependent_median_interval
+from saih.analyzer.diagnosis import diagnose
+from saih.analyzer.learning import check_loss
+from saih.analyzer.propagation import quotient
+from saih.domain.ceiling import Ceilings
+from saih.domain.interval import Interval
+from saih.domain.record import Phase, Record, Steps
+from saih.domain.trend import PointSummary
+from workloads.protocol import Cost, Workload
+
+
+def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilings | None) -> PointSummary:
+    """The numbers of one record whose steps were found usable. Rates are over all ranks."""
+    point = record.point
+    cost = cost_of(record, workload)
+    num_ranks = point.placement.num_ranks
+    step_ns = dependent_median_interval([float(step) for step in steps.slowest_ns])
+    flops_per_step = float(cost.flops * num_ranks)
+    flops_per_s = step_ns.inverted(flops_per_step * 1e9)
+    peaks = _shares(flops_per_s, ceilings, point.precision)
+    phases = deciding_phases(steps)
+    traffic = sum(operation.memory_bytes for operation in cost.operations)
+    return PointSummary(
+        point=point,
+        record_id=record.record_id,
+        labels={axis.name: workload.describe(point.problem, axis.name) for axis in workload.axes},
+        axis_sizes=dict(cost.axis_sizes),
+        step_ns=step_ns,
+        phases_ns={phase: dependent_median_interval(row.tolist()) for phase, row in phases.items()},
+        flops_per_step=flops_per_step,
+        flops_per_s=flops_per_s,
+        samples_per_s=step_ns.inverted(cost.samples_per_step * num_ranks * 1e9),
+        share_of_peak=peaks.measured,
+        share_of_vendor_peak=peaks.vendor,
+        flops_per_byte=cost.flops / traffic if traffic else 0.0,
+        num_parameters=cost.num_parameters,
+        dataset_bytes=cost.dataset_bytes,
+        stop_reason=record.result.stop_reason,
+        loss=check_loss(steps.losses),
+        diagnosis=diagnose(phases, cost, point, ceilings),
+    )
+
+
+def cost_of(record: Record, workload: Workload) -> Cost:
+    """Analytic cost of one step of this record on one rank."""
+    point = record.point
+    return workload.cost(point.problem, batch_per_rank=point.batch_per_rank, precision=point.precision)
+
+
+def deciding_phases(steps: Steps) -> dict[Phase, NDArray[np.float64]]:
+    """Each phase at each step [ns] on the rank that decides the step: the slowest one."""
+    slowest = np.argmax(np.asarray(steps.step_ns), axis=0)
+    columns = np.arange(steps.num_steps)
+    return {
+        phase: np.asarray(rows, dtype=np.float64)[slowest, columns]
+        for phase, rows in steps.duration_ns.items()
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shares:
+    measured: Interval | None
+    vendor: Interval | None
+
+
+def _shares(flops_per_s: Interval, ceilings: Ceilings | None, precision: str) -> _Shares:
+    if ceilings is None or flops_per_s.low <= 0:
+        return _Shares(measured=None, vendor=None)
+    peak = ceilings.peak_flops_per_s(precision)
+    vendor = ceilings.vendor_flops_per_s.get(precision)
+    return _Shares(
+        measured=quotient(flops_per_s, peak) if peak is not None else None,
+        vendor=flops_per_s.scaled(1 / vendor) if vendor else None,
+    )

@@ -1,0 +1,142 @@
+"""The terms of which trends are made, and their non-negative fits to small samples.
+
+Every term is 1 at the smallest size, so coefficients are durations there. Fits minimise relative residuals,
+so that small points count as much as large ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+Array = NDArray[np.float64]
+
+POWERS = {"1": 0.0, "x^1/2": 1 / 2, "x^2/3": 2 / 3, "x": 1.0, "x^4/3": 4 / 3, "x^3/2": 3 / 2, "x^2": 2.0, "x^3": 3.0}
+LIBRARY = ("1", "log x", "x^1/2", "x^2/3", "x", "x log x", "x^4/3", "x^3/2", "x^2", "x^3")
+"""Terms for axes along which a problem grows; ``log x`` is log(1 + x), positive at every size."""
+MECHANISTIC = (("1",), ("x",), ("1", "x"), ("1", "x log x"), ("1", "x^2"))
+"""The few laws that 2 or 3 points may choose from: overhead, work in proportion, and two faster growths."""
+POWER_LAW = ("x^p",)
+
+
+def evaluate(term: str, sizes: Array, scale: float) -> Array:
+    """A term at these sizes, relative to its value at ``scale``."""
+    if term in POWERS:
+        return np.asarray((sizes / scale) ** POWERS[term], dtype=np.float64)
+    logarithm = np.log1p(sizes) / np.log1p(scale)
+    return np.asarray(logarithm * sizes / scale if term == "x log x" else logarithm, dtype=np.float64)
+
+
+def candidates(num_points: int) -> tuple[tuple[str, ...], ...]:
+    """The sums of at most two terms that this many distinct sizes can choose from, simplest first."""
+    if num_points < 4:
+        return (*MECHANISTIC, POWER_LAW)
+    singles = (("1",), *((term,) for term in LIBRARY if term != "1"))
+    return (*singles, *combinations(LIBRARY, 2), POWER_LAW)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One fitted sum of terms. A power law carries its exponent instead of a named term."""
+
+    terms: tuple[str, ...]
+    coefficients: tuple[float, ...]
+    exponent: float | None
+    scale: float
+    covariance: Array
+    """Of the coefficients (of log factor and exponent for a power law), for residuals of unit variance."""
+
+    @property
+    def num_parameters(self) -> int:
+        """Fitted numbers."""
+        return len(self.coefficients) + (self.exponent is not None)
+
+    def at(self, sizes: Array) -> Array:
+        """The law at these sizes."""
+        if self.exponent is not None:
+            return np.asarray(self.coefficients[0] * (sizes / self.scale) ** self.exponent, dtype=np.float64)
+        return np.asarray(np.array(self.coefficients) @ self._columns(sizes), dtype=np.float64)
+
+    def log_variance(self, sizes: Array) -> Array:
+        """Variance of log(law) at these sizes for relative residuals of unit variance."""
+        if self.exponent is not None:
+            columns = np.stack([np.ones_like(sizes), np.log(sizes / self.scale)])
+        else:
+            columns = self._columns(sizes) / self.at(sizes)
+        return np.asarray(np.einsum("in,ij,jn->n", columns, self.covariance, columns), dtype=np.float64)
+
+    def _columns(self, sizes: Array) -> Array:
+        return np.stack([evaluate(term, sizes, self.scale) for term in self.terms])
+
+
+def fit_member(terms: tuple[str, ...], sizes: Array, values: Array, scale: float) -> Member:
+    """Non-negative relative least squares; a term that would need a negative coefficient is left out."""
+    if terms == POWER_LAW:
+        return _fit_power(sizes, values, scale)
+    columns = np.stack([evaluate(term, sizes, scale) for term in terms]) / values
+    solution, _ = optimize.nnls(columns.T, np.ones(len(values)))
+    kept = np.flatnonzero(solution > 0)
+    gram = columns[kept] @ columns[kept].T
+    return Member(
+        terms=tuple(terms[index] for index in kept),
+        coefficients=tuple(float(solution[index]) for index in kept),
+        exponent=None,
+        scale=scale,
+        covariance=np.linalg.pinv(gram, rcond=1e-10),
+    )
+
+
+def _fit_power(sizes: Array, values: Array, scale: float) -> Member:
+    columns = np.stack([np.ones_like(sizes), np.log(sizes / scale)])
+    inverse = np.linalg.pinv(columns @ columns.T, rcond=1e-10)
+    intercept, exponent = inverse @ columns @ np.log(values)
+    return Member(
+        terms=(f"x^{exponent:.2f}",),
+        coefficients=(float(np.exp(intercept)),),
+        exponent=float(exponent),
+        scale=scale,
+        covariance=inverse,
+    )
+
+
+def predict_all(
+    terms: Sequence[tuple[str, ...]], sizes: Array, values: Array, targets: Array
+) -> Array:
+    """What every candidate fitted to these points says at the targets, ``[candidate, target]``.
+
+    The same fits as ``fit_member``, all at once: with two terms the non-negative optimum is the inner one,
+    or else the better of the two single terms.
+    """
+    scale = float(sizes[0])
+    names = list(dict.fromkeys(name for group in terms for name in group if group != POWER_LAW))
+    columns = np.stack([evaluate(name, sizes, scale) for name in names]) / values
+    ahead = np.stack([evaluate(name, targets, scale) for name in names])
+    first = np.array([names.index(group[0]) if group != POWER_LAW else 0 for group in terms])
+    second = np.array([names.index(group[-1]) if group != POWER_LAW else 0 for group in terms])
+    gram, sums = columns @ columns.T, columns.sum(axis=1)
+    one, two = _two_term(gram, sums, first, second)
+    predicted = one[:, None] * ahead[first] + two[:, None] * ahead[second]
+    for index, group in enumerate(terms):
+        if group == POWER_LAW:
+            predicted[index] = _fit_power(sizes, values, scale).at(targets)
+    return np.asarray(predicted, dtype=np.float64)
+
+
+def _two_term(
+    gram: Array, sums: Array, first: NDArray[np.int64], second: NDArray[np.int64]
+) -> tuple[Array, Array]:
+    """Coefficients of every pair (a single term is a pair of itself)."""
+    a, b, c = gram[first, first], gram[second, second], gram[first, second]
+    determinant = a * b - c * c
+    safe = np.where(determinant > 1e-10 * a * b, determinant, np.inf)
+    one = (b * sums[first] - c * sums[second]) / safe
+    two = (a * sums[second] - c * sums[first]) / safe
+    is_inner = (one > 0) & (two > 0)
+    # The residual of a single term is n - sum^2 / gram: the larger quotient fits better.
+    is_first = sums[first] ** 2 / a >= sums[second] ** 2 / b
+    one = np.where(is_inner, one, np.where(is_first, sums[first] / a, 0.0))
+    two = np.where(is_inner, two, np.where(is_first, 0.0, sums[second] / b))
+    return one, two

@@ -98,4 +98,6 @@ class Stage(nn.Module):
         for residual in residuals:
             branch_BCXYZ = functional.leaky_relu_(residual(x_BCXYZ), NEGATIVE_SLOPE)
             x_BCXYZ = torch.add(x_BCXYZ, branch_BCXYZ, alpha=self.branch_scale)
-        return functional.max_pool3d(x_BCXYZ, 2)
+        # Plain max_pool3d would leave half precision under autocast on the CPU; a maximum needs no digits.
+        pooled_BCXYZ, _ = functional.max_pool3d_with_indices(x_BCXYZ, (2, 2, 2))
+        return pooled_BCXYZ

@@ -1,0 +1,81 @@
+"""CosmoFlow's arithmetic side: what can be built, what a step of it costs, how it is called."""
+
+from dataclasses import dataclass
+
+from augment.data import DataShape
+from augment.problem import Problem, ProblemError
+from workloads.cosmoflow.memory import FLOAT_BYTES, peak_memory_bytes
+from workloads.cosmoflow.operations import step_operations
+from workloads.cosmoflow.precision import Precision
+from workloads.cosmoflow.shapes import DATA_SIZES, MODEL_SIZES, CosmoFlowShape
+from workloads.protocol import Axis, Cost
+
+AXES = (
+    Axis(name="data", sizes=DATA_SIZES, size_label="data set [bytes]"),
+    Axis(name="model", sizes=MODEL_SIZES, size_label="training FLOP per input voxel [FLOP]"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CosmoFlow:
+    """Training of a 3D CNN that reads cosmological parameters out of simulated universes."""
+
+    name: str = "cosmoflow"
+    axes: tuple[Axis, ...] = AXES
+
+    def check(self, problem: Problem) -> None:
+        """Do nothing for a problem that can be built.
+
+        Raises:
+            ProblemError: otherwise, with all that is wrong at once and what would do.
+        """
+        CosmoFlowShape.from_problem(problem)
+
+    def cost(self, problem: Problem, *, batch_per_rank: int, precision: str) -> Cost:
+        """Analytic cost of one training step on one rank.
+
+        The data axis is measured by the uncompressed bytes of the data set, the model axis by the FLOPs
+        of a training step per sample and input voxel, which hardly depends on the resolution.
+
+        Raises:
+            ProblemError: for a problem that cannot be built, a batch below 1 or an unknown precision.
+        """
+        shape = CosmoFlowShape.from_problem(problem)
+        if batch_per_rank < 1:
+            raise ProblemError(f"batch_per_rank is {batch_per_rank}; give a whole number of at least 1.")
+        architecture, data = shape.architecture(), _data(shape)
+        number_format = Precision.named(precision)
+        operations = step_operations(architecture, batch_per_rank, number_format)
+        flops = sum(operation.flops for operation in operations)
+        return Cost(
+            operations=operations,
+            num_parameters=architecture.num_parameters,
+            samples_per_step=batch_per_rank,
+            gradient_bytes=FLOAT_BYTES * architecture.num_parameters,
+            input_bytes=batch_per_rank * data.sample_bytes,
+            dataset_bytes=data.dataset_bytes,
+            peak_memory_bytes=peak_memory_bytes(architecture, batch_per_rank, number_format),
+            axis_sizes={
+                "data": float(data.dataset_bytes),
+                "model": flops / (batch_per_rank * shape.resolution**3),
+            },
+        )
+
+    def describe(self, problem: Problem, axis: str) -> str:
+        """Short label of the problem's rung: ``64^3 x 4, 512 samples`` or ``width 16, depth 1``.
+
+        Raises:
+            ProblemError: for a problem that cannot be built, or an unknown axis.
+        """
+        shape = CosmoFlowShape.from_problem(problem)
+        if axis == "model":
+            return f"width {shape.width}, depth {shape.depth}"
+        if axis == "data":
+            origin = "" if shape.universes == shape.samples else f" of {shape.universes} universes"
+            return f"{shape.resolution}^3 x {shape.channels}, {shape.samples} samples{origin}"
+        names = ", ".join(known.name for known in self.axes)
+        raise ProblemError(f"axis {axis!r} is unknown to cosmoflow; its axes are {names}.")
+
+
+def _data(shape: CosmoFlowShape) -> DataShape:
+    return DataShape(samples=shape.samples, resolution=shape.resolution, channels=shape.channels)

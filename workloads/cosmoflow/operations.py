@@ -1,0 +1,194 @@
+"""Every operation of one CosmoFlow training step on one rank, with its FLOPs, traffic and launches.
+
+Convention: a multiply-add is 2; products and convolutions alone have FLOPs, as torch's FlopCounterMode
+counts; elementwise work has 0, but its traffic and launches are there. Both gradients of every layer are
+counted, except the first convolution's input gradient, which nobody needs and nobody computes. Traffic
+takes every operand once. Biases ride with their layer.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from augment.data import COUNT_BYTES
+from cosmology.architecture import FINAL_SIDE, NUM_TARGETS, Architecture, Convolution, Dense, Recipe
+from workloads.cosmoflow.memory import FLOAT_BYTES, INDEX_BYTES
+from workloads.cosmoflow.precision import Precision
+from workloads.protocol import Operation, OpKind, PhaseName
+
+_POOLED_VOXELS = 8
+"""A 2^3 pooling keeps one voxel of these."""
+_OPTIMIZER_PASSES = 5
+"""Momentum SGD reads weight, gradient and momentum, and writes weight and momentum."""
+_OPTIMIZER_KERNELS = 3
+"""For each parameter tensor: scale the momentum, add the gradient, add to the weight."""
+
+
+def step_operations(architecture: Architecture, batch: int, precision: Precision) -> tuple[Operation, ...]:
+    """All operations of one step over ``batch`` samples, in the order in which they run."""
+    step = _Step(architecture=architecture, batch=batch, precision=precision)
+    return (*_forward(step), *_backward(step), _optimizer(architecture))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    architecture: Architecture
+    batch: int
+    precision: Precision
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one activation."""
+        return self.precision.itemsize
+
+    @property
+    def final_features(self) -> int:
+        """Values of the batch that reach the dense layers."""
+        return self.batch * FINAL_SIDE**3 * self.architecture.stage_channels[-1]
+
+    def inputs(self, layer: Convolution) -> int:
+        """Values that a convolution reads."""
+        return self.batch * layer.in_channels * layer.side**3
+
+    def outputs(self, layer: Convolution) -> int:
+        """Values that a convolution writes."""
+        return self.batch * layer.out_channels * layer.side**3
+
+    def ends_stage(self, layer: Convolution) -> bool:
+        """Whether a pooling follows."""
+        return layer.residual == self.architecture.residuals_per_stage
+
+
+def _forward(step: _Step) -> Iterator[Operation]:
+    yield _normalising(step)
+    yield from _casts(step, "forward")
+    for layer in step.architecture.convolutions:
+        yield from _convolution_forward(step, layer)
+    yield _elementwise("flatten", "forward", 2 * step.final_features * step.itemsize, kernels=1)
+    *hidden, last = step.architecture.dense_layers
+    for number, dense in enumerate(hidden, start=1):
+        yield _product(step, dense, f"dense {number} forward", "forward")
+        values = step.batch * dense.out_features
+        yield _elementwise(f"dense {number} activation", "forward", 2 * values * step.itemsize, kernels=1)
+    yield _product(step, last, f"dense {len(hidden) + 1} forward", "forward")
+    yield _head(step, "forward")
+
+
+def _backward(step: _Step) -> Iterator[Operation]:
+    yield _head(step, "backward")
+    layers = step.architecture.dense_layers
+    for number, dense in reversed(tuple(enumerate(layers, start=1))):
+        if number < len(layers):
+            traffic = 3 * step.batch * dense.out_features * step.itemsize
+            yield _elementwise(f"dense {number} activation gradient", "backward", traffic, kernels=1)
+        yield _product(step, dense, f"dense {number} input gradient", "backward")
+        yield _product(step, dense, f"dense {number} weight gradient", "backward")
+    yield _elementwise("flatten gradient", "backward", 2 * step.final_features * step.itemsize, kernels=1)
+    for layer in reversed(step.architecture.convolutions):
+        yield from _convolution_backward(step, layer)
+    yield from _casts(step, "backward")
+
+
+def _convolution_forward(step: _Step, layer: Convolution) -> Iterator[Operation]:
+    name, outputs, itemsize = _name(layer), step.outputs(layer), step.itemsize
+    yield _convolving(step, layer, f"{name} forward", "forward")
+    yield _elementwise(f"{name} activation", "forward", 2 * outputs * itemsize, kernels=1)
+    if layer.residual:
+        yield _elementwise(f"{name} sum", "forward", 3 * outputs * itemsize, kernels=1)
+    if step.ends_stage(layer):
+        traffic = outputs * itemsize + outputs // _POOLED_VOXELS * (itemsize + INDEX_BYTES)
+        yield _elementwise(f"stage {layer.stage + 1} pooling", "forward", traffic, kernels=1)
+
+
+def _convolution_backward(step: _Step, layer: Convolution) -> Iterator[Operation]:
+    name, outputs, itemsize = _name(layer), step.outputs(layer), step.itemsize
+    if step.ends_stage(layer):
+        traffic = outputs * itemsize + outputs // _POOLED_VOXELS * (itemsize + INDEX_BYTES)
+        yield _elementwise(f"stage {layer.stage + 1} pooling gradient", "backward", traffic, kernels=2)
+    if layer.residual:  # scale the branch's gradient; add the branch's input gradient to the sum's
+        yield _elementwise(f"{name} sum gradient", "backward", 5 * outputs * itemsize, kernels=2)
+    yield _elementwise(f"{name} activation gradient", "backward", 3 * outputs * itemsize, kernels=1)
+    if layer.stage or layer.residual:
+        yield _convolving(step, layer, f"{name} input gradient", "backward")
+    yield _convolving(step, layer, f"{name} weight gradient", "backward")
+
+
+def _name(layer: Convolution) -> str:
+    kind = f"residual {layer.residual}" if layer.residual else "convolution"
+    return f"stage {layer.stage + 1} {kind}"
+
+
+def _convolving(step: _Step, layer: Convolution, name: str, phase: PhaseName) -> Operation:
+    """A convolution or one of its gradients: each reads two of input, weights and output, writes the third."""
+    return Operation(
+        name=name,
+        phase=phase,
+        kind=OpKind.CONVOLUTION,
+        flops=2 * layer.num_weights * layer.side**3 * step.batch,
+        memory_bytes=(step.inputs(layer) + step.outputs(layer) + layer.num_weights) * step.itemsize,
+        num_kernels=1,
+        channels=math.sqrt(layer.in_channels * layer.out_channels),
+    )
+
+
+def _product(step: _Step, dense: Dense, name: str, phase: PhaseName) -> Operation:
+    """A dense layer or one of its gradients; the side of the cube of as many multiply-adds is its size."""
+    values = step.batch * (dense.in_features + dense.out_features) + dense.num_weights
+    return Operation(
+        name=name,
+        phase=phase,
+        kind=OpKind.MATMUL,
+        flops=2 * dense.num_weights * step.batch,
+        memory_bytes=values * step.itemsize,
+        num_kernels=1,
+        channels=math.cbrt(dense.num_weights * step.batch),
+    )
+
+
+def _elementwise(name: str, phase: PhaseName, memory_bytes: int, *, kernels: int) -> Operation:
+    return Operation(
+        name=name,
+        phase=phase,
+        kind=OpKind.ELEMENTWISE,
+        flops=0,
+        memory_bytes=memory_bytes,
+        num_kernels=kernels,
+        channels=1.0,
+    )
+
+
+def _normalising(step: _Step) -> Operation:
+    """Counts to the network's input, in place after the conversion, so that each value moves once."""
+    values = step.batch * step.architecture.channels * step.architecture.resolution**3
+    kernels = 2 if step.architecture.recipe is Recipe.REFERENCE else 4
+    return _elementwise("normalise", "forward", values * (COUNT_BYTES + FLOAT_BYTES), kernels=kernels)
+
+
+def _head(step: _Step, phase: PhaseName) -> Operation:
+    """tanh, scale and mean squared error, or their gradients: three small kernels."""
+    name = "output and loss" if phase == "forward" else "output and loss gradient"
+    return _elementwise(name, phase, 6 * step.batch * NUM_TARGETS * FLOAT_BYTES, kernels=3)
+
+
+def _casts(step: _Step, phase: PhaseName) -> Iterator[Operation]:
+    """Between float32 and the step's precision: weights and input before, gradients after."""
+    if step.precision is Precision.FLOAT32:
+        return
+    architecture = step.architecture
+    values, kernels = architecture.num_parameters, _num_tensors(architecture)
+    if phase == "forward":
+        values += step.batch * architecture.channels * architecture.resolution**3
+        kernels += 1
+    name = "cast weights and input" if phase == "forward" else "cast gradients"
+    yield _elementwise(name, phase, values * (step.itemsize + FLOAT_BYTES), kernels=kernels)
+
+
+def _optimizer(architecture: Architecture) -> Operation:
+    traffic = _OPTIMIZER_PASSES * FLOAT_BYTES * architecture.num_parameters
+    kernels = _OPTIMIZER_KERNELS * _num_tensors(architecture)
+    return _elementwise("momentum SGD", "optimizer", traffic, kernels=kernels)
+
+
+def _num_tensors(architecture: Architecture) -> int:
+    """Parameter tensors: weights and biases of every layer."""
+    return 2 * (len(architecture.convolutions) + len(architecture.dense_layers))

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 Value = int | float | str
 
+MAX_COUNT = 10**18
+"""Largest size that any problem may have."""
+
 
 class ProblemError(ValueError):
     """A problem that cannot exist; the message says why and what would."""
@@ -37,16 +40,19 @@ class Shape(Mapping[str, Value]):
         """This shape with some sizes replaced."""
         return Shape.of({**dict(self.entries), **sizes})
 
-    def count(self, name: str) -> int:
-        """The size called ``name``, which must be a positive whole number.
+    def count(self, name: str, at_most: int = MAX_COUNT) -> int:
+        """The size called ``name``, which must be a whole number from 1 to ``at_most``.
 
         Raises:
-            ProblemError: when it is absent, not whole, or below one.
+            ProblemError: when it is absent, not whole, below one, or too large.
         """
         value = dict(self.entries).get(name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if isinstance(value, int) and abs(value) > MAX_COUNT:  # Python refuses to print very long numbers
+            raise ProblemError(f"{name} is beyond all reason; give a whole number from 1 to {at_most}.")
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= at_most:
             found = "missing" if value is None else repr(value)
-            raise ProblemError(f"{name} is {found}; give a whole number of at least 1.")
+            allowed = "of at least 1" if at_most == MAX_COUNT else f"from 1 to {at_most}"
+            raise ProblemError(f"{name} is {found}; give a whole number {allowed}.")
         return value
 
 

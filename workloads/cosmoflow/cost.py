@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from augment.data import DataShape
 from augment.problem import Problem, ProblemError
 from workloads.cosmoflow.memory import FLOAT_BYTES, peak_memory_bytes
 from workloads.cosmoflow.operations import step_operations
@@ -16,7 +15,7 @@ AXES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CosmoFlow:
     """Training of a 3D CNN that reads cosmological parameters out of simulated universes."""
 
@@ -43,7 +42,7 @@ class CosmoFlow:
         shape = CosmoFlowShape.from_problem(problem)
         if batch_per_rank < 1:
             raise ProblemError(f"batch_per_rank is {batch_per_rank}; give a whole number of at least 1.")
-        architecture, data = shape.architecture(), _data(shape)
+        architecture, data = shape.architecture(), shape.data
         number_format = Precision.named(precision)
         operations = step_operations(architecture, batch_per_rank, number_format)
         flops = sum(operation.flops for operation in operations)
@@ -71,11 +70,7 @@ class CosmoFlow:
         if axis == "model":
             return f"width {shape.width}, depth {shape.depth}"
         if axis == "data":
-            origin = "" if shape.universes == shape.samples else f" of {shape.universes} universes"
+            origin = f" of {shape.universes} universes" if "universes" in problem.data else ""
             return f"{shape.resolution}^3 x {shape.channels}, {shape.samples} samples{origin}"
         names = ", ".join(known.name for known in self.axes)
         raise ProblemError(f"axis {axis!r} is unknown to cosmoflow; its axes are {names}.")
-
-
-def _data(shape: CosmoFlowShape) -> DataShape:
-    return DataShape(samples=shape.samples, resolution=shape.resolution, channels=shape.channels)

@@ -119,7 +119,7 @@ def _name(layer: Convolution) -> str:
 
 
 def _convolving(step: _Step, layer: Convolution, name: str, phase: PhaseName) -> Operation:
-    """A convolution or one of its gradients: each reads two of input, weights and output, writes the third."""
+    """A convolution or one of its gradients: of input, weights and output, each reads two and writes one."""
     return Operation(
         name=name,
         phase=phase,

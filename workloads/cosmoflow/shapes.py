@@ -3,22 +3,34 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from augment.data import DataShape
 from augment.model import residuals_per_stage, stage_channels
 from augment.problem import Problem, ProblemError, Shape
 from cosmology.architecture import Architecture, ArchitectureError, num_stages
+from cosmology.definition import NUM_SYMMETRIES, REDSHIFTS, DatasetDefinition, DatasetError, Reuse
 
 DATA_SIZES: Mapping[str, str] = {
     "samples": "grids of the data set, at least one for each universe",
     "resolution": "side of a grid [voxels], a power of two of at least 8",
-    "channels": "redshifts of a grid, 1 to 4",
-    "universes": "independent simulations that the samples are taken from; one for each sample if not given",
+    "channels": f"redshifts of a grid, 1 to {len(REDSHIFTS)}",
+    "universes": "independent simulations that the samples are cut from; if not given, enough for "
+    "separate cuts, and one for every 8 samples",
 }
 MODEL_SIZES: Mapping[str, str] = {
     "depth": "convolutions of each stage; 1 is the reference",
     "width": "channels of the first stage; 32 is the reference",
 }
-MAX_CHANNELS = 4
 _OPTIONAL = ("universes",)
+_MOST_SAMPLES_OF_UNIVERSE = 8
+"""By default; samples of one universe share their label, so small grids would be cut from too few."""
+_LIMITS: Mapping[str, int] = {
+    "samples": 10**12,
+    "resolution": 1024,
+    "channels": len(REDSHIFTS),
+    "universes": 10**12,
+    "depth": 1024,
+    "width": 2**16,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +51,22 @@ class CosmoFlowShape:
         Raises:
             ProblemError: when the problem cannot be built, with all that is wrong at once.
         """
-        faults = [*_unknown("data", problem.data, DATA_SIZES), *_unknown("model", problem.model, MODEL_SIZES)]
-        counts = {**_counts(problem.data, DATA_SIZES, faults), **_counts(problem.model, MODEL_SIZES, faults)}
-        faults += _misfits(counts)
+        faults: list[str] = []
+        counts = {
+            **_counts("data", problem.data, DATA_SIZES, faults),
+            **_counts("model", problem.model, MODEL_SIZES, faults),
+        }
+        faults += _resolution_faults(counts)
         if faults:
             raise ProblemError("\n".join(faults))
-        counts.setdefault("universes", counts["samples"])
+        counts.setdefault("universes", _default_universes(counts))
+        _check_dataset(counts)
         return CosmoFlowShape(**counts)
+
+    @property
+    def data(self) -> DataShape:
+        """The grids that are stored."""
+        return DataShape(samples=self.samples, resolution=self.resolution, channels=self.channels)
 
     def architecture(self) -> Architecture:
         """The network that learns this problem."""
@@ -56,42 +77,76 @@ class CosmoFlowShape:
             residuals_per_stage=residuals_per_stage(self.depth),
         )
 
+    def dataset(self, seed: int) -> DatasetDefinition:
+        """What decides the problem's data set."""
+        return _dataset(
+            {
+                "samples": self.samples,
+                "universes": self.universes,
+                "resolution": self.resolution,
+                "channels": self.channels,
+            },
+            seed,
+        )
 
-def _unknown(axis: str, shape: Shape, sizes: Mapping[str, str]) -> list[str]:
-    return [
+
+def _counts(axis: str, shape: Shape, sizes: Mapping[str, str], faults: list[str]) -> dict[str, int]:
+    """The sizes that are whole, positive and within their limits; every other one adds a fault."""
+    faults += [
         f"the {axis} shape has no size {name!r}; its sizes are {', '.join(sizes)}."
         for name in shape
         if name not in sizes
     ]
-
-
-def _counts(shape: Shape, sizes: Mapping[str, str], faults: list[str]) -> dict[str, int]:
-    """The sizes that are whole and positive; every other one adds a fault."""
     counts: dict[str, int] = {}
     for name in sizes:
         if name in _OPTIONAL and name not in shape:
             continue
         try:
-            counts[name] = shape.count(name)
+            counts[name] = shape.count(name, at_most=_LIMITS[name])
         except ProblemError as error:
             faults.append(str(error))
     return counts
 
 
-def _misfits(counts: Mapping[str, int]) -> list[str]:
-    """What is wrong with sizes that are whole and positive."""
-    faults = []
-    if "resolution" in counts:
-        try:
-            num_stages(counts["resolution"])
-        except ArchitectureError as error:
-            faults.append(str(error))
-    if counts.get("channels", 1) > MAX_CHANNELS:
-        faults.append(f"channels is {counts['channels']}; a universe has 1 to {MAX_CHANNELS} redshifts.")
-    universes = counts.get("universes", 1)
-    if counts.get("samples", universes) < universes:
-        faults.append(
-            f"samples ({counts['samples']}) are fewer than universes ({universes}); "
+def _resolution_faults(counts: Mapping[str, int]) -> list[str]:
+    try:
+        num_stages(counts.get("resolution", 8))
+    except ArchitectureError as error:
+        return [str(error)]
+    return []
+
+
+def _check_dataset(counts: Mapping[str, int]) -> None:
+    samples, universes = counts["samples"], counts["universes"]
+    if samples < universes:
+        raise ProblemError(
+            f"samples ({samples}) are fewer than universes ({universes}); "
             "give at least one sample for each universe, or fewer universes."
         )
-    return faults
+    try:
+        most = NUM_SYMMETRIES * _dataset({**counts, "samples": universes}, seed=0).crops_per_universe
+    except DatasetError as error:
+        raise ProblemError(str(error)) from error
+    if samples > most * universes:
+        raise ProblemError(
+            f"{universes} universes give at most {most * universes} different samples of "
+            f"{counts['resolution']}^3 (cuts, rotated and reflected), but samples is {samples}; "
+            f"give at least {-(-samples // most)} universes, or leave universes out."
+        )
+
+
+def _default_universes(counts: Mapping[str, int]) -> int:
+    samples = counts["samples"]
+    crops = _dataset({**counts, "samples": 1, "channels": 1, "universes": 1}, seed=0).crops_per_universe
+    return -(-samples // min(_MOST_SAMPLES_OF_UNIVERSE, crops))
+
+
+def _dataset(counts: Mapping[str, int], seed: int) -> DatasetDefinition:
+    return DatasetDefinition(
+        seed=seed,
+        num_samples=counts["samples"],
+        num_universes=counts["universes"],
+        resolution=counts["resolution"],
+        num_channels=counts["channels"],
+        reuse=Reuse.CUBE_SYMMETRIES,
+    )

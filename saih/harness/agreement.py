@@ -1,0 +1,38 @@
+"""All ranks agree how a point ended; a rank that stays away puts the job in doubt."""
+
+import time
+from dataclasses import asdict
+
+import numpy as np
+from mpi4py import MPI
+
+from saih.domain.record import Outcome
+from saih.harness.clock import host_ns
+from saih.harness.ending import Ending, common_ending
+from saih.harness.messages import decode, encode
+
+GRACE_S = 3.0
+"""How long a failed rank waits for the others, which may sit in a collective that it left."""
+_SLOT_BYTES = 8192
+_POLL_S = 0.001
+
+
+def agree(comm: MPI.Intracomm, own: Ending, patience_s: float = GRACE_S) -> Ending | None:
+    """The ending that all ranks record; None when some rank did not come within ``patience_s``.
+
+    After None no further collective may be tried: the ranks are in doubt and the job must end.
+    """
+    sent = np.frombuffer(encode(asdict(own)).ljust(_SLOT_BYTES, b"\0"), dtype=np.uint8)
+    received = np.zeros((comm.size, _SLOT_BYTES), dtype=np.uint8)
+    request = comm.Iallgather(sent, received)
+    deadline_ns = host_ns() + round(patience_s * 1e9)
+    while not request.Test():
+        if host_ns() > deadline_ns:
+            return None
+        time.sleep(_POLL_S)
+    return common_ending([_ending(row.tobytes()) for row in received])
+
+
+def _ending(data: bytes) -> Ending:
+    message = dict(decode(data))
+    return Ending(**{**message, "outcome": Outcome(message["outcome"])})

@@ -1,0 +1,142 @@
+"""A watchful thread on every rank: it ends the whole job when this rank, or another, cannot go on."""
+
+import faulthandler
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from mpi4py import MPI
+
+from saih.domain.record import Outcome
+from saih.harness.clock import host_ns
+from saih.harness.ending import Ending
+from saih.harness.events import tell
+from saih.harness.messages import decode, encode
+
+LastWords = Callable[[Ending], None]
+"""On rank 0, writes down how the open attempt ended; elsewhere it is never called."""
+
+POLL_S = 0.1
+COLLECT_S = 1.5
+"""How long rank 0 gathers the last places of other ranks before it writes why the job ends."""
+YIELD_S = 4.0
+"""How long other ranks leave rank 0 to write the outcome before they end the job themselves."""
+STDERR = 2
+_DISTRESS_TAG = 1
+_MAX_MESSAGE = 8192
+
+
+class Sentinel:
+    """Ends the job when ``beat`` was not called for ``limit_s``, or when a rank calls ``give_up``.
+
+    Rank 0 writes the outcome first. A second timer in C ends a rank whose interpreter is stuck too.
+    """
+
+    def __init__(self, comm: MPI.Intracomm, limit_s: float, last_words: LastWords) -> None:
+        self._comm = comm.Dup()
+        self._limit_s = limit_s
+        self._last_words = last_words
+        self._place = "at the start"
+        self._beat_ns = host_ns()
+        self._stop = threading.Event()
+        self._ending = threading.Lock()
+        self._thread = threading.Thread(target=self._watch, name="sentinel", daemon=True)
+        # Without full thread support only the main thread may speak MPI.
+        self._hears_others = MPI.Query_thread() == MPI.THREAD_MULTIPLE and comm.rank == 0 and comm.size > 1
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        faulthandler.cancel_dump_traceback_later()
+        self._comm.Free()
+
+    def beat(self, place: str) -> None:
+        """This rank made progress and is now at ``place``."""
+        self._place = place
+        self._beat_ns = host_ns()
+
+    def give_up(self, ending: Ending) -> None:
+        """End all ranks because of this one; does not return.
+
+        Rank 0 writes the ending; another rank asks rank 0 to, and ends the job itself if it does not.
+        """
+        if self._comm.rank == 0:
+            self._end_job(ending)
+        self._cry(ending)
+        time.sleep(YIELD_S)
+        self._end_job(ending)
+
+    def _watch(self) -> None:
+        rearm_ns = 0
+        while not self._stop.wait(POLL_S):
+            now_ns = host_ns()
+            if now_ns >= rearm_ns:
+                # Fires from C when this thread cannot run to push it back.
+                faulthandler.dump_traceback_later(self._limit_s + 2 * YIELD_S, exit=True, file=STDERR)
+                rearm_ns = now_ns + round(self._limit_s / 4 * 1e9)
+            if now_ns - self._beat_ns > self._limit_s * 1e9:
+                self._stalled()
+            cry = self._hear()
+            if cry is not None:
+                self._end_job(cry[1])
+
+    def _stalled(self) -> None:
+        faulthandler.dump_traceback(file=STDERR, all_threads=True)
+        own = f"rank {self._comm.rank} {self._place}"
+        if self._comm.rank != 0:
+            self.give_up(Ending(outcome=Outcome.TIMED_OUT, reason=own))
+        places, silent = [own], set(range(1, self._comm.size))
+        deadline_ns = host_ns() + round(COLLECT_S * 1e9)
+        while self._hears_others and silent and host_ns() < deadline_ns:
+            cry = self._hear()
+            if cry is None:
+                time.sleep(POLL_S / 10)
+                continue
+            silent.discard(cry[0])
+            places.append(cry[1].reason)
+        if silent:
+            places.append(f"no word from rank {', '.join(map(str, sorted(silent)))}")
+        reason = f"no progress for {self._limit_s:g} s: {'; '.join(places)}"
+        self._end_job(Ending(outcome=Outcome.TIMED_OUT, reason=reason))
+
+    def _cry(self, ending: Ending) -> None:
+        if MPI.Query_thread() == MPI.THREAD_MULTIPLE:
+            message = {"outcome": ending.outcome, "reason": ending.reason}
+            self._cried = self._comm.Isend([encode(message), MPI.BYTE], dest=0, tag=_DISTRESS_TAG)
+
+    def _hear(self) -> tuple[int, Ending] | None:
+        """Which rank gave up and why, if one did."""
+        status = MPI.Status()
+        if not self._hears_others or not self._comm.Iprobe(tag=_DISTRESS_TAG, status=status):
+            return None
+        buffer = bytearray(_MAX_MESSAGE)
+        self._comm.Recv([buffer, MPI.BYTE], source=status.Get_source(), tag=_DISTRESS_TAG)
+        message = decode(bytes(buffer))
+        return status.Get_source(), Ending(outcome=Outcome(message["outcome"]), reason=message["reason"])
+
+    def _end_job(self, ending: Ending) -> None:
+        """Write what can be written, and end every rank; does not return."""
+        self._ending.acquire()  # For good: two threads may want to end the job, one does.
+        faulthandler.dump_traceback_later(YIELD_S, exit=True, file=STDERR)
+        if self._comm.rank == 0:
+            self._last_words(ending)
+        tell(
+            "error",
+            kind="SaihError",
+            problem=f"rank {self._comm.rank} ended the job: {ending.outcome}: {ending.reason}",
+            remedy="the stacks of all ranks are on stderr; the same command continues with the other points.",
+        )
+        sys.stderr.flush()
+        MPI.COMM_WORLD.Abort(1)

@@ -1,0 +1,98 @@
+"""A sweep as the mapping that its file holds: what is kept with results, and written by ``saih init``."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from augment.ladder import Ladder
+from saih.config.schema import Key, Rungs, Section, Sizes, sweep_schema
+from saih.config.sweep_file import parse_sweep
+from saih.domain.point import Placement, Timing
+from saih.domain.sweep import Sweep
+from workloads.catalog import WORKLOADS
+from workloads.protocol import Axis
+
+
+def define(sweep: Sweep) -> dict[str, Any]:
+    """The sweep as plain JSON values in the shape of its file; ``restore`` gives the same sweep."""
+    placements = [_placement(placement) for placement in sweep.placements]
+    return {
+        "name": sweep.name,
+        "workload": sweep.workload,
+        "base": {"data": dict(sweep.base.data), "model": dict(sweep.base.model)},
+        "axes": {ladder.axis: _lists(ladder) for ladder in sweep.ladders},
+        "run": {
+            "batch_per_rank": sweep.batch_per_rank,
+            "precision": sweep.precision,
+            "exchange": sweep.exchange,
+            "seed": sweep.seed,
+        },
+        "placement": placements[0] if len(placements) == 1 else placements,
+        "timing": {field.name: getattr(sweep.timing, field.name) for field in fields(Timing)},
+        "scheduler": sweep.scheduler,
+    }
+
+
+def restore(definition: Mapping[str, Any], source: str) -> Sweep:
+    """The sweep that ``define`` described; ``source`` names it in messages.
+
+    Raises:
+        UsageError: when the mapping is no sweep of this version.
+    """
+    return parse_sweep(json.dumps(definition, ensure_ascii=True), source)
+
+
+def explained(sweep: Sweep) -> str:
+    """The sweep as a YAML file in which every key is explained."""
+    lines = [
+        "# A sweep: one application, scaled along its data and its model.",
+        "# `saih plan FILE` shows what it would run, `saih sweep FILE` runs it and writes the report.",
+        "",
+        *_section(sweep_schema(tuple(WORKLOADS)), define(sweep), sweep.workload, 0),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _placement(placement: Placement) -> dict[str, Any]:
+    return {
+        "nodes": placement.nodes,
+        "ranks_per_node": placement.ranks_per_node,
+        "threads_per_rank": placement.threads_per_rank,
+        "device": placement.device,
+    }
+
+
+def _lists(ladder: Ladder) -> dict[str, list[Any]]:
+    return {name: [rung[name] for rung in ladder.rungs] for name in ladder.rungs[0]}
+
+
+def _section(section: Section, values: Mapping[str, Any], workload: str, depth: int) -> list[str]:
+    lines = []
+    for key in section.keys:
+        if key.name in values:
+            lines += _key(key, values[key.name], workload, depth)
+    return lines
+
+
+def _key(key: Key, value: Any, workload: str, depth: int) -> list[str]:
+    indent = "  " * depth
+    default = "" if key.default is None else f" (default {key.default})"
+    comment = f"{indent}# {key.meaning}{default}"
+    if isinstance(key.kind, Section) and isinstance(value, Mapping):
+        return [comment, f"{indent}{key.name}:", *_section(key.kind, value, workload, depth + 1)]
+    if isinstance(key.kind, Sizes | Rungs):
+        return [comment, f"{indent}{key.name}:", *_sizes(key.kind.axis, value, workload, depth + 1)]
+    return [comment, f"{indent}{key.name}: {json.dumps(value)}"]
+
+
+def _sizes(axis_name: str, values: Mapping[str, Any], workload: str, depth: int) -> list[str]:
+    indent = "  " * depth
+    meanings = _axis(workload, axis_name).sizes
+    return [
+        f"{indent}{name}: {json.dumps(value)}  # {meanings.get(name, '')}" for name, value in values.items()
+    ]
+
+
+def _axis(workload: str, name: str) -> Axis:
+    return next(axis for axis in WORKLOADS[workload].axes if axis.name == name)

@@ -1,0 +1,67 @@
+"""The schema of a sweep file as JSON Schema, for editors and other programs."""
+
+from typing import Any
+
+from saih.config.kind import Size, json_type
+from saih.config.schema import Key, Rungs, Section, Sizes, sweep_schema
+from workloads.catalog import WORKLOADS
+from workloads.protocol import Workload
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def sweep_json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of a sweep file; sizes are those of the workload that the file names."""
+    return {
+        "$schema": DIALECT,
+        "title": "SAIH sweep",
+        **_section(sweep_schema(tuple(WORKLOADS))),
+        "allOf": [_sizes_of(workload) for workload in WORKLOADS.values()],
+    }
+
+
+def _section(section: Section) -> dict[str, Any]:
+    required = [key.name for key in section.keys if key.is_required]
+    one = {
+        "type": "object",
+        "properties": {key.name: _key(key) for key in section.keys},
+        "additionalProperties": False,
+        **({"required": required} if required else {}),
+    }
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]} if section.is_repeatable else one
+
+
+def _key(key: Key) -> dict[str, Any]:
+    default = {} if key.default is None else {"default": key.default}
+    return {"description": key.meaning, **_kind(key), **default}
+
+
+def _kind(key: Key) -> dict[str, Any]:
+    match key.kind:
+        case Section():
+            return _section(key.kind)
+        case Sizes():
+            return {"type": "object", "additionalProperties": json_type(Size())}
+        case Rungs():
+            return {
+                "type": "object",
+                "properties": {"combine": json_type(key.kind.combine)},
+                "additionalProperties": {"type": "array", "items": json_type(Size()), "minItems": 1},
+            }
+        case _:
+            return json_type(key.kind)
+
+
+def _sizes_of(workload: Workload) -> dict[str, Any]:
+    """What a file that names this workload may say about sizes."""
+    base = {axis.name: {"propertyNames": {"enum": list(axis.sizes)}} for axis in workload.axes}
+    axes = {axis.name: {"propertyNames": {"enum": ["combine", *axis.sizes]}} for axis in workload.axes}
+    return {
+        "if": {"properties": {"workload": {"const": workload.name}}},
+        "then": {
+            "properties": {
+                "base": {"properties": base},
+                "axes": {"properties": axes, "propertyNames": {"enum": list(axes)}},
+            }
+        },
+    }

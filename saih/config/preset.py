@@ -1,0 +1,28 @@
+"""The sweeps that come with the product."""
+
+from collections.abc import Iterable
+from importlib.resources import files
+
+from saih.config.mistake import nearest
+from saih.config.sweep_file import parse_sweep
+from saih.domain.errors import UsageError
+from saih.domain.sweep import Sweep
+
+PRESETS = {
+    "laptop": "two ranks on one small machine, 12 points, a few minutes",
+    "node": "one node with four GPUs, 12 points",
+    "cluster": "sixteen nodes with four GPUs each, 16 points up to 512^3",
+}
+"""Every preset with its one-line meaning."""
+
+
+def preset_sweep(name: str, overrides: Iterable[str] = ()) -> Sweep:
+    """The preset ``name`` with ``key.sub=value`` overrides.
+
+    Raises:
+        UsageError: for an unknown preset or a mistaken override.
+    """
+    if name not in PRESETS:
+        raise UsageError(f"there is no preset {name!r}", f"{nearest(name, tuple(PRESETS))}.")
+    text = (files("saih.config") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+    return parse_sweep(text, f"preset {name}", overrides)

@@ -1,0 +1,204 @@
+"""The one declaration of a sweep file: its keys, their kinds, meanings and defaults.
+
+Reading, defaults, error texts, the commented file of ``saih init`` and the exported JSON Schema all
+derive from it.
+"""
+
+from dataclasses import dataclass
+from typing import get_args
+
+from augment.ladder import AxisName, Combine
+from augment.problem import Value
+from saih.config.kind import Choice, Name, Real, ScalarKind, Whole
+from saih.domain.point import Device, Exchange, Placement, Timing
+
+RESERVED_NAMES = ("ceilings",)
+"""Folders below the results folder that are no sweeps."""
+MAX_POINTS = 100_000
+SCHEDULERS = ("local",)
+PRECISIONS = ("float32", "bfloat16")
+_TIMING = Timing()
+_PLACEMENT = Placement()
+_LONGEST_S = 7 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """A mapping from the names of a workload's sizes to one value each."""
+
+    axis: AxisName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rungs:
+    """A mapping from the names of a workload's sizes to a list of values each, and ``combine``."""
+
+    axis: AxisName
+    combine: Choice = Choice(words=get_args(Combine))  # noqa: RUF009 (an immutable value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A mapping with these keys and no others; as ``is_repeatable`` also a list of such mappings."""
+
+    keys: tuple["Key", ...]
+    is_repeatable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key of a sweep file."""
+
+    name: str
+    kind: "ScalarKind | Sizes | Rungs | Section"
+    meaning: str
+    default: Value | None = None
+    """None for sections, and for keys that must be given."""
+    is_required: bool = False
+
+
+def sweep_schema(workloads: tuple[str, ...]) -> Section:
+    """The keys of a sweep of one of these workloads."""
+    return Section(
+        keys=(
+            Key(
+                name="name",
+                kind=Name(reserved=RESERVED_NAMES),
+                meaning="name of the sweep, of its folder of results and of its report",
+                is_required=True,
+            ),
+            Key(
+                name="workload",
+                kind=Choice(words=workloads),
+                meaning="the application that is scaled",
+                is_required=True,
+            ),
+            Key(name="base", kind=_BASE, meaning="the problem that the axes start from", is_required=True),
+            Key(
+                name="axes",
+                kind=_AXES,
+                meaning="what grows; every rung of one axis meets every rung of the others",
+            ),
+            Key(name="run", kind=_RUN, meaning="how the application runs"),
+            Key(
+                name="placement",
+                kind=_PLACE,
+                meaning="where the ranks run; a list of placements measures all of them",
+            ),
+            Key(name="timing", kind=_TIMES, meaning="how long each point is measured"),
+            Key(
+                name="scheduler",
+                kind=Choice(words=SCHEDULERS),
+                meaning="what starts the ranks",
+                default=SCHEDULERS[0],
+            ),
+        )
+    )
+
+
+_BASE = Section(
+    keys=(
+        Key(name="data", kind=Sizes(axis="data"), meaning="sizes of the data", is_required=True),
+        Key(name="model", kind=Sizes(axis="model"), meaning="sizes of the model", is_required=True),
+    )
+)
+_AXES = Section(
+    keys=(
+        Key(
+            name="data",
+            kind=Rungs(axis="data"),
+            meaning="lists of data sizes; lists of one axis pair up, unless combine: product crosses them",
+        ),
+        Key(
+            name="model",
+            kind=Rungs(axis="model"),
+            meaning="lists of model sizes; lists of one axis pair up, unless combine: product crosses them",
+        ),
+    )
+)
+_RUN = Section(
+    keys=(
+        Key(
+            name="batch_per_rank",
+            kind=Whole(low=1, high=1_000_000),
+            meaning="samples of one step on one rank",
+            default=1,
+        ),
+        Key(
+            name="precision",
+            kind=Choice(words=PRECISIONS),
+            meaning="number format of the arithmetic",
+            default=PRECISIONS[0],
+        ),
+        Key(
+            name="exchange",
+            kind=Choice(words=get_args(Exchange)),
+            meaning="how ranks share gradients; a single rank always runs with none",
+            default="ddp",
+        ),
+        Key(
+            name="seed",
+            kind=Whole(low=0, high=2**31 - 1),
+            meaning="start of every random stream",
+            default=1,
+        ),
+    )
+)
+_PLACE = Section(
+    is_repeatable=True,
+    keys=(
+        Key(name="nodes", kind=Whole(low=1, high=1_000_000), meaning="machines", default=_PLACEMENT.nodes),
+        Key(
+            name="ranks_per_node",
+            kind=Whole(low=1, high=4096),
+            meaning="MPI processes on each machine; one for each GPU on device: cuda",
+            default=_PLACEMENT.ranks_per_node,
+        ),
+        Key(
+            name="threads_per_rank",
+            kind=Whole(low=1, high=4096),
+            meaning="CPU threads of each process",
+            default=_PLACEMENT.threads_per_rank,
+        ),
+        Key(
+            name="device",
+            kind=Choice(words=get_args(Device)),
+            meaning="what computes",
+            default=_PLACEMENT.device,
+        ),
+    ),
+)
+_TIMES = Section(
+    keys=(
+        Key(
+            name="warmup_steps",
+            kind=Whole(low=0, high=1_000_000),
+            meaning="steps before measuring begins",
+            default=_TIMING.warmup_steps,
+        ),
+        Key(
+            name="min_steps",
+            kind=Whole(low=1, high=1_000_000),
+            meaning="fewest measured steps",
+            default=_TIMING.min_steps,
+        ),
+        Key(
+            name="max_steps",
+            kind=Whole(low=1, high=1_000_000),
+            meaning="most measured steps",
+            default=_TIMING.max_steps,
+        ),
+        Key(
+            name="relative_width",
+            kind=Real(above=0, below=1),
+            meaning="stop when the 95 % interval of the median step is this narrow, relative to the median",
+            default=_TIMING.relative_width,
+        ),
+        Key(
+            name="budget_s",
+            kind=Real(above=0, below=_LONGEST_S),
+            meaning="most seconds of measured steps of one point",
+            default=_TIMING.budget_s,
+        ),
+    )
+)

@@ -1,0 +1,78 @@
+"""What the machine has room for, and what the points of a plan claim of it."""
+
+from dataclasses import dataclass, field
+
+from augment.problem import Shape
+from saih.domain.point import Point
+from workloads.protocol import Cost
+
+RUNTIME_BYTES_PER_RANK = 400_000_000
+"""Resident memory of one rank before any tensor: Python, torch and MPI (measured on CPU: 0.3 to 0.45 GB)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Room on the machine; None where it is not known, which drops nothing."""
+
+    memory_bytes_per_node: int | None = None
+    device_memory_bytes: int | None = None
+    """Of one GPU, which one rank uses."""
+    disk_bytes: int | None = None
+    """For all data sets of the sweep together."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Claims:
+    """The data sets that the points so far need on disk."""
+
+    limits: Limits
+    data_sets: dict[Shape, int] = field(default_factory=dict)
+
+    def refusal(self, point: Point, cost: Cost) -> str | None:
+        """Why there is no room for the point; None where there is, and its data set is claimed."""
+        reason = _memory_refusal(point, cost, self.limits) or self._disk_refusal(point, cost)
+        if reason is None:
+            self.data_sets[point.problem.data] = cost.dataset_bytes
+        return reason
+
+    def _disk_refusal(self, point: Point, cost: Cost) -> str | None:
+        room = self.limits.disk_bytes
+        if room is None or point.problem.data in self.data_sets:
+            return None
+        claimed = sum(self.data_sets.values())
+        if claimed + cost.dataset_bytes <= room:
+            return None
+        return (
+            f"its data set of {in_bytes(cost.dataset_bytes)} and the {in_bytes(claimed)} of the points "
+            f"before it need more than the {in_bytes(room)} there are on the disk of the data folder; "
+            "free some, or give another --data-folder."
+        )
+
+
+def in_bytes(count: int) -> str:
+    """A number of bytes with a decimal prefix, such as ``1.23 GB`` (10^9 bytes)."""
+    for factor, unit in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}"
+    return f"{count} B"
+
+
+def _memory_refusal(point: Point, cost: Cost, limits: Limits) -> str | None:
+    if point.placement.device == "cuda":
+        room = limits.device_memory_bytes
+        if room is None or cost.peak_memory_bytes <= room:
+            return None
+        return (
+            f"one rank needs {in_bytes(cost.peak_memory_bytes)} of tensors, a GPU has {in_bytes(room)}; "
+            "lower batch_per_rank, or take a smaller problem."
+        )
+    room, ranks = limits.memory_bytes_per_node, point.placement.ranks_per_node
+    needed = ranks * (cost.peak_memory_bytes + RUNTIME_BYTES_PER_RANK)
+    if room is None or needed <= room:
+        return None
+    return (
+        f"{ranks} ranks x ({in_bytes(cost.peak_memory_bytes)} of tensors + "
+        f"{in_bytes(RUNTIME_BYTES_PER_RANK)} of libraries) = {in_bytes(needed)}, "
+        f"a node has {in_bytes(room)}; "
+        "lower batch_per_rank or ranks_per_node, or take a smaller problem."
+    )

@@ -1,0 +1,122 @@
+"""Probes of arithmetic: square matrix products, and 3^3 convolutions in both directions."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+
+from saih.domain.ceiling import CeilingKind
+from saih.machine.sampling import CurveName, Probe, Rung
+
+_SIDES = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+_CHANNELS = (4, 8, 16, 32, 64, 128)
+_GRID_SIDES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
+# A batch of 1 sends torch on CPUs to a path several times slower than a batch of 2 or more: no ceiling.
+_BATCH = 4
+_FORMATS = (torch.contiguous_format, torch.channels_last_3d)
+# About 5 to 20 ms for one call on one core, and 1 ms on an accelerator: long against a launch.
+_CONVOLUTION_FLOPS_PER_THREAD = 1e9
+_CONVOLUTION_FLOPS_ON_ACCELERATOR = 5e10
+_FLOP_PER_S = "FLOP/s"
+
+
+def product_name(precision: str) -> CurveName:
+    """The curve of square products."""
+    return CurveName(kind=CeilingKind.GEMM, precision=precision, unit=_FLOP_PER_S, size_unit="side")
+
+
+def product_rungs(device: torch.device, dtype: torch.dtype) -> list[Rung]:
+    """Square products; 2 n^3 FLOPs each."""
+    return [
+        Rung(size=side, work=2.0 * side**3, ways=(partial(_product, side, device, dtype),)) for side in _SIDES
+    ]
+
+
+def convolution_name(kind: CeilingKind, precision: str) -> CurveName:
+    """The curve of convolutions in one direction."""
+    return CurveName(kind=kind, precision=precision, unit=_FLOP_PER_S, size_unit="channels")
+
+
+def forward_rungs(device: torch.device, dtype: torch.dtype, num_threads: int) -> list[Rung]:
+    """Forward convolutions of the same work for every number of channels; 54 C^2 FLOPs per voxel."""
+    return _convolution_rungs(device, dtype, _work_per_call(device, num_threads), _forward)
+
+
+def backward_rungs(device: torch.device, dtype: torch.dtype, num_threads: int) -> list[Rung]:
+    """Both gradients of the forward convolutions: twice their FLOPs."""
+    return _convolution_rungs(device, dtype, _work_per_call(device, num_threads), _backward)
+
+
+def grid_side(num_channels: int, flops: float) -> int:
+    """The largest known grid side whose forward convolution of one batch costs at most ``flops``."""
+    fitting = [side for side in _GRID_SIDES if _forward_flops(num_channels, side) <= flops]
+    return max(fitting, default=_GRID_SIDES[0])
+
+
+def _forward_flops(num_channels: int, side: int) -> float:
+    # Padded borders are counted in full, the convention of torch's FlopCounterMode and of our costs.
+    return 2.0 * 27 * num_channels**2 * side**3 * _BATCH
+
+
+def _work_per_call(device: torch.device, num_threads: int) -> float:
+    return (
+        _CONVOLUTION_FLOPS_PER_THREAD * num_threads
+        if device.type == "cpu"
+        else _CONVOLUTION_FLOPS_ON_ACCELERATOR
+    )
+
+
+_Direction = Callable[[torch.Tensor, torch.Tensor], Callable[[], object]]
+
+
+def _convolution_rungs(
+    device: torch.device, dtype: torch.dtype, flops: float, direction: _Direction
+) -> list[Rung]:
+    factor = 2.0 if direction is _backward else 1.0
+    rungs = []
+    for num_channels in _CHANNELS:
+        side = grid_side(num_channels, flops)
+        ways = tuple(
+            partial(_convolution, (num_channels, side), device, dtype, memory_format, direction)
+            for memory_format in _FORMATS
+        )
+        rungs.append(Rung(size=num_channels, work=factor * _forward_flops(num_channels, side), ways=ways))
+    return rungs
+
+
+def _product(side: int, device: torch.device, dtype: torch.dtype) -> Probe:
+    a, b = (_noise((side, side), device, dtype) for _ in range(2))
+    out = torch.empty_like(a)
+    return Probe(call=partial(torch.matmul, a, b, out=out))
+
+
+def _convolution(
+    shape: tuple[int, int],
+    device: torch.device,
+    dtype: torch.dtype,
+    memory_format: torch.memory_format,
+    direction: _Direction,
+) -> Probe:
+    num_channels, side = shape
+    x = _noise((_BATCH, num_channels, side, side, side), device, dtype)
+    weight = _noise((num_channels, num_channels, 3, 3, 3), device, dtype)
+    x, weight = (tensor.contiguous(memory_format=memory_format) for tensor in (x, weight))
+    return Probe(call=direction(x, weight))
+
+
+def _forward(x: torch.Tensor, weight: torch.Tensor) -> Callable[[], object]:
+    return partial(torch.nn.functional.conv3d, x, weight, padding=1)
+
+
+def _backward(x: torch.Tensor, weight: torch.Tensor) -> Callable[[], object]:
+    gradient = torch.nn.functional.conv3d(x, weight, padding=1)
+    ones, zeros = [1, 1, 1], [0, 0, 0]
+    return partial(
+        torch.ops.aten.convolution_backward,
+        *(gradient, x, weight, None, ones, ones, ones, False, zeros, 1, [True, True, False]),
+    )
+
+
+def _noise(shape: Sequence[int], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    # Zeros would draw less power on accelerators, and denormals are slow: neither is like real work.
+    return torch.rand(tuple(shape), device=device, dtype=torch.float32).add_(0.5).to(dtype)

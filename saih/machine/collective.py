@@ -1,0 +1,88 @@
+"""Probes of the interconnect: all-reduces of torch.distributed, and their latency and bandwidth."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from mpi4py import MPI
+from scipy.optimize import nnls
+from torch._C._distributed_c10d import TCPStore
+
+from saih.domain.ceiling import CeilingKind
+from saih.machine.sampling import CurveName, Probe, Rung
+
+NAME = CurveName(kind=CeilingKind.ALL_REDUCE, precision="", unit="s", size_unit="bytes")
+_SIZES_BYTES = (4, 2**10, 2**13, 2**16, 2**18, 2**20, 2**22, 2**24, 2**26)
+_TIMEOUT = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyBandwidth:
+    """t = alpha + bytes / beta. None where the times do not show the term."""
+
+    latency_s: float | None
+    bytes_per_s: float | None
+
+
+@contextmanager
+def process_group(comm: MPI.Comm, device: torch.device) -> Iterator[None]:
+    """torch.distributed over the ranks of ``comm``, by the backend of gradients; destroyed at the end."""
+    store = _shared_store(comm)
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=comm.rank, world_size=comm.size, timeout=_TIMEOUT)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+        comm.Barrier()  # rank 0 serves the store until the last rank has left
+
+
+def all_reduce_rungs(device: torch.device) -> list[Rung]:
+    """Sums of float32 vectors over all ranks, in place."""
+    return [
+        Rung(size=float(size), work=float(size), ways=(partial(_all_reduce, size // 4, device),))
+        for size in _SIZES_BYTES
+    ]
+
+
+def fit_latency_bandwidth(sizes_bytes: Sequence[float], times_s: Sequence[float]) -> LatencyBandwidth:
+    """Alpha and beta of t = alpha + bytes / beta by non-negative least squares with weights 1/t.
+
+    The weights make the residuals relative: otherwise the largest messages alone decide the latency
+    (Hockney 1994 for the law).
+    """
+    sizes, times = np.asarray(sizes_bytes, dtype=float), np.asarray(times_s, dtype=float)
+    # The two columns differ by many orders of magnitude; scaled ones keep the solver's pivots apart.
+    scale = sizes.max()
+    design = np.stack([1 / times, sizes / scale / times], axis=1)
+    (alpha, slope), _ = nnls(design, np.ones_like(times))
+    return LatencyBandwidth(
+        latency_s=float(alpha) if alpha > 0 else None,
+        bytes_per_s=float(scale / slope) if slope > 0 else None,
+    )
+
+
+def _shared_store(comm: MPI.Comm) -> TCPStore:
+    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    is_one_node = node.size == comm.size
+    node.Free()
+    # The name of a lone machine need not resolve.
+    host = "127.0.0.1" if is_one_node else socket.gethostname()
+    if comm.rank == 0:
+        store = TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=_TIMEOUT)
+        comm.bcast((host, store.port))
+        return store
+    host, port = comm.bcast(None)
+    return TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=_TIMEOUT)
+
+
+def _all_reduce(count: int, device: torch.device) -> Probe:
+    # Zeros stay zeros however often they are summed; ones would overflow.
+    vector = torch.zeros(count, device=device)
+    return Probe(call=partial(dist.all_reduce, vector))

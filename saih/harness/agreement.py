@@ -1,6 +1,7 @@
 """All ranks agree how a point ended; a rank that stays away puts the job in doubt."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 
 import numpy as np
@@ -17,8 +18,10 @@ _SLOT_BYTES = 8192
 _POLL_S = 0.001
 
 
-def agree(comm: MPI.Intracomm, own: Ending, patience_s: float = GRACE_S) -> Ending | None:
+def agree(comm: MPI.Intracomm, own: Ending, patience_s: float, beat: Callable[[str], None]) -> Ending | None:
     """The ending that all ranks record; None when some rank did not come within ``patience_s``.
+
+    ``beat`` is told all the while that this rank waits: it is not stuck.
 
     After None no further collective may be tried: the ranks are in doubt and the job must end.
     """
@@ -29,6 +32,7 @@ def agree(comm: MPI.Intracomm, own: Ending, patience_s: float = GRACE_S) -> Endi
     while not request.Test():
         if host_ns() > deadline_ns:
             return None
+        beat("waiting for the other ranks to end")
         time.sleep(_POLL_S)
     return common_ending([_ending(row.tobytes()) for row in received])
 

@@ -1,0 +1,39 @@
+"""The environment of all hosts together: one, or named as mixed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from saih.domain.record import Environment
+from saih.harness.messages import gather_all
+from saih.harness.ranks import Ranks
+from saih.machine.environment import capture, environment_id
+
+
+def common_environment(ranks: Ranks) -> Environment:
+    """What the ranks run on, the same on all of them; every rank calls it.
+
+    The first rank of each host looks. Hosts that differ make an environment of their own, so that its
+    records are never mixed with those of equal hosts.
+    """
+    first_of = {seat.host: rank for rank, seat in reversed(list(enumerate(ranks.seats)))}
+    found = capture() if ranks.rank in first_of.values() else None
+    messages = gather_all(
+        ranks.comm, {} if found is None else {"facts": dict(found.facts), "notes": dict(found.notes)}
+    )
+    facts = [messages[rank]["facts"] for _, rank in sorted(first_of.items(), key=lambda item: item[1])]
+    first = Environment(facts=facts[0], notes=messages[0]["notes"], environment_id=environment_id(facts[0]))
+    return mixed(first, facts)
+
+
+def mixed(first: Environment, facts: Sequence[Mapping[str, str]]) -> Environment:
+    """``first`` itself when every host has its facts; else with what differs as a fact."""
+    names = sorted({name for other in facts for name in other})
+    differences = []
+    for name in names:
+        values = sorted({other.get(name, "absent") for other in facts})
+        if len(values) > 1:
+            differences.append(f"{name}: {' or '.join(values)}")
+    if not differences:
+        return first
+    together = {**first.facts, "hosts_differ_in": "; ".join(differences)}
+    return replace(first, facts=together, environment_id=environment_id(together))

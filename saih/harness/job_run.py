@@ -1,0 +1,173 @@
+"""One job on all its ranks: generate data, measure ceilings, or measure points one after another."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import torch
+from mpi4py import MPI
+
+from saih.domain.errors import SaihError, UsageError
+from saih.domain.job import Job
+from saih.domain.point import Point
+from saih.harness.attempt_log import AttemptLog
+from saih.harness.ending import COMPLETED, Ending
+from saih.harness.events import tell
+from saih.harness.hosts import common_environment
+from saih.harness.messages import broadcast
+from saih.harness.point_run import Setting, agree_or_give_up, failure, run_point
+from saih.harness.ranks import Ranks, take_seats
+from saih.harness.sentinel import Sentinel
+from saih.machine import ceilings
+from saih.store.ceilings_file import write_ceilings
+from saih.store.sweep_folder import SweepFolder, point_states
+from workloads.protocol import JobSide
+
+CEILINGS_BUDGET_S = 30.0
+_GENERATION_PATIENCE = 50.0
+"""In watchdog limits."""
+Sides = Mapping[str, JobSide]
+"""The applications by name."""
+
+
+def run_job(job: Job, sides: Sides, comm: MPI.Intracomm) -> None:
+    """Do the job; every rank of ``comm`` calls it. What befalls a point is an outcome, no exception.
+
+    Raises:
+        EnvironmentMissing: when the ranks are not those that the job's placement asks for.
+        SaihError: when data could not be generated, or nothing can be written.
+    """
+    ranks = take_seats(comm, job.placement)
+    _check_points(job, sides)
+    torch.set_num_threads(job.placement.threads_per_rank)
+    if job.task == "measure":
+        _measure_points(job, sides, ranks)
+    elif job.task == "generate":
+        _generate(job, sides, ranks)
+    else:
+        _measure_ceilings(job, ranks)
+
+
+def _generate(job: Job, sides: Sides, ranks: Ranks) -> None:
+    wanted = {(point.workload, point.problem.data): point for point in job.points}
+    with Sentinel(ranks.comm, job.watchdog_s, last_words=_no_words) as sentinel:
+        setting = _setting(job, ranks, sentinel)
+        for index, point in enumerate(wanted.values()):
+            _tell_progress(ranks, index, len(wanted), f"data set {index + 1} of {len(wanted)}")
+            ending = _generate_one(sides[point.workload], point, setting)
+            if ending != COMPLETED:
+                raise SaihError(
+                    f"data could not be generated: {ending.reason}", "mend that, and start again."
+                )
+        _tell_progress(ranks, len(wanted), len(wanted), "data sets are whole")
+
+
+def _generate_one(side: JobSide, point: Point, setting: Setting) -> Ending:
+    """All ranks make their parts, then rank 0 seals the whole."""
+    for work in (_generate_part, _seal):
+        own = _ending_of(partial(work, side, point, setting), setting.ranks.rank)
+        # What is missing may be spread unevenly, so one rank's work may last for many watchdog limits.
+        ending = agree_or_give_up(own, setting, _GENERATION_PATIENCE)
+        if ending != COMPLETED:
+            return ending
+    return COMPLETED
+
+
+def _generate_part(side: JobSide, point: Point, setting: Setting) -> None:
+    ranks = setting.ranks
+
+    def progress(text: str) -> None:
+        setting.sentinel.beat(f"generating: {text}")
+        if ranks.rank == 0:
+            tell("message", text=text)
+
+    side.generate(point.problem, setting.data_folder, ranks.rank, ranks.num_ranks, progress)
+
+
+def _seal(side: JobSide, point: Point, setting: Setting) -> None:
+    setting.sentinel.beat("sealing the data set")
+    if setting.ranks.rank == 0:
+        side.seal(point.problem, setting.data_folder)
+
+
+def _measure_ceilings(job: Job, ranks: Ranks) -> None:
+    environment = common_environment(ranks)
+    data_folder, precision = Path(job.data_folder), job.points[0].precision
+    # Measuring ceilings reports no progress while it lasts.
+    with Sentinel(ranks.comm, job.watchdog_s + 2 * CEILINGS_BUDGET_S, last_words=_no_words):
+        found = ceilings.measure(
+            job.placement,
+            ranks.comm,
+            data_folder,
+            environment.environment_id,
+            precision=precision,
+            budget_s=CEILINGS_BUDGET_S,
+        )
+    if ranks.rank == 0:
+        write_ceilings(Path(job.results_folder), found)
+        tell("message", text=f"ceilings of {job.placement.label} measured")
+
+
+def _measure_points(job: Job, sides: Sides, ranks: Ranks) -> None:
+    environment = common_environment(ranks)
+    folder = SweepFolder(Path(job.results_folder), job.sweep_name)
+    log = AttemptLog(folder, environment) if ranks.rank == 0 else None
+    last_words = _no_words if log is None else log.last_words
+    pending = _pending(job, folder, ranks)
+    with Sentinel(ranks.comm, job.watchdog_s, last_words) as sentinel:
+        setting = _setting(job, ranks, sentinel)
+        for index, point in enumerate(pending):
+            sentinel.beat(f"before point {point.point_id}")
+            _tell_progress(ranks, index, len(pending), f"point {point.point_id}")
+            if log is not None:
+                log.begin(point)
+            result = run_point(point, sides[point.workload], setting)
+            if log is not None:
+                log.finish(result)
+    _tell_progress(ranks, len(pending), len(pending), "every point has its outcome")
+
+
+def _pending(job: Job, folder: SweepFolder, ranks: Ranks) -> list[Point]:
+    """The job's points without a decisive outcome: a scheduler may start a job again from its begin."""
+    if ranks.rank == 0:
+        states = point_states(folder, [point.point_id for point in job.points])
+        ids = [point_id for point_id, state in states.items() if state.is_to_be_measured]
+        broadcast(ranks.comm, {"point_ids": ids})
+    else:
+        ids = broadcast(ranks.comm, None)["point_ids"]
+    return [point for point in job.points if point.point_id in ids]
+
+
+def _check_points(job: Job, sides: Sides) -> None:
+    unknown = sorted({point.workload for point in job.points} - set(sides))
+    if unknown:
+        raise UsageError(f"no workload is called {', '.join(unknown)}.", f"use {', '.join(sides)}.")
+    odd = [point.point_id for point in job.points if point.placement != job.placement]
+    if odd:
+        raise UsageError(
+            f"points {', '.join(odd)} have another placement than their job ({job.placement.label}).",
+            "start one job for each placement.",
+        )
+
+
+def _setting(job: Job, ranks: Ranks, sentinel: Sentinel) -> Setting:
+    return Setting(
+        ranks=ranks, data_folder=Path(job.data_folder), sentinel=sentinel, watchdog_s=job.watchdog_s
+    )
+
+
+def _ending_of(work: Callable[[], None], rank: int) -> Ending:
+    try:
+        work()
+    except (Exception, SystemExit) as error:
+        return failure(error, rank)
+    return COMPLETED
+
+
+def _tell_progress(ranks: Ranks, done: int, total: int, text: str) -> None:
+    if ranks.rank == 0:
+        tell("progress", done=done, total=total, text=text)
+
+
+def _no_words(ending: Ending) -> None:
+    """No attempt is open here; the error event tells."""

@@ -1,0 +1,132 @@
+"""One point from beginning to end, on every rank: prepare, measure, agree how it ended."""
+
+import gc
+import sys
+import traceback
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from saih.domain.point import Point
+from saih.domain.record import AttemptResult, Outcome
+from saih.harness.agreement import GRACE_S, agree
+from saih.harness.clock import device_clock
+from saih.harness.ending import COMPLETED, Ending, ending_of
+from saih.harness.exchange import MeasuredExchange
+from saih.harness.measure import Instruments, Measurement, measure
+from saih.harness.messages import gather_all
+from saih.harness.ranks import Ranks
+from saih.harness.rendezvous import open_exchange
+from saih.harness.sentinel import Sentinel
+from saih.harness.usage import peak_device_bytes, peak_memory_bytes, reset_peak_memory, summary
+from workloads.protocol import JobSide, Surroundings
+
+_PATIENT = (Outcome.COMPLETED, Outcome.DIVERGED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What the points of one job share."""
+
+    ranks: Ranks
+    data_folder: Path
+    sentinel: Sentinel
+    watchdog_s: float
+
+
+def run_point(point: Point, side: JobSide, setting: Setting) -> AttemptResult:
+    """How the point ended, the same on all ranks; steps are on rank 0 only.
+
+    Does not return when the ranks cannot agree: then the sentinel records why and ends the job.
+    """
+    ranks = setting.ranks
+    reset_peak_memory(ranks.device)
+    measurement = _measure(point, side, setting)
+    ending = agree_or_give_up(measurement.ending, setting)
+    usages = gather_all(ranks.comm, _usage(measurement, ranks.device))
+    _release_memory(ranks.device)
+    return AttemptResult(
+        outcome=ending.outcome,
+        reason=ending.reason,
+        stop_reason=measurement.stop_reason if ending == COMPLETED else "",
+        steps=measurement.steps if ending == COMPLETED else None,
+        notes={"hosts": " ".join(ranks.hosts), **summary(usages)},
+    )
+
+
+def agree_or_give_up(own: Ending, setting: Setting, patience: float = 1.0) -> Ending:
+    """The ending that all ranks record; the job ends here when a rank stays away.
+
+    A rank that failed waits briefly, since the others may sit in a collective that it left. One that did
+    not fail waits for ``patience`` watchdog limits.
+    """
+    comm, beat = setting.ranks.comm, setting.sentinel.beat
+    patience_s = patience * setting.watchdog_s if own.outcome in _PATIENT else GRACE_S
+    agreed = agree(comm, own, patience_s, beat)
+    if agreed is not None:
+        return agreed
+    waited = f"rank {comm.rank} waited {patience_s:g} s for other ranks that did not come"
+    setting.sentinel.give_up(
+        replace(own, outcome=Outcome.TIMED_OUT, reason=waited) if own.outcome in _PATIENT else own
+    )
+    raise RuntimeError("the job goes on after its end")
+
+
+def failure(error: BaseException, rank: int) -> Ending:
+    """The ending that an exception on this rank makes, with its traceback on stderr."""
+    sys.stderr.write(f"rank {rank} failed:\n{''.join(traceback.format_exception(error))}")
+    sys.stderr.flush()
+    return ending_of(error, rank)
+
+
+def _measure(point: Point, side: JobSide, setting: Setting) -> Measurement:
+    ranks = setting.ranks
+    try:
+        with open_exchange(point.exchange, ranks, setting.watchdog_s) as exchange:
+            return _measure_session(point, side, setting, exchange)
+    # A sys.exit in a session must not leave the other ranks waiting either.
+    except (Exception, SystemExit) as error:
+        return Measurement(ending=failure(error, ranks.rank), stop_reason="", steps=None, reading=None)
+
+
+def _measure_session(
+    point: Point, side: JobSide, setting: Setting, exchange: MeasuredExchange
+) -> Measurement:
+    ranks = setting.ranks
+    surroundings = Surroundings(
+        rank=ranks.rank,
+        num_ranks=ranks.num_ranks,
+        device=ranks.device,
+        precision=point.precision,
+        batch_per_rank=point.batch_per_rank,
+        seed=point.seed,
+        data_folder=setting.data_folder,
+        exchange=exchange,
+    )
+    torch.manual_seed(point.seed)
+    instruments = Instruments(
+        comm=ranks.comm, clock=device_clock(ranks.device), exchange=exchange, beat=setting.sentinel.beat
+    )
+    session = side.prepare(point.problem, surroundings)
+    try:
+        setting.sentinel.beat("after preparing")
+        return measure(session, point.timing, instruments)
+    finally:
+        session.close()
+
+
+def _usage(measurement: Measurement, device: str) -> dict[str, int | None]:
+    reading = measurement.reading
+    return {
+        "peak_memory_bytes": peak_memory_bytes(),
+        "peak_device_bytes": peak_device_bytes(device),
+        "asked_bytes": None if reading is None else reading.asked_bytes,
+        "storage_bytes": None if reading is None else reading.storage_bytes,
+    }
+
+
+def _release_memory(device: str) -> None:
+    gc.collect()
+    if device != "cpu":
+        torch.cuda.empty_cache()

@@ -1,0 +1,63 @@
+"""The job's entry: the ranks that a launcher starts do one job, and tell what became of it.
+
+``mpirun -n N python -m mpi4py -m saih.worker JOB.json``: the runner of mpi4py ends all ranks when one
+ends with an error. Events are lines on stdout (``saih.harness.events``); the store decides.
+"""
+
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from mpi4py import MPI
+
+from saih.domain.errors import EnvironmentMissing, SaihError, UsageError
+from saih.domain.job import Job
+from saih.harness.events import tell
+from saih.harness.job_run import run_job
+from saih.harness.lifeline import die_with_parent
+from saih.store.codec import decode_job
+from workloads.cosmoflow.training import CosmoFlowJob
+from workloads.protocol import JobSide
+
+JOB_SIDES: Mapping[str, JobSide] = MappingProxyType({"cosmoflow": CosmoFlowJob()})
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do the job whose file is named; 0 when every point has its outcome, else the error's exit code."""
+    die_with_parent()
+    try:
+        run_job(_read_job(arguments), JOB_SIDES, MPI.COMM_WORLD)
+    except SaihError as error:
+        _tell_error(type(error).__name__, error.problem, error.remedy)
+        return error.exit_code
+    except Exception as error:
+        traceback.print_exc()
+        problem = f"rank {MPI.COMM_WORLD.rank} failed: {type(error).__name__}: {error}"
+        _tell_error("SaihError", problem, "the traceback is on stderr; this may be a mistake of SAIH.")
+        return SaihError.exit_code
+    return 0
+
+
+def _read_job(arguments: Sequence[str]) -> Job:
+    if len(arguments) != 1:
+        raise UsageError(
+            f"the worker was given {len(arguments)} arguments.", "give it one job file; saih sweep writes it."
+        )
+    path = Path(arguments[0])
+    try:
+        return decode_job(path.read_bytes(), path)
+    except OSError as error:
+        raise EnvironmentMissing(
+            f"job file {path} cannot be read: {error.strerror}.",
+            "put the results folder where every node sees it.",
+        ) from error
+
+
+def _tell_error(kind: str, problem: str, remedy: str) -> None:
+    tell("error", kind=kind, problem=problem, remedy=remedy)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

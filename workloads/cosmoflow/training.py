@@ -1,0 +1,119 @@
+"""CosmoFlow in a job: makes its data set, and trains a member of the family step by step."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from augment.problem import Problem
+from cosmology import network
+from cosmology.architecture import Recipe
+from cosmology.dataset import Dataset, open_dataset
+from cosmology.definition import DatasetDefinition
+from cosmology.generation import complete, seal
+from workloads.cosmoflow.batches import BatchOrder
+from workloads.cosmoflow.precision import Precision
+from workloads.cosmoflow.shapes import CosmoFlowShape
+from workloads.protocol import Mark, Progress, Session, Surroundings
+
+DATA_SEED = 0
+"""One data set serves every seed of a sweep: seeds vary the weights and the order of samples."""
+LEARNING_RATE = 0.01
+MOMENTUM = 0.9
+TEST_PRECISION = "float64"
+"""Outside the product's formats: shows that N ranks equal one, to the last digits."""
+
+Batch = tuple[Float[Tensor, "batch channel x y z"], Float[Tensor, "batch 4"]]
+
+
+class CosmoFlowJob:
+    """The side of CosmoFlow that runs inside the job."""
+
+    def generate(
+        self, problem: Problem, data_folder: Path, rank: int, num_ranks: int, progress: Progress
+    ) -> None:
+        """Make this rank's missing universes and shards."""
+        complete(_dataset_of(problem), data_folder, rank, num_ranks, progress)
+
+    def seal(self, problem: Problem, data_folder: Path) -> None:
+        """Write the manifest that makes the data set usable."""
+        seal(_dataset_of(problem), data_folder)
+
+    def prepare(self, problem: Problem, surroundings: Surroundings) -> Session[Any]:
+        """Open the data set, build the network, attach the gradient exchange.
+
+        Raises:
+            ProblemError: for a precision that is not known, or a batch above the data set.
+            DatasetError: when the data set is not whole.
+        """
+        dataset = open_dataset(_dataset_of(problem), surroundings.data_folder)
+        return TrainingSession(CosmoFlowShape.from_problem(problem), dataset, surroundings)
+
+
+class TrainingSession:
+    """Training by stochastic gradient descent on one rank."""
+
+    def __init__(self, shape: CosmoFlowShape, dataset: Dataset, surroundings: Surroundings) -> None:
+        self._dataset = dataset
+        self._device = torch.device(surroundings.device)
+        self._rank = surroundings.rank
+        self._order = BatchOrder(
+            seed=surroundings.seed,
+            num_samples=len(dataset),
+            batch_per_rank=surroundings.batch_per_rank,
+            num_ranks=surroundings.num_ranks,
+        )
+        self._mean_C = torch.from_numpy(dataset.channel_mean)
+        self._std_C = torch.from_numpy(dataset.channel_std)
+        self._precision = surroundings.precision
+        self._dtype = _weights_dtype(surroundings.precision)
+        model = network.build(shape.architecture(), seed=surroundings.seed, recipe=Recipe.SCALED)
+        model.to(self._device, self._dtype)
+        self._optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+        self._model = surroundings.exchange.attach(model)
+
+    def produce(self, step: int) -> Batch:
+        """Read this rank's part of a batch and normalise it, in pinned memory where a GPU takes it."""
+        counts, targets = self._dataset.read(self._order.indices(step, self._rank))
+        grids = network.normalise(torch.from_numpy(counts), self._mean_C, self._std_C, Recipe.SCALED)
+        batch = grids.to(self._dtype), torch.from_numpy(targets).to(self._dtype)
+        return batch if self._device.type == "cpu" else (batch[0].pin_memory(), batch[1].pin_memory())
+
+    def step(self, batch: Batch, mark: Mark) -> Float[Tensor, ""]:
+        """One descent on a batch; gives its mean squared error."""
+        grids, targets = (part.to(self._device, non_blocking=True) for part in batch)
+        mark("input_wait")
+        with self._autocast():
+            predicted = self._model(grids)
+        loss = functional.mse_loss(predicted.to(self._dtype), targets)
+        mark("forward")
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        mark("backward")
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        mark("optimizer")
+        return loss.detach()
+
+    def close(self) -> None:
+        """Close the data set's files."""
+        self._dataset.close()
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self._precision == Precision.BFLOAT16:
+            return torch.autocast(self._device.type, torch.bfloat16)
+        return nullcontext()
+
+
+def _dataset_of(problem: Problem) -> DatasetDefinition:
+    return CosmoFlowShape.from_problem(problem).dataset(DATA_SEED)
+
+
+def _weights_dtype(precision: str) -> torch.dtype:
+    if precision == TEST_PRECISION:
+        return torch.float64
+    Precision.named(precision)
+    return torch.float32

@@ -71,8 +71,8 @@ def _arithmetic(scene: Scene, point: Point, ceilings: Ceilings) -> list[str]:
         heaviest = max(own, key=lambda floor: floor.duration_ns)
         flops = sum(floor.operation.flops for floor in own) * point.placement.num_ranks
         text = (
-            f"{phase.capitalize()} runs at {_rate(flops * 1e9 / duration_ns)}; its costliest operation at the "
-            f"ceilings, {heaviest.operation.name}, is bound by {heaviest.limit.value}"
+            f"{phase.capitalize()} runs at {_rate(flops * 1e9 / duration_ns)}; its costliest operation at "
+            f"the ceilings, {heaviest.operation.name}, is bound by {heaviest.limit.value}"
         )
         if heaviest.ceiling_flops_per_s:
             text += (
@@ -104,8 +104,8 @@ def _interconnect(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | N
     floor_ns = (latency + cost.gradient_bytes / rate) * 1e9
     bound = "latency" if latency > cost.gradient_bytes / rate else "bandwidth"
     text += (
-        f"; one all-reduce of {cost.gradient_bytes / 1e6:.3g} MB among {point.placement.num_ranks} ranks takes "
-        f"at least {_duration(floor_ns)} (bound by {bound})"
+        f"; one all-reduce of {cost.gradient_bytes / 1e6:.3g} MB among {point.placement.num_ranks} ranks "
+        f"takes at least {_duration(floor_ns)} (bound by {bound})"
     )
     if exposed > 2 * floor_ns:
         text += "; the excess is waiting for other ranks or contention, not transfer"
@@ -117,10 +117,11 @@ def _input(scene: Scene) -> list[str]:
     if scene.produce_ns is None or wait < 0.01 * sum(scene.typical_ns.values()):
         return []
     work = sum(scene.typical_ns.values()) - wait
-    return [
+    text = (
         f"Each step waits {_duration(wait)} for its input; producing one batch takes "
         f"{_duration(scene.produce_ns)} against {_duration(work)} of other work in the step."
-    ]
+    )
+    return [text]
 
 
 def _duration(duration_ns: float) -> str:

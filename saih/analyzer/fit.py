@@ -17,8 +17,8 @@ Array = NDArray[np.float64]
 PREDICTION_LEVEL = 0.90
 GREATEST_FACTOR = 8.0
 """Beyond this multiple of the largest measured size only the law is printed, never a number."""
-LEAST_NOISE = 0.005
-"""Clocks and rounding alone spread log(duration) by this much."""
+LEAST_NOISE = 0.01
+"""Two runs of one point differ by this much in log(duration) even where each run is steady."""
 NOISE_FREEDOM = 4.0
 """How many residuals the noise known from steps counts for, beside the residuals of the fit."""
 WIDENING = 1.0
@@ -53,8 +53,9 @@ def fit_law(sizes: Sequence[float], values: Sequence[float], noise: float) -> La
     """The laws of at most two terms that these points support; None for fewer than two distinct sizes.
 
     From four sizes on, each candidate is judged by forward chaining: fitted to the first points, it must
-    predict the next two. Two or three sizes choose among the mechanistic laws and a power law by their
-    residuals, none below the noise, so that laws which fit equally well share the weight and their spread
+    predict the next two; only the first three points, which nothing can predict, are judged by their
+    residuals. Two or three sizes choose among the mechanistic laws and a power law by residuals alone. No
+    mean error counts below the noise, so that laws which do equally well share the weight and their spread
     shows in the interval.
     """
     order = np.argsort(sizes, kind="stable")
@@ -64,7 +65,9 @@ def fit_law(sizes: Sequence[float], values: Sequence[float], noise: float) -> La
         return None
     noise = max(noise, LEAST_NOISE)
     groups = candidates(num_distinct)
-    errors = _chained_errors(groups, x, y) if num_distinct >= 4 else _residuals(groups, x, y)
+    errors = _residuals(groups, x, y)
+    if num_distinct >= 4:
+        errors = np.concatenate([errors[:, :3], _chained_errors(groups, x, y)], axis=1)
     complexity = np.array([2 if len(group) == 2 or group == ("x^p",) else 1 for group in groups])
     scores = errors.shape[1] * np.log(np.maximum((errors**2).mean(axis=1), noise**2)) + 2 * complexity
     weights = np.exp(-(scores - scores.min()) / 2)

@@ -14,12 +14,23 @@ from scipy import optimize
 
 Array = NDArray[np.float64]
 
-POWERS = {"1": 0.0, "x^1/2": 1 / 2, "x^2/3": 2 / 3, "x": 1.0, "x^4/3": 4 / 3, "x^3/2": 3 / 2, "x^2": 2.0, "x^3": 3.0}
+POWERS = {
+    "1": 0.0,
+    "x^1/2": 1 / 2,
+    "x^2/3": 2 / 3,
+    "x": 1.0,
+    "x^4/3": 4 / 3,
+    "x^3/2": 3 / 2,
+    "x^2": 2.0,
+    "x^3": 3.0,
+}
 LIBRARY = ("1", "log x", "x^1/2", "x^2/3", "x", "x log x", "x^4/3", "x^3/2", "x^2", "x^3")
 """Terms for axes along which a problem grows; ``log x`` is log(1 + x), positive at every size."""
 MECHANISTIC = (("1",), ("x",), ("1", "x"), ("1", "x log x"), ("1", "x^2"))
 """The few laws that 2 or 3 points may choose from: overhead, work in proportion, and two faster growths."""
 POWER_LAW = ("x^p",)
+NEGLIGIBLE = 1e-6
+"""A term that is nowhere a larger part of the value than this is rounding, not a term."""
 
 
 def evaluate(term: str, sizes: Array, scale: float) -> Array:
@@ -78,14 +89,14 @@ def fit_member(terms: tuple[str, ...], sizes: Array, values: Array, scale: float
         return _fit_power(sizes, values, scale)
     columns = np.stack([evaluate(term, sizes, scale) for term in terms]) / values
     solution, _ = optimize.nnls(columns.T, np.ones(len(values)))
-    kept = np.flatnonzero(solution > 0)
+    kept = np.flatnonzero((solution[:, None] * columns).max(axis=1) > NEGLIGIBLE)
     gram = columns[kept] @ columns[kept].T
     return Member(
         terms=tuple(terms[index] for index in kept),
         coefficients=tuple(float(solution[index]) for index in kept),
         exponent=None,
         scale=scale,
-        covariance=np.linalg.pinv(gram, rcond=1e-10),
+        covariance=np.asarray(np.linalg.pinv(gram, rcond=1e-10), dtype=np.float64),
     )
 
 
@@ -102,9 +113,7 @@ def _fit_power(sizes: Array, values: Array, scale: float) -> Member:
     )
 
 
-def predict_all(
-    terms: Sequence[tuple[str, ...]], sizes: Array, values: Array, targets: Array
-) -> Array:
+def predict_all(terms: Sequence[tuple[str, ...]], sizes: Array, values: Array, targets: Array) -> Array:
     """What every candidate fitted to these points says at the targets, ``[candidate, target]``.
 
     The same fits as ``fit_member``, all at once: with two terms the non-negative optimum is the inner one,

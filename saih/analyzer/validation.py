@@ -31,8 +31,8 @@ def remarks(record: Record, flops_per_s: Interval, peak_flops_per_s: Interval | 
     if peak_flops_per_s is not None and flops_per_s.low > peak_flops_per_s.high:
         found.append(
             f"it ran at {flops_per_s.value:.4g} FLOP/s, above the measured ceiling of "
-            f"{peak_flops_per_s.value:.4g} FLOP/s; the ceiling was measured too low (contended?) or FLOPs are "
-            "overcounted, so its share of peak says nothing; measure the ceilings again"
+            f"{peak_flops_per_s.value:.4g} FLOP/s; the ceiling was measured too low (contended?) or FLOPs "
+            "are overcounted, so its share of peak says nothing; measure the ceilings again"
         )
     return tuple(found)
 

@@ -1,0 +1,172 @@
+"""Records of one sweep in, everything that reports see out."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from saih.analyzer.summary import summarize
+from saih.analyzer.trends import find_trends
+from saih.analyzer.validation import refusal, remarks
+from saih.domain.ceiling import Ceilings
+from saih.domain.errors import UsageError
+from saih.domain.record import Environment, Outcome, Record
+from saih.domain.sweep import DroppedPoint
+from saih.domain.trend import Analysis, FailedPoint, PointSummary
+from workloads import catalog
+from workloads.protocol import Axis, Workload
+
+
+def analyze(
+    sweep_name: str,
+    records: Sequence[Record],
+    ceilings: Sequence[Ceilings],
+    dropped: Sequence[DroppedPoint],
+    num_planned: int,
+    *,
+    find_workload: Callable[[str], Workload] = catalog.workload,
+) -> Analysis:
+    """Summaries, verdicts and trends of all records of one sweep on one environment.
+
+    Of several attempts at a point the first completed one counts; a point without one is a failed point with
+    the reason of its last attempt. A completed record that cannot be believed is a failed point too, never
+    an average. ``num_planned`` counts the points that the plan wanted to run.
+
+    Raises:
+        UsageError: for no records, or records of several sweeps or environments.
+    """
+    environment = _common_environment(sweep_name, records)
+    warnings: list[str] = []
+    attempts = _attempts(records, warnings)
+    usable = _usable_ceilings(ceilings, environment, warnings)
+    summaries: list[PointSummary] = []
+    failed: list[FailedPoint] = []
+    for group in attempts:
+        found = _judge(group, find_workload(group[0].point.workload), usable)
+        warnings += found.warnings
+        if isinstance(found.result, FailedPoint):
+            failed.append(found.result)
+        else:
+            summaries.append(found.result)
+    missing = num_planned - len(attempts)
+    if missing > 0:
+        warnings.append(f"{missing} of {num_planned} planned points have no record yet.")
+    return Analysis(
+        sweep_name=sweep_name,
+        environment=environment,
+        ceilings=tuple(usable.values()),
+        points=tuple(summaries),
+        trends=find_trends(summaries, _axes(summaries, find_workload), tuple(usable.values())),
+        failed=tuple(failed),
+        dropped=tuple(dropped),
+        num_planned=num_planned,
+        warnings=tuple(warnings),
+    )
+
+
+def _common_environment(sweep_name: str, records: Sequence[Record]) -> Environment:
+    if not records:
+        raise UsageError(f"sweep {sweep_name} has no records", "run the sweep before analyzing it.")
+    foreign = sorted({record.sweep_name for record in records} - {sweep_name})
+    if foreign:
+        raise UsageError(
+            f"records of sweep {', '.join(foreign)} are among those of {sweep_name}",
+            "analyze each sweep by itself.",
+        )
+    environments = {record.environment.environment_id: record.environment for record in records}
+    if len(environments) > 1:
+        raise UsageError(
+            f"sweep {sweep_name} was measured on {len(environments)} environments, which differ in "
+            f"{_differing_facts(list(environments.values()))}",
+            "analyze the records of each environment by themselves and compare the two analyses.",
+        )
+    return records[0].environment
+
+
+def _differing_facts(environments: list[Environment]) -> str:
+    names = sorted({name for environment in environments for name in environment.facts})
+    parts = []
+    for name in names:
+        values = sorted({environment.facts.get(name, "no entry") for environment in environments})
+        if len(values) > 1:
+            parts.append(f"{name} ({' / '.join(values)})")
+    return "; ".join(parts) or "no recorded fact"
+
+
+def _attempts(records: Sequence[Record], warnings: list[str]) -> list[list[Record]]:
+    """Attempts of each point in order; of several records with one id the first is kept, with a warning."""
+    seen: dict[str, Record] = {}
+    for record in records:
+        first = seen.setdefault(record.record_id, record)
+        if first is not record:
+            same = "the same" if first == record else "different"
+            warnings.append(
+                f"Record {record.record_id} is there twice with {same} content; the first counts."
+            )
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in seen.values():
+        groups[record.point.point_id].append(record)
+    return [sorted(group, key=lambda record: record.attempt) for group in groups.values()]
+
+
+def _usable_ceilings(
+    ceilings: Sequence[Ceilings], environment: Environment, warnings: list[str]
+) -> Mapping[str, Ceilings]:
+    """Ceilings of this environment by placement; others are named and left out."""
+    usable: dict[str, Ceilings] = {}
+    for found in ceilings:
+        if found.environment_id != environment.environment_id:
+            warnings.append(
+                f"Ceilings for {found.placement_label} were measured on environment {found.environment_id}, "
+                f"not on {environment.environment_id}; they are not used."
+            )
+        elif found.placement_label in usable:
+            warnings.append(f"Ceilings for {found.placement_label} are there twice; the first count.")
+        else:
+            usable[found.placement_label] = found
+    return usable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    result: PointSummary | FailedPoint
+    warnings: tuple[str, ...] = ()
+
+
+def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceilings]) -> _Judged:
+    record = next((one for one in group if one.result.outcome is Outcome.COMPLETED), None)
+    point = group[0].point
+    labels: dict[str, str] = {
+        axis.name: workload.describe(point.problem, axis.name) for axis in workload.axes
+    }
+    if record is None:
+        last = group[-1].result
+        return _Judged(
+            result=FailedPoint(
+                point=point, labels=labels, outcome=last.outcome, reason=last.reason, num_attempts=len(group)
+            )
+        )
+    name = f"Point {', '.join(labels.values())} on {point.placement.label} ({record.record_id})"
+    reason = refusal(record)
+    steps = record.result.steps
+    if reason or steps is None:
+        return _Judged(
+            result=FailedPoint(
+                point=point,
+                labels=labels,
+                outcome=Outcome.FAILED,
+                reason=f"refused by the analysis: {reason}",
+                num_attempts=len(group),
+            ),
+            warnings=(f"{name} is refused: {reason}.",),
+        )
+    own = ceilings.get(point.placement.label)
+    summary = summarize(record, steps, workload, own)
+    peak = own.peak_flops_per_s(point.precision) if own is not None else None
+    said = tuple(f"{name}: {text}." for text in remarks(record, summary.flops_per_s, peak))
+    if own is None:
+        said += (f"{name} has no ceilings for its placement; its share of peak and its limit are unknown.",)
+    return _Judged(result=summary, warnings=said)
+
+
+def _axes(points: Sequence[PointSummary], find_workload: Callable[[str], Workload]) -> tuple[Axis, ...]:
+    return find_workload(points[0].point.workload).axes if points else ()

@@ -1,0 +1,173 @@
+"""Checks that tell how far a trend may be trusted; each passes, fails or stays unknown, in a sentence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from saih.analyzer.fit import GREATEST_FACTOR, PREDICTION_LEVEL, Law, intervals, predict
+from saih.analyzer.recombination import Composition, compose, predict_step, work_and_produce
+from saih.domain.trend import Check, CurvePoint, PointSummary
+
+TARGET_FACTOR = 2.0
+GREATEST_DIVERGENCE = 1.5
+"""Largest ratio between two members at the target before the law counts as not identified."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """The points of one trend by growing size, and the laws that were fitted to them."""
+
+    points: Sequence[PointSummary]
+    sizes: Sequence[float]
+    total: Law | None
+    composition: Composition | None
+    share_curve: Sequence[CurvePoint]
+
+
+def check_trend(scene: Scene) -> tuple[Check, ...]:
+    """All checks of one trend."""
+    found = [_enough(scene), _monotone(scene)]
+    if scene.total is not None and scene.composition is not None:
+        found += [
+            _held_out(scene),
+            _factor(scene),
+            _divergence(scene.total),
+            _cross_check(scene.total, scene.composition),
+            _ceiling(scene),
+            _crossing(scene.composition, scene.total),
+        ]
+    return tuple(found)
+
+
+def _enough(scene: Scene) -> Check:
+    count = len(set(scene.sizes))
+    name = "enough points"
+    if count < 2:
+        text = f"{count} size was measured; no law follows from it. Measure at least 4 sizes."
+        return Check(name=name, passed=False, statement=text)
+    repeated = len(scene.sizes) - count
+    shared = f" {repeated} of the points share a size with another." if repeated else ""
+    if count < 4:
+        text = (
+            f"{count} sizes were measured: too few to test a law by forward chaining, so a few plain laws "
+            f"share the weight and the interval is wide.{shared}"
+        )
+        return Check(name=name, passed=None, statement=text)
+    text = f"{count} sizes were measured; laws were chosen by forward chaining.{shared}"
+    return Check(name=name, passed=True, statement=text)
+
+
+def _monotone(scene: Scene) -> Check:
+    name = "step grows with size"
+    pairs = zip(scene.points[:-1], scene.points[1:], scene.sizes[:-1], scene.sizes[1:], strict=True)
+    for small, large, below, above in pairs:
+        if above > below and large.step_ns.high < small.step_ns.low:
+            text = (
+                f"The step falls from {_ms(small.step_ns.value)} at size {below:g} to "
+                f"{_ms(large.step_ns.value)} at size {above:g}, beyond both intervals: a setting, a cache or "
+                "another algorithm changed between them, or one run was disturbed."
+            )
+            return Check(name=name, passed=False, statement=text)
+    if len(scene.points) < 2:
+        return Check(name=name, passed=None, statement="One point has no direction.")
+    return Check(name=name, passed=True, statement="No larger point is faster beyond its interval.")
+
+
+def _held_out(scene: Scene) -> Check:
+    name = "largest point held out"
+    largest = scene.sizes[-1]
+    kept = [index for index, size in enumerate(scene.sizes) if size < largest]
+    earlier = [scene.sizes[index] for index in kept]
+    composition = compose([scene.points[index] for index in kept], earlier)
+    if composition is None or largest > GREATEST_FACTOR * earlier[-1]:
+        text = f"Without the largest point (size {largest:g}) nothing reaches it; the law is untested."
+        return Check(name=name, passed=None, statement=text)
+    expected = intervals(predict_step(composition, np.array([largest])), len(kept))[0]
+    measured = scene.points[-1].step_ns.value
+    passed = expected.low <= measured <= expected.high
+    text = (
+        f"From the smaller points the step at size {largest:g} was expected between {_ms(expected.low)} and "
+        f"{_ms(expected.high)} ({PREDICTION_LEVEL:.0%}); it took {_ms(measured)}."
+    )
+    return Check(name=name, passed=passed, statement=text)
+
+
+def _factor(scene: Scene) -> Check:
+    text = (
+        f"The curve ends at {TARGET_FACTOR:g} times the largest measured size. Up to 4 times calls for "
+        f"caution, up to {GREATEST_FACTOR:g} times is speculation, and beyond that only the law is given."
+    )
+    return Check(name="extrapolation factor", passed=True, statement=text)
+
+
+def _divergence(total: Law) -> Check:
+    name = "laws agree"
+    target = np.array([TARGET_FACTOR * float(total.sizes[-1])])
+    heard = total.members[: max(int(np.sum(total.weights >= 0.05)), 1)]
+    values = [float(member.at(target)[0]) for member in heard]
+    ratio = max(values) / min(values)
+    if ratio > GREATEST_DIVERGENCE:
+        text = (
+            f"Laws that fit about equally well differ by a factor of {ratio:.2f} at size {target[0]:g}: "
+            f"not identified. Measure size {target[0]:g} next."
+        )
+        return Check(name=name, passed=False, statement=text)
+    text = f"Laws that fit about equally well differ by a factor of {ratio:.2f} at size {target[0]:g}."
+    return Check(name=name, passed=True, statement=text)
+
+
+def _cross_check(total: Law, composition: Composition) -> Check:
+    """The step from its phases against the law of whole steps, which cannot foresee a change of regime."""
+    name = "phases and whole step agree"
+    target = np.array([TARGET_FACTOR * float(total.sizes[-1])])
+    whole = intervals(predict(total, target), len(total.sizes))[0]
+    composed = intervals(predict_step(composition, target), composition.num_points)[0]
+    passed = whole.low <= composed.value <= whole.high or composed.low <= whole.value <= composed.high
+    text = (
+        f"At size {target[0]:g} the phases sum to {_ms(composed.value)}, the law of whole steps gives "
+        f"{_ms(whole.value)}"
+    )
+    if not passed:
+        text += "; another phase takes over beyond the measured range, trust the phases"
+    return Check(name=name, passed=passed, statement=f"{text}.")
+
+
+def _ceiling(scene: Scene) -> Check:
+    name = "below the measured peak"
+    if not scene.share_curve:
+        text = "No ceiling was measured for this placement and precision."
+        return Check(name=name, passed=None, statement=text)
+    measured = [point.share_of_peak for point in scene.points if point.share_of_peak is not None]
+    worst = max([share.low for share in measured] + [point.interval.low for point in scene.share_curve])
+    if worst > 1:
+        text = f"The step would run at {worst:.0%} or more of the measured peak, which cannot be."
+        return Check(name=name, passed=False, statement=text)
+    expected = scene.share_curve[-1].interval
+    text = (
+        f"At size {scene.share_curve[-1].size:g} the step is expected at {expected.low:.1%} to "
+        f"{expected.high:.1%} of the measured peak."
+    )
+    return Check(name=name, passed=True, statement=text)
+
+
+def _crossing(composition: Composition, total: Law) -> Check:
+    """Where the production of input overtakes the work, up to the greatest factor."""
+    name = "input keeps up"
+    largest = float(total.sizes[-1])
+    grid = np.geomspace(float(total.sizes[0]), GREATEST_FACTOR * largest, 200)
+    both = work_and_produce(composition, grid)
+    if both is None:
+        text = "The time to produce input was not recorded, or does not explain the waiting for it."
+        return Check(name=name, passed=None, statement=text)
+    work, produce = both
+    behind = np.flatnonzero(produce > work)
+    if len(behind) == 0:
+        text = f"Producing a batch stays faster than the work on it up to size {grid[-1]:g}."
+        return Check(name=name, passed=True, statement=text)
+    text = f"Producing a batch takes longer than the work on it from about size {grid[behind[0]]:.3g} on."
+    return Check(name=name, passed=bool(grid[behind[0]] > TARGET_FACTOR * largest), statement=text)
+
+
+def _ms(duration_ns: float) -> str:
+    return f"{duration_ns / 1e6:.4g} ms"

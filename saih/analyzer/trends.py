@@ -1,0 +1,168 @@
+"""How the step moves along each swept axis, everything else fixed."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saih.analyzer.checks import Scene, check_trend
+from saih.analyzer.fit import Law, Prediction, describe, fit_law, intervals, predict
+from saih.analyzer.propagation import log_deviation
+from saih.analyzer.recombination import Composition, compose, pooled_noise, predict_step
+from saih.domain.ceiling import Ceilings
+from saih.domain.interval import Interval
+from saih.domain.trend import CurvePoint, Fit, PointSummary, Trend
+from workloads.protocol import Axis
+
+Array = NDArray[np.float64]
+
+CURVE_FACTOR = 2.0
+"""How far beyond the largest measured size the curves are drawn."""
+POINTS_INSIDE = 25
+POINTS_OUTSIDE = 8
+
+
+def find_trends(
+    points: Sequence[PointSummary], axes: Sequence[Axis], ceilings: Sequence[Ceilings]
+) -> tuple[Trend, ...]:
+    """One trend for each axis that takes more than one rung and each setting of everything else."""
+    return tuple(
+        _trend(group, axis, ceilings)
+        for axis in axes
+        if _is_swept(points, axis.name)
+        for group in _groups(points, axis.name)
+    )
+
+
+def _is_swept(points: Sequence[PointSummary], axis: str) -> bool:
+    return len({point.labels[axis] for point in points}) > 1
+
+
+def _groups(points: Sequence[PointSummary], axis: str) -> list[list[PointSummary]]:
+    """Points that differ in nothing but this axis, each group by growing size."""
+    groups: dict[str, list[PointSummary]] = defaultdict(list)
+    for point in points:
+        fixed = {name: value for name, value in point.point.definition.items() if name != axis}
+        groups[json.dumps(fixed, sort_keys=True)].append(point)
+    return [sorted(group, key=lambda point: point.axis_sizes[axis]) for group in groups.values()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Laws:
+    total: Law
+    composition: Composition
+
+
+def _trend(group: list[PointSummary], axis: Axis, ceilings: Sequence[Ceilings]) -> Trend:
+    sizes = [point.axis_sizes[axis.name] for point in group]
+    laws = _fit(group, sizes)
+    peak = _peak(group[0], ceilings)
+    step_curve: tuple[CurvePoint, ...] = ()
+    share_curve: tuple[CurvePoint, ...] = ()
+    if laws is not None:
+        step_curve, share_curve = _curves(laws, group, sizes, peak)
+    scene = Scene(
+        points=group,
+        sizes=sizes,
+        total=laws.total if laws else None,
+        composition=laws.composition if laws else None,
+        share_curve=share_curve,
+    )
+    return Trend(
+        axis=axis.name,
+        size_label=axis.size_label,
+        fixed=_fixed(group[0], axis.name),
+        record_ids=tuple(point.record_id for point in group),
+        labels=tuple(point.labels[axis.name] for point in group),
+        sizes=tuple(sizes),
+        step_ns=tuple(point.step_ns for point in group),
+        share_of_peak=tuple(point.share_of_peak for point in group),
+        total=describe(laws.total, None) if laws else None,
+        components=_components(laws) if laws else (),
+        step_curve=step_curve,
+        share_curve=share_curve,
+        checks=check_trend(scene),
+    )
+
+
+def _fit(group: list[PointSummary], sizes: list[float]) -> _Laws | None:
+    steps = [point.step_ns for point in group]
+    total = fit_law(sizes, [step.value for step in steps], pooled_noise(steps))
+    composition = compose(group, sizes)
+    if total is None or composition is None:
+        return None
+    return _Laws(total=total, composition=composition)
+
+
+def _components(laws: _Laws) -> tuple[Fit, ...]:
+    found = {**laws.composition.laws, **laws.composition.hidden}
+    return tuple(describe(law, phase) for phase, law in found.items())
+
+
+def _curves(
+    laws: _Laws, group: list[PointSummary], sizes: list[float], peak: Interval | None
+) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, ...]]:
+    """The composed step, and the share of peak that it means, inside the range and beyond it."""
+    largest = max(sizes)
+    grid = np.unique(
+        np.concatenate(
+            [
+                np.geomspace(min(sizes), largest, POINTS_INSIDE),
+                np.geomspace(largest, CURVE_FACTOR * largest, POINTS_OUTSIDE + 1),
+                np.array(sizes),
+            ]
+        )
+    )
+    step = predict_step(laws.composition, grid)
+    step_curve = _curve(step, grid, largest, len(group))
+    if peak is None:
+        return step_curve, ()
+    share = Prediction(
+        log_value=np.log(_flops(group, sizes, grid) * 1e9 / peak.value) - step.log_value,
+        log_deviation=np.hypot(step.log_deviation, log_deviation(peak)),
+        freedom=step.freedom,
+    )
+    return step_curve, _curve(share, grid, largest, len(group))
+
+
+def _curve(prediction: Prediction, grid: Array, largest: float, count: int) -> tuple[CurvePoint, ...]:
+    return tuple(
+        CurvePoint(size=float(size), interval=interval, is_extrapolated=bool(size > largest * (1 + 1e-9)))
+        for size, interval in zip(grid, intervals(prediction, count), strict=True)
+    )
+
+
+def _flops(group: list[PointSummary], sizes: list[float], grid: Array) -> Array:
+    """FLOPs of one step at these sizes: interpolated in log-log, beyond the range by their own law."""
+    unique, first = np.unique(sizes, return_index=True)
+    flops = np.array([group[index].flops_per_step for index in first])
+    inside = np.exp(np.interp(np.log(grid), np.log(unique), np.log(flops)))
+    law = fit_law(unique.tolist(), flops.tolist(), 0.0)
+    if law is None:
+        return np.asarray(inside, dtype=np.float64)
+    fitted = np.exp(predict(law, grid).log_value)
+    anchor = flops[-1] / np.exp(predict(law, unique[-1:]).log_value[0])
+    return np.asarray(np.where(grid > unique[-1], fitted * anchor, inside), dtype=np.float64)
+
+
+def _peak(point: PointSummary, ceilings: Sequence[Ceilings]) -> Interval | None:
+    label = point.point.placement.label
+    own = [found for found in ceilings if found.placement_label == label]
+    peak = own[0].peak_flops_per_s(point.point.precision) if own else None
+    return peak if peak is not None and peak.low > 0 and point.flops_per_step > 0 else None
+
+
+def _fixed(summary: PointSummary, axis: str) -> str:
+    point = summary.point
+    others = [f"{name} {label}" for name, label in summary.labels.items() if name != axis]
+    settings = [
+        f"batch {point.batch_per_rank} per rank",
+        point.precision,
+        f"exchange {point.exchange}",
+        point.placement.label,
+        f"seed {point.seed}",
+    ]
+    return ", ".join(others + settings)

@@ -1,0 +1,46 @@
+import math
+
+import numpy as np
+import pytest
+
+from saih.analyzer.learning import check_loss
+
+
+def test_a_falling_loss_is_learning_in_nearly_every_run():
+    generator = np.random.default_rng(1)
+    fall = np.exp(-np.arange(40) / 15)
+    learned = [check_loss(tuple(fall + 0.15 * generator.standard_normal(40))).is_learning for _ in range(200)]
+    assert np.mean(learned) >= 0.95
+
+
+def test_a_loss_of_pure_noise_is_hardly_ever_learning():
+    generator = np.random.default_rng(2)
+    learned = [check_loss(tuple(1 + generator.standard_normal(40))).is_learning for _ in range(400)]
+    assert np.mean(learned) <= 0.02
+
+
+def test_a_slowly_wandering_loss_is_seldom_learning(synthetic):
+    series = synthetic.lognormal(np.random.default_rng(3), (300, 60), 0.1, 0.6)
+    assert np.mean([check_loss(tuple(row)).is_learning for row in series]) <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ((0.5,) * 20, "No learning seen"),
+        (tuple(np.linspace(1, 2, 20)), "No learning seen"),
+        ((3.0, 2.0, 1.0), "steps are needed"),
+        (tuple(np.linspace(2, 1, 20)), "learns"),
+    ],
+)
+def test_the_statement_says_what_was_seen(losses, words):
+    check = check_loss(losses)
+    assert words in check.statement
+    assert check.is_learning == (words == "learns")
+
+
+def test_a_run_without_losses_says_so():
+    check = check_loss(())
+    assert math.isnan(check.first)
+    assert not check.is_learning
+    assert "No loss" in check.statement

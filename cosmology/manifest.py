@@ -86,8 +86,8 @@ def read_manifest(folder: Path, definition: DatasetDefinition) -> Manifest:
             channel_mean=tuple(content["channel_mean"]),
             channel_std=tuple(content["channel_std"]),
         )
-    for universe, file in zip(range(definition.num_universes), manifest.files, strict=True):
-        _check_present(shard_path(dataset_folder(folder, definition), universe), file)
+        for universe, file in zip(range(definition.num_universes), manifest.files, strict=True):
+            _check_present(shard_path(dataset_folder(folder, definition), universe), file)
     return manifest
 
 

@@ -1,0 +1,47 @@
+"""An analysis as plain JSON values, for programs: SI units as the names say, no NaN, nothing left out."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from saih.domain.interval import Interval
+from saih.domain.point import Point
+from saih.domain.trend import Analysis, Comparison
+
+SCHEMA_VERSION = 1
+
+
+def analysis_as_json(analysis: Analysis) -> dict[str, Any]:
+    """The analysis with ``schema`` and ``version``; intervals are {low, value, high, level, count}."""
+    return {"schema": "saih.analysis", "version": SCHEMA_VERSION, **_fields(analysis)}
+
+
+def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
+    """The comparison with ``schema`` and ``version``, in the form of ``analysis_as_json``."""
+    return {"schema": "saih.comparison", "version": SCHEMA_VERSION, **_fields(comparison)}
+
+
+def _fields(value: Analysis | Comparison | Interval) -> dict[str, Any]:
+    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+
+
+def _plain(value: Any) -> Any:  # Any: every kind of value that the domain holds
+    if isinstance(value, Point):
+        return {"point_id": value.point_id, **_plain(value.definition)}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str | int | float | bool | None:  # Any: see _plain
+    """Numbers stay; one that is not finite becomes null; an enum becomes its text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int):
+        return value
+    return str(value)

@@ -1,0 +1,208 @@
+"""A document: sections of blocks, typeset by Typst into a PDF that is the same bytes for the same content.
+
+Texts reach Typst as JSON strings inside the compile root and are shown as they are: nothing in a name is
+ever markup, and Typst reads no file outside that root.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import typst
+from matplotlib import get_data_path
+from matplotlib.ft2font import FT2Font
+
+from saih.domain.errors import SaihError
+from saih.reports.label import plain
+
+FONT_FAMILY = "DejaVu Sans"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """A heading inside a section."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paragraph:
+    """Running text; ``small`` is for notes."""
+
+    text: str
+    tone: Literal["normal", "small", "loud"] = "normal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bullets:
+    """A list of sentences."""
+
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One number that a reader should see first."""
+
+    label: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cards:
+    """Cards side by side."""
+
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A vector figure with its caption and a text for readers who do not see it."""
+
+    svg: str
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of a table: its title, its share of the width, and the side its cells lean to."""
+
+    title: str
+    weight: float = 1.0
+    side: Literal["left", "right"] = "left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows under repeated column titles."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    alt: str
+
+
+Block = Heading | Paragraph | Bullets | Cards | Picture | Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """Blocks under a heading of the outline; each section but the first starts a page."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    is_landscape: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A titled sequence of sections."""
+
+    title: str
+    subtitle: str
+    description: str
+    sections: tuple[Section, ...]
+
+
+def write(document: Document, path: Path) -> Path:
+    """Typeset ``document`` into ``path``, which is replaced as a whole; gives ``path``.
+
+    Raises:
+        SaihError: when the folder cannot be written to.
+    """
+    pdf = typeset(document)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(pdf)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        problem = f"the report {path} cannot be written: {error.strerror}"
+        raise SaihError(problem, "give a file in a folder that you may write to, with space left.") from error
+    return path
+
+
+def typeset(document: Document) -> bytes:
+    """The PDF of ``document``: tagged (PDF/UA-1) wherever every character has a glyph."""
+    content, pictures = _content(document)
+    all_covered = set("".join(_strings(content)) + "".join(pictures.values())) <= _covered()
+    template = resources.files("saih.reports").joinpath("document.typ").read_bytes()
+    with tempfile.TemporaryDirectory(prefix="saih-report-") as folder:
+        root = Path(folder)
+        (root / "main.typ").write_bytes(template)
+        (root / "content.json").write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
+        for name, svg in pictures.items():
+            (root / name).write_text(svg, encoding="utf-8")
+        return typst.compile(
+            str(root / "main.typ"),
+            root=str(root),
+            font_paths=[str(_font_folder())],
+            ignore_system_fonts=all_covered,  # else the system's fonts may hold the missing glyphs
+            format="pdf",
+            pdf_standards=["ua-1"] if all_covered else [],
+        )
+
+
+def _content(document: Document) -> tuple[dict[str, Any], dict[str, str]]:
+    """The document as plain JSON values with safe strings, and its figures by file name."""
+    pictures: dict[str, str] = {}
+
+    def encoded(block: Block) -> dict[str, Any]:
+        fields = asdict(block)
+        if isinstance(block, Picture):
+            name = f"figure-{len(pictures) + 1}.svg"
+            pictures[name] = fields.pop("svg")
+            fields["file"] = name
+        return {"kind": type(block).__name__.lower(), **fields}
+
+    sections = [
+        {
+            "title": section.title,
+            "is_landscape": section.is_landscape,
+            "blocks": [encoded(block) for block in section.blocks],
+        }
+        for section in document.sections
+    ]
+    head = {"title": document.title, "subtitle": document.subtitle, "description": document.description}
+    return _safe({**head, "sections": sections}), pictures
+
+
+def _safe(value: Any) -> Any:  # Any: JSON values
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return {key: _safe(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_safe(item) for item in value]
+    return value
+
+
+def _strings(value: Any) -> Iterator[str]:  # Any: JSON values
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+
+
+def _font_folder() -> Path:
+    """The fonts that come with matplotlib, so that text and figures match on every machine."""
+    return Path(get_data_path()) / "fonts" / "ttf"
+
+
+@cache
+def _covered() -> frozenset[str]:
+    """Characters for which the report's own font has a glyph, and the line ends of figure files."""
+    font = FT2Font(str(_font_folder() / "DejaVuSans.ttf"))
+    return frozenset(chr(code) for code in font.get_charmap()) | {"\n", "\t", "\r"}

@@ -1,0 +1,141 @@
+"""The map: share of peak and verdict at each rung of data and model, with the edge of what fits hatched."""
+
+from collections.abc import Callable
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from saih.domain.sweep import DroppedPoint
+from saih.domain.trend import FailedPoint, PointSummary
+from saih.reports.figure import QUIET, drawn
+from saih.reports.grid import Cell, Grid
+from saih.reports.label import shortened
+from saih.reports.quantity import percent, with_si
+
+_WIDTH_MM = 176.0
+_LEFT_MM, _RIGHT_MM, _TOP_MM, _BOTTOM_MM = 33.0, 3.0, 2.0, 11.0
+_MM_PER_CHARACTER = 1.42
+
+
+def map_figure(grid: Grid) -> str:
+    """SVG of one grid; colours follow the share of peak, or the rate where no ceiling was measured."""
+    row_mm = min(max(58.0 / len(grid.model), 9.0), 17.0)
+    height_mm = row_mm * len(grid.model) + _TOP_MM + _BOTTOM_MM
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_axes(
+            (
+                _LEFT_MM / _WIDTH_MM,
+                _BOTTOM_MM / height_mm,
+                1 - (_LEFT_MM + _RIGHT_MM) / _WIDTH_MM,
+                1 - (_TOP_MM + _BOTTOM_MM) / height_mm,
+            )
+        )
+        _frame(axes, grid)
+        _fill(axes, grid)
+
+    return drawn(_WIDTH_MM, height_mm, paint)
+
+
+def _frame(axes: Axes, grid: Grid) -> None:
+    column_mm = (_WIDTH_MM - _LEFT_MM - _RIGHT_MM) / len(grid.data)
+    width = int(column_mm / _MM_PER_CHARACTER)
+    axes.set_xlim(-0.5, len(grid.data) - 0.5)
+    axes.set_ylim(-0.5, len(grid.model) - 0.5)
+    axes.set_xticks(range(len(grid.data)), [shortened(rung.label, width) for rung in grid.data])
+    row_width = int((_LEFT_MM - 8) / _MM_PER_CHARACTER)
+    axes.set_yticks(range(len(grid.model)), [shortened(rung.label, row_width) for rung in grid.model])
+    axes.set_xlabel("data grows →")
+    axes.set_ylabel("model grows →")
+    axes.yaxis.set_label_coords(-(_LEFT_MM - 3) / (_WIDTH_MM - _LEFT_MM - _RIGHT_MM), 0.5)
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _fill(axes: Axes, grid: Grid) -> None:
+    shade = _shading(grid)
+    width = int((_WIDTH_MM - _LEFT_MM - _RIGHT_MM) / len(grid.data) / _MM_PER_CHARACTER) + 1
+    for row in range(len(grid.model)):
+        for column in range(len(grid.data)):
+            cell = grid.cells.get((row, column))
+            if isinstance(cell, PointSummary):
+                _measured(axes, (column, row), cell, shade)
+            else:
+                _unmeasured(axes, (column, row), cell, width)
+
+
+def _measured(
+    axes: Axes,
+    place: tuple[int, int],
+    point: PointSummary,
+    shade: Callable[[PointSummary], tuple[float, float, float]],
+) -> None:
+    colour = shade(point)
+    ink = "white" if 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 0.53 else "#1a1a1a"
+    axes.add_patch(_square(place, facecolor=colour, edgecolor="white"))
+    axes.text(
+        place[0], place[1] + 0.16, headline(point), ha="center", va="center", color=ink, fontsize=9,
+        fontweight="bold",
+    )  # fmt: skip
+    axes.text(
+        place[0],
+        place[1] - 0.22,
+        str(point.diagnosis.limit),
+        ha="center",
+        va="center",
+        color=ink,
+        fontsize=6.5,
+    )
+
+
+def headline(point: PointSummary) -> str:
+    """Share of peak in two digits, or the rate where no ceiling was measured."""
+    if point.share_of_peak is not None:
+        return percent(point.share_of_peak.value)
+    return with_si(point.flops_per_s.value, "FLOP/s", 2)
+
+
+def _unmeasured(axes: Axes, place: tuple[int, int], cell: Cell | None, width: int) -> None:
+    hatch = {FailedPoint: "////", DroppedPoint: "...."}.get(type(cell), "")
+    axes.add_patch(_square(place, facecolor="white", edgecolor="#b3b3b3", hatch=hatch))
+    words = state_words(cell)
+    axes.text(
+        *place, shortened(words, width), ha="center", va="center", fontsize=6.5, color=QUIET,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2},
+    )  # fmt: skip
+
+
+def state_words(cell: Cell | None) -> str:
+    """What became of a cell without a measurement."""
+    if isinstance(cell, FailedPoint):
+        return str(cell.outcome).replace("_", " ")
+    return "not run" if cell is None else "dropped"
+
+
+def _square(place: tuple[int, int], **style: object) -> Rectangle:
+    return Rectangle((place[0] - 0.48, place[1] - 0.46), 0.96, 0.92, linewidth=0.6, **style)  # type: ignore[arg-type]  # style of a patch
+
+
+def _shading(grid: Grid) -> Callable[[PointSummary], tuple[float, float, float]]:
+    """Cividis from 0 to the largest share; rates without ceilings on a logarithmic scale."""
+    points = [cell for cell in grid.cells.values() if isinstance(cell, PointSummary)]
+    shares = [point.share_of_peak.value for point in points if point.share_of_peak is not None]
+    rates = [point.flops_per_s.value for point in points if point.flops_per_s.value > 0]
+    scale = colormaps["cividis"]
+    by_share = Normalize(0, max(shares, default=1.0) or 1.0)
+    by_rate = LogNorm(min(rates, default=1.0) / 2, max(rates, default=1.0) * 1.1)
+
+    def shade(point: PointSummary) -> tuple[float, float, float]:
+        if point.share_of_peak is not None:
+            place = float(by_share(point.share_of_peak.value))
+        else:
+            place = float(by_rate(point.flops_per_s.value)) if point.flops_per_s.value > 0 else 0.0
+        red, green, blue, _ = scale(place)
+        return red, green, blue
+
+    return shade

@@ -1,0 +1,42 @@
+"""What every report says of method and definitions."""
+
+METHOD = (
+    (
+        "A step lasts as long as its slowest rank. Device work is finished before the clock is read; "
+        "warm-up steps are never mixed in."
+    ),
+    (
+        "Steps are repeated until the 95 % interval of the median step is as narrow as asked, or the "
+        "budget is spent; the table of points says which."
+    ),
+    (
+        "The interval of a median comes from order statistics and assumes no distribution (David & "
+        "Nagaraja, Order Statistics, 2003). Bands of curves are 90 % prediction intervals."
+    ),
+    (
+        "Each phase has its own law; the step follows from them. Beyond 8 times the largest measured size "
+        "no number is given."
+    ),
+    "Ceilings are measured on the same machine at the same placement, all ranks at once.",
+    (
+        "A verdict names what holds a point back and the numbers it rests on. Mixed, unexplained and at "
+        "the ceiling are legal verdicts."
+    ),
+)
+DEFINITIONS = (
+    (
+        "FLOP: a multiply-add counts as 2. Training is the forward pass and both gradients that are really "
+        "computed; the gradient by the first layer's input is not."
+    ),
+    (
+        "Share of measured peak: FLOP per second over all ranks, over the best arithmetic rate that the "
+        "same ranks reached together in products and convolutions. Share of vendor's peak: over clock x "
+        "cores x vector width."
+    ),
+    "Arithmetic intensity: FLOP of one step over the least bytes that it must move to and from memory.",
+    (
+        "Additive phases sum to the step: waiting for input, forward, backward, exposed communication, "
+        "optimizer, other. Hidden phases overlap them: producing input, all communication."
+    ),
+    "Units: kB = 1000 B, GB = 10^9 B. A bracket after a value is its interval; n counts what is behind it.",
+)

@@ -1,0 +1,133 @@
+"""Component stacks: where the time of a step goes at each point, and what overlap hides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from saih.domain.record import ADDITIVE_PHASES, Phase
+from saih.domain.trend import PointSummary
+from saih.reports.figure import drawn
+from saih.reports.label import shortened
+from saih.reports.quantity import with_si
+
+POINTS_PER_FIGURE = 36
+_WIDTH_MM, _ROW_MM = 176.0, 5.4
+_TOP_MM, _BOTTOM_MM = 13.0, 10.0
+_FILLS = {
+    Phase.INPUT_WAIT: ("#E69F00", ""),
+    Phase.FORWARD: ("#0072B2", ""),
+    Phase.BACKWARD: ("#7cc4ee", ""),
+    Phase.COMMUNICATION: ("#D55E00", "////"),
+    Phase.OPTIMIZER: ("#009E73", "...."),
+    Phase.OTHER: ("#bfbfbf", ""),
+}
+_INKS = {Phase.FORWARD: "white", Phase.COMMUNICATION: "white", Phase.OPTIMIZER: "white"}
+_HIDDEN = {Phase.INPUT_PRODUCE: ("D", "#7a5200"), Phase.COMMUNICATION_TOTAL: ("X", "#7d1d00")}
+_FULL = 118.0
+"""Abscissa [%] beyond which a hidden phase is drawn at the edge."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedPoint:
+    """A point with its number in the table of points."""
+
+    number: int
+    summary: PointSummary
+
+
+def phase_words(phase: Phase) -> str:
+    """The name of a phase as a reader knows it."""
+    names = {
+        Phase.INPUT_WAIT: "waiting for input",
+        Phase.COMMUNICATION: "exposed communication",
+        Phase.INPUT_PRODUCE: "producing input (hidden)",
+        Phase.COMMUNICATION_TOTAL: "all communication (hidden)",
+    }
+    return names.get(phase, phase.value)
+
+
+def stack_figure(points: Sequence[NumberedPoint]) -> str:
+    """SVG of one bar for each point, in percent of its step; hidden phases are marks on the bar."""
+    height_mm = _ROW_MM * len(points) + _TOP_MM + _BOTTOM_MM
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_axes((0.27, _BOTTOM_MM / height_mm, 0.71, 1 - (_TOP_MM + _BOTTOM_MM) / height_mm))
+        axes.set_xlim(0, _FULL + 17)
+        axes.set_ylim(len(points) - 0.4, -0.6)
+        for row, point in enumerate(points):
+            _bar(axes, row, point.summary)
+            _marks(axes, row, point.summary)
+        axes.set_yticks(range(len(points)), [_row_label(point) for point in points])
+        axes.set_xticks(range(0, 101, 20), [f"{value} %" for value in range(0, 101, 20)])
+        axes.set_xlabel("share of the median step (the step's length is written at the right)", loc="left")
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        axes.spines["bottom"].set_bounds(0, 100)
+        _legend(figure, height_mm, points)
+
+    return drawn(_WIDTH_MM, height_mm, paint)
+
+
+def _row_label(point: NumberedPoint) -> str:
+    data, model = (point.summary.labels.get(axis, "") for axis in ("data", "model"))
+    words = ", ".join(shortened(label, 15) for label in (data, model) if label)
+    return f"{words or 'as given'}  #{point.number}"
+
+
+def _bar(axes: Axes, row: int, summary: PointSummary) -> None:
+    total = summary.step_ns.value or 1.0
+    left = 0.0
+    for phase in ADDITIVE_PHASES:
+        if phase not in summary.phases_ns:
+            continue
+        width = 100 * summary.phases_ns[phase].value / total
+        colour, hatch = _FILLS[phase]
+        axes.barh(
+            row, width, left=left, height=0.72, color=colour, hatch=hatch, edgecolor="white", linewidth=0.4
+        )
+        if width >= 7:
+            axes.text(
+                left + width / 2, row, f"{width:.0f}", ha="center", va="center", fontsize=6.2,
+                color=_INKS.get(phase, "#1a1a1a"),
+            )  # fmt: skip
+        left += width
+    axes.text(
+        _FULL + 16.5, row, with_si(summary.step_ns.value * 1e-9, "s"), ha="right", va="center", fontsize=6.8
+    )
+
+
+def _marks(axes: Axes, row: int, summary: PointSummary) -> None:
+    total = summary.step_ns.value or 1.0
+    for phase, (marker, colour) in _HIDDEN.items():
+        hidden = summary.phases_ns.get(phase)
+        if hidden is None or hidden.value <= 0:
+            continue
+        place = 100 * hidden.value / total
+        is_beyond = place > _FULL - 16
+        axes.plot(
+            [_FULL - 14 if is_beyond else place], [row + 0.36], marker=">" if is_beyond else marker,
+            color=colour, markeredgecolor="white", markeredgewidth=0.6, markersize=4.2, zorder=5,
+            linestyle="none",
+        )  # fmt: skip
+
+
+def _legend(figure: Figure, height_mm: float, points: Sequence[NumberedPoint]) -> None:
+    present = {phase for point in points for phase in point.summary.phases_ns}
+    patches: list[Patch | Line2D] = [
+        Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=phase_words(phase))
+        for phase, (colour, hatch) in _FILLS.items()
+        if phase in present
+    ]
+    patches += [
+        Line2D([], [], marker=marker, color=colour, linestyle="none", label=phase_words(phase))
+        for phase, (marker, colour) in _HIDDEN.items()
+        if phase in present
+    ]
+    figure.legend(
+        handles=patches, loc="upper left", bbox_to_anchor=(0.0, 1 - 1.0 / height_mm), ncols=4, frameon=False,
+        fontsize=6.8, handlelength=1.3, columnspacing=1.6, borderaxespad=0, borderpad=0.1,
+    )  # fmt: skip

@@ -1,0 +1,263 @@
+"""Tables of a report: points, laws, checks, points without a measurement, ceilings, environment."""
+
+from collections.abc import Mapping, Sequence
+
+from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
+from saih.domain.interval import Interval
+from saih.domain.record import Environment
+from saih.domain.trend import Analysis, Check, FailedPoint, PointSummary, Trend
+from saih.reports.document import Column, Table
+from saih.reports.grid import setting_of
+from saih.reports.label import shortened
+from saih.reports.quantity import duration, interval_with_si, percent, share, with_si, with_si_short
+from saih.reports.stack_figure import NumberedPoint, phase_words
+from saih.reports.words import line_name
+
+_NAME = 60
+_REASON = 300
+
+
+def points_table(points: Sequence[NumberedPoint]) -> Table:
+    """One row for each measured point."""
+    settings = {setting_of(point.summary.point) for point in points}
+    setting = (Column(title="setting", weight=2.0),) if len(settings) > 1 else ()
+    columns = (
+        Column(title="#", weight=0.4, side="right"),
+        Column(title="data", weight=1.4),
+        Column(title="model", weight=1.4),
+        *setting,
+        Column(title="median step [interval]", weight=2.1, side="right"),
+        Column(title="steps", weight=0.6, side="right"),
+        Column(title="samples/s", weight=0.9, side="right"),
+        Column(title="rate [FLOP/s]", weight=1.0, side="right"),
+        Column(title="share of peak [interval]", weight=1.9, side="right"),
+        Column(title="of vendor's", weight=0.85, side="right"),
+        Column(title="held back by (then)", weight=1.7),
+        Column(title="measuring stopped by", weight=1.8),
+        Column(title="loss", weight=1.8),
+    )
+    rows = tuple(_point_row(point, has_setting=bool(setting)) for point in points)
+    return Table(columns=columns, rows=rows, alt="Measured points with intervals, verdicts and checks")
+
+
+def _point_row(point: NumberedPoint, *, has_setting: bool) -> tuple[str, ...]:
+    summary = point.summary
+    diagnosis = summary.diagnosis
+    vendor = summary.share_of_vendor_peak
+    return (
+        str(point.number),
+        shortened(summary.labels.get("data", "not scaled"), _NAME),
+        shortened(summary.labels.get("model", "not scaled"), _NAME),
+        *((setting_of(summary.point),) if has_setting else ()),
+        duration(summary.step_ns),
+        str(summary.step_ns.count),
+        with_si(summary.samples_per_s.value, ""),
+        with_si(summary.flops_per_s.value, ""),
+        share(summary.share_of_peak) if summary.share_of_peak else "no ceiling",
+        percent(vendor.value, 3) if vendor else "unknown",
+        f"{diagnosis.limit} ({diagnosis.runner_up})" if diagnosis.runner_up else str(diagnosis.limit),
+        shortened(summary.stop_reason, _NAME) or "not recorded",
+        shortened(summary.loss.statement, 80),
+    )
+
+
+def sizes_table(points: Sequence[NumberedPoint]) -> Table:
+    """What each point computes and reads, and the evidence of its verdict."""
+    columns = (
+        Column(title="#", weight=0.35, side="right"),
+        Column(title="parameters", weight=0.8, side="right"),
+        Column(title="data set", weight=0.8, side="right"),
+        Column(title="FLOP/step", weight=0.8, side="right"),
+        Column(title="FLOP/byte", weight=0.7, side="right"),
+        Column(title="record", weight=1.6),
+        Column(title="evidence of the verdict", weight=5.5),
+    )
+    rows = tuple(
+        (
+            str(point.number),
+            with_si(point.summary.num_parameters, ""),
+            with_si(point.summary.dataset_bytes, "B"),
+            with_si(point.summary.flops_per_step, ""),
+            with_si(point.summary.flops_per_byte, ""),
+            point.summary.record_id,
+            shortened(" ".join(_sentence(text) for text in point.summary.diagnosis.evidence), _REASON)
+            or "none given",
+        )
+        for point in points
+    )
+    return Table(columns=columns, rows=rows, alt="Sizes of the points and evidence of their verdicts")
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def laws_table(trends: Sequence[Trend], points: Sequence[PointSummary]) -> Table:
+    """The law of the whole step and of each phase, for each trend that has one."""
+    columns = (
+        Column(title="axis", weight=0.6),
+        Column(title="fixed", weight=2.4),
+        Column(title="part of the step", weight=1.4),
+        Column(title="law (x: size of the axis)", weight=3.6),
+        Column(title="residual", weight=0.7, side="right"),
+        Column(title="points", weight=0.6, side="right"),
+    )
+    rows = tuple(row for trend in trends for row in _law_rows(trend, points))
+    return Table(columns=columns, rows=rows, alt="Laws of the step time")
+
+
+def _law_rows(trend: Trend, points: Sequence[PointSummary]) -> list[tuple[str, ...]]:
+    """The first row of a trend names it; the others belong to the same trend."""
+    fits = ((trend.total,) if trend.total else ()) + trend.components
+    return [
+        (
+            shortened(trend.axis, 20) if number == 0 else "",
+            shortened(line_name(trend, points), _NAME) if number == 0 else "",
+            "whole step" if fit.phase is None else phase_words(fit.phase),
+            shortened(fit.text, 160),
+            percent(fit.residual),
+            str(len(trend.sizes)),
+        )
+        for number, fit in enumerate(fits)
+    ]
+
+
+def checks_table(trends: Sequence[Trend], points: Sequence[PointSummary]) -> Table:
+    """Every check, failed ones first; trends of one axis for which it says the same share a row."""
+    columns = (
+        Column(title="axis", weight=0.6),
+        Column(title="fixed", weight=2.2),
+        Column(title="check", weight=1.3),
+        Column(title="result", weight=0.8),
+        Column(title="statement", weight=4.6),
+    )
+    said: dict[tuple[str, Check], list[str]] = {}
+    for trend in trends:
+        for check in trend.checks:
+            said.setdefault((trend.axis, check), []).append(line_name(trend, points))
+    order = {False: 0, None: 1, True: 2}
+    rows = tuple(
+        _check_row(axis, check, fixed)
+        for (axis, check), fixed in sorted(said.items(), key=lambda item: order[item[0][1].passed])
+    )
+    return Table(columns=columns, rows=rows, alt="Checks of the trends")
+
+
+def _check_row(axis: str, check: Check, fixed: Sequence[str]) -> tuple[str, ...]:
+    result = "undecided" if check.passed is None else "passed" if check.passed else "FAILED"
+    return (
+        shortened(axis, 20),
+        shortened(fixed[0], _NAME) if len(fixed) == 1 else f"{len(fixed)} trends",
+        shortened(check.name, 30),
+        result,
+        shortened(check.statement, _REASON),
+    )
+
+
+def unmeasured_table(analysis: Analysis) -> Table:
+    """Failed and dropped points with the reason of each."""
+    columns = (
+        Column(title="point", weight=2.2),
+        Column(title="setting", weight=2.0),
+        Column(title="outcome", weight=0.9),
+        Column(title="attempts", weight=0.7, side="right"),
+        Column(title="reason", weight=4.2),
+    )
+    failed = tuple(_failed_row(point) for point in analysis.failed)
+    dropped = tuple(
+        (
+            shortened(_shape_words(point.point.problem.data, point.point.problem.model), _NAME),
+            setting_of(point.point),
+            "dropped",
+            "0",
+            shortened(point.reason, _REASON),
+        )
+        for point in analysis.dropped
+    )
+    return Table(columns=columns, rows=failed + dropped, alt="Points without a measurement")
+
+
+def _failed_row(failed: FailedPoint) -> tuple[str, ...]:
+    return (
+        shortened(", ".join(failed.labels[axis] for axis in sorted(failed.labels)), 2 * _NAME)
+        or failed.point.point_id,
+        setting_of(failed.point),
+        str(failed.outcome).replace("_", " "),
+        str(failed.num_attempts),
+        shortened(failed.reason, _REASON) or "not recorded",
+    )
+
+
+def _shape_words(*shapes: object) -> str:
+    return "; ".join(
+        ", ".join(f"{name} {value}" for name, value in shape.items())
+        for shape in shapes
+        if isinstance(shape, Mapping)
+    )
+
+
+def ceilings_table(ceilings: Ceilings) -> Table:
+    """The best of each curve with its interval, and where it was found."""
+    columns = (
+        Column(title="ceiling", weight=2.2),
+        Column(title="precision", weight=0.9),
+        Column(title="best [interval]", weight=2.6, side="right"),
+        Column(title="repeats", weight=0.7, side="right"),
+        Column(title="at", weight=1.5),
+        Column(title="sizes measured", weight=1.8),
+    )
+    rows = [_ceiling_row(curve) for curve in ceilings.curves]
+    if ceilings.all_reduce_latency_s is not None:
+        rows.append(("all-reduce, latency", "", with_si(ceilings.all_reduce_latency_s, "s"), "", "fit", ""))
+    if ceilings.all_reduce_bytes_per_s is not None:
+        rate = with_si(ceilings.all_reduce_bytes_per_s, "B/s")
+        rows.append(("all-reduce, bandwidth", "", rate, "", "fit", ""))
+    for precision, flops_per_s in sorted(ceilings.vendor_flops_per_s.items()):
+        rate = with_si(flops_per_s, "FLOP/s")
+        rows.append(("vendor's peak (from clock, cores, width)", precision, rate, "", "not measured", ""))
+    return Table(columns=columns, rows=tuple(rows), alt=f"Ceilings of {ceilings.placement_label}")
+
+
+def _ceiling_row(curve: Ceiling) -> tuple[str, ...]:
+    best = _best(curve)
+    at = _size_words(curve, curve.sizes[curve.rates.index(best)])
+    ends = f"{_size_words(curve, curve.sizes[0])} to {_size_words(curve, curve.sizes[-1])}"
+    return (
+        str(curve.kind).replace("_", " "),
+        curve.precision,
+        interval_with_si(best, curve.unit.replace("bytes", "B")),
+        str(best.count),
+        "" if curve.kind is CeilingKind.LAUNCH else at,
+        "one" if len(curve.sizes) == 1 else f"{ends} ({len(curve.sizes)})",
+    )
+
+
+def _size_words(curve: Ceiling, size: float) -> str:
+    """Bytes with a prefix; counts as they are."""
+    if curve.size_unit.startswith("bytes"):
+        return with_si_short(size, shortened(curve.size_unit.replace("bytes", "B"), 40))
+    return f"{size:.6g} {shortened(curve.size_unit, 40)}"
+
+
+def _best(curve: Ceiling) -> Interval:
+    """The highest rate, or the shortest time."""
+    is_time = curve.kind in (CeilingKind.ALL_REDUCE, CeilingKind.LAUNCH)
+    return min(curve.rates, key=lambda rate: rate.value) if is_time else curve.best
+
+
+def environment_table(environment: Environment) -> Table:
+    """Facts, which decide the environment, then notes, which do not."""
+    columns = (
+        Column(title="fact", weight=1.2),
+        Column(title="value", weight=4.0),
+        Column(title="kind", weight=1.2),
+    )
+    facts = [(name, value, "fact") for name, value in sorted(environment.facts.items())]
+    notes = [(name, value, "note (not compared)") for name, value in sorted(environment.notes.items())]
+    rows = tuple((shortened(name, 40), shortened(value, 200), kind) for name, value, kind in facts + notes)
+    return Table(columns=columns, rows=rows, alt="Environment")
+
+
+def lead(points: Sequence[PointSummary]) -> tuple[NumberedPoint, ...]:
+    """The points with the numbers that figures and tables share."""
+    return tuple(NumberedPoint(number=index + 1, summary=point) for index, point in enumerate(points))

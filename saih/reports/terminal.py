@@ -1,0 +1,84 @@
+"""An analysis as lines for a terminal: no colours, no markup, nothing that could steer the terminal."""
+
+import textwrap
+from collections.abc import Sequence
+
+from saih.domain.trend import Analysis, PointSummary
+from saih.reports.label import plain, shortened
+from saih.reports.quantity import NO_BREAK, duration, share, with_si
+from saih.reports.words import findings, range_words, system_words
+
+_TITLES = ("#", "data", "model", "median step [interval]", "n", "share of peak or rate", "held back by")
+_WIDEST = (4, 22, 22, 30, 5, 26, 20)
+_RIGHT = (0, 3, 4, 5)
+
+
+def summary_lines(analysis: Analysis, width: int = 100) -> list[str]:
+    """Headline, findings, warnings, the table of points, and failures; text is wrapped at ``width``."""
+    lines = [
+        f"{shortened(analysis.sweep_name, width)}: share of measured peak {range_words(analysis.points)}"
+        if any(point.share_of_peak is not None for point in analysis.points)
+        else f"{shortened(analysis.sweep_name, width)}: {range_words(analysis.points)}",
+        shortened(system_words(analysis.environment), width),
+        "",
+        *_items(findings(analysis), width),
+    ]
+    if analysis.warnings:
+        lines += ["", "Warnings", *_items(analysis.warnings, width)]
+    if analysis.points:
+        lines += ["", *_table(analysis.points)]
+    lines += _unmeasured(analysis, width)
+    return [_ascii_spaces(line).rstrip() for line in lines]
+
+
+def _items(sentences: Sequence[str], width: int) -> list[str]:
+    return [
+        line
+        for sentence in sentences
+        for line in textwrap.wrap(plain(sentence), width, initial_indent="- ", subsequent_indent="  ")
+    ]
+
+
+def _table(points: Sequence[PointSummary]) -> list[str]:
+    rows = [_TITLES, *(_row(index + 1, point) for index, point in enumerate(points))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES))]
+    made = [
+        "  ".join(
+            cell.rjust(widths[column]) if column in _RIGHT else cell.ljust(widths[column])
+            for column, cell in enumerate(row)
+        )
+        for row in rows
+    ]
+    return [made[0], "-" * max(len(line.rstrip()) for line in made), *made[1:]]
+
+
+def _row(number: int, point: PointSummary) -> tuple[str, ...]:
+    measured = share(point.share_of_peak) if point.share_of_peak else ""
+    cells = (
+        str(number),
+        point.labels.get("data", "not scaled"),
+        point.labels.get("model", "not scaled"),
+        duration(point.step_ns),
+        str(point.step_ns.count),
+        measured or with_si(point.flops_per_s.value, "FLOP/s"),
+        str(point.diagnosis.limit),
+    )
+    return tuple(shortened(cell, limit) for cell, limit in zip(cells, _WIDEST, strict=True))
+
+
+def _unmeasured(analysis: Analysis, width: int) -> list[str]:
+    failed = [
+        f"{', '.join(point.labels[axis] for axis in sorted(point.labels)) or point.point.point_id}: "
+        f"{str(point.outcome).replace('_', ' ')} after {point.num_attempts} attempts: {point.reason}"
+        for point in analysis.failed
+    ]
+    dropped = [f"{point.point.point_id}: {point.reason}" for point in analysis.dropped]
+    lines: list[str] = []
+    for title, reasons in (("Failed", failed), ("Dropped before the run", dropped)):
+        if reasons:
+            lines += ["", title, *_items(reasons, width)]
+    return lines
+
+
+def _ascii_spaces(line: str) -> str:
+    return line.replace(NO_BREAK, " ")

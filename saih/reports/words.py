@@ -1,0 +1,221 @@
+"""Findings in words: every sentence is made from values of the analysis, with its interval and count."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+from saih.domain.interval import Interval
+from saih.domain.record import Environment
+from saih.domain.trend import Analysis, FailedPoint, PointSummary, Trend
+from saih.reports.label import shortened
+from saih.reports.quantity import (
+    NO_BREAK,
+    counted,
+    duration,
+    interval_with_si,
+    percent,
+    share,
+    with_si,
+)
+
+NAME_WIDTH = 48
+_SYSTEM_FACTS = ("gpus", "cpu_model", "cpu_cores", "memory", "torch", "mpi_library")
+_NO_FACT = ("", "unknown", "none", "absent", "0")
+
+
+def point_words(point: PointSummary | FailedPoint) -> str:
+    """A point by its rungs, such as ``64^3 x 4, width 16``."""
+    known = [shortened(point.labels[axis], NAME_WIDTH) for axis in sorted(point.labels)]
+    return ", ".join(known) or f"point {point.point.point_id}"
+
+
+def system_words(environment: Environment) -> str:
+    """The system in one line: its best known facts, then its id."""
+    facts = environment.facts
+    known = [name for name in _SYSTEM_FACTS if facts.get(name, "") not in _NO_FACT] or sorted(facts)[:3]
+    said = [shortened(_fact(name, facts[name]), 60) for name in known[:5]]
+    return "; ".join([*said, f"environment {environment.environment_id[:8]}"])
+
+
+def _fact(name: str, value: str) -> str:
+    """Values that name themselves stand alone."""
+    return value if name in ("cpu_model", "mpi_library", "gpus") else f"{name.replace('_', ' ')} {value}"
+
+
+def line_name(trend: Trend, points: Sequence[PointSummary]) -> str:
+    """The rungs of the other axes, by which trends over one axis differ."""
+    for point in points:
+        if trend.record_ids and point.record_id == trend.record_ids[0]:
+            others = [label for axis, label in sorted(point.labels.items()) if axis != trend.axis]
+            return ", ".join(others) or trend.fixed
+    return trend.fixed
+
+
+def extremes(points: Sequence[PointSummary]) -> tuple[PointSummary, PointSummary] | None:
+    """The points of lowest and highest share of peak; by rate where no ceiling was measured."""
+    if not points:
+        return None
+    ordered = sorted(points, key=_merit)
+    known = [point for point in ordered if point.share_of_peak is not None] or ordered
+    return known[0], known[-1]
+
+
+def range_words(points: Sequence[PointSummary]) -> str:
+    """The headline, such as ``4.1 % → 38 %``; rates where no ceiling was measured."""
+    ends = extremes(points)
+    if ends is None:
+        return "no point measured"
+    low, high = (_brief_merit(point) for point in ends)
+    return low if len(points) == 1 else f"{low} → {high}"
+
+
+def findings(analysis: Analysis) -> tuple[str, ...]:
+    """At most six sentences that a reader should take away."""
+    if not analysis.points:
+        return (_nothing_measured(analysis),)
+    growth = [_growth(trend, analysis.points) for trend in _longest_trends(analysis.trends)]
+    sentences = [
+        _range(analysis.points),
+        *growth,
+        _verdicts(analysis.points),
+        _switch(analysis),
+        _expectation(analysis.trends),
+        _edge(analysis.failed),
+    ]
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _merit(point: PointSummary) -> float:
+    return point.share_of_peak.value if point.share_of_peak is not None else point.flops_per_s.value
+
+
+def _brief_merit(point: PointSummary) -> str:
+    if point.share_of_peak is not None:
+        return percent(point.share_of_peak.value)
+    return with_si(point.flops_per_s.value, "FLOP/s", 2)
+
+
+def _merit_words(point: PointSummary) -> str:
+    if point.share_of_peak is not None:
+        return share(point.share_of_peak)
+    return interval_with_si(point.flops_per_s, "FLOP/s")
+
+
+def _measure(point: PointSummary) -> str:
+    return "share of the measured peak" if point.share_of_peak is not None else "rate"
+
+
+def _nothing_measured(analysis: Analysis) -> str:
+    reasons = Counter(str(failed.outcome).replace("_", " ") for failed in analysis.failed)
+    listed = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    tail = f": {listed}" if listed else ""
+    return (
+        f"No point was measured, so nothing can be said about performance. {analysis.num_planned} planned, "
+        f"{len(analysis.failed)} failed{tail}, {len(analysis.dropped)} dropped before the run."
+    )
+
+
+def _range(points: Sequence[PointSummary]) -> str:
+    ends = extremes(points)
+    if ends is None:
+        return ""
+    low, high = ends
+    if len(points) == 1:
+        return (
+            f"The only measured point, {point_words(low)}, has a {_measure(low)} of {_merit_words(low)} "
+            f"and a median step of {duration(low.step_ns)} ({_basis(low.step_ns)})."
+        )
+    return (
+        f"The {_measure(low)} goes from {_merit_words(low)} at {point_words(low)} to {_merit_words(high)} "
+        f"at {point_words(high)} ({_basis(low.step_ns)} and {high.step_ns.count})."
+    )
+
+
+def _basis(interval: Interval) -> str:
+    return f"{percent(interval.level)} intervals, n = {interval.count}"
+
+
+def _longest_trends(trends: Sequence[Trend]) -> list[Trend]:
+    """For each axis the trend that spans the largest factor, at the largest setting of the others."""
+    best: dict[str, Trend] = {}
+    for trend in trends:
+        if len(trend.sizes) > 1 and (
+            trend.axis not in best or _span(trend) >= _span(best[trend.axis]) * 0.999
+        ):
+            best[trend.axis] = trend
+    return [best[axis] for axis in sorted(best)]
+
+
+def _span(trend: Trend) -> float:
+    return trend.sizes[-1] / trend.sizes[0] if trend.sizes[0] > 0 else 1.0
+
+
+def _growth(trend: Trend, points: Sequence[PointSummary]) -> str:
+    name = {"data": "Data", "model": "Model"}.get(trend.axis, shortened(trend.axis, NAME_WIDTH))
+    fixed = shortened(line_name(trend, points), NAME_WIDTH)
+    times = f"{name} grown x{_span(trend):.3g} (at {fixed})"
+    first, last = trend.share_of_peak[0], trend.share_of_peak[-1]
+    if first is None or last is None:
+        steps = f"{duration(trend.step_ns[0])} to {duration(trend.step_ns[-1])}"
+        return f"{times}: the median step goes from {steps}."
+    verb = "rises" if last.low > first.high else "falls" if last.high < first.low else "does not clearly move"
+    return f"{times}: the share of peak {verb}, {share(first)} to {share(last)}."
+
+
+def _verdicts(points: Sequence[PointSummary]) -> str:
+    counts = Counter(point.diagnosis.limit for point in points).most_common()
+    listed = ", ".join(f"{limit} at {count}" for limit, count in counts)
+    return f"What holds the points back: {listed} (of {counted(len(points), 'measured point')})."
+
+
+def _switch(analysis: Analysis) -> str:
+    """Where the verdict changes along the longest trend of an axis."""
+    by_record = {point.record_id: point for point in analysis.points}
+    for trend in _longest_trends(analysis.trends):
+        line = [by_record[record_id] for record_id in trend.record_ids if record_id in by_record]
+        for before, after in pairwise(line):
+            if before.diagnosis.limit is not after.diagnosis.limit:
+                return (
+                    f"Along the {shortened(trend.axis, NAME_WIDTH)} axis the verdict turns from "
+                    f"{before.diagnosis.limit} to {after.diagnosis.limit} between {point_words(before)} "
+                    f"and {point_words(after)}."
+                )
+    return ""
+
+
+def _expectation(trends: Sequence[Trend]) -> str:
+    for trend in _longest_trends(trends):
+        if trend.share_curve and trend.share_curve[-1].is_extrapolated:
+            end = trend.share_curve[-1]
+            beyond = end.size / trend.sizes[-1]
+            return (
+                f"Extrapolated, not measured: at x{beyond:.2g} the largest measured "
+                f"{shortened(trend.axis, NAME_WIDTH)} size the share of peak is expected at "
+                f"{share(end.interval)} ({percent(end.interval.level)} prediction interval from "
+                f"{counted(len(trend.sizes), 'point')})."
+            )
+    return ""
+
+
+def _edge(failed: Sequence[FailedPoint]) -> str:
+    if not failed:
+        return ""
+    first = failed[0]
+    outcome = str(first.outcome).replace("_", " ")
+    return (
+        f"{counted(len(failed), 'point')} did not complete, such as {point_words(first)} ({outcome}); they "
+        "mark the edge of what ran."
+    )
+
+
+def outcome_words(analysis: Analysis) -> str:
+    """How many points were planned and what became of them."""
+    parts = [f"{len(analysis.points)}{NO_BREAK}of {analysis.num_planned} planned points measured"]
+    if analysis.failed:
+        parts.append(f"{len(analysis.failed)} failed")
+    missing = analysis.num_planned - len(analysis.points) - len(analysis.failed)
+    if missing > 0:
+        parts.append(f"{missing} not run yet")
+    if analysis.dropped:
+        parts.append(f"{len(analysis.dropped)} dropped before the run")
+    return ", ".join(parts)

@@ -80,11 +80,23 @@ def read_file(path: Path, max_bytes: int) -> bytes:
 def make_folder(path: Path) -> None:
     """Make ``path`` and its parents, readable for their owner only; existing folders are left alone."""
     for folder in (*reversed(path.parents), path):
-        with suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
+        if not folder.is_dir():
+            with suppress(FileExistsError):  # two writers may make it at the same time
+                folder.mkdir(mode=0o700)
             sync_folder(folder.parent)
     if not path.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
+
+def remove_temporaries(path: Path) -> int:
+    """Delete the writes below ``path`` that were cut short, and count them. Only for its one writer."""
+    num_removed = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            if name.startswith(".") and name.endswith(".tmp"):
+                (Path(folder) / name).unlink(missing_ok=True)
+                num_removed += 1
+    return num_removed
 
 
 def sync_folder(path: Path) -> None:
@@ -98,11 +110,6 @@ def sync_folder(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def is_temporary(name: str) -> bool:
-    """Whether a file of this name is a write that was cut short."""
-    return name.startswith(".") and name.endswith(".tmp")
 
 
 @contextmanager

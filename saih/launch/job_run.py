@@ -1,0 +1,172 @@
+"""One job of a campaign: written down, run, heard out, and its last attempt given an outcome."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from saih.domain.errors import Interrupted, SaihError
+from saih.domain.job import Job, Task
+from saih.domain.point import Placement, Point
+from saih.domain.record import Environment
+from saih.launch.event import Event, error_of
+from saih.launch.interruption import Interruption
+from saih.launch.local import Ending, Run, run_ranks
+from saih.launch.loss import cause_line, out_of_memory_kills, result_of
+from saih.launch.mpirun import Launcher, command_line, rank_environment
+from saih.store.attempt import Attempt, read_outcome
+from saih.store.job_file import write_job
+from saih.store.sweep_folder import SweepFolder, finish
+
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to run a campaign."""
+
+    seed: int
+    """Decides the order of the points."""
+    watchdog_s: float = 300.0
+    silence_limit_s: float | None = None
+    """Without an event for this long the ranks are ended. None: longer than any legal run can take."""
+    max_lost: int = 3
+    """A point that loses its ranks this often is left alone until the next campaign."""
+    is_retrying_failed: bool = False
+    """Whether points with a failed outcome are measured again."""
+    lock_patience_s: float = 15.0
+    worker_module: str = "saih.worker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every job of one campaign shares."""
+
+    folder: SweepFolder
+    data_folder: Path
+    environment: Environment
+    on_event: OnEvent
+    options: Options
+    launcher: Launcher
+    lock: int
+    asked: Interruption
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnd:
+    """What a job left behind."""
+
+    task: Task
+    ending: Ending
+    log_path: Path
+    begun: tuple[Attempt, ...]
+    """The attempts that it began, each with an outcome now."""
+
+
+@dataclass(slots=True)
+class _Hearing:
+    """What was heard from one job."""
+
+    begun: list[Attempt] = field(default_factory=list)
+    error: SaihError | None = None
+    num_memory_kills: int = 0
+
+
+def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequence[Point]) -> JobEnd:
+    """Run one job to its end.
+
+    Raises:
+        Interrupted: when a signal asked to stop.
+        SaihError: what the worker reported as its error.
+    """
+    stop_if_asked(around)
+    job = Job(
+        task=task,
+        sweep_name=around.folder.name,
+        results_folder=str(around.folder.root.absolute()),
+        data_folder=str(around.data_folder.absolute()),
+        placement=placement,
+        points=tuple(points),
+        watchdog_s=around.options.watchdog_s,
+    )
+    job_path = write_job(around.folder, job).absolute()
+    log_path = job_path.with_suffix(".log")
+    hearing = _Hearing(num_memory_kills=out_of_memory_kills())
+    around.on_event({"event": "job_begin", "task": task, "num_points": len(points), "log": str(log_path)})
+    start = Run(
+        command=command_line(around.launcher, placement, around.options.worker_module, job_path),
+        environment=rank_environment(os.environ, placement),
+        log_path=log_path,
+        silence_limit_s=_silence_limit_s(around.options, points),
+        inherited=around.lock,
+    )
+    ending = run_ranks(start, lambda event: _hear(around, hearing, event), around.asked.is_asked)
+    stop_if_asked(around)
+    if hearing.error is not None:
+        raise hearing.error
+    for attempt in hearing.begun:
+        _close(around, hearing, attempt, ending, log_path)
+    return JobEnd(task=task, ending=ending, log_path=log_path, begun=tuple(hearing.begun))
+
+
+def _hear(around: Surroundings, hearing: _Hearing, event: Event) -> None:
+    if event["event"] == "error":
+        hearing.error = error_of(event)
+        return
+    if event["event"] == "point_begin":
+        number = int(event["attempt"])
+        hearing.num_memory_kills = out_of_memory_kills()
+        hearing.begun.append(
+            Attempt(sweep_path=around.folder.path, point_id=str(event["point_id"]), number=number)
+        )
+    around.on_event(event)
+
+
+def _close(around: Surroundings, hearing: _Hearing, attempt: Attempt, ending: Ending, log_path: Path) -> None:
+    """Give an attempt the outcome that its ranks could not write."""
+    try:
+        read_outcome(attempt)
+    except FileNotFoundError:
+        num_memory_kills = out_of_memory_kills() - hearing.num_memory_kills
+        result = result_of(ending, log_path, num_memory_kills=num_memory_kills)
+        finish(attempt, result)
+        around.on_event(
+            {
+                "event": "point_end",
+                "point_id": attempt.point_id,
+                "attempt": attempt.number,
+                "outcome": str(result.outcome),
+                "reason": result.reason,
+                "stop_reason": "",
+                "step_ns": None,
+            }
+        )
+
+
+def stop_if_asked(around: Surroundings) -> None:
+    """Raise Interrupted when a signal asked to stop."""
+    if (number := around.asked.signal) is not None:
+        error = Interrupted(
+            f"stopped by {number.name}; every finished point is kept.",
+            "run the same command again to continue.",
+        )
+        error.exit_code = 128 + number
+        raise error
+
+
+def _silence_limit_s(options: Options, points: Sequence[Point]) -> float:
+    """The ranks' own watchdog allows each step ``watchdog_s``; this one is for when it cannot act."""
+    if options.silence_limit_s is not None:
+        return options.silence_limit_s
+    timings = [point.timing for point in points]
+    num_steps = max(timing.warmup_steps + timing.min_steps for timing in timings)
+    return max(timing.budget_s for timing in timings) + (num_steps + 2) * options.watchdog_s
+
+
+def ended_early(end: JobEnd) -> SaihError:
+    """The error for a job that ended before its work was done, without saying why."""
+    return SaihError(
+        f"the {end.task} job ended before its work was done (launcher's exit status "
+        f"{end.ending.exit_status}, {end.ending.cause}); {cause_line(end.log_path)}",
+        f"see {end.log_path}; then run the same command again.",
+    )

@@ -1,0 +1,60 @@
+"""What to record of a point whose ranks ended without saying how."""
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from saih.domain.record import AttemptResult, Outcome
+from saih.launch.local import Cause, Ending
+
+_KILLED = (-9, 137)
+_TAIL_BYTES = 8192
+_KILL_COUNTER = Path("/proc/vmstat")
+_TELLING = (
+    re.compile(r"process rank \d+ .{0,200}?exited on signal \d+ \([^)]*\)", re.ASCII),
+    re.compile(r"^\s*([\w.]*(?:Error|Exception|Interrupt)\b.*)$", re.MULTILINE),
+)
+
+
+def out_of_memory_kills() -> int:
+    """Processes that the kernel killed for want of memory since boot, as far as it tells."""
+    with suppress(OSError):
+        if found := re.search(r"^oom_kill (\d+)$", _KILL_COUNTER.read_text(), re.MULTILINE):
+            return int(found.group(1))
+    return 0
+
+
+def result_of(ending: Ending, log_path: Path, *, num_memory_kills: int) -> AttemptResult:
+    """The result for the point that was running; ``num_memory_kills`` came while it ran."""
+    where = f"log: {log_path.name}; {cause_line(log_path)}"
+    status = f"the launcher's exit status was {ending.exit_status}"
+    if ending.cause is Cause.SILENT:
+        outcome = Outcome.TIMED_OUT
+        reason = f"nothing was heard of the ranks for longer than allowed, so they were ended ({where})."
+    elif num_memory_kills and ending.exit_status in _KILLED:
+        outcome = Outcome.OUT_OF_MEMORY
+        reason = (
+            f"the kernel killed {num_memory_kills} process(es) for want of memory while this point ran, and "
+            f"{status} ({where}). Use a smaller batch, fewer ranks on this node, or a smaller problem."
+        )
+    else:
+        outcome = Outcome.LOST
+        reason = f"the ranks ended during this point without an outcome; {status} ({where})."
+    return AttemptResult(outcome=outcome, reason=reason, stop_reason="", steps=None, notes={})
+
+
+def cause_line(log_path: Path) -> str:
+    """What near the end of a log says most: the rank that a signal ended, an exception, or the last line."""
+    text = _tail(log_path)
+    flowing = " ".join(text.split())  # launchers wrap their sentences
+    lines = [line.strip() for line in text.splitlines() if line.strip(" -*\t")]
+    found = _TELLING[0].findall(flowing) or _TELLING[1].findall(text) or lines or ["the log is empty"]
+    return f"last words: {found[-1][:300]}"
+
+
+def _tail(path: Path) -> str:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL_BYTES))
+        return file.read().decode(errors="replace")

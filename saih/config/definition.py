@@ -1,7 +1,7 @@
 """A sweep as the mapping that its file holds: what is kept with results, and written by ``saih init``."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -34,13 +34,13 @@ def define(sweep: Sweep) -> dict[str, Any]:
     }
 
 
-def restore(definition: Mapping[str, Any], source: str) -> Sweep:
-    """The sweep that ``define`` described; ``source`` names it in messages.
+def restore(definition: Mapping[str, Any], source: str, overrides: Iterable[str] = ()) -> Sweep:
+    """The sweep that ``define`` described, with overrides; ``source`` names it in messages.
 
     Raises:
         UsageError: when the mapping is no sweep of this version.
     """
-    return parse_sweep(json.dumps(definition, ensure_ascii=True), source)
+    return parse_sweep(json.dumps(definition, ensure_ascii=True), source, overrides)
 
 
 def explained(sweep: Sweep) -> str:

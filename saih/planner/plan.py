@@ -46,6 +46,17 @@ class Plan:
         """Floating-point operations of one step of every point, over all its ranks."""
         return sum(planned.cost.flops * planned.point.placement.num_ranks for planned in self.points)
 
+    @property
+    def most_measuring_s(self) -> float:
+        """Longest time of all measured steps together; warm-up and start come on top."""
+        return sum(planned.point.timing.budget_s for planned in self.points)
+
+    @property
+    def most_node_hours(self) -> float:
+        """Longest use of nodes by all measured steps together."""
+        seconds = (p.point.timing.budget_s * p.point.placement.nodes for p in self.points)
+        return sum(seconds) / 3600
+
 
 def make_plan(sweep: Sweep, limits: Limits) -> Plan:
     """The points of ``sweep`` that fit ``limits``, each once, and why the others do not.

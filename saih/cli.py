@@ -1,0 +1,169 @@
+"""The command line: finds the verb, loads only its module, and turns every end into an exit code."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from io import TextIOWrapper
+from types import FrameType
+
+import click
+from click.shell_completion import CompletionItem
+
+from saih.commands.talk import failure, is_json_asked
+from saih.domain.errors import Interrupted, SaihError, UsageError
+
+VERBS = {
+    "sweep": "Measure a sweep, analyze it and write its report.",
+    "plan": "Show what a sweep would run, with costs.",
+    "status": "Show what became of every point of a sweep, and why.",
+    "analyze": "Print trends, limits and points of a sweep.",
+    "report": "Write the PDF report of a sweep.",
+    "compare": "Compare two sweeps on their matched points.",
+    "generate": "Make the data sets of a sweep.",
+    "ceilings": "Measure what this machine can do at best.",
+    "doctor": "Check that this machine has what a sweep needs.",
+    "init": "Write a sweep file in which every key is explained.",
+    "schema": "Print the JSON Schema of sweep files.",
+    "completion": "Print the completion script of a shell.",
+}
+"""Every verb with its one-line help; its command is ``command`` in ``saih.commands.VERB``."""
+
+EXIT_CODES = """\b
+Exit codes:
+  0    every point that was asked for is completed
+  1    some points failed (the report is still made), or a stage could not do its work
+  2    the command or the sweep file is wrong; nothing was started
+  3    something the run needs is not on this machine
+  4    a record, result or data file does not verify
+  5    a comparison or regression gate failed
+  75   stopped before the end; the same command continues
+  130  ended by Ctrl-C (INT), 143 by TERM; the same command continues
+
+Data goes to stdout, talk to stderr. NO_COLOR, FORCE_COLOR and CLICOLOR are honoured."""
+
+
+class Verbs(click.Group):
+    """A group whose commands are imported when they are used, not when they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order of a day's work."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a verb; None for an unknown one."""
+        if cmd_name not in VERBS:
+            return None
+        found: click.Command = import_module(f"saih.commands.{cmd_name}").command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that the arguments begin with; an unknown one is refused with the nearest."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            raise UsageError(
+                f"there is no verb {args[0]!r}", f"use one of {', '.join(VERBS)}; see `saih --help`."
+            )
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Verbs that begin so, without importing them."""
+        verbs = [
+            CompletionItem(verb, help=text) for verb, text in VERBS.items() if verb.startswith(incomplete)
+        ]
+        return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(
+    cls=Verbs,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+)
+@click.version_option(version("saih"), prog_name="saih")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the Python traceback of an error.")
+@click.pass_context
+def group(ctx: click.Context) -> None:
+    """How AI performance on this system moves as the AI problem grows, and what holds it back.
+
+    First run: `saih doctor`, then `saih sweep`. It needs no sweep file, and the same command again
+    continues where it was stopped.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _terminate)
+    exit_code = run(sys.argv[1:])
+    sys.exit(_flushed(exit_code))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what the arguments ask; gives the exit code. Errors are told on stderr, or as JSON on stdout."""
+    # Wherever --debug stands, it means the same.
+    rest = [argument for argument in arguments if argument != "--debug"]
+    try:
+        result = group.main(args=rest, prog_name="saih", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except BrokenPipeError:
+        return _quiet_pipe()
+    except (Exception, KeyboardInterrupt) as cause:  # the edge: nothing may end in a bare traceback
+        if len(rest) < len(arguments):
+            traceback.print_exc()
+        error = _as_ours(cause)
+        failure(error, is_json=is_json_asked(arguments))
+        return error.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _as_ours(cause: BaseException) -> SaihError:
+    """The error to tell for whatever ended a command."""
+    if isinstance(cause, SaihError):
+        return cause
+    if isinstance(cause, click.Abort | KeyboardInterrupt):
+        stopped = Interrupted("stopped by Ctrl-C.", "run the same command again to continue.")
+        stopped.exit_code = 128 + signal.SIGINT
+        return stopped
+    if isinstance(cause, click.ClickException):
+        context = getattr(cause, "ctx", None)
+        command = context.command_path if context else "saih"
+        return UsageError(cause.format_message(), f"see `{command} --help`.")
+    return SaihError(
+        f"SAIH made a mistake of its own: {type(cause).__name__}: {cause}",
+        "run it again with --debug, and report what it prints.",
+    )
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    """End by TERM outside a campaign, which has its own handler."""
+    sys.exit(128 + signal.SIGTERM)
+
+
+def _quiet_pipe() -> int:
+    """The reader has enough: that is no failure of ours."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _flushed(exit_code: int) -> int:
+    """The exit code after everything was really written."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _quiet_pipe()
+    return exit_code

@@ -1,0 +1,29 @@
+"""``saih analyze``: trends, limits and points."""
+
+import click
+
+from saih.commands.choice import JSON, Folders, folder_options
+from saih.commands.talk import give, give_json, say
+
+
+@click.command("analyze")
+@click.argument("name")
+@folder_options
+@JSON
+def command(name: str, folders: Folders, *, is_json: bool) -> None:
+    """Print trends, limits and points of a sweep.
+
+    NAME is a sweep with results, or the path of its folder.
+    """
+    from saih.commands.findings import analysis_text
+    from saih.commands.selection import find_folder
+    from saih.commands.stage import analysis_of
+    from saih.reports.analysis_json import analysis_as_json
+
+    analysis, damages = analysis_of(find_folder(name, folders.results), folders.data)
+    if is_json:
+        give_json("analysis", {**analysis_as_json(analysis), "damages": list(damages)})
+        return
+    give(analysis_text(analysis))
+    for damage in damages:
+        say(damage)

@@ -1,0 +1,88 @@
+"""What became of the points of a sweep: counts, a table, and the next command."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from saih.commands.table import table
+from saih.planner.plan import Plan
+from saih.store.point_state import PointState, PointStatus
+from saih.store.sweep_folder import SweepFolder
+
+_SHOWN_CHARACTERS = 100
+
+
+def states_text(plan: Plan, states: Mapping[str, PointState]) -> str:
+    """The points as a table: what became of each, and why."""
+    names = tuple(plan.points[0].labels) if plan.points else ()
+    rows = [
+        (
+            planned.point.point_id,
+            *planned.labels.values(),
+            _status(states[planned.point.point_id]),
+            str(states[planned.point.point_id].num_attempts),
+            _why(states[planned.point.point_id]),
+        )
+        for planned in plan.points
+    ]
+    rows += [
+        (dropped.point.point_id, *([""] * len(names)), "dropped", "0", _brief(dropped.reason))
+        for dropped in plan.dropped
+    ]
+    return table(("point", *names, "state", "attempts", "why"), rows)
+
+
+def states_json(plan: Plan, states: Mapping[str, PointState]) -> dict[str, Any]:
+    """The points as JSON values."""
+    return {
+        "counts": counts(plan, states),
+        "points": [
+            {
+                "point_id": planned.point.point_id,
+                "labels": dict(planned.labels),
+                "status": str(states[planned.point.point_id].status),
+                "outcome": states[planned.point.point_id].outcome,
+                "reason": states[planned.point.point_id].reason,
+                "num_attempts": states[planned.point.point_id].num_attempts,
+            }
+            for planned in plan.points
+        ],
+        "dropped": [
+            {"point_id": dropped.point.point_id, "reason": dropped.reason} for dropped in plan.dropped
+        ],
+    }
+
+
+def counts(plan: Plan, states: Mapping[str, PointState]) -> dict[str, int]:
+    """How many points are in each state; those that are not there are left out."""
+    found = Counter(str(states[planned.point.point_id].status) for planned in plan.points)
+    return {**found, **({"dropped": len(plan.dropped)} if plan.dropped else {})}
+
+
+def next_command(folder: SweepFolder, states: Mapping[str, PointState]) -> str:
+    """What to do next with the sweep."""
+    where = "" if str(folder.root) == "results" else f" --results '{folder.root}'"
+    if any(state.is_to_be_measured for state in states.values()):
+        return f"saih sweep {folder.name}{where}"
+    if any(state.status is PointStatus.FAILED for state in states.values()):
+        return f"saih sweep {folder.name} --retry-failed{where}"
+    return f"saih report {folder.name}{where}"
+
+
+def _status(state: PointState) -> str:
+    if state.status is PointStatus.FAILED and state.outcome is not None:
+        return str(state.outcome)
+    return str(state.status)
+
+
+def _why(state: PointState) -> str:
+    if state.reason:
+        return _brief(state.reason)
+    if state.status is PointStatus.PENDING:
+        return "not measured yet" if not state.num_attempts else "begun, and stopped before its end"
+    return ""
+
+
+def _brief(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 3]}..."

@@ -1,0 +1,72 @@
+"""One task of a campaign by itself: making data sets, or measuring ceilings."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from saih.commands.choice import Choice
+from saih.commands.progress import Progress, stderr_is_live
+from saih.commands.selection import read_choice
+from saih.commands.stage import plan_here, require_points
+from saih.commands.talk import say
+from saih.config.definition import define
+from saih.domain.ceiling import Ceilings
+from saih.domain.point import Placement, Point
+from saih.launch.interruption import interruption
+from saih.launch.job_run import Options, Surroundings, ended_early, run_job
+from saih.launch.local import Cause
+from saih.launch.lock import sweep_lock
+from saih.launch.mpirun import find_launcher
+from saih.machine.environment import capture
+from saih.planner.plan import Plan
+from saih.store.ceilings_file import read_ceilings
+from saih.store.sweep_folder import SweepFolder, record_definition
+
+
+def run_task(choice: Choice, task: Literal["generate", "ceilings"]) -> Plan:
+    """Do the task for every placement of the chosen sweep; gives its plan."""
+    asked = read_choice(choice)
+    plan = plan_here(asked, choice.data_folder)
+    require_points(asked, plan)
+    folder = SweepFolder(choice.results_folder, asked.name)
+    launcher = find_launcher()
+    record_definition(folder, define(asked))
+    progress = Progress(words={}, num_points=len(plan.points), is_live=stderr_is_live())
+    options = Options(seed=asked.seed)
+    with (
+        interruption() as asked_to_stop,
+        sweep_lock(folder.path / "lock", options.lock_patience_s, say) as lock,
+    ):
+        around = Surroundings(
+            folder=folder,
+            data_folder=choice.data_folder,
+            environment=capture(),
+            on_event=progress.hear,
+            options=options,
+            launcher=launcher,
+            lock=lock,
+            asked=asked_to_stop,
+        )
+        try:
+            for placement, points in _by_placement(plan).items():
+                end = run_job(around, task, placement, points)
+                if end.ending.cause is Cause.SILENT or end.ending.exit_status != 0:
+                    raise ended_early(end)
+        finally:
+            progress.close()
+    return plan
+
+
+def measured_ceilings(choice: Choice, plan: Plan) -> tuple[Ceilings, ...]:
+    """The ceilings of this machine for every placement of the plan."""
+    environment_id = capture().environment_id
+    found = [
+        read_ceilings(choice.results_folder, environment_id, placement) for placement in _by_placement(plan)
+    ]
+    return tuple(ceilings for ceilings in found if ceilings is not None)
+
+
+def _by_placement(plan: Plan) -> Mapping[Placement, list[Point]]:
+    groups: dict[Placement, list[Point]] = {}
+    for planned in plan.points:
+        groups.setdefault(planned.point.placement, []).append(planned.point)
+    return groups

@@ -1,0 +1,90 @@
+"""Where the stages meet: a sweep to its plan, a folder of results to its analysis."""
+
+from pathlib import Path
+
+from saih.analyzer.analysis import analyze
+from saih.config.definition import restore
+from saih.domain.ceiling import Ceilings
+from saih.domain.errors import UsageError
+from saih.domain.record import Record
+from saih.domain.sweep import Sweep
+from saih.domain.trend import Analysis
+from saih.machine.memory import disk_free_bytes, meminfo_bytes, memory_limit_bytes
+from saih.planner.limits import Limits
+from saih.planner.plan import Plan, make_plan
+from saih.store.ceilings_file import read_ceilings
+from saih.store.sweep_folder import SweepFolder, read_definition, read_records
+
+
+def plan_here(sweep: Sweep, data_folder: Path) -> Plan:
+    """The plan of a sweep on this machine.
+
+    What the machine has decides, not what is free at the moment: the same command gives the same plan.
+    """
+    known = [size for size in (meminfo_bytes("MemTotal"), memory_limit_bytes()) if size is not None]
+    limits = Limits(
+        memory_bytes_per_node=min(known, default=None),
+        disk_bytes=disk_free_bytes(data_folder) + _bytes_below(data_folder),
+    )
+    return make_plan(sweep, limits)
+
+
+def require_points(sweep: Sweep, plan: Plan) -> None:
+    """Refuse a plan without a point, with the reasons.
+
+    Raises:
+        UsageError: when no point is left.
+    """
+    if plan.points:
+        return
+    reasons = list(dict.fromkeys(dropped.reason for dropped in plan.dropped))
+    raise UsageError(
+        f"no point of {sweep.name} can run:\n  " + "\n  ".join(reasons[:5]),
+        "correct the sweep; `saih plan` shows every point.",
+    )
+
+
+def stored_sweep(folder: SweepFolder) -> Sweep:
+    """The sweep whose results the folder holds."""
+    return restore(read_definition(folder), str(folder.path))
+
+
+def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple[str, ...]]:
+    """The analysis of a folder of results, and what does not verify in it, one sentence each."""
+    plan = plan_here(stored_sweep(folder), data_folder)
+    records, damages = read_records(folder)
+    if not records:
+        raise UsageError(
+            f"the sweep {folder.name} has no finished point yet", f"run `saih sweep {folder.name}` first."
+        )
+    tried = {record.point.point_id for record in records}
+    planned = {planned.point.point_id for planned in plan.points}
+    analysis = analyze(
+        folder.name,
+        records,
+        _ceilings(folder.root, records),
+        [dropped for dropped in plan.dropped if dropped.point.point_id not in tried],
+        len(planned | tried),
+    )
+    return analysis, tuple(f"{damage.problem} {damage.remedy}" for damage in damages)
+
+
+def _ceilings(root: Path, records: tuple[Record, ...]) -> list[Ceilings]:
+    """The ceilings of every placement and environment that was measured."""
+    asked = {(record.environment.environment_id, record.point.placement.label): record for record in records}
+    found = [
+        read_ceilings(root, record.environment.environment_id, record.point.placement)
+        for record in asked.values()
+    ]
+    return [ceilings for ceilings in found if ceilings is not None]
+
+
+def _bytes_below(folder: Path) -> int:
+    """What the data folder holds already; files that go away meanwhile do not count."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue
+    return total

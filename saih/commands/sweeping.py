@@ -1,0 +1,126 @@
+"""A sweep from its plan to its report."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from saih.commands.choice import Choice
+from saih.commands.findings import analysis_text
+from saih.commands.listing import plan_json, plan_text
+from saih.commands.outcome import counts, next_command, states_json
+from saih.commands.progress import Progress, stderr_is_live
+from saih.commands.selection import read_choice
+from saih.commands.stage import analysis_of, plan_here, require_points
+from saih.commands.talk import give, give_json, say
+from saih.config.definition import define
+from saih.domain.sweep import Sweep
+from saih.launch.campaign import run
+from saih.launch.job_run import Options
+from saih.launch.mpirun import command_line, find_launcher
+from saih.machine.environment import capture
+from saih.planner.plan import Plan
+from saih.store.point_state import PointState, PointStatus
+from saih.store.sweep_folder import SweepFolder, point_states, record_definition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the user asked of ``saih sweep``."""
+
+    choice: Choice
+    reports_folder: Path
+    is_retrying: bool
+    is_json: bool
+
+
+def show(wish: Wish) -> None:
+    """Tell what would run: points, costs, files and commands. Nothing is written or started."""
+    sweep = read_choice(wish.choice)
+    plan = plan_here(sweep, wish.choice.data_folder)
+    require_points(sweep, plan)
+    commands = _commands(sweep)
+    folder = SweepFolder(wish.choice.results_folder, sweep.name)
+    files = {
+        "data": str(wish.choice.data_folder),
+        "results": str(folder.path),
+        "report": str(_report_path(wish, sweep.name)),
+    }
+    if wish.is_json:
+        give_json("dry-run", {**plan_json(sweep, plan), "commands": commands, "files": files})
+        return
+    give(plan_text(sweep, plan))
+    give("\ncommands, each once for data sets, ceilings and measuring:")
+    give("\n".join(f"  {shlex.join(command)}" for command in commands))
+    give("\nfiles:\n" + "\n".join(f"  {name}: {path}" for name, path in files.items()))
+
+
+def sweep(wish: Wish, *, is_reporting: bool) -> int:
+    """Measure what is not measured yet, then report; gives the exit code."""
+    asked = read_choice(wish.choice)
+    plan = plan_here(asked, wish.choice.data_folder)
+    require_points(asked, plan)
+    _commands(asked)
+    folder = SweepFolder(wish.choice.results_folder, asked.name)
+    record_definition(folder, define(asked))
+    for note in plan.notes:
+        say(note)
+    states = _measure(wish, asked, plan, folder)
+    is_complete = all(state.status is PointStatus.COMPLETED for state in states.values())
+    report = _report(wish, folder) if is_reporting else None
+    found = counts(plan, states)
+    say(f"{asked.name}: " + ", ".join(f"{number} {state}" for state, number in found.items()))
+    if not is_complete:
+        say(f"next: saih status {asked.name}, then {next_command(folder, states)}")
+    if wish.is_json:
+        content = {"sweep": asked.name, **states_json(plan, states), "report": report and str(report)}
+        give_json("sweep", content)
+    elif report is not None:
+        give(str(report))
+    return 0 if is_complete else 1
+
+
+def _measure(wish: Wish, asked: Sweep, plan: Plan, folder: SweepFolder) -> Mapping[str, PointState]:
+    points = [planned.point for planned in plan.points]
+    states = point_states(folder, [point.point_id for point in points])
+    num_points = sum(
+        state.is_to_be_measured or (wish.is_retrying and state.status is PointStatus.FAILED)
+        for state in states.values()
+    )
+    if not num_points:
+        return states
+    say(f"{asked.name}: {num_points} of {len(points)} points to measure")
+    progress = Progress(
+        words={planned.point.point_id: ", ".join(planned.labels.values()) for planned in plan.points},
+        num_points=num_points,
+        is_live=stderr_is_live(),
+    )
+    options = Options(seed=asked.seed, is_retrying_failed=wish.is_retrying)
+    try:
+        result = run(folder, points, wish.choice.data_folder, capture(), progress.hear, options)
+    finally:
+        progress.close()
+    return result.states
+
+
+def _report(wish: Wish, folder: SweepFolder) -> Path:
+    from saih.reports.trend_report import write_report
+
+    analysis, damages = analysis_of(folder, wish.choice.data_folder)
+    for damage in damages:
+        say(damage)
+    if not wish.is_json:
+        give(analysis_text(analysis))
+    return write_report(analysis, _report_path(wish, folder.name))
+
+
+def _report_path(wish: Wish, name: str) -> Path:
+    return wish.reports_folder / f"{name}.pdf"
+
+
+def _commands(asked: Sweep) -> list[list[str]]:
+    """The command of every placement; also the check that this machine can start each."""
+    launcher = find_launcher()
+    return [
+        command_line(launcher, placement, "saih.worker", Path("JOB.json")) for placement in asked.placements
+    ]

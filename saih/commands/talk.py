@@ -1,0 +1,77 @@
+"""How the command line talks: data on stdout, talk on stderr, one JSON document where it is asked."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, TextIO
+
+import click
+
+from saih.domain.errors import SaihError
+
+JSON_VERSION = 1
+"""Of every JSON document on stdout; it grows when a key changes its meaning or goes away."""
+
+
+def is_json_asked(arguments: Sequence[str]) -> bool:
+    """Whether ``--json`` stands among the options of a command line."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
+
+
+def say(text: str) -> None:
+    """Tell the user something on stderr."""
+    click.echo(inert(text), err=True, color=uses_color(sys.stderr))
+
+
+def give(text: str) -> None:
+    """Give the user what was asked for, on stdout."""
+    click.echo(inert(text), color=uses_color(sys.stdout))
+
+
+def give_json(schema: str, content: Mapping[str, Any]) -> None:
+    """Give the one JSON document of a command, on stdout."""
+    document = {"schema": f"saih.{schema}", "version": JSON_VERSION, **content}
+    click.echo(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def failure(error: SaihError, *, is_json: bool) -> None:
+    """Tell what went wrong and what to do about it."""
+    if is_json:
+        content = {
+            "kind": type(error).__name__,
+            "exit_code": error.exit_code,
+            "problem": error.problem,
+            "remedy": error.remedy,
+            "mistakes": [asdict(mistake) for mistake in getattr(error, "mistakes", ())],
+        }
+        give_json("error", content)
+        return
+    text = f"{inert(error.problem)}\n  -> {inert(error.remedy)}"
+    head = click.style("error:", fg="red", bold=True)
+    click.echo(f"{head} {text}", err=True, color=uses_color(sys.stderr))
+
+
+def inert(text: str) -> str:
+    """``text`` without anything that steers a terminal; line ends and tabs stay."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t\N{NO-BREAK SPACE}" else _escaped(character)
+        for character in text
+    )
+
+
+def uses_color(stream: TextIO) -> bool:
+    """Whether to colour, by NO_COLOR, FORCE_COLOR, CLICOLOR, TERM, and whether a terminal reads."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    if os.environ.get("CLICOLOR") == "0" or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()

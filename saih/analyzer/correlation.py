@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from saih.domain.interval import Interval, median
 
@@ -27,7 +27,9 @@ def correlation_time(values: Sequence[float] | Array) -> float:
     count = len(values)
     if count < 6 or np.ptp(values) == 0:
         return 1.0
-    scores = special.ndtri((stats.rankdata(values) - 0.375) / (count + 0.25))
+    _, order, repeats = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(repeats) - (repeats - 1) / 2)[order]
+    scores = special.ndtri((ranks - 0.375) / (count + 0.25))
     scores = scores - scores.mean()
     power = float(scores @ scores)
     lags = np.array([scores[lag:] @ scores[: count - lag] for lag in range(1, count // 2)]) / power
@@ -64,7 +66,7 @@ def dependent_median_interval(values: Sequence[float], level: float = 0.95) -> I
     ordered = sorted(float(value) for value in values)
     count = len(ordered)
     effective = count / correlation_time(values)
-    quantile = float(stats.t.ppf((1 + level) / 2, max(effective - 1, 2.0)))
+    quantile = float(special.stdtrit(max(effective - 1, 2.0), (1 + level) / 2))
     half_width = 0.5 * quantile * count / math.sqrt(effective)
     index = max(math.floor(count / 2 - half_width), 0)
     return Interval(

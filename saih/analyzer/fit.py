@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from saih.analyzer.terms import Member, candidates, fit_member, predict_all
 from saih.domain.interval import Interval
@@ -99,22 +99,22 @@ def predict(law: Law, sizes: Array) -> Prediction:
         )
     logs = np.log([member.at(sizes) for member in law.members])
     mean = law.weights @ logs
-    residual = [_residual_variance(law, member) for member in law.members]
+    scatter = [_scatter(law, member) for member in law.members]
     inner = np.array(
         [
             variance * (1 + member.log_variance(sizes))
-            for member, variance in zip(law.members, residual, strict=True)
+            for member, (variance, _) in zip(law.members, scatter, strict=True)
         ]
     )
     drift = DRIFT_PER_DOUBLING * np.maximum(np.log2(sizes / largest), 0.0)
     variance = law.weights @ (inner + (logs - mean) ** 2) + drift**2
-    freedom = NOISE_FREEDOM + max(len(law.sizes) - law.members[0].num_parameters, 0)
+    freedom = float(law.weights @ [freedom for _, freedom in scatter])
     return Prediction(log_value=mean, log_deviation=np.sqrt(variance), freedom=freedom)
 
 
 def intervals(prediction: Prediction, count: int, level: float = PREDICTION_LEVEL) -> tuple[Interval, ...]:
     """Prediction intervals of new measurements, one for each predicted size."""
-    quantile = WIDENING * float(stats.t.ppf((1 + level) / 2, prediction.freedom))
+    quantile = WIDENING * float(special.stdtrit(prediction.freedom, (1 + level) / 2))
     return tuple(
         Interval(
             low=float(np.exp(centre - quantile * deviation)),
@@ -158,11 +158,17 @@ def _residuals(groups: tuple[tuple[str, ...], ...], x: Array, y: Array) -> Array
     return np.asarray(np.log(predict_all(groups, x, y, x) / y), dtype=np.float64)
 
 
-def _residual_variance(law: Law, member: Member) -> float:
-    """Variance of log residuals, pooled with the noise that the steps show."""
+def _scatter(law: Law, member: Member) -> tuple[float, float]:
+    """Variance of log residuals, pooled with the noise that the steps show, and its degrees of freedom.
+
+    Runs differ by more than the steps inside one run tell, so the noise counts for the less, the more the
+    residuals exceed it.
+    """
     squares = float(np.sum(np.log(law.values / member.at(law.sizes)) ** 2))
     freedom = max(len(law.sizes) - member.num_parameters, 0)
-    return (NOISE_FREEDOM * law.noise**2 + squares) / (NOISE_FREEDOM + freedom)
+    excess = squares / freedom / law.noise**2 if freedom else 1.0
+    trust = NOISE_FREEDOM / max(excess, 1.0)
+    return (trust * law.noise**2 + squares) / (trust + freedom), trust + freedom
 
 
 def _word(coefficient_ns: float, term: str, scale: float) -> str:

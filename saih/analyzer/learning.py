@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from saih.analyzer.correlation import correlation_time
 from saih.domain.interval import median
@@ -48,4 +48,4 @@ def _falls(losses: Sequence[float]) -> bool:
     deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
     residuals = values - optimize.isotonic_regression(values, increasing=False).x
     score = (statistic + 1) / deviation / math.sqrt(correlation_time(residuals))
-    return bool(stats.norm.cdf(score) < SIGNIFICANCE)
+    return bool(special.ndtr(score) < SIGNIFICANCE)

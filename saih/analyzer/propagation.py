@@ -3,14 +3,14 @@
 import math
 from collections.abc import Sequence
 
-from scipy import stats
+from scipy import special
 
 from saih.domain.interval import Interval
 
 
 def normal_quantile(level: float) -> float:
     """Half-width of the two-sided normal interval at ``level``, in standard deviations."""
-    return float(stats.norm.ppf((1 + level) / 2))
+    return float(special.ndtri((1 + level) / 2))
 
 
 def quotient(numerator: Interval, denominator: Interval) -> Interval:

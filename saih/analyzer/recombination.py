@@ -18,8 +18,6 @@ LEAST_SHARE = 0.005
 """Phases below this share of the step at every point get no law; the scale factor covers them."""
 LEAST_VALUE = 0.0005
 """A phase of no duration at some point is fitted as this share of that point's step."""
-COMMON_PART = 0.5
-"""Correlation taken between the errors of two phases, which share the machine's drifts."""
 OVERLAP_POWER = 8.0
 """Exponent of the smooth maximum between work and the production of input."""
 OVERLAP_TOLERANCE = 0.1
@@ -86,8 +84,8 @@ def predict_step(composition: Composition, sizes: Array) -> Prediction:
     values = np.exp([part.log_value for part in parts])
     errors = values * [part.log_deviation for part in parts]
     work = values.sum(axis=0)
-    variance = (1 - COMMON_PART) * (errors**2).sum(axis=0) + COMMON_PART * errors.sum(axis=0) ** 2
-    variance = variance / work**2
+    # Phases of one run are fast or slow together, so their errors add without cancelling.
+    variance = (errors.sum(axis=0) / work) ** 2
     total, freedom = work, min(part.freedom for part in parts)
     if composition.produce is not None:
         ahead = predict(composition.produce, sizes)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from augment.problem import Problem, Shape
 from saih.analyzer.analysis import analyze
 from saih.domain.errors import UsageError
 from saih.domain.record import Environment, Outcome, Phase
@@ -157,8 +158,6 @@ def test_points_that_never_ran_are_counted_and_dropped_ones_kept(synthetic, meas
 
 
 def test_the_catalog_supplies_real_workloads(synthetic, measured):
-    from augment.problem import Problem, Shape
-
     problem = Problem(data=Shape.of(samples=64, resolution=32, channels=4), model=Shape.of(depth=1, width=16))
     point = synthetic.point(workload="cosmoflow", problem=problem)
     analysis = analyze("sweep", [synthetic.record(point, measured)], [synthetic.ceilings()], [], 1)

@@ -47,3 +47,8 @@ def test_blocks_keep_neighbours_together_and_use_every_step():
     assert rows.shape == (300, 20)
     assert set(np.diff(rows.reshape(300, 4, 5), axis=2).ravel().tolist()) <= {1, -19}
     assert np.unique(rows).tolist() == list(range(20))
+
+
+def test_equal_values_do_not_pass_for_correlation():
+    mostly_zero = np.where(np.arange(60) % 7 == 3, 5.0, 0.0)
+    assert correlation_time(np.random.default_rng(5).permutation(mostly_zero)) == 1

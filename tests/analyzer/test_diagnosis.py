@@ -171,3 +171,13 @@ def test_a_verdict_is_the_same_every_time(synthetic):
     measured = deciding_phases(synthetic.steps(CASES[Limit.MEMORY][1], np.random.default_rng(34)))
     found = [diagnose(measured, TRAFFIC, synthetic.point(), synthetic.ceilings()) for _ in range(2)]
     assert found[0] == found[1]
+
+
+def test_the_evidence_leaves_out_what_was_not_measured(synthetic):
+    whole = synthetic.ceilings()
+    bare = replace(whole, curves=whole.curves[1:])
+    found = verdict(synthetic, np.random.default_rng(35), CASES[Limit.COMPUTE], bare)
+    assert "best product" not in " ".join(found.evidence)
+    prompt = (FEW, {Phase.FORWARD: 2 * MS, Phase.COMMUNICATION: 0.4 * MS}, 2)
+    found = verdict(synthetic, np.random.default_rng(36), prompt, whole)
+    assert "waiting for other ranks" not in " ".join(found.evidence)

@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from saih.analyzer.analysis import analyze
+from saih.analyzer.fit import intervals
 from saih.analyzer.recombination import compose, predict_step
+from saih.analyzer.summary import summarize
+from saih.analyzer.trends import find_trends
 from saih.domain.record import Phase
 
 SIZES = (8, 16, 32, 64, 128, 256)
@@ -19,9 +24,13 @@ PIPELINE = {
 }
 
 
-def analysis_of(synthetic, records, ceilings=True):
+def analysis_of(synthetic, records, *, ceilings=True):
     own = [synthetic.ceilings()] if ceilings else []
     return analyze("sweep", records, own, [], len(records), find_workload=lambda name: synthetic.workload)
+
+
+def summaries_of(synthetic, records):
+    return [summarize(record, record.result.steps, synthetic.workload, None) for record in records]
 
 
 def trend_of(synthetic, truth, sizes=SIZES, seed=1, **noise):
@@ -33,23 +42,26 @@ def check(trend, name):
     return next(one for one in trend.checks if one.name == name)
 
 
-def test_composed_steps_are_foreseen_inside_the_range_and_at_twice_its_end(synthetic):
+@pytest.mark.parametrize("common", [0.0, 0.03])
+def test_composed_steps_are_foreseen_as_often_as_stated(synthetic, common):
+    """Also where whole runs differ by more than the steps inside any of them tell."""
     generator = np.random.default_rng(41)
     hits = {"inside": [], "x2": []}
-    for _ in range(200):
-        sizes = SIZES if len(hits["x2"]) % 2 else SIZES[:4]
-        records = synthetic.sweep(OFFSET_AND_WORK, sizes, generator, count=15, common=0.03)
-        points = analysis_of(synthetic, records, ceilings=False).points
+    for draw in range(100):
+        sizes = SIZES[: 4 + draw % 3]
+        records = synthetic.sweep(OFFSET_AND_WORK, sizes, generator, count=12, sigma=0.03, common=common)
+        points = summaries_of(synthetic, records)
         targets = np.array([1.4 * sizes[1], 2.0 * sizes[-1]])
-        prediction = predict_step(compose(points, [float(size) for size in sizes]), targets)
-        truth = np.log(sum(law(targets) for law in OFFSET_AND_WORK.values()))
-        fresh = truth + 0.03 * generator.standard_normal(2)
-        inside = np.abs(fresh - prediction.log_value) <= 1.9 * prediction.log_deviation
+        truth = sum(law(targets) for law in OFFSET_AND_WORK.values())
+        fresh = truth * np.exp(np.hypot(common, 0.01) * generator.standard_normal(2))
+        composition = compose(points, [float(size) for size in sizes])
+        found = intervals(predict_step(composition, targets), len(sizes))
+        inside = [bound.low <= value <= bound.high for bound, value in zip(found, fresh, strict=True)]
         hits["inside"].append(inside[0])
         hits["x2"].append(inside[1])
     rates = {name: float(np.mean(found)) for name, found in hits.items()}
-    assert 0.85 <= rates["inside"] <= 0.99, rates
-    assert 0.85 <= rates["x2"] <= 0.99, rates
+    assert rates["inside"] >= 0.85, rates
+    assert rates["x2"] >= 0.85, rates
 
 
 def test_a_trend_holds_points_in_order_with_laws_and_curves(synthetic):
@@ -180,3 +192,34 @@ def test_each_setting_of_the_other_axis_has_its_own_trend(synthetic):
     assert lonely.total is None
     assert lonely.step_curve == ()
     assert check(lonely, "enough points").passed is False
+
+
+def test_rungs_of_one_size_are_repeats_of_it(synthetic):
+    generator = np.random.default_rng(6)
+    records = [
+        synthetic.record(
+            synthetic.point(rows=rows, batch_per_rank=2),
+            synthetic.steps({Phase.FORWARD: 1e5 * rows}, generator),
+        )
+        for rows in (8, 16)
+    ]
+    points = summaries_of(synthetic, records)
+    alike = [replace(point, axis_sizes={"data": 8.0, "model": 64.0}) for point in points]
+    (trend,) = find_trends(alike, synthetic.workload.axes, [])
+    assert trend.total is None
+    assert len(trend.sizes) == 2
+    assert "share a size" not in check(trend, "enough points").statement
+    third = synthetic.record(synthetic.point(rows=32), synthetic.steps({Phase.FORWARD: 32e5}, generator))
+    (trend,) = find_trends([*alike, *summaries_of(synthetic, [third])], synthetic.workload.axes, [])
+    assert "1 of the points share a size" in check(trend, "enough points").statement
+
+
+def test_phases_that_were_not_recorded_get_no_law(synthetic):
+    points = summaries_of(synthetic, synthetic.sweep(OFFSET_AND_WORK, (8, 16), np.random.default_rng(7)))
+    bare = [
+        replace(point, phases_ns={p: d for p, d in point.phases_ns.items() if p is not Phase.INPUT_PRODUCE})
+        for point in points
+    ]
+    (trend,) = find_trends(bare, synthetic.workload.axes, [])
+    assert Phase.INPUT_PRODUCE not in {fit.phase for fit in trend.components}
+    assert check(trend, "input keeps up").passed is None

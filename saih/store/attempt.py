@@ -9,7 +9,6 @@ from saih.domain.errors import DamagedData
 from saih.domain.record import AttemptResult, Environment, Outcome, Record
 from saih.store import codec
 from saih.store.files import MAX_JSON_BYTES, MAX_STEPS_BYTES, read_file
-from saih.store.steps_file import decode_steps
 
 POINT, ENVIRONMENT, STEPS, OUTCOME = "point.json", "environment.json", "steps.h5", "outcome.json"
 
@@ -73,6 +72,8 @@ def read_record(attempt: Attempt, sweep_name: str) -> Record:
         FileNotFoundError: when it has no outcome (yet).
         DamagedData: when a file is missing or is not what was written.
     """
+    from saih.store.steps_file import decode_steps  # noqa: PLC0415 - HDF5 is slow to load, and rarely needed
+
     note = read_outcome(attempt)
     is_completed = note.outcome is Outcome.COMPLETED
     expected = {POINT, ENVIRONMENT} | ({STEPS} if is_completed else set())

@@ -33,7 +33,6 @@ from saih.store.files import (
     writing_at,
 )
 from saih.store.point_state import PointState, state_of
-from saih.store.steps_file import encode_steps
 from saih.store.structure import to_json
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -144,6 +143,8 @@ def finish(attempt: Attempt, result: AttemptResult) -> None:
         raise ValueError(f"outcome {result.outcome} with steps {result.steps} makes no sense")
     with writing_at(attempt.path):
         if result.steps is not None:
+            from saih.store.steps_file import encode_steps  # noqa: PLC0415 - slow to load, not always needed
+
             write_file(attempt.path / STEPS, encode_steps(result.steps))
         document = codec.encode_outcome(outcome_note(attempt, result))
         is_first = publish_file(attempt.path / OUTCOME, document)

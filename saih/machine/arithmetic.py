@@ -8,14 +8,15 @@ import torch
 from saih.domain.ceiling import CeilingKind
 from saih.machine.sampling import CurveName, Probe, Rung
 
-_SIDES = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+_SIDES_ON_CPU = (128, 256, 512, 1024, 2048, 4096, 8192)
+_SIDES_ON_ACCELERATOR = (256, 512, 1024, 2048, 4096, 8192, 16384)
 _CHANNELS = (4, 8, 16, 32, 64, 128)
-_GRID_SIDES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
+_GRID_SIDES = (4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64, 96)
 # A batch of 1 sends torch on CPUs to a path several times slower than a batch of 2 or more: no ceiling.
 _BATCH = 4
 _FORMATS = (torch.contiguous_format, torch.channels_last_3d)
-# About 5 to 20 ms for one call on one core, and 1 ms on an accelerator: long against a launch.
-_CONVOLUTION_FLOPS_PER_THREAD = 1e9
+# About 2 to 20 ms for one call on one core, and 1 ms on an accelerator: long against a launch.
+_CONVOLUTION_FLOPS_PER_THREAD = 5e8
 _CONVOLUTION_FLOPS_ON_ACCELERATOR = 5e10
 _FLOP_PER_S = "FLOP/s"
 
@@ -27,8 +28,9 @@ def product_name(precision: str) -> CurveName:
 
 def product_rungs(device: torch.device, dtype: torch.dtype) -> list[Rung]:
     """Square products; 2 n^3 FLOPs each."""
+    sides = _SIDES_ON_CPU if device.type == "cpu" else _SIDES_ON_ACCELERATOR
     return [
-        Rung(size=side, work=2.0 * side**3, ways=(partial(_product, side, device, dtype),)) for side in _SIDES
+        Rung(size=side, work=2.0 * side**3, ways=(partial(_product, side, device, dtype),)) for side in sides
     ]
 
 
@@ -74,7 +76,8 @@ def _convolution_rungs(
 ) -> list[Rung]:
     factor = 2.0 if direction is _backward else 1.0
     rungs = []
-    for num_channels in _CHANNELS:
+    # Many channels first: few are the slow ones, and the curve may end early.
+    for num_channels in reversed(_CHANNELS):
         side = grid_side(num_channels, flops)
         ways = tuple(
             partial(_convolution, (num_channels, side), device, dtype, memory_format, direction)

@@ -21,6 +21,7 @@ from saih.machine import arithmetic, collective, launch_cost, memory_bandwidth, 
 from saih.machine.memory import available_memory_bytes
 from saih.machine.rank_peak import rank_peak_flops_per_s
 from saih.machine.sampling import (
+    MIN_REPEATS,
     CurveName,
     Durations,
     Probe,
@@ -37,9 +38,7 @@ _DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-_NUM_ROUNDS = 2
-# With nine, the interval of the median at 95 % no longer rests on the two extremes.
-_MIN_REPEATS = 9
+_NUM_ROUNDS = 3
 _MAX_REPEATS = 31
 _REPEAT_S = 0.01
 _CALIBRATION_S = 0.001
@@ -48,7 +47,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
-    """One curve: its share of the budget, and how to measure it within a number of seconds."""
+    """One curve: its share of the budget, and how to measure it within a number of seconds.
+
+    The shares sum to less than 1: preparing takes the rest.
+    """
 
     share: float
     better: Literal["higher", "lower"]
@@ -88,7 +90,7 @@ def measure(
             *_transfer_tasks(sample, device, _free_bytes(placement, comm, device), path),
             *([_all_reduce_task(sample, device)] if comm.size > 1 else []),
         )
-        curves = _best_curves(tasks, budget_s)
+        curves = _best_curves(comm, tasks, budget_s)
     return _ceilings(curves, environment_id, placement, _vendor_peaks(placement, comm, device))
 
 
@@ -101,9 +103,9 @@ def _arithmetic_tasks(
     backward = arithmetic.backward_rungs(device, dtype, num_threads)
     name = partial(arithmetic.convolution_name, precision=precision)
     return (
-        _rate_task(0.25, arithmetic.product_name(precision), products, sample),
-        _rate_task(0.15, name(CeilingKind.CONVOLUTION_FORWARD), forward, sample),
-        _rate_task(0.2, name(CeilingKind.CONVOLUTION_BACKWARD), backward, sample),
+        _rate_task(0.2, arithmetic.product_name(precision), products, sample),
+        _rate_task(0.12, name(CeilingKind.CONVOLUTION_FORWARD), forward, sample),
+        _rate_task(0.16, name(CeilingKind.CONVOLUTION_BACKWARD), backward, sample),
     )
 
 
@@ -113,10 +115,10 @@ def _transfer_tasks(
     triad = memory_bandwidth.triad_rungs(device, free_bytes)
     launch = [launch_cost.launch_rung(device)]
     return (
-        _rate_task(0.12, memory_bandwidth.NAME, triad, sample),
+        _rate_task(0.08, memory_bandwidth.NAME, triad, sample),
         # The warm curve comes first: it is the one that no reading can exceed.
-        _rate_task(0.04, storage_read.WARM, storage_read.warm_rungs(path), sample),
-        _rate_task(0.08, storage_read.DROPPED, storage_read.dropped_rungs(path), sample),
+        _rate_task(0.03, storage_read.WARM, storage_read.warm_rungs(path), sample),
+        _rate_task(0.06, storage_read.DROPPED, storage_read.dropped_rungs(path), sample),
         _Task(share=0.01, better="lower", curve=partial(time_curve, launch_cost.NAME, launch, sample)),
     )
 
@@ -130,13 +132,17 @@ def _rate_task(share: float, name: CurveName, rungs: Sequence[Rung], sample: Sam
     return _Task(share=share, better="higher", curve=partial(rate_curve, name, rungs, sample))
 
 
-def _best_curves(tasks: Sequence[_Task], budget_s: float) -> tuple[Ceiling, ...]:
-    # All curves once, then all again: a burst of other load seldom hits the same curve twice.
-    rounds = [[task.curve(task.share * budget_s / _NUM_ROUNDS) for task in tasks] for _ in range(_NUM_ROUNDS)]
-    merged = [
-        best_of_rounds(curves, task.better)
-        for task, curves in zip(tasks, zip(*rounds, strict=True), strict=True)
-    ]
+def _best_curves(comm: MPI.Comm, tasks: Sequence[_Task], budget_s: float) -> tuple[Ceiling, ...]:
+    # All curves, then all again: a burst of other load seldom hits the same curve twice.
+    # Those for which no time is left after a slow first round keep what they have.
+    begin_ns = time.perf_counter_ns()
+    found: list[list[Ceiling | None]] = [[] for _ in tasks]
+    for round_index in range(_NUM_ROUNDS):
+        for curves, task in zip(found, tasks, strict=True):
+            elapsed_s = comm.allreduce((time.perf_counter_ns() - begin_ns) * 1e-9, MPI.MAX)
+            if round_index == 0 or elapsed_s < budget_s:
+                curves.append(task.curve(task.share * budget_s / _NUM_ROUNDS))
+    merged = [best_of_rounds(curves, task.better) for curves, task in zip(found, tasks, strict=True)]
     return tuple(curve for curve in merged if curve is not None)
 
 
@@ -187,9 +193,9 @@ def _sample(
     while num_calls * call_s < _CALIBRATION_S and num_calls < most_calls:
         num_calls = min(10 * num_calls, most_calls)
         call_s = comm.allreduce(run(num_calls), MPI.MAX)
-    repeat_s = min(_REPEAT_S, budget_s / _MIN_REPEATS)
+    repeat_s = min(_REPEAT_S, budget_s / MIN_REPEATS)
     num_calls = min(most_calls, max(1, ceil(repeat_s / call_s)))
-    num_repeats = min(_MAX_REPEATS, max(_MIN_REPEATS, int(budget_s / (num_calls * call_s))))
+    num_repeats = min(_MAX_REPEATS, max(MIN_REPEATS, int(budget_s / (num_calls * call_s))))
     mine = [run(num_calls) for _ in range(num_repeats)]
     if _is_refused(comm, probe.verify):
         return None

@@ -20,6 +20,7 @@ from saih.machine.sampling import CurveName, Probe, Rung
 NAME = CurveName(kind=CeilingKind.ALL_REDUCE, precision="", unit="s", size_unit="bytes")
 _SIZES_BYTES = (4, 2**10, 2**13, 2**16, 2**18, 2**20, 2**22, 2**24, 2**26)
 _TIMEOUT = timedelta(seconds=60)
+_LEAST_SHARE = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +63,10 @@ def fit_latency_bandwidth(sizes_bytes: Sequence[float], times_s: Sequence[float]
     scale = sizes.max()
     design = np.stack([1 / times, sizes / scale / times], axis=1)
     (alpha, slope), _ = nnls(design, np.ones_like(times))
+    # A term that adds less to every time than rounding does is not in the data.
     return LatencyBandwidth(
-        latency_s=float(alpha) if alpha > 0 else None,
-        bytes_per_s=float(scale / slope) if slope > 0 else None,
+        latency_s=float(alpha) if alpha > _LEAST_SHARE * times.min() else None,
+        bytes_per_s=float(scale / slope) if slope > _LEAST_SHARE * times.max() else None,
     )
 
 

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from math import ceil, floor, log2
 from pathlib import Path
 
 from saih.domain.record import Environment
@@ -52,10 +53,8 @@ def installed_memory_gib(total_bytes: int) -> float:
     The step is 1/8 to 1/16 of the value: 23.5 GiB gives 24, 251.4 gives 256.
     """
     total = total_bytes / 2**30
-    step = 2.0
-    while step > total / 8:
-        step /= 2
-    return -(-total // step) * step
+    step = 2.0 ** floor(log2(total)) / 8
+    return ceil(total / step) * step
 
 
 def _hardware() -> dict[str, str]:

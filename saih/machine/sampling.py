@@ -7,6 +7,9 @@ from typing import Literal, Protocol
 from saih.domain.ceiling import Ceiling, CeilingKind
 from saih.domain.interval import Interval, median_interval
 
+MIN_REPEATS = 6
+"""The fewest values whose range encloses their median at 95 %."""
+
 Durations = tuple[tuple[float, ...], ...]
 """Seconds per call, [repeat][rank]; all ranks worked at the same time."""
 
@@ -59,13 +62,15 @@ class Rung:
 def rate_curve(name: CurveName, rungs: Sequence[Rung], sample: Sample, budget_s: float) -> Ceiling | None:
     """Work per second over growing sizes, summed over the ranks; None where no size could run.
 
-    A size whose calls would not fit its share of the budget ends the curve: too few calls tell nothing.
+    Rungs are worked on in their order. Where the next one is more work than the last and would overrun
+    its share of the budget more than twice, the curve ends.
     """
     share_s = budget_s / max(1, len(rungs))
     sizes, rates = [], []
     call_s, work = 0.0, 0.0
     for rung in rungs:
-        if work and call_s * rung.work / work > share_s:
+        growth = rung.work / work if work else 0.0
+        if growth > 1 and MIN_REPEATS * call_s * growth > 2 * share_s:
             break
         found = _best_way(rung, sample, share_s)
         if found is None:
@@ -83,7 +88,7 @@ def time_curve(name: CurveName, rungs: Sequence[Rung], sample: Sample, budget_s:
     sizes: list[float] = []
     times: list[Interval] = []
     for rung in rungs:
-        if times and sizes and times[-1].value * rung.size / sizes[-1] > share_s:
+        if MIN_REPEATS * _next_time_s(sizes, times, rung.size) > 2 * share_s:
             break
         durations = sample(rung.ways[0], share_s)
         if durations is not None:
@@ -117,6 +122,14 @@ def best_of_rounds(rounds: Sequence[Ceiling | None], better: Literal["higher", "
     )
 
 
+def _next_time_s(sizes: Sequence[float], times: Sequence[Interval], size: float) -> float:
+    """The time that the line through the first and the last known size gives; 0 without a line."""
+    if len(sizes) < 2:
+        return 0.0
+    slope = (times[-1].value - times[0].value) / (sizes[-1] - sizes[0])
+    return times[-1].value + max(0.0, slope) * (size - sizes[-1])
+
+
 def _best_way(rung: Rung, sample: Sample, share_s: float) -> tuple[Durations, Interval] | None:
     found = []
     for way in rung.ways:
@@ -135,6 +148,6 @@ def _curve(name: CurveName, sizes: Sequence[float], rates: Sequence[Interval]) -
         precision=name.precision,
         unit=name.unit,
         size_unit=name.size_unit,
-        sizes=tuple(sizes),
-        rates=tuple(rates),
+        sizes=tuple(sorted(sizes)),
+        rates=tuple(rate for _, rate in sorted(zip(sizes, rates, strict=True), key=lambda pair: pair[0])),
     )

@@ -90,25 +90,38 @@ class Sentinel:
                 self._stalled()
             cry = self._hear()
             if cry is not None:
-                self._end_job(cry[1])
+                self._answer(*cry)
 
     def _stalled(self) -> None:
         faulthandler.dump_traceback(file=STDERR, all_threads=True)
-        own = f"rank {self._comm.rank} {self._place}"
-        if self._comm.rank != 0:
-            self.give_up(Ending(outcome=Outcome.TIMED_OUT, reason=own))
-        places, silent = [own], set(range(1, self._comm.size))
+        if self._comm.rank == 0:
+            self._end_stalled_job({})
+        self.give_up(Ending(outcome=Outcome.TIMED_OUT, reason=self._own_place))
+
+    def _answer(self, rank: int, ending: Ending) -> None:
+        if ending.outcome is Outcome.TIMED_OUT:
+            self._end_stalled_job({rank: ending.reason})
+        self._end_job(ending)
+
+    @property
+    def _own_place(self) -> str:
+        return f"rank {self._comm.rank} {self._place}"
+
+    def _end_stalled_job(self, places: dict[int, str]) -> None:
+        """On rank 0: ask where the other ranks are, for the silent one is the likely cause."""
+        known = {0: self._own_place, **places}
         deadline_ns = host_ns() + round(COLLECT_S * 1e9)
-        while self._hears_others and silent and host_ns() < deadline_ns:
+        while self._hears_others and len(known) < self._comm.size and host_ns() < deadline_ns:
             cry = self._hear()
             if cry is None:
                 time.sleep(POLL_S / 10)
-                continue
-            silent.discard(cry[0])
-            places.append(cry[1].reason)
+            else:
+                known[cry[0]] = cry[1].reason
+        silent = sorted(set(range(self._comm.size)) - set(known))
+        sayings = [known[rank] for rank in sorted(known)]
         if silent:
-            places.append(f"no word from rank {', '.join(map(str, sorted(silent)))}")
-        reason = f"no progress for {self._limit_s:g} s: {'; '.join(places)}"
+            sayings.append(f"no word from rank {', '.join(map(str, silent))}")
+        reason = f"no progress for {self._limit_s:g} s: {'; '.join(sayings)}"
         self._end_job(Ending(outcome=Outcome.TIMED_OUT, reason=reason))
 
     def _cry(self, ending: Ending) -> None:

@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from saih.domain.record import Outcome
+from saih.harness.ending import COMPLETED, Ending, common_ending, ending_of
+
+
+def test_a_refused_allocation_of_torch_is_lack_of_memory() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    ending = ending_of(caught.value, rank=3)
+    assert ending.outcome is Outcome.OUT_OF_MEMORY
+    assert "rank 3 ran out of memory" in ending.reason
+
+
+@pytest.mark.parametrize("error", [MemoryError("no room"), torch.OutOfMemoryError("CUDA out of memory")])
+def test_memory_errors_are_lack_of_memory(error: Exception) -> None:
+    assert ending_of(error, rank=0).outcome is Outcome.OUT_OF_MEMORY
+
+
+def test_another_exception_is_a_failure_that_names_rank_type_and_message() -> None:
+    ending = ending_of(ValueError("depth is 0\nsecond line"), rank=1)
+    assert ending == Ending(outcome=Outcome.FAILED, reason="rank 1 raised ValueError: depth is 0")
+
+
+def test_an_exception_without_text_still_has_a_reason() -> None:
+    assert ending_of(KeyError(), rank=0).reason == "rank 0 raised KeyError: no message"
+
+
+def test_all_completed_is_completed() -> None:
+    assert common_ending([COMPLETED, COMPLETED]) == COMPLETED
+
+
+def test_the_cause_wins_over_its_echo_and_lack_of_memory_over_all() -> None:
+    echo = ending_of(RuntimeError("[/x/gloo/transport/tcp/pair.cc:1] Connection closed by peer"), rank=0)
+    cause = ending_of(ValueError("boom"), rank=1)
+    memory = ending_of(MemoryError(), rank=2)
+    assert echo.is_echo
+    assert common_ending([echo, COMPLETED, cause]) == cause
+    assert common_ending([echo, cause, memory]) == memory
+    assert common_ending([echo]) == echo

@@ -1,0 +1,19 @@
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from saih.harness.exchange import NO_COMMUNICATION, NoExchange, union_length
+
+INTERVALS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 20)).map(lambda p: (p[0], p[0] + p[1])))
+
+
+@given(INTERVALS)
+def test_the_union_of_intervals_is_as_long_as_the_cells_they_cover(intervals: list[tuple[int, int]]) -> None:
+    assert union_length(intervals) == len({cell for begin, end in intervals for cell in range(begin, end)})
+
+
+def test_no_exchange_gives_the_model_itself_and_costs_nothing() -> None:
+    model, exchange = nn.Linear(1, 1), NoExchange()
+    assert exchange.attach(model) is model
+    exchange.end_backward()
+    assert exchange.take(5) == NO_COMMUNICATION

@@ -5,8 +5,9 @@ ever markup, and Typst reads no file outside that root.
 """
 
 import json
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
@@ -20,7 +21,8 @@ from matplotlib.ft2font import FT2Font
 from saih.domain.errors import SaihError
 from saih.reports.label import plain
 
-FONT_FAMILY = "DejaVu Sans"
+_FONT_FOLDER = Path(get_data_path()) / "fonts" / "ttf"
+_FONT_FILES = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +95,12 @@ Block = Heading | Paragraph | Bullets | Cards | Picture | Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """Blocks under a heading of the outline; each section but the first starts a page."""
+    """Blocks under a heading of the outline; a section starts a page unless it is short."""
 
     title: str
     blocks: tuple[Block, ...]
     is_landscape: bool = False
+    is_short: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,13 @@ class Document:
     subtitle: str
     description: str
     sections: tuple[Section, ...]
+
+
+def section_or(title: str, blocks: Sequence[Block], otherwise: str) -> Section:
+    """The section, or ``otherwise`` in its place where there is nothing to show."""
+    if blocks:
+        return Section(title=title, blocks=tuple(blocks))
+    return Section(title=title, blocks=(Paragraph(text=otherwise, tone="loud"),), is_short=True)
 
 
 def write(document: Document, path: Path) -> Path:
@@ -144,7 +154,7 @@ def typeset(document: Document) -> bytes:
         return typst.compile(
             str(root / "main.typ"),
             root=str(root),
-            font_paths=[str(_font_folder())],
+            font_paths=[str(_fonts(root))],
             ignore_system_fonts=all_covered,  # else the system's fonts may hold the missing glyphs
             format="pdf",
             pdf_standards=["ua-1"] if all_covered else [],
@@ -167,6 +177,7 @@ def _content(document: Document) -> tuple[dict[str, Any], dict[str, str]]:
         {
             "title": section.title,
             "is_landscape": section.is_landscape,
+            "is_short": section.is_short,
             "blocks": [encoded(block) for block in section.blocks],
         }
         for section in document.sections
@@ -196,13 +207,20 @@ def _strings(value: Any) -> Iterator[str]:  # Any: JSON values
             yield from _strings(item)
 
 
-def _font_folder() -> Path:
-    """The fonts that come with matplotlib, so that text and figures match on every machine."""
-    return Path(get_data_path()) / "fonts" / "ttf"
+def _fonts(root: Path) -> Path:
+    """A folder below ``root`` with matplotlib's DejaVu Sans only, so that all machines set the same type.
+
+    Its last-resort font must stay out: a figure's text with one missing glyph would be all boxes.
+    """
+    folder = root / "fonts"
+    folder.mkdir()
+    for name in _FONT_FILES:
+        shutil.copy(_FONT_FOLDER / name, folder)
+    return folder
 
 
 @cache
 def _covered() -> frozenset[str]:
     """Characters for which the report's own font has a glyph, and the line ends of figure files."""
-    font = FT2Font(str(_font_folder() / "DejaVuSans.ttf"))
+    font = FT2Font(str(_FONT_FOLDER / _FONT_FILES[0]))
     return frozenset(chr(code) for code in font.get_charmap()) | {"\n", "\t", "\r"}

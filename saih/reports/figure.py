@@ -78,15 +78,22 @@ def marker_of(index: int) -> str:
     return MARKERS[index % len(MARKERS)]
 
 
+def marker_size_of(index: int) -> float:
+    """Size [points] at which all markers look equally large."""
+    return 4.5 if marker_of(index) in ("o", "s", "D") else 5.8
+
+
 def marked(axes: Axes, xs: Sequence[float], ys: Sequence[Interval], index: int) -> None:
     """Values of the series number ``index`` as its markers, over bars from low to high."""
     values = [y.value for y in ys]
     bars = [[y.value - y.low for y in ys], [y.high - y.value for y in ys]]
     colour = colour_of(index)
-    axes.errorbar(xs, values, yerr=bars, fmt="none", ecolor=colour, elinewidth=0.9, capsize=2.2, zorder=4)
+    # No caps: on an interval narrower than its marker they would look like another marker.
+    axes.errorbar(xs, values, yerr=bars, fmt="none", ecolor=colour, elinewidth=1.1, zorder=4)
     axes.plot(
-        xs, values, marker_of(index), color=colour, markeredgecolor="white", markeredgewidth=0.5, zorder=5
-    )
+        xs, values, marker_of(index), color=colour, markersize=marker_size_of(index), zorder=5,
+        markeredgecolor="white", markeredgewidth=0.35,
+    )  # fmt: skip
 
 
 def log_axis(axes: Axes, name: Literal["x", "y"], values: Sequence[float]) -> None:

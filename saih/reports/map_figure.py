@@ -1,5 +1,6 @@
 """The map: share of peak and verdict at each rung of data and model, with the edge of what fits hatched."""
 
+import textwrap
 from collections.abc import Callable
 
 from matplotlib import colormaps
@@ -18,6 +19,8 @@ from saih.reports.quantity import percent, with_si
 _WIDTH_MM = 176.0
 _LEFT_MM, _RIGHT_MM, _TOP_MM, _BOTTOM_MM = 33.0, 3.0, 2.0, 11.0
 _MM_PER_CHARACTER = 1.42
+_BRIGHTEST = 0.5
+"""Share of peak at the bright end, so that maps of most reports share one scale."""
 
 
 def map_figure(grid: Grid) -> str:
@@ -48,8 +51,8 @@ def _frame(axes: Axes, grid: Grid) -> None:
     axes.set_xticks(range(len(grid.data)), [shortened(rung.label, width) for rung in grid.data])
     row_width = int((_LEFT_MM - 8) / _MM_PER_CHARACTER)
     axes.set_yticks(range(len(grid.model)), [shortened(rung.label, row_width) for rung in grid.model])
-    axes.set_xlabel("data grows →")
-    axes.set_ylabel("model grows →")
+    axes.set_xlabel("data grows →" if len(grid.data) > 1 else "data")
+    axes.set_ylabel("model grows →" if len(grid.model) > 1 else "model")
     axes.yaxis.set_label_coords(-(_LEFT_MM - 3) / (_WIDTH_MM - _LEFT_MM - _RIGHT_MM), 0.5)
     axes.grid(visible=False)
     axes.tick_params(length=0)
@@ -103,9 +106,9 @@ def headline(point: PointSummary) -> str:
 def _unmeasured(axes: Axes, place: tuple[int, int], cell: Cell | None, width: int) -> None:
     hatch = {FailedPoint: "////", DroppedPoint: "...."}.get(type(cell), "")
     axes.add_patch(_square(place, facecolor="white", edgecolor="#b3b3b3", hatch=hatch))
-    words = state_words(cell)
+    words = "\n".join(textwrap.wrap(state_words(cell), max(width - 2, 4)))
     axes.text(
-        *place, shortened(words, width), ha="center", va="center", fontsize=6.5, color=QUIET,
+        *place, words, ha="center", va="center", fontsize=6.5, color=QUIET,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2},
     )  # fmt: skip
 
@@ -122,12 +125,12 @@ def _square(place: tuple[int, int], **style: object) -> Rectangle:
 
 
 def _shading(grid: Grid) -> Callable[[PointSummary], tuple[float, float, float]]:
-    """Cividis from 0 to the largest share; rates without ceilings on a logarithmic scale."""
+    """Cividis over the share of peak; rates without ceilings on a logarithmic scale."""
     points = [cell for cell in grid.cells.values() if isinstance(cell, PointSummary)]
     shares = [point.share_of_peak.value for point in points if point.share_of_peak is not None]
     rates = [point.flops_per_s.value for point in points if point.flops_per_s.value > 0]
     scale = colormaps["cividis"]
-    by_share = Normalize(0, max(shares, default=1.0) or 1.0)
+    by_share = Normalize(0, max([_BRIGHTEST, *shares]))
     by_rate = LogNorm(min(rates, default=1.0) / 2, max(rates, default=1.0) * 1.1)
 
     def shade(point: PointSummary) -> tuple[float, float, float]:

@@ -11,13 +11,24 @@ from matplotlib.lines import Line2D
 
 from saih.domain.ceiling import CeilingKind, Ceilings
 from saih.domain.interval import Interval
-from saih.reports.figure import QUIET, colour_of, drawn, log_axis, marked, marker_of, note, spread
+from saih.reports.figure import (
+    QUIET,
+    colour_of,
+    drawn,
+    log_axis,
+    marked,
+    marker_of,
+    marker_size_of,
+    note,
+    spread,
+)
 from saih.reports.label import shortened
 from saih.reports.quantity import with_si
 from saih.reports.stack_figure import NumberedPoint
 
 _WIDTH_MM, _HEIGHT_MM = 176.0, 104.0
 _FRAME = (0.095, 0.11, 0.635, 0.86)
+_MOST_NUMBERS = 24
 _NAMES = {
     CeilingKind.GEMM: "matrix product",
     CeilingKind.CONVOLUTION_FORWARD: "convolution, forward",
@@ -136,7 +147,7 @@ def _draw_points(axes: Axes, points: Sequence[NumberedPoint]) -> None:
     handles = [
         Line2D(
             [], [], marker=marker_of(index), color=colour_of(index), linestyle="none",
-            markeredgecolor="white", label=shortened(model or "points", 27),
+            markeredgecolor="white", markersize=marker_size_of(index), label=shortened(model or "points", 27),
         )
         for index, model in enumerate(models)
     ]  # fmt: skip
@@ -147,10 +158,19 @@ def _draw_points(axes: Axes, points: Sequence[NumberedPoint]) -> None:
         )  # fmt: skip
 
 
+def _told(points: Sequence[NumberedPoint]) -> Sequence[NumberedPoint]:
+    """The points that get a number: all, or of many the first and last of each model rung."""
+    if len(points) <= _MOST_NUMBERS:
+        return points
+    rungs: dict[str, list[NumberedPoint]] = {}
+    for point in points:
+        rungs.setdefault(point.summary.labels.get("model", ""), []).append(point)
+    return [rung[index] for rung in rungs.values() for index in sorted({0, len(rung) - 1})]
+
+
 def _number(axes: Axes, points: Sequence[NumberedPoint]) -> None:
     """Write each point's number at its right, moved up or down where neighbours are close."""
-    if not points:
-        return
+    points = _told(points)
     to_axes = axes.transData + axes.transAxes.inverted()
     places = [
         to_axes.transform((point.summary.flops_per_byte, point.summary.flops_per_s.value)) for point in points

@@ -11,10 +11,11 @@ from matplotlib.patches import Patch
 from saih.domain.record import ADDITIVE_PHASES, Phase
 from saih.domain.trend import PointSummary
 from saih.reports.figure import drawn
-from saih.reports.label import shortened
+from saih.reports.label import plain, shortened
 from saih.reports.quantity import with_si
 
 POINTS_PER_FIGURE = 36
+_LABEL_WIDTH = 30
 _WIDTH_MM, _ROW_MM = 176.0, 5.4
 _TOP_MM, _BOTTOM_MM = 13.0, 10.0
 _FILLS = {
@@ -55,7 +56,7 @@ def stack_figure(points: Sequence[NumberedPoint]) -> str:
     height_mm = _ROW_MM * len(points) + _TOP_MM + _BOTTOM_MM
 
     def paint(figure: Figure) -> None:
-        axes = figure.add_axes((0.27, _BOTTOM_MM / height_mm, 0.71, 1 - (_TOP_MM + _BOTTOM_MM) / height_mm))
+        axes = figure.add_axes((0.3, _BOTTOM_MM / height_mm, 0.68, 1 - (_TOP_MM + _BOTTOM_MM) / height_mm))
         axes.set_xlim(0, _FULL + 17)
         axes.set_ylim(len(points) - 0.4, -0.6)
         for row, point in enumerate(points):
@@ -74,7 +75,9 @@ def stack_figure(points: Sequence[NumberedPoint]) -> str:
 
 def _row_label(point: NumberedPoint) -> str:
     data, model = (point.summary.labels.get(axis, "") for axis in ("data", "model"))
-    words = ", ".join(shortened(label, 15) for label in (data, model) if label)
+    words = ", ".join(plain(label) for label in (data, model) if label)
+    if len(words) > _LABEL_WIDTH:
+        words = ", ".join(shortened(label, _LABEL_WIDTH // 2 - 1) for label in (data, model) if label)
     return f"{words or 'as given'}  #{point.number}"
 
 

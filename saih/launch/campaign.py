@@ -21,7 +21,8 @@ from saih.store.attempt import read_outcome
 from saih.store.ceilings_file import read_ceilings
 from saih.store.environment_guard import require_same_environment
 from saih.store.files import remove_temporaries
-from saih.store.point_state import PointState, PointStatus
+from saih.store.point_state import PointState
+from saih.store.retry import set_failures_aside
 from saih.store.sweep_folder import SweepFolder, point_states
 
 
@@ -62,6 +63,8 @@ def run(
 
     with interruption() as asked, sweep_lock(lock_path, options.lock_patience_s, warn) as lock:
         remove_temporaries(folder.path)
+        if options.is_retrying_failed:
+            set_failures_aside(folder, [point.point_id for point in points])
         require_same_environment(folder, environment)
         around = Surroundings(
             folder=folder,
@@ -74,7 +77,7 @@ def run(
             asked=asked,
         )
         counts: Counter[Outcome] = Counter()
-        for placement, group in _groups(_to_measure(folder, points, options)).items():
+        for placement, group in _groups(_to_measure(folder, points)).items():
             counts += _run_placement(around, placement, group)
         return CampaignResult(
             states=point_states(folder, [point.point_id for point in points]),
@@ -88,14 +91,10 @@ def order_key(seed: int, point: Point) -> bytes:
     return hashlib.sha256(f"{seed} {point.point_id}".encode()).digest()
 
 
-def _to_measure(folder: SweepFolder, points: Sequence[Point], options: Options) -> list[Point]:
-    states = point_states(folder, [point.point_id for point in points])
-    return [
-        point
-        for point in {point.point_id: point for point in points}.values()
-        if states[point.point_id].is_to_be_measured
-        or (options.is_retrying_failed and states[point.point_id].status is PointStatus.FAILED)
-    ]
+def _to_measure(folder: SweepFolder, points: Sequence[Point]) -> list[Point]:
+    unique = {point.point_id: point for point in points}
+    states = point_states(folder, unique)
+    return [point for point_id, point in unique.items() if states[point_id].is_to_be_measured]
 
 
 def _groups(points: Iterable[Point]) -> Mapping[Placement, list[Point]]:

@@ -1,0 +1,63 @@
+"""Ceilings are kept for each environment and placement, and believed only when they verify."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
+from saih.domain.errors import DamagedData, SaihError
+from saih.domain.interval import Interval
+from saih.domain.point import Placement
+from saih.store.ceilings_file import read_ceilings, write_ceilings
+
+PLACEMENT = Placement(ranks_per_node=2, data_parallel=2)
+
+
+@pytest.fixture
+def ceilings() -> Ceilings:
+    rate = Interval(low=1.0, value=2.0, high=3.0, level=0.95, count=3)
+    memory = Ceiling(
+        kind=CeilingKind.MEMORY, precision="", unit="B/s", size_unit="B", sizes=(1.0,), rates=(rate,)
+    )
+    return Ceilings(
+        environment_id="e" * 16,
+        placement_label=PLACEMENT.label,
+        curves=(memory,),
+        measured_utc="2026-01-01T00:00:00+00:00",
+        all_reduce_latency_s=1e-6,
+        all_reduce_bytes_per_s=1e9,
+        vendor_flops_per_s={},
+    )
+
+
+def test_ceilings_are_found_again_by_environment_and_placement(tmp_path: Path, ceilings: Ceilings) -> None:
+    assert read_ceilings(tmp_path, "e" * 16, PLACEMENT) is None
+    write_ceilings(tmp_path, ceilings)
+    assert read_ceilings(tmp_path, "e" * 16, PLACEMENT) == ceilings
+    assert read_ceilings(tmp_path, "f" * 16, PLACEMENT) is None
+    assert read_ceilings(tmp_path, "e" * 16, Placement()) is None
+
+
+def test_newer_ceilings_replace_older_ones(tmp_path: Path, ceilings: Ceilings) -> None:
+    write_ceilings(tmp_path, ceilings)
+    newer = replace(ceilings, measured_utc="2026-02-01T00:00:00+00:00")
+    write_ceilings(tmp_path, newer)
+    assert read_ceilings(tmp_path, "e" * 16, PLACEMENT) == newer
+
+
+def test_damaged_and_misplaced_ceilings_are_refused(tmp_path: Path, ceilings: Ceilings) -> None:
+    path = write_ceilings(tmp_path, ceilings)
+    path.write_bytes(path.read_bytes().replace(b"2.0", b"9.0"))
+    with pytest.raises(DamagedData, match="does not match its checksum"):
+        read_ceilings(tmp_path, "e" * 16, PLACEMENT)
+    other = write_ceilings(tmp_path, replace(ceilings, environment_id="f" * 16))
+    path.write_bytes(other.read_bytes())
+    with pytest.raises(DamagedData, match="in environment ffff"):
+        read_ceilings(tmp_path, "e" * 16, PLACEMENT)
+
+
+def test_ceilings_that_cannot_be_written_are_an_error_in_words(tmp_path: Path, ceilings: Ceilings) -> None:
+    (tmp_path / "ceilings").write_text("a file in the way")
+    with pytest.raises(SaihError, match=r"cannot write in .*: Not a directory"):
+        write_ceilings(tmp_path, ceilings)

@@ -9,8 +9,8 @@ INDEX_BYTES = 8
 """torch keeps a 64-bit index for each pooled value."""
 _STATES_PER_PARAMETER = 3
 """Weight, gradient and momentum."""
-_BATCHES_ON_HOST = 2
-"""One in work and one being read."""
+_BATCHES_AHEAD = 2
+"""One waiting and one being read, while one is in work."""
 
 
 def saved_activation_bytes(architecture: Architecture, batch: int, precision: Precision) -> int:
@@ -45,7 +45,7 @@ def peak_memory_bytes(architecture: Architecture, batch: int, precision: Precisi
         + saved_activation_bytes(architecture, batch, precision)
         + largest * (gradients_in_flight * precision.itemsize + FLOAT_BYTES)
         + _cast_bytes(architecture, batch_values, precision)
-        + _BATCHES_ON_HOST * batch_values * COUNT_BYTES
+        + _BATCHES_AHEAD * batch_values * (COUNT_BYTES + FLOAT_BYTES)
     )
 
 

@@ -3,15 +3,15 @@
 Convention: a multiply-add is 2; products and convolutions alone have FLOPs, as torch's FlopCounterMode
 counts; elementwise work has 0, but its traffic and launches are there. Both gradients of every layer are
 counted, except the first convolution's input gradient, which nobody needs and nobody computes. Traffic
-takes every operand once. Biases ride with their layer.
+takes every operand once. Biases ride with their layer. A batch arrives normalised: that is host work of
+the loader, outside the step.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from augment.data import COUNT_BYTES
-from cosmology.architecture import FINAL_SIDE, NUM_TARGETS, Architecture, Convolution, Dense, Recipe
+from cosmology.architecture import FINAL_SIDE, NUM_TARGETS, Architecture, Convolution, Dense
 from workloads.cosmoflow.memory import FLOAT_BYTES, INDEX_BYTES
 from workloads.cosmoflow.precision import Precision
 from workloads.protocol import Operation, OpKind, PhaseName
@@ -60,7 +60,6 @@ class _Step:
 
 
 def _forward(step: _Step) -> Iterator[Operation]:
-    yield _normalising(step)
     yield from _casts(step, "forward")
     for layer in step.architecture.convolutions:
         yield from _convolution_forward(step, layer)
@@ -155,13 +154,6 @@ def _elementwise(name: str, phase: PhaseName, memory_bytes: int, *, kernels: int
         num_kernels=kernels,
         channels=1.0,
     )
-
-
-def _normalising(step: _Step) -> Operation:
-    """Counts to the network's input, in place after the conversion, so that each value moves once."""
-    values = step.batch * step.architecture.channels * step.architecture.resolution**3
-    kernels = 2 if step.architecture.recipe is Recipe.REFERENCE else 4
-    return _elementwise("normalise", "forward", values * (COUNT_BYTES + FLOAT_BYTES), kernels=kernels)
 
 
 def _head(step: _Step, phase: PhaseName) -> Operation:

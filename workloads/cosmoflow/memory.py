@@ -9,8 +9,8 @@ INDEX_BYTES = 8
 """torch keeps a 64-bit index for each pooled value."""
 _STATES_PER_PARAMETER = 3
 """Weight, gradient and momentum."""
-_BATCHES_AHEAD = 2
-"""One waiting and one being read, while one is in work."""
+_BATCHES_AHEAD = 3
+"""Two waiting and one being read, while one is in work."""
 
 
 def saved_activation_bytes(architecture: Architecture, batch: int, precision: Precision) -> int:

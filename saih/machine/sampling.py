@@ -83,12 +83,16 @@ def rate_curve(name: CurveName, rungs: Sequence[Rung], sample: Sample, budget_s:
 
 
 def time_curve(name: CurveName, rungs: Sequence[Rung], sample: Sample, budget_s: float) -> Ceiling | None:
-    """Seconds of one call over growing sizes, as long as its slowest rank; None where no size could run."""
+    """Seconds of one call over growing sizes, as long as its slowest rank; None where no size could run.
+
+    The curve ends after a size that took half of the budget.
+    """
     share_s = budget_s / max(1, len(rungs))
     sizes: list[float] = []
     times: list[Interval] = []
     for rung in rungs:
-        if MIN_REPEATS * _next_time_s(sizes, times, rung.size) > 2 * share_s:
+        # No extrapolation: below some size, times move with noise and switches of protocol, not with bytes.
+        if times and MIN_REPEATS * times[-1].value > budget_s / 2:
             break
         durations = sample(rung.ways[0], share_s)
         if durations is not None:
@@ -120,14 +124,6 @@ def best_of_rounds(rounds: Sequence[Ceiling | None], better: Literal["higher", "
         sizes=sizes,
         rates=tuple(choose(found[size], key=lambda rate: rate.value) for size in sizes),
     )
-
-
-def _next_time_s(sizes: Sequence[float], times: Sequence[Interval], size: float) -> float:
-    """The time that the line through the first and the last known size gives; 0 without a line."""
-    if len(sizes) < 2:
-        return 0.0
-    slope = (times[-1].value - times[0].value) / (sizes[-1] - sizes[0])
-    return times[-1].value + max(0.0, slope) * (size - sizes[-1])
 
 
 def _best_way(rung: Rung, sample: Sample, share_s: float) -> tuple[Durations, Interval] | None:

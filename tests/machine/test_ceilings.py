@@ -86,7 +86,6 @@ def test_rates_are_those_of_a_real_machine(two_ranks: list[dict[str, Any]]) -> N
 def test_the_latency_and_bandwidth_describe_the_times_they_come_from(two_ranks: list[dict[str, Any]]) -> None:
     found = two_ranks[0]
     times = curve(found, CeilingKind.ALL_REDUCE)
-    assert times["sizes"][-1] >= 2**20
     latency_s, bytes_per_s = found["all_reduce_latency_s"], found["all_reduce_bytes_per_s"]
     largest = (latency_s or 0.0) + (times["sizes"][-1] / bytes_per_s if bytes_per_s else 0.0)
     assert 0.2 < largest / times["rates"][-1]["value"] < 5

@@ -97,8 +97,8 @@ def test_a_collective_lasts_as_long_as_its_slowest_rank() -> None:
     assert found.rates[0].value == 0.3
 
 
-def test_times_end_before_a_message_that_would_overrun_its_share() -> None:
-    found = time_curve(NAME, [rung(4, 4, (0.01,)), rung(40, 40, (0.1,)), rung(400, 400, (1.0,))], sample, 1.0)
+def test_times_end_after_a_message_that_took_half_of_the_budget() -> None:
+    found = time_curve(NAME, [rung(4, 4, (0.01,)), rung(40, 40, (0.2,)), rung(400, 400, (1.0,))], sample, 1.0)
     assert found is not None
     assert found.sizes == (4, 40)
 

@@ -50,14 +50,9 @@ def examine(folders: Folders) -> tuple[Finding, ...]:
         _finding("two ranks", _hello),
         _finding("memory", _memory),
         _finding("HDF5", _hdf5),
-        *(
-            _finding(f"{name} folder", partial(_writable, path))
-            for name, path in (
-                ("data", folders.data),
-                ("results", folders.results),
-                ("reports", folders.reports),
-            )
-        ),
+        _finding("data folder", partial(_writable, folders.data, "--data-folder")),
+        _finding("results folder", partial(_writable, folders.results, "--results")),
+        _finding("reports folder", partial(_writable, folders.reports, "--reports")),
         _finding("disk", partial(_disk, folders.data)),
         _finding("GPU", _gpu, is_needed=False),
     )
@@ -158,7 +153,7 @@ def _hdf5() -> str:
     return f"{h5py.version.hdf5_version} with {', '.join(filters)}"
 
 
-def _writable(path: Path) -> str:
+def _writable(path: Path, option: str) -> str:
     """The folder, or the nearest one above it, takes a file; nothing stays behind."""
     existing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
     try:
@@ -167,7 +162,7 @@ def _writable(path: Path) -> str:
     except OSError as error:
         raise EnvironmentMissing(
             f"{existing} takes no file: {error.strerror}",
-            f"name another with --{path.name}, or make it writable.",
+            f"name another with {option}, or make it writable.",
         ) from error
     return str(path) if existing == path.absolute() else f"{path} can be made in {existing}"
 

@@ -1,5 +1,6 @@
 """What a campaign is doing: one live line on a terminal, one full line per change elsewhere."""
 
+import os
 import shutil
 import sys
 import time
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-from saih.commands.talk import inert, say, uses_color
+from saih.commands.talk import inert, say
 from saih.reports.quantity import with_si
 
 _HEARTBEAT_S = 60.0
@@ -53,7 +54,7 @@ class Progress:
     def close(self) -> None:
         """Leave the live line."""
         if self.is_live:
-            click.echo("\r\x1b[K", nl=False, err=True)
+            click.echo("\r\x1b[K", nl=False, err=True, color=True)
 
     def _begin(self, task: str) -> None:
         if task == "measure" and self.begun_s is None:
@@ -94,14 +95,14 @@ class Progress:
         """What is going on; the next one replaces it."""
         if self.is_live:
             width = shutil.get_terminal_size().columns - 1
-            click.echo(f"\r\x1b[K{inert(text)[:width]}", nl=False, err=True)
+            click.echo(f"\r\x1b[K{inert(text)[:width]}", nl=False, err=True, color=True)
         elif time.monotonic() - self.told_s > _HEARTBEAT_S:
             self._line(text)
 
 
 def stderr_is_live() -> bool:
     """Whether lines on stderr can be replaced: a terminal that is not dumb."""
-    return sys.stderr.isatty() and uses_color(sys.stderr)
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def _clock(seconds: float) -> str:

@@ -13,6 +13,10 @@ from saih.domain.errors import SaihError
 
 JSON_VERSION = 1
 """Of every JSON document on stdout; it grows when a key changes its meaning or goes away."""
+_PLAIN = str.maketrans(
+    {"→": "->", "\N{MULTIPLICATION SIGN}": "x", "µ": "u", "±": "+-", "…": "...", "\N{MINUS SIGN}": "-"}
+)
+"""For terminals without Unicode; anything else that they lack is escaped."""
 
 
 def is_json_asked(arguments: Sequence[str]) -> bool:
@@ -23,18 +27,18 @@ def is_json_asked(arguments: Sequence[str]) -> bool:
 
 def say(text: str) -> None:
     """Tell the user something on stderr."""
-    click.echo(inert(text), err=True, color=uses_color(sys.stderr))
+    _write(inert(text), sys.stderr)
 
 
 def give(text: str) -> None:
     """Give the user what was asked for, on stdout."""
-    click.echo(inert(text), color=uses_color(sys.stdout))
+    _write(inert(text), sys.stdout)
 
 
 def give_json(schema: str, content: Mapping[str, Any]) -> None:
     """Give the one JSON document of a command, on stdout."""
     document = {"schema": f"saih.{schema}", "version": JSON_VERSION, **content}
-    click.echo(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
+    click.echo(json.dumps(document, indent=2, allow_nan=False))
 
 
 def failure(error: SaihError, *, is_json: bool) -> None:
@@ -49,16 +53,15 @@ def failure(error: SaihError, *, is_json: bool) -> None:
         }
         give_json("error", content)
         return
-    text = f"{inert(error.problem)}\n  -> {inert(error.remedy)}"
     head = click.style("error:", fg="red", bold=True)
-    click.echo(f"{head} {text}", err=True, color=uses_color(sys.stderr))
+    _write(f"{head} {inert(error.problem)}\n  -> {inert(error.remedy)}", sys.stderr)
 
 
 def inert(text: str) -> str:
-    """``text`` without anything that steers a terminal; line ends and tabs stay."""
+    """``text`` without anything that steers a terminal; line ends and tabs stay, spaces are plain."""
     return "".join(
-        character if character.isprintable() or character in "\n\t\N{NO-BREAK SPACE}" else _escaped(character)
-        for character in text
+        character if character.isprintable() or character in "\n\t" else _escaped(character)
+        for character in text.replace("\N{NO-BREAK SPACE}", " ")
     )
 
 
@@ -71,6 +74,14 @@ def uses_color(stream: TextIO) -> bool:
     if os.environ.get("CLICOLOR") == "0" or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()
+
+
+def _write(text: str, stream: TextIO) -> None:
+    try:
+        text.encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = text.translate(_PLAIN)
+    click.echo(text, file=stream, color=uses_color(stream))
 
 
 def _escaped(character: str) -> str:

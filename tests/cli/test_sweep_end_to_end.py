@@ -1,0 +1,136 @@
+"""A whole sweep with two real ranks: measured once, continued after a stop, told in every form."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pypdf
+import pytest
+
+pytestmark = pytest.mark.slow
+
+SAIH = (sys.executable, "-c", "from saih.cli import main; main()")
+TINY = """\
+name: tiny
+workload: cosmoflow
+base:
+  data: {samples: 8, resolution: 16, channels: 1, universes: 2}
+  model: {depth: 1, width: 4}
+axes:
+  data: {resolution: [8, 16]}
+  model: {width: [2, 4]}
+placement: {ranks_per_node: 2}
+timing: {warmup_steps: 1, min_steps: 3, max_steps: 5, budget_s: 0.5}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sweep")
+    (path / "tiny.yaml").write_text(TINY)
+    return path
+
+
+def saih(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*SAIH, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def finished(folder: Path) -> dict[str, int]:
+    """Every finished attempt with the time of its last write."""
+    return {str(path): path.stat().st_mtime_ns for path in folder.glob("results/tiny/*/attempt-*/outcome*")}
+
+
+def test_a_sweep_stopped_by_ctrl_c_continues_with_the_same_command(folder: Path) -> None:
+    with subprocess.Popen(
+        [*SAIH, "sweep", "tiny.yaml"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if line.startswith("[1/4] "))
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert "completed" in said
+    assert process.returncode == 130
+    assert out == ""
+    assert "run the same command again to continue" in err
+    before = finished(folder)
+    assert 1 <= len(before) < 4
+    assert "not measured yet" in saih(folder, "status", "tiny").stdout
+
+    done = saih(folder, "sweep", "tiny.yaml")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "reports/tiny.pdf"
+    after = finished(folder)
+    assert before.items() <= after.items()
+    status = json.loads(saih(folder, "status", "tiny", "--json").stdout)
+    assert status["counts"] == {"completed": 4}
+    assert status["next"] == "saih report tiny"
+
+
+def test_the_second_run_measures_nothing_and_reports_again(folder: Path) -> None:
+    before = finished(folder)
+    assert len(before) >= 4
+    done = saih(folder, "sweep", "tiny", "--json")
+    assert done.returncode == 0
+    document = json.loads(done.stdout)
+    assert document["report"] == "reports/tiny.pdf"
+    assert [point["status"] for point in document["points"]] == ["completed"] * 4
+    assert finished(folder) == before
+
+
+def test_the_report_is_a_pdf_that_names_the_sweep(folder: Path) -> None:
+    done = saih(folder, "report", "tiny", "--reports", "papers")
+    assert done.stdout == "papers/tiny.pdf\n"
+    text = "".join(page.extract_text() for page in pypdf.PdfReader(folder / "papers/tiny.pdf").pages)
+    assert "tiny" in text
+
+
+def test_an_analysis_is_told_as_text_and_as_json(folder: Path) -> None:
+    document = json.loads(saih(folder, "analyze", "tiny", "--json").stdout)
+    assert document["schema"] == "saih.analysis"
+    assert len(document["points"]) == 4
+    assert document["damages"] == []
+    text = saih(folder, "analyze", str(folder / "results" / "tiny")).stdout
+    assert "along data" in text
+    assert "along model" in text
+
+
+def test_a_sweep_compared_with_itself_is_as_fast_and_the_gate_is_kept(folder: Path) -> None:
+    done = saih(folder, "compare", "tiny", "results", "--min-ratio", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "reports/tiny-and-tiny.pdf"
+    assert "geometric mean of the speed ratios: 1.0" in done.stdout
+    gated = saih(folder, "compare", "tiny", "tiny", "--min-ratio", "2", "--json")
+    assert gated.returncode == 5
+
+
+def test_another_definition_under_the_same_name_is_refused_with_the_difference(folder: Path) -> None:
+    done = saih(folder, "sweep", "tiny.yaml", "--set", "run.seed=2")
+    assert done.returncode == 2
+    assert "seed" in done.stderr
+    assert "--name" in done.stderr
+
+
+def test_a_damaged_result_is_told_and_measured_again(folder: Path) -> None:
+    path = Path(min(finished(folder)))
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"completed", b"complete?", 1))
+    assert "damaged" in saih(folder, "status", "tiny").stdout
+    done = saih(folder, "sweep", "tiny.yaml", "--no-report")
+    assert done.returncode == 0, done.stderr
+    assert "1 of 4 points to measure" in done.stderr
+    assert done.stdout == ""
+
+
+def test_data_sets_and_ceilings_can_be_made_by_themselves(folder: Path) -> None:
+    made = saih(folder, "generate", "tiny.yaml", "--name", "other", "--data-folder", "elsewhere")
+    assert (made.returncode, made.stdout) == (0, "elsewhere\n"), made.stderr
+    assert any((folder / "elsewhere").rglob("*"))
+    measured = saih(folder, "ceilings", "tiny.yaml", "--name", "other")
+    assert measured.returncode == 0, measured.stderr
+    assert "1 node x 2 ranks x 1 thread (cpu), measured " in measured.stdout
+    assert "gemm" in measured.stdout

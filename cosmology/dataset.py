@@ -29,17 +29,21 @@ __all__ = [
     "verify",
 ]
 
-_MAX_OPEN_SHARDS = 256
+MAX_OPEN_SHARDS = 256
+"""Well below the usual limit of 1024 open files of a process."""
 
 
 class Dataset:
     """Samples of one data set, read on demand; a context manager that closes its files."""
 
-    def __init__(self, definition: DatasetDefinition, folder: Path, manifest: Manifest) -> None:
+    def __init__(
+        self, definition: DatasetDefinition, folder: Path, manifest: Manifest, max_open_shards: int
+    ) -> None:
         self.definition = definition
         self.channel_mean = np.array(manifest.channel_mean, np.float32)
         """Mean of log(1 + counts) of each channel."""
         self.channel_std = np.array(manifest.channel_std, np.float32)
+        self._max_open_shards = max_open_shards
         self._folder = dataset_folder(folder, definition)
         self._open: OrderedDict[int, tuple[h5py.File, h5py.Dataset, NDArray[np.float32]]] = OrderedDict()
 
@@ -83,7 +87,7 @@ class Dataset:
 
     def _shard(self, universe: int) -> tuple[h5py.Dataset, NDArray[np.float32]]:
         if universe not in self._open:
-            if len(self._open) >= _MAX_OPEN_SHARDS:
+            if len(self._open) >= self._max_open_shards:
                 self._open.popitem(last=False)[1][0].close()
             self._open[universe] = self._opened(universe)
         self._open.move_to_end(universe)
@@ -101,7 +105,9 @@ class Dataset:
                 raise
 
 
-def open_dataset(definition: DatasetDefinition, folder: Path) -> Dataset:
+def open_dataset(
+    definition: DatasetDefinition, folder: Path, *, max_open_shards: int = MAX_OPEN_SHARDS
+) -> Dataset:
     """The data set, once its manifest and the structure of every file have been checked.
 
     Raises:
@@ -111,7 +117,7 @@ def open_dataset(definition: DatasetDefinition, folder: Path) -> Dataset:
     for universe in range(definition.num_universes):
         with opened(shard_path(dataset_folder(folder, definition), universe)) as file:
             checked_parts(file, definition, universe)
-    return Dataset(definition, folder, manifest)
+    return Dataset(definition, folder, manifest, max_open_shards)
 
 
 def verify(definition: DatasetDefinition, folder: Path) -> None:

@@ -38,7 +38,7 @@ def linear_waves(
     """Transform of the linear overdensity at redshift 0, in the convention of ``Mesh.to_waves``."""
     white = white_waves(mesh, seed, range(mesh.side), amplitude)
     squared = mesh.wave_numbers_squared()
-    lengths = np.sqrt(np.arange(int(squared.max()) + 1)) * mesh.fundamental_h_per_mpc
+    lengths = np.sqrt(np.arange(3 * (mesh.side // 2) ** 2 + 1)) * mesh.fundamental_h_per_mpc
     rms = np.sqrt(linear_power(parameters)(lengths) / mesh.box_mpc_per_h**3) * mesh.side**3
     table = torch.from_numpy(rms).to(torch.float32).to(mesh.device)
     return white * table.index_select(0, squared.reshape(-1)).view(squared.shape)

@@ -31,8 +31,8 @@ def overdensity(displacement: Particles, mesh: Mesh) -> Float[Tensor, "m m m"]:
     """Cloud-in-cell overdensity of a displaced lattice on a mesh of any side."""
     deposit = torch.zeros(mesh.side**3, dtype=torch.int64, device=mesh.device)
     for slab in _slabs(displacement):
-        for cell, weight in _corners(_positions(displacement, mesh, slab), mesh.side):
-            deposit.scatter_add_(0, cell, (weight * _UNIT).to(torch.int64))
+        for cell, weight in _corners(_positions(displacement, mesh, slab), mesh.side, _UNIT):
+            deposit.scatter_add_(0, cell, weight.to(torch.int64))
     cells_per_particle = (mesh.side / displacement.shape[1]) ** 3
     field = deposit.to(torch.float32).mul_(cells_per_particle / _UNIT).sub_(1)
     return field.view((mesh.side,) * 3)
@@ -45,7 +45,7 @@ def sample_onto(
     flat = field.view(3, -1)
     for slab in _slabs(displacement):
         sums = [total[axis, slab.start : slab.stop].view(-1).zero_() for axis in range(3)]
-        for cell, weight in _corners(_positions(displacement, mesh, slab), mesh.side):
+        for cell, weight in _corners(_positions(displacement, mesh, slab), mesh.side, 1):
             for axis, target in enumerate(sums):
                 target.addcmul_(flat[axis].index_select(0, cell), weight)
 
@@ -89,8 +89,8 @@ def _wrapped(whole: Tensor, side: int) -> Int64[Tensor, " particles"]:
     return (whole - side * (whole / side).floor()).to(torch.int64)
 
 
-def _corners(places: tuple[Tensor, Tensor, Tensor], side: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The eight cells around each particle: flat index and cloud-in-cell weight."""
+def _corners(places: tuple[Tensor, Tensor, Tensor], side: int, unit: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The eight cells around each particle: flat index and cloud-in-cell weight, of sum ``unit``."""
     axes = []
     for place in places:
         whole = place.floor()
@@ -100,6 +100,6 @@ def _corners(places: tuple[Tensor, Tensor, Tensor], side: int) -> Iterator[tuple
         axes.append(((near, 1 - fraction), (far, fraction)))
     for x, x_weight in axes[0]:
         for y, y_weight in axes[1]:
-            row, row_weight = (x * side + y) * side, x_weight * y_weight
+            row, row_weight = (x * side + y) * side, x_weight * y_weight * unit
             for z, z_weight in axes[2]:
                 yield row + z, row_weight * z_weight

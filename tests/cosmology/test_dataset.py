@@ -104,6 +104,12 @@ def test_channel_statistics_are_those_of_log1p_of_all_counts(made: Path) -> None
         assert dataset.channel_std == pytest.approx(logs.std(axis=(0, 2, 3, 4)), rel=1e-6)
 
 
+def test_few_files_at_once_read_the_same(made: Path) -> None:
+    order = [0, 1, 2, 1, 0, 2]
+    with open_dataset(DEFINITION, made) as many, open_dataset(DEFINITION, made, max_open_shards=1) as one:
+        assert np.array_equal(many.read(order)[0], one.read(order)[0])
+
+
 def test_two_ranks_make_the_bytes_of_one(made: Path, tmp_path: Path) -> None:
     assert digests(generate(tmp_path, num_ranks=2)) == digests(made)
 
@@ -161,6 +167,24 @@ def test_a_damaged_universe_is_said_and_made_anew(copy: Path, made: Path) -> Non
     complete(DEFINITION, copy, 0, 1, said.append)
     assert "universe-000001.h5 is damaged" in said[0]
     assert digests(copy) == digests(made)
+
+
+def test_a_universe_of_other_universes_is_not_used(copy: Path, made: Path) -> None:
+    with h5py.File(copy / UNIVERSE, "a") as file:
+        file.attrs["universes_id"] = "0123456789abcdef"
+    (copy / SHARD).unlink()
+    said: list[str] = []
+    complete(DEFINITION, copy, 0, 1, said.append)
+    assert "is no universe of" in said[0]
+    assert digests(copy) == digests(made)
+
+
+def test_a_shard_damaged_after_opening_is_found_on_reading(copy: Path) -> None:
+    with open_dataset(DEFINITION, copy) as dataset:
+        with h5py.File(copy / SHARD, "a") as file:
+            del file["unitPar"]
+        with pytest.raises(DatasetError, match=r"shard-000001\.h5 lacks unitPar"):
+            dataset.read([1])
 
 
 def test_a_data_set_of_another_resolution_simulates_nothing_anew(copy: Path) -> None:

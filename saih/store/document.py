@@ -12,6 +12,7 @@ from saih.store.structure import StructureError, require_keys, to_json
 
 T = TypeVar("T")
 _KEYS = ("content", "kind", "schema_version", "sha256")
+_SEAL = b',\n "sha256": '
 _REMEDY = "restore the file from a copy, or delete its folder and run the same sweep again."
 
 
@@ -21,14 +22,9 @@ def render(kind: str, content: Any) -> bytes:
     Raises:
         ValueError: for a number that is not finite.
     """
-    plain = to_json(content)
-    envelope = {
-        "content": plain,
-        "kind": kind,
-        "schema_version": SCHEMA_VERSION,
-        "sha256": _checksum(kind, plain),
-    }
-    return (json.dumps(envelope, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+    envelope = {"content": to_json(content), "kind": kind, "schema_version": SCHEMA_VERSION}
+    text = json.dumps(envelope, indent=1, sort_keys=True, allow_nan=False)
+    return _sealed(text.removesuffix("\n}").encode())
 
 
 def parse(kind: str, data: bytes, path: Path, read: Callable[[Any], T]) -> T:
@@ -44,7 +40,7 @@ def parse(kind: str, data: bytes, path: Path, read: Callable[[Any], T]) -> T:
         require_keys(envelope, _KEYS, "")
         if envelope["kind"] != kind:
             raise StructureError(f"kind is {envelope['kind']!r}, expected {kind!r}")
-        if data != render(kind, envelope["content"]):
+        if data != _sealed(data[: data.rfind(_SEAL)]):
             raise StructureError("the content does not match its checksum; it was changed after writing")
         return read(envelope["content"])
     except DamagedData:
@@ -65,9 +61,9 @@ def _require_schema(envelope: Any, path: Path) -> None:
         )
 
 
-def _checksum(kind: str, content: Any) -> str:
-    text = json.dumps([kind, content], sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _sealed(body: bytes) -> bytes:
+    """A document whose last entry is the checksum of every byte before it."""
+    return b'%b%b"%b"\n}\n' % (body, _SEAL, hashlib.sha256(body).hexdigest().encode())
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -37,18 +37,7 @@ def from_json(kind: Any, value: Any, place: str = "") -> Any:
         StructureError: for a missing or unknown key, another type, a number that is not finite, or a
             value that ``kind`` itself refuses.
     """
-    origin = get_origin(kind)
-    readers: tuple[tuple[bool, Callable[[Any, Any, str], Any]], ...] = (
-        (kind is Shape, _shape),
-        (dataclasses.is_dataclass(kind), _dataclass),
-        (origin in (Union, types.UnionType), _union),
-        (origin is tuple, _sequence),
-        (origin is Literal, _choice),
-        (_is_class(origin, Mapping), _mapping),
-        (_is_class(kind, Enum), _enum),
-    )
-    read = next((reader for fits, reader in readers if fits), _scalar)
-    return read(kind, value, place)
+    return _reader_of(kind)(kind, value, place)
 
 
 def require_keys(value: Any, names: tuple[str, ...], place: str) -> Mapping[str, Any]:
@@ -66,6 +55,21 @@ def require_keys(value: Any, names: tuple[str, ...], place: str) -> Mapping[str,
         parts += [f"has unknown {', '.join(map(repr, unknown))}"] * bool(unknown)
         raise StructureError(f"{place or 'the document'} {' and '.join(parts)}")
     return value
+
+
+@cache
+def _reader_of(kind: Any) -> Callable[[Any, Any, str], Any]:
+    origin = get_origin(kind)
+    readers: tuple[tuple[bool, Callable[[Any, Any, str], Any]], ...] = (
+        (kind is Shape, _shape),
+        (dataclasses.is_dataclass(kind), _dataclass),
+        (origin in (Union, types.UnionType), _union),
+        (origin is tuple, _sequence),
+        (origin is Literal, _choice),
+        (_is_class(origin, Mapping), _mapping),
+        (_is_class(kind, Enum), _enum),
+    )
+    return next((reader for fits, reader in readers if fits), _scalar)
 
 
 @cache

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augment.problem import Problem, Shape
@@ -38,6 +38,7 @@ POINTS = st.builds(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(POINTS)
 def test_every_point_comes_back_equal_and_with_its_id(point: Point) -> None:
     back = codec.decode_point(codec.encode_point(point), PATH)
@@ -45,6 +46,7 @@ def test_every_point_comes_back_equal_and_with_its_id(point: Point) -> None:
     assert back.point_id == point.point_id
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(POINTS, st.integers(1, 10**6))
 def test_every_job_comes_back_equal(point: Point, watchdog_s: int) -> None:
     job = Job(
@@ -59,6 +61,7 @@ def test_every_job_comes_back_equal(point: Point, watchdog_s: int) -> None:
     assert codec.decode_job(codec.encode_job(job), PATH) == job
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.dictionaries(NAMES, st.text(max_size=20)), st.dictionaries(NAMES, st.text(max_size=20)))
 def test_every_environment_comes_back_equal(facts: dict[str, str], notes: dict[str, str]) -> None:
     environment = Environment(facts=facts, notes=notes, environment_id="x")

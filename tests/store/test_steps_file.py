@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saih.domain.errors import DamagedData
@@ -33,6 +33,7 @@ def refill(file: h5py.File, name: str, **options: object) -> None:
     file.create_dataset(name, **{"data": data, "chunks": np.shape(data), "fletcher32": True, **options})
 
 
+@settings(deadline=None)  # the first HDF5 file of a process takes long
 @given(st.integers(1, 5), st.integers(1, 7), st.sets(st.sampled_from(list(Phase))), st.data())
 def test_all_steps_come_back_exactly(
     num_ranks: int, num_steps: int, phases: set[Phase], data: st.DataObject

@@ -15,6 +15,9 @@ from saih.domain.interval import Interval, median
 
 Array = NDArray[np.float64]
 
+FEWEST_FOR_ORDER = 6
+"""From so many independent values on, their range encloses the median at 95 % or more."""
+
 
 def correlation_time(values: Sequence[float] | Array) -> float:
     """Integrated autocorrelation time of the series in steps; 1 for independent steps, at most n / 3.
@@ -56,7 +59,9 @@ def dependent_median_interval(values: Sequence[float], level: float = 0.95) -> I
 
     As for independent values, but the number of values below the median is taken to vary like that of
     n / tau independent ones, with tau the correlation time (Heidelberger & Lewis, Operations Research 32,
-    1984, 185); Student's t with that many degrees of freedom allows for tau being estimated.
+    1984, 185); Student's t with that many degrees of freedom allows for tau being estimated. Two to five
+    values cannot enclose their median at 95 % by order alone: there the interval is that of Student's t
+    around the mean, in log where all are positive, and never narrower than their range.
 
     Raises:
         ValueError: for no values, or one that is not finite.
@@ -69,13 +74,21 @@ def dependent_median_interval(values: Sequence[float], level: float = 0.95) -> I
     quantile = float(special.stdtrit(max(effective - 1, 2.0), (1 + level) / 2))
     half_width = 0.5 * quantile * count / math.sqrt(effective)
     index = max(math.floor(count / 2 - half_width), 0)
-    return Interval(
-        low=ordered[index],
-        value=median(ordered),
-        high=ordered[-1 - index],
-        level=level,
-        count=count,
-    )
+    low, high = ordered[index], ordered[-1 - index]
+    if 2 <= count < FEWEST_FOR_ORDER:
+        reach = _student_bounds(np.array(ordered), level)
+        low, high = min(low, reach[0]), max(high, reach[1])
+    return Interval(low=low, value=median(ordered), high=high, level=level, count=count)
+
+
+def _student_bounds(values: Array, level: float) -> tuple[float, float]:
+    """Student's t bounds of the mean, in log for positive values; else zero bounds durations from below."""
+    is_positive = bool(values.min() > 0)
+    scaled = np.log(values) if is_positive else values
+    quantile = float(special.stdtrit(len(values) - 1, (1 + level) / 2))
+    half_width = quantile * float(scaled.std(ddof=1)) / math.sqrt(len(values))
+    low, high = float(scaled.mean()) - half_width, float(scaled.mean()) + half_width
+    return (math.exp(low), math.exp(high)) if is_positive else (max(low, 0.0), high)
 
 
 def block_indices(

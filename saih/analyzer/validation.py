@@ -11,7 +11,7 @@ from saih.domain.record import ADDITIVE_PHASES, Record, Steps
 SUM_TOLERANCE = 0.02
 """Largest accepted gap between a step and the sum of its additive phases, relative to the step."""
 FEW_STEPS = 8
-"""Below this a 95 % interval of the median is the whole range of the steps."""
+"""Below this the interval of the median rests on the whole range of the steps."""
 
 
 def refusal(record: Record) -> str:
@@ -19,6 +19,8 @@ def refusal(record: Record) -> str:
     steps = record.result.steps
     if steps is None or steps.num_steps == 0:
         return "the record says completed but holds no measured step; measure the point again"
+    if steps.num_steps == 1:
+        return "only one step was measured, which has no interval; raise timing.budget_s and measure again"
     return _bad_shape(record, steps) or _bad_durations(steps) or _bad_sum(steps) or _bad_losses(steps)
 
 
@@ -27,7 +29,7 @@ def remarks(record: Record, flops_per_s: Interval, peak_flops_per_s: Interval | 
     steps = record.result.steps
     found = []
     if steps is not None and steps.num_steps < FEW_STEPS:
-        found.append(f"only {steps.num_steps} steps were measured; the interval is the whole range of them")
+        found.append(f"only {steps.num_steps} steps were measured; their interval is wide")
     if peak_flops_per_s is not None and flops_per_s.low > peak_flops_per_s.high:
         found.append(
             f"it ran at {flops_per_s.value:.4g} FLOP/s, above the measured ceiling of "

@@ -128,6 +128,11 @@ def test_missing_steps_ranks_and_phases_refuse_the_point(synthetic, measured):
     assert "ranks with [5, 30] steps" in refused(synthetic, ragged, ranks=2)
 
 
+def test_a_single_step_has_no_interval_and_is_refused(synthetic):
+    lone = synthetic.steps(TYPICAL, np.random.default_rng(3), count=1)
+    assert "only one step was measured" in refused(synthetic, lone)
+
+
 def test_a_rate_above_the_ceiling_and_few_steps_are_said(synthetic):
     quick = synthetic.steps({Phase.FORWARD: 100.0}, np.random.default_rng(3), count=5)
     analysis = analyzed(synthetic, [synthetic.record(synthetic.point(), quick)])

@@ -52,3 +52,16 @@ def test_blocks_keep_neighbours_together_and_use_every_step():
 def test_equal_values_do_not_pass_for_correlation():
     mostly_zero = np.where(np.arange(60) % 7 == 3, 5.0, 0.0)
     assert correlation_time(np.random.default_rng(5).permutation(mostly_zero)) == 1
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_few_steps_have_an_interval_that_still_holds_its_level(synthetic, count):
+    series = synthetic.lognormal(np.random.default_rng(6), (400, count), 0.05)
+    found = [dependent_median_interval(row.tolist()) for row in series]
+    assert np.mean([interval.low <= 1 <= interval.high for interval in found]) >= 0.93
+
+
+def test_few_durations_with_zeros_stay_above_zero():
+    interval = dependent_median_interval([0.0, 0.0, 3.0])
+    assert interval.low == 0
+    assert interval.high > 3

@@ -62,8 +62,8 @@ class Rung:
 def rate_curve(name: CurveName, rungs: Sequence[Rung], sample: Sample, budget_s: float) -> Ceiling | None:
     """Work per second over growing sizes, summed over the ranks; None where no size could run.
 
-    Rungs are worked on in their order. Where the next one is more work than the last and would overrun
-    its share of the budget more than twice, the curve ends.
+    Rungs are worked on in their order. One that is more work than the last, and so would overrun its
+    share of the budget more than twice, is left out.
     """
     share_s = budget_s / max(1, len(rungs))
     sizes, rates = [], []
@@ -71,7 +71,7 @@ def rate_curve(name: CurveName, rungs: Sequence[Rung], sample: Sample, budget_s:
     for rung in rungs:
         growth = rung.work / work if work else 0.0
         if growth > 1 and MIN_REPEATS * call_s * growth > 2 * share_s:
-            break
+            continue
         found = _best_way(rung, sample, share_s)
         if found is None:
             continue

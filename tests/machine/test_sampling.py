@@ -75,7 +75,7 @@ def test_a_curve_without_any_size_is_absent() -> None:
     assert time_curve(NAME, [rung(8, 8.0, None)], sample, 1.0) is None
 
 
-def test_a_curve_ends_before_a_size_that_would_overrun_its_share() -> None:
+def test_a_size_that_would_overrun_its_share_is_left_out() -> None:
     rungs = [rung(1, 1.0, (0.01,)), rung(2, 8.0, (0.08,)), rung(3, 1e6, (1e4,))]
     found = rate_curve(NAME, rungs, sample, 3.0)
     assert found is not None

@@ -53,13 +53,13 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
     Rank 0 decides from the slowest rank of each step. A loss that is not finite, on any rank and at any
     step, ends it as DIVERGED.
     """
-    ledger = _Ledger(timing.warmup_steps)
+    ledger = Ledger(timing.warmup_steps)
     with Prefetch(session.produce) as prefetch:
         timed = TimedSession(session, prefetch, instruments)
-        ending, decision = _check(ledger, timed.run(timing.warmup_steps), timing, instruments.comm)
+        ending, decision = check(ledger, timed.run(timing.warmup_steps), timing, instruments.comm)
         while decision.num_steps:
             chunk = timed.run(decision.num_steps)
-            ending, decision = _check(ledger, chunk, timing, instruments.comm)
+            ending, decision = check(ledger, chunk, timing, instruments.comm)
     is_kept = ending == COMPLETED and instruments.comm.rank == 0
     return Measurement(
         ending=ending,
@@ -96,7 +96,7 @@ class TimedSession:
         return rows, losses
 
 
-class _Ledger:
+class Ledger:
     """On rank 0, the steps of all ranks so far, warm-up first."""
 
     def __init__(self, warmup_steps: int) -> None:
@@ -135,8 +135,8 @@ class _Ledger:
         )
 
 
-def _check(
-    ledger: _Ledger, chunk: tuple[Rows, Losses], timing: Timing, comm: MPI.Intracomm
+def check(
+    ledger: Ledger, chunk: tuple[Rows, Losses], timing: Timing, comm: MPI.Intracomm
 ) -> tuple[Ending, Decision]:
     """Gather a chunk on rank 0, let it decide, and tell all ranks."""
     rows_RSP, losses_RS = (_gather(comm, part) for part in chunk)
@@ -150,7 +150,7 @@ def _check(
     return ending, Decision(**told["decision"])
 
 
-def _judge(ledger: _Ledger, timing: Timing) -> tuple[Ending, Decision]:
+def _judge(ledger: Ledger, timing: Timing) -> tuple[Ending, Decision]:
     bad = ledger.first_bad_loss()
     if bad is None:
         return COMPLETED, ledger.decide(timing)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from queue import Full, Queue
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -12,7 +12,6 @@ from saih.harness.usage import Reading, thread_reading
 Batch = TypeVar("Batch")
 DEPTH = 2
 """Batches made ahead: one in hand and one under way hide any steady reading time below the step's."""
-POLL_S = 0.1
 ERROR_JOIN_S = 1.0
 
 
@@ -24,7 +23,11 @@ class Prefetch(Generic[Batch]):
 
     def __init__(self, produce: Callable[[int], Batch], depth: int = DEPTH) -> None:
         self._produce = produce
-        self._queue: Queue[tuple[Batch, int] | BaseException] = Queue(maxsize=depth)
+        # Two queues written in C: a bounded queue of Python's costs a step 0.1 ms more.
+        self._made: SimpleQueue[tuple[Batch, int] | BaseException] = SimpleQueue()
+        self._free_places: SimpleQueue[None] = SimpleQueue()
+        for _ in range(depth):
+            self._free_places.put(None)
         self._stop = threading.Event()
         self._reading: Reading | None = None
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
@@ -40,6 +43,7 @@ class Prefetch(Generic[Batch]):
         traceback: TracebackType | None,
     ) -> None:
         self._stop.set()
+        self._free_places.put(None)
         # After an error a loader that hangs in a read must not hide it; the thread is a daemon.
         self._thread.join(None if error is None else ERROR_JOIN_S)
 
@@ -54,9 +58,10 @@ class Prefetch(Generic[Batch]):
         Raises:
             BaseException: whatever ``produce`` raised, in its turn and with its traceback.
         """
-        item = self._queue.get()
+        item = self._made.get()
         if isinstance(item, BaseException):
             raise item
+        self._free_places.put(None)
         return item
 
     def _run(self) -> None:
@@ -67,20 +72,15 @@ class Prefetch(Generic[Batch]):
 
     def _load(self) -> None:
         step = 0
-        while not self._stop.is_set():
+        while True:
+            self._free_places.get()
+            if self._stop.is_set():
+                return
             begin_ns = host_ns()
             try:
                 batch = self._produce(step)
             except BaseException as error:
-                self._put(error)
+                self._made.put(error)
                 return
-            self._put((batch, host_ns() - begin_ns))
+            self._made.put((batch, host_ns() - begin_ns))
             step += 1
-
-    def _put(self, item: tuple[Batch, int] | BaseException) -> None:
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=POLL_S)
-            except Full:
-                continue
-            return

@@ -74,12 +74,12 @@ def test_a_failure_on_all_ranks_does_not_stop_the_next_point(tmp_path: Path) -> 
 def test_a_rank_that_hangs_or_is_stopped_is_cut_by_the_watchdog(
     tmp_path: Path, fault: str, evidence: str
 ) -> None:
-    done = run(tmp_path, fault, watchdog_s=4)
-    assert seconds_since_struck(tmp_path) < 20
+    done = run(tmp_path, fault, watchdog_s=10)
+    assert seconds_since_struck(tmp_path) < 25
     assert done.returncode != 0
     (record,) = records(tmp_path)
     assert record.result.outcome is Outcome.TIMED_OUT
-    assert "no progress for 4 s: rank 0 after step 4" in record.result.reason
+    assert "no progress for 10 s: rank 0 after step 4" in record.result.reason
     assert evidence in record.result.reason
     assert "in step" in done.stderr  # the stacks
 

@@ -1,0 +1,162 @@
+"""What the harness adds to a step: measured steps against a bare loop of the same training.
+
+``python -m benchmarks.overhead [--quick]``. Windows of both kinds alternate in one process, so that load
+and clock frequency strike both alike. A harness window holds everything that the harness does for its
+steps: loader thread, marks, losses, the gathering of durations and the decision to go on. Both kinds
+read the loss of every step, work on the same batches in memory, and time whole windows from outside.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from mpi4py import MPI
+from torch import Tensor
+from torch.nn import functional
+
+from cosmology import network
+from cosmology.architecture import Architecture, Recipe, num_stages
+from saih.domain.interval import Interval, median_interval
+from saih.domain.point import Timing
+from saih.harness.clock import device_clock
+from saih.harness.exchange import NoExchange
+from saih.harness.measure import Instruments, Ledger, TimedSession, check
+from saih.harness.prefetch import Prefetch
+from workloads.protocol import Mark
+
+LIMIT_PERCENT = 2.0
+WINDOW_S = 0.12
+MEMBERS = ((8, 2), (8, 32), (16, 8), (16, 32))
+"""Resolution [voxels] and width of the members that are trained, from the shortest step on."""
+ROUNDS, QUICK_ROUNDS = 160, 30
+BATCH = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One member: its bare step, and what the harness adds to it."""
+
+    name: str
+    bare_ms: Interval
+    overhead_percent: Interval
+
+
+class Training:
+    """Training on a few batches in memory; a session for the harness, and plain steps for the bare loop."""
+
+    def __init__(self, resolution: int, width: int) -> None:
+        stages = tuple(width * 2**stage for stage in range(num_stages(resolution)))
+        architecture = Architecture(
+            resolution=resolution, channels=4, stage_channels=stages, residuals_per_stage=0
+        )
+        self.model = network.build(architecture, seed=1, recipe=Recipe.SCALED)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.001, momentum=0.9)
+        generator = torch.Generator().manual_seed(1)
+        shape = (BATCH, 4, resolution, resolution, resolution)
+        self.batches = [
+            (torch.randn(shape, generator=generator), torch.rand((BATCH, 4), generator=generator))
+            for _ in range(4)
+        ]
+
+    def produce(self, step: int) -> tuple[Tensor, Tensor]:
+        """A batch that is there already."""
+        return self.batches[step % len(self.batches)]
+
+    def step(self, batch: tuple[Tensor, Tensor], mark: Mark) -> Tensor:
+        """One descent, as the CosmoFlow session does it."""
+        grids, targets = batch
+        mark("input_wait")
+        loss = functional.mse_loss(self.model(grids), targets)
+        mark("forward")
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        mark("backward")
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        mark("optimizer")
+        return loss.detach()
+
+    def bare_window(self, num_steps: int) -> None:
+        """The same descents without anybody watching."""
+        for step in range(num_steps):
+            grids, targets = self.batches[step % len(self.batches)]
+            loss = functional.mse_loss(self.model(grids), targets)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.item()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def compare(resolution: int, width: int, num_rounds: int) -> Row:
+    """Interleaved windows of one member."""
+    training = Training(resolution, width)
+    instruments = Instruments(
+        comm=MPI.COMM_SELF, clock=device_clock("cpu"), exchange=NoExchange(), beat=lambda place: None
+    )
+    training.bare_window(5)
+    num_steps = max(3, round(WINDOW_S / _seconds(lambda: training.bare_window(5)) * 5))
+    with Prefetch(training.produce) as prefetch:
+        timed = TimedSession(training, prefetch, instruments)
+
+        def harness_window() -> None:
+            ledger = Ledger(0)
+            check(ledger, timed.run(num_steps), Timing(), instruments.comm)
+
+        harness_window()
+        pairs = [
+            _pair(lambda: training.bare_window(num_steps), harness_window, is_swapped=bool(index % 2))
+            for index in range(num_rounds)
+        ]
+    return Row(
+        name=f"{resolution}^3 x 4, width {width}",
+        bare_ms=median_interval([bare_s / num_steps * 1e3 for bare_s, _ in pairs]),
+        overhead_percent=median_interval([100 * (harness_s / bare_s - 1) for bare_s, harness_s in pairs]),
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the table and the bar; 1 when the bar is missed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, within 50 s")
+    num_rounds = QUICK_ROUNDS if parser.parse_args(arguments).quick else ROUNDS
+    torch.set_num_threads(1)
+    print(f"{'member':<22} {'bare step [ms]':>16} {'overhead [%]':>14} {'95 % interval':>18} {'rounds':>7}")
+    rows = []
+    for resolution, width in MEMBERS:
+        row = compare(resolution, width, num_rounds)
+        rows.append(row)
+        overhead = row.overhead_percent
+        interval = f"[{overhead.low:.2f}, {overhead.high:.2f}]"
+        print(
+            f"{row.name:<22} {row.bare_ms.value:>16.2f} {overhead.value:>14.2f} {interval:>18} "
+            f"{num_rounds:>7}",
+            flush=True,
+        )
+    worst = max(row.overhead_percent.value for row in rows)
+    is_met = worst <= LIMIT_PERCENT
+    print(f"BAR overhead: {worst:.2f} % (bar <= {LIMIT_PERCENT:g} %) {'PASS' if is_met else 'FAIL'}")
+    return 0 if is_met else 1
+
+
+def _pair(bare: Callable[[], None], harness: Callable[[], None], *, is_swapped: bool) -> tuple[float, float]:
+    """Seconds of one window of each kind; the order alternates, against drifts within a pair."""
+    if is_swapped:
+        harness_s, bare_s = _seconds(harness), _seconds(bare)
+    else:
+        bare_s, harness_s = _seconds(bare), _seconds(harness)
+    return bare_s, harness_s
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -10,12 +10,13 @@ from saih.reports.words import outcome_words
 
 _FEW_STEPS = 10
 _FEW_POINTS = 5
+_MOST_WARNINGS = 3
 
 
 def confidence(analysis: Analysis) -> tuple[str, ...]:
-    """Sentences on how well the numbers are known, then the analyzer's own warnings."""
+    """Sentences on how well the numbers are known, then the first of the analyzer's own warnings."""
     sentences = [f"{outcome_words(analysis)}.", *_widths(analysis.points), *_losses(analysis.points)]
-    return (*sentences, *_checks(analysis.trends), *analysis.warnings)
+    return (*sentences, *_checks(analysis.trends), *first_warnings(analysis.warnings))
 
 
 def cautions(analysis: Analysis) -> tuple[str, ...]:
@@ -26,6 +27,13 @@ def cautions(analysis: Analysis) -> tuple[str, ...]:
         *_from_trends(analysis.trends),
         *(f"Warned by the analysis: {warning}" for warning in analysis.warnings),
     )
+
+
+def first_warnings(warnings: Sequence[str]) -> tuple[str, ...]:
+    """As many warnings as a summary has room for, and how many more there are."""
+    first = tuple(shortened(warning, 200) for warning in warnings[:_MOST_WARNINGS])
+    num_left = len(warnings) - len(first)
+    return (*first, f"{counted(num_left, 'more warning')} at the end of the report.") if num_left else first
 
 
 def _widths(points: Sequence[PointSummary]) -> list[str]:

@@ -62,12 +62,12 @@ def _frame(axes: Axes, grid: Grid) -> None:
 
 def _fill(axes: Axes, grid: Grid) -> None:
     shade = _shading(grid)
-    width = int((_WIDTH_MM - _LEFT_MM - _RIGHT_MM) / len(grid.data) / _MM_PER_CHARACTER) + 1
+    width = max(int((_WIDTH_MM - _LEFT_MM - _RIGHT_MM) / len(grid.data) / _MM_PER_CHARACTER), 6)
     for row in range(len(grid.model)):
         for column in range(len(grid.data)):
             cell = grid.cells.get((row, column))
             if isinstance(cell, PointSummary):
-                _measured(axes, (column, row), cell, shade)
+                _measured(axes, (column, row), cell, shade, width)
             else:
                 _unmeasured(axes, (column, row), cell, width)
 
@@ -77,23 +77,21 @@ def _measured(
     place: tuple[int, int],
     point: PointSummary,
     shade: Callable[[PointSummary], tuple[float, float, float]],
+    width: int,
 ) -> None:
     colour = shade(point)
     ink = "white" if 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 0.53 else "#1a1a1a"
     axes.add_patch(_square(place, facecolor=colour, edgecolor="white"))
+    words = textwrap.wrap(str(point.diagnosis.limit), width)
+    lift = 0.16 if len(words) == 1 else 0.24
     axes.text(
-        place[0], place[1] + 0.16, headline(point), ha="center", va="center", color=ink, fontsize=9,
+        place[0], place[1] + lift, headline(point), ha="center", va="center", color=ink, fontsize=9,
         fontweight="bold",
     )  # fmt: skip
     axes.text(
-        place[0],
-        place[1] - 0.22,
-        str(point.diagnosis.limit),
-        ha="center",
-        va="center",
-        color=ink,
-        fontsize=6.5,
-    )
+        place[0], place[1] - 0.22, "\n".join(words), ha="center", va="center", color=ink,
+        fontsize=6.5 if len(words) == 1 else 5.8, linespacing=1.05,
+    )  # fmt: skip
 
 
 def headline(point: PointSummary) -> str:

@@ -1,15 +1,16 @@
 """Tables of a report: points, laws, checks, points without a measurement, ceilings, environment."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
 from saih.domain.interval import Interval
 from saih.domain.record import Environment
-from saih.domain.trend import Analysis, Check, FailedPoint, PointSummary, Trend
+from saih.domain.trend import Analysis, Check, FailedPoint, LossCheck, PointSummary, Trend
 from saih.reports.document import Column, Table
 from saih.reports.grid import setting_of
 from saih.reports.label import shortened
-from saih.reports.quantity import duration, interval_with_si, percent, share, with_si, with_si_short
+from saih.reports.quantity import counted, duration, interval_with_si, percent, share, with_si, with_si_short
 from saih.reports.stack_figure import NumberedPoint, phase_words
 from saih.reports.words import line_name
 
@@ -28,13 +29,13 @@ def points_table(points: Sequence[NumberedPoint]) -> Table:
         *setting,
         Column(title="median step [interval]", weight=2.1, side="right"),
         Column(title="steps", weight=0.6, side="right"),
-        Column(title="samples/s", weight=0.9, side="right"),
+        Column(title="samples/s", weight=1.0, side="right"),
         Column(title="rate [FLOP/s]", weight=1.0, side="right"),
         Column(title="share of peak [interval]", weight=1.9, side="right"),
         Column(title="of vendor's", weight=0.85, side="right"),
         Column(title="held back by (then)", weight=1.7),
         Column(title="measuring stopped by", weight=1.8),
-        Column(title="loss", weight=1.8),
+        Column(title="loss", weight=1.5),
     )
     rows = tuple(_point_row(point, has_setting=bool(setting)) for point in points)
     return Table(columns=columns, rows=rows, alt="Measured points with intervals, verdicts and checks")
@@ -57,8 +58,15 @@ def _point_row(point: NumberedPoint, *, has_setting: bool) -> tuple[str, ...]:
         percent(vendor.value, 3) if vendor else "unknown",
         f"{diagnosis.limit} ({diagnosis.runner_up})" if diagnosis.runner_up else str(diagnosis.limit),
         shortened(summary.stop_reason, _NAME) or "not recorded",
-        shortened(summary.loss.statement, 80),
+        _loss_words(summary.loss),
     )
+
+
+def _loss_words(loss: LossCheck) -> str:
+    if not (math.isfinite(loss.first) and math.isfinite(loss.last)):
+        return "NOT FINITE"
+    verdict = "falls" if loss.is_learning else "NOT FALLING"
+    return f"{loss.first:.3g} to {loss.last:.3g}, {verdict}"
 
 
 def sizes_table(points: Sequence[NumberedPoint]) -> Table:
@@ -80,12 +88,17 @@ def sizes_table(points: Sequence[NumberedPoint]) -> Table:
             with_si(point.summary.flops_per_step, ""),
             with_si(point.summary.flops_per_byte, ""),
             point.summary.record_id,
-            shortened(" ".join(_sentence(text) for text in point.summary.diagnosis.evidence), _REASON)
-            or "none given",
+            shortened(_evidence(point.summary), 2 * _REASON) or "none given",
         )
         for point in points
     )
     return Table(columns=columns, rows=rows, alt="Sizes of the points and evidence of their verdicts")
+
+
+def _evidence(summary: PointSummary) -> str:
+    """The evidence of the verdict; and what the loss check says, where it does not fall."""
+    loss = () if summary.loss.is_learning else (summary.loss.statement,)
+    return " ".join(_sentence(text) for text in (*summary.diagnosis.evidence, *loss))
 
 
 def _sentence(text: str) -> str:
@@ -123,34 +136,35 @@ def _law_rows(trend: Trend, points: Sequence[PointSummary]) -> list[tuple[str, .
 
 
 def checks_table(trends: Sequence[Trend], points: Sequence[PointSummary]) -> Table:
-    """Every check, failed ones first; trends of one axis for which it says the same share a row."""
+    """Every check, failed ones first; those of one axis that say the same, or passed, share a row."""
     columns = (
         Column(title="axis", weight=0.6),
-        Column(title="fixed", weight=2.2),
-        Column(title="check", weight=1.3),
+        Column(title="fixed", weight=1.6),
+        Column(title="check", weight=1.6),
         Column(title="result", weight=0.8),
-        Column(title="statement", weight=4.6),
+        Column(title="statement", weight=4.9),
     )
-    said: dict[tuple[str, Check], list[str]] = {}
+    said: dict[tuple[str, str, str], list[tuple[str, Check]]] = {}
     for trend in trends:
         for check in trend.checks:
-            said.setdefault((trend.axis, check), []).append(line_name(trend, points))
+            key = (trend.axis, check.name, "" if check.passed else check.statement)
+            said.setdefault(key, []).append((line_name(trend, points), check))
     order = {False: 0, None: 1, True: 2}
-    rows = tuple(
-        _check_row(axis, check, fixed)
-        for (axis, check), fixed in sorted(said.items(), key=lambda item: order[item[0][1].passed])
-    )
+    groups = sorted(said.items(), key=lambda item: order[item[1][0][1].passed])
+    rows = tuple(_check_row(axis, group) for (axis, _, _), group in groups)
     return Table(columns=columns, rows=rows, alt="Checks of the trends")
 
 
-def _check_row(axis: str, check: Check, fixed: Sequence[str]) -> tuple[str, ...]:
+def _check_row(axis: str, group: Sequence[tuple[str, Check]]) -> tuple[str, ...]:
+    fixed, check = group[-1]
     result = "undecided" if check.passed is None else "passed" if check.passed else "FAILED"
+    is_example = len({other.statement for _, other in group}) > 1
     return (
         shortened(axis, 20),
-        shortened(fixed[0], _NAME) if len(fixed) == 1 else f"{len(fixed)} trends",
-        shortened(check.name, 30),
+        shortened(fixed, _NAME) if len(group) == 1 else counted(len(group), "trend"),
+        shortened(check.name, 40),
         result,
-        shortened(check.statement, _REASON),
+        shortened(f"Such as, at {fixed}: {check.statement}" if is_example else check.statement, _REASON),
     )
 
 

@@ -4,8 +4,10 @@ import textwrap
 from collections.abc import Sequence
 
 from saih.domain.trend import Analysis, PointSummary
+from saih.reports.caution import first_warnings
 from saih.reports.label import plain, shortened
-from saih.reports.quantity import NO_BREAK, duration, share, with_si
+from saih.reports.quantity import NO_BREAK, counted, duration, share, with_si
+from saih.reports.rung_labels import told_apart
 from saih.reports.words import findings, range_words, system_words
 
 _TITLES = ("#", "data", "model", "median step [interval]", "n", "share of peak or rate", "held back by")
@@ -15,16 +17,18 @@ _RIGHT = (0, 3, 4, 5)
 
 def summary_lines(analysis: Analysis, width: int = 100) -> list[str]:
     """Headline, findings, warnings, the table of points, and failures; text is wrapped at ``width``."""
+    analysis, shared = told_apart(analysis)
+    same = [f"Same at all points: {', '.join(shared)}."] if shared else []
     lines = [
         f"{shortened(analysis.sweep_name, width)}: share of measured peak {range_words(analysis.points)}"
         if any(point.share_of_peak is not None for point in analysis.points)
         else f"{shortened(analysis.sweep_name, width)}: {range_words(analysis.points)}",
         shortened(system_words(analysis.environment), width),
         "",
-        *_items(findings(analysis), width),
+        *_items((*findings(analysis), *same), width),
     ]
     if analysis.warnings:
-        lines += ["", "Warnings", *_items(analysis.warnings, width)]
+        lines += ["", "Warnings", *_items(first_warnings(analysis.warnings), width)]
     if analysis.points:
         lines += ["", *_table(analysis.points)]
     lines += _unmeasured(analysis, width)
@@ -69,7 +73,8 @@ def _row(number: int, point: PointSummary) -> tuple[str, ...]:
 def _unmeasured(analysis: Analysis, width: int) -> list[str]:
     failed = [
         f"{', '.join(point.labels[axis] for axis in sorted(point.labels)) or point.point.point_id}: "
-        f"{str(point.outcome).replace('_', ' ')} after {point.num_attempts} attempts: {point.reason}"
+        f"{str(point.outcome).replace('_', ' ')} after {counted(point.num_attempts, 'attempt')}: "
+        f"{point.reason}"
         for point in analysis.failed
     ]
     dropped = [f"{point.point.point_id}: {point.reason}" for point in analysis.dropped]

@@ -26,6 +26,7 @@ from saih.reports.map_figure import map_figure
 from saih.reports.method import DEFINITIONS, METHOD
 from saih.reports.quantity import counted
 from saih.reports.roofline_figure import roofline_figure
+from saih.reports.rung_labels import told_apart
 from saih.reports.stack_figure import NumberedPoint
 from saih.reports.words import findings, outcome_words, range_words, system_words
 
@@ -43,24 +44,25 @@ def write_report(analysis: Analysis, path: Path) -> Path:
 
 def trend_document(analysis: Analysis) -> Document:
     """The content of the report."""
+    analysis, shared = told_apart(analysis)
     points = tables.lead(analysis.points)
     return Document(
         title=f"AI performance trend: {shortened(analysis.sweep_name, 100)}",
         subtitle=system_words(analysis.environment),
         description=f"{outcome_words(analysis)}; share of peak {range_words(analysis.points)}",
         sections=(
-            _summary(analysis),
+            _summary(analysis, shared),
             growth_section(analysis),
             time_section(analysis, points),
             _rooflines(analysis, points),
             _points(points),
-            _unmeasured(analysis),
+            _unmeasured(analysis, shared),
             _background(analysis),
         ),
     )
 
 
-def _summary(analysis: Analysis) -> Section:
+def _summary(analysis: Analysis, shared: Sequence[str]) -> Section:
     first = grids(analysis)[:1]
     return Section(
         title="Summary",
@@ -68,7 +70,7 @@ def _summary(analysis: Analysis) -> Section:
             Cards(cards=_cards(analysis)),
             Heading(text="Findings"),
             Bullets(items=findings(analysis)),
-            *(_map(grid) for grid in first),
+            *(_map(grid, shared) for grid in first),
             Heading(text="How sure this is"),
             Bullets(items=confidence(analysis)),
         ),
@@ -100,14 +102,16 @@ def _cards(analysis: Analysis) -> tuple[Card, ...]:
     )
 
 
-def _map(grid: Grid) -> Picture:
-    return Picture(
-        svg=map_figure(grid),
-        alt=f"Map of {len(grid.data)} data rungs by {len(grid.model)} model rungs: share of peak and "
-        "verdict.",
-        caption=f"Share of measured peak (or rate, where no ceiling was measured) and what holds the point "
-        f"back. Brighter is higher. Slashes: failed; dots: dropped because it cannot fit. {grid.setting}.",
+def _map(grid: Grid, shared: Sequence[str]) -> Picture:
+    same = f" Same at all points: {shortened(', '.join(shared), 120)}." if shared else ""
+    caption = (
+        "Share of measured peak (or rate, where no ceiling was measured) and what holds the point back. "
+        "Brighter is higher. Slashes: failed; dots: dropped because it cannot fit. "
+        f"{grid.setting}.{same}"
     )
+    size = f"{len(grid.data)} data rungs by {len(grid.model)} model rungs"
+    alt = f"Map of {size}: share of peak and verdict."
+    return Picture(svg=map_figure(grid), alt=alt, caption=caption)
 
 
 def _rooflines(analysis: Analysis, points: Sequence[NumberedPoint]) -> Section:
@@ -143,7 +147,7 @@ def _points(points: Sequence[NumberedPoint]) -> Section:
     return Section(title="All measured points", blocks=blocks, is_landscape=True)
 
 
-def _unmeasured(analysis: Analysis) -> Section:
+def _unmeasured(analysis: Analysis, shared: Sequence[str]) -> Section:
     blocks: list[Block] = [Paragraph(text="Every planned point was measured and none was dropped.")]
     table = tables.unmeasured_table(analysis)
     if table.rows:
@@ -152,7 +156,7 @@ def _unmeasured(analysis: Analysis) -> Section:
         )
         blocks = [Paragraph(text=words), table]
     for grid in grids(analysis)[1:]:
-        blocks += [Heading(text=f"Map: {grid.setting}"), _map(grid)]
+        blocks += [Heading(text=f"Map: {grid.setting}"), _map(grid, shared)]
     return Section(title="Points without a measurement", blocks=tuple(blocks), is_short=len(blocks) == 1)
 
 

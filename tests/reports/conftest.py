@@ -322,11 +322,11 @@ def build_comparison(num_points: int = 6, name_a: str = "cluster A", name_b: str
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def analysis_of() -> Callable[..., Analysis]:
     return build_analysis
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def comparison_of() -> Callable[..., Comparison]:
     return build_comparison

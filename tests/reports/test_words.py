@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 from saih.domain.interval import Interval
 from saih.domain.trend import Analysis
@@ -99,3 +100,9 @@ def test_the_system_is_one_line_of_its_known_facts(analysis_of: AnalysisOf) -> N
     assert words.startswith("Intel(R) Xeon(R) Processor @ 2.60GHz; ")
     assert "environment 00112233" in words
     assert "\n" not in words
+
+
+def test_of_many_warnings_the_summary_shows_a_few_and_counts_the_rest(analysis_of: AnalysisOf) -> None:
+    many = replace(analysis_of(2, 1), warnings=tuple(f"Warning {number}." for number in range(9)))
+    assert confidence(many)[-2:] == ("Warning 2.", "6 more warnings at the end of the report.")
+    assert "Warning 8." in joined(cautions(many))

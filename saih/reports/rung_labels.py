@@ -1,0 +1,49 @@
+"""Labels of rungs without what all rungs of the axis share, so that the rest is short enough to show."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from saih.domain.trend import Analysis
+
+_SEPARATOR = ", "
+
+
+def told_apart(analysis: Analysis) -> tuple[Analysis, tuple[str, ...]]:
+    """The analysis with the shortest labels that still differ, and what was left out of all of them.
+
+    ``16^3 x 4, 32 samples`` and ``32^3 x 4, 32 samples`` become ``16^3 x 4`` and ``32^3 x 4``, and
+    ``32 samples`` is said once.
+    """
+    labels: dict[str, list[str]] = {}
+    for known in [point.labels for point in analysis.points] + [point.labels for point in analysis.failed]:
+        for axis, label in known.items():
+            labels.setdefault(axis, []).append(label)
+    shared = {axis: _shared_parts(found) for axis, found in labels.items()}
+    shorter = replace(
+        analysis,
+        points=tuple(replace(point, labels=_without(point.labels, shared)) for point in analysis.points),
+        failed=tuple(replace(point, labels=_without(point.labels, shared)) for point in analysis.failed),
+    )
+    return shorter, tuple(part for axis in sorted(shared) for part in shared[axis])
+
+
+def _shared_parts(labels: Sequence[str]) -> tuple[str, ...]:
+    """Parts of every label that can go without making two labels equal, or one empty."""
+    distinct = list(dict.fromkeys(labels))
+    if len(distinct) < 2:
+        return ()
+    shared = tuple(
+        part
+        for part in distinct[0].split(_SEPARATOR)
+        if all(part in label.split(_SEPARATOR) for label in distinct)
+    )
+    remaining = {_drop(label, shared) for label in distinct}
+    return shared if len(remaining) == len(distinct) and "" not in remaining else ()
+
+
+def _without(labels: Mapping[str, str], shared: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    return {axis: _drop(label, shared[axis]) for axis, label in labels.items()}
+
+
+def _drop(label: str, parts: Sequence[str]) -> str:
+    return _SEPARATOR.join(part for part in label.split(_SEPARATOR) if part not in parts)

@@ -25,7 +25,7 @@ def analyze(
     *,
     find_workload: Callable[[str], Workload] = catalog.workload,
 ) -> Analysis:
-    """Summaries, verdicts and trends of all records of one sweep on one environment.
+    """Summaries (by placement and growing size), verdicts and trends of one sweep on one environment.
 
     Of several attempts at a point the first completed one counts; a point without one is a failed point with
     the reason of its last attempt. A completed record that cannot be believed is a failed point too, never
@@ -47,6 +47,7 @@ def analyze(
             failed.append(found.result)
         else:
             summaries.append(found.result)
+    summaries.sort(key=lambda one: (one.point.placement.label, tuple(one.axis_sizes.values())))
     missing = num_planned - len(attempts)
     if missing > 0:
         warnings.append(f"{missing} of {num_planned} planned points have no record yet.")

@@ -25,7 +25,7 @@ _BRIGHTEST = 0.5
 
 def map_figure(grid: Grid) -> str:
     """SVG of one grid; colours follow the share of peak, or the rate where no ceiling was measured."""
-    row_mm = min(max(58.0 / len(grid.model), 9.0), 17.0)
+    row_mm = min(max(58.0 / len(grid.model), 9.0), 17.0, 100.0 / len(grid.model))
     height_mm = row_mm * len(grid.model) + _TOP_MM + _BOTTOM_MM
 
     def paint(figure: Figure) -> None:

@@ -65,8 +65,7 @@ def _point_row(point: NumberedPoint, *, has_setting: bool) -> tuple[str, ...]:
 def _loss_words(loss: LossCheck) -> str:
     if not (math.isfinite(loss.first) and math.isfinite(loss.last)):
         return "NOT FINITE"
-    verdict = "falls" if loss.is_learning else "NOT FALLING"
-    return f"{loss.first:.3g} to {loss.last:.3g}, {verdict}"
+    return f"{loss.first:.3g} → {loss.last:.3g}{'' if loss.is_learning else ', NOT FALLING'}"
 
 
 def sizes_table(points: Sequence[NumberedPoint]) -> Table:
@@ -88,7 +87,7 @@ def sizes_table(points: Sequence[NumberedPoint]) -> Table:
             with_si(point.summary.flops_per_step, ""),
             with_si(point.summary.flops_per_byte, ""),
             point.summary.record_id,
-            shortened(_evidence(point.summary), 2 * _REASON) or "none given",
+            shortened(_evidence(point.summary), 4 * _REASON) or "none given",
         )
         for point in points
     )

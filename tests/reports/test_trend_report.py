@@ -1,12 +1,13 @@
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
 
 from saih.domain.errors import SaihError
-from saih.domain.trend import Analysis
+from saih.domain.trend import Analysis, LossCheck
 from saih.reports.trend_report import write_report
 
 AnalysisOf = Callable[..., Analysis]
@@ -131,3 +132,13 @@ def test_a_folder_that_cannot_be_written_is_told_with_a_remedy(
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SaihError, match="cannot be written"):
         write_report(analysis_of(1, 1), tmp_path / "file" / "trend.pdf")
+
+
+def test_a_loss_that_is_not_finite_is_said_in_words(analysis_of: AnalysisOf, tmp_path: Path) -> None:
+    analysis = analysis_of(2, 1, edge_fails=False)
+    lost = LossCheck(first=0.3, last=float("nan"), is_learning=False, statement="the loss is not finite")
+    points = tuple(replace(point, loss=lost) for point in analysis.points)
+    _, text = read(write_report(replace(analysis, points=points), tmp_path / "trend.pdf"))
+    assert "NOT FINITE" in text
+    assert "the loss is not finite" in text
+    assert "nan" not in text

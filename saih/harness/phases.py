@@ -21,6 +21,8 @@ _TOTAL = _COLUMN_OF[Phase.COMMUNICATION_TOTAL]
 class StepTimer:
     """Times steps that follow each other without a gap: a step begins where the last one ended."""
 
+    __slots__ = ("_clock", "_exchange", "_last_ns", "_row")
+
     def __init__(self, clock: ReadClock, exchange: MeasuredExchange) -> None:
         self._clock = clock
         self._exchange = exchange

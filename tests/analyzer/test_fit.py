@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saih.analyzer.fit import describe, fit_law, intervals, predict
@@ -122,6 +122,7 @@ def test_intervals_widen_beyond_the_range():
     assert np.all(np.diff(deviation) > 0)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(0.5, 50), min_size=4, max_size=7), st.floats(0.001, 1e6))
 def test_predictions_are_positive_and_scale_with_the_unit(values, unit):
     sizes = 2.0 ** np.arange(len(values))
@@ -132,6 +133,7 @@ def test_predictions_are_positive_and_scale_with_the_unit(values, unit):
     assert np.allclose(second.log_deviation, first.log_deviation, rtol=1e-4, atol=1e-6)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(0.5, 50), min_size=5, max_size=5))
 def test_fitting_all_candidates_at_once_agrees_with_scipy(values):
     sizes, y = 2.0 ** np.arange(5), np.array(values)

@@ -11,19 +11,17 @@ from torch.nn import functional
 
 from augment.problem import Problem
 from cosmology import network
-from cosmology.architecture import Recipe
 from cosmology.dataset import Dataset, open_dataset
 from cosmology.definition import DatasetDefinition
 from cosmology.generation import complete, seal
 from workloads.cosmoflow.batches import BatchOrder
 from workloads.cosmoflow.precision import Precision
+from workloads.cosmoflow.schedule import MOMENTUM, learning_rate
 from workloads.cosmoflow.shapes import CosmoFlowShape
 from workloads.protocol import Mark, Progress, Session, Surroundings
 
 DATA_SEED = 0
 """One data set serves every seed of a sweep: seeds vary the weights and the order of samples."""
-LEARNING_RATE = 0.01
-MOMENTUM = 0.9
 TEST_PRECISION = "float64"
 """Outside the product's formats: shows that N ranks equal one, to the last digits."""
 
@@ -71,15 +69,18 @@ class TrainingSession:
         self._std_C = torch.from_numpy(dataset.channel_std)
         self._precision = surroundings.precision
         self._dtype = _weights_dtype(surroundings.precision)
-        model = network.build(shape.architecture(), seed=surroundings.seed, recipe=Recipe.SCALED)
+        architecture = shape.architecture()
+        self._recipe = architecture.recipe
+        model = network.build(architecture, seed=surroundings.seed, recipe=self._recipe)
         model.to(self._device, self._dtype)
-        self._optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+        rate = learning_rate(architecture, surroundings.batch_per_rank * surroundings.num_ranks)
+        self._optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=MOMENTUM)
         self._model = surroundings.exchange.attach(model)
 
     def produce(self, step: int) -> Batch:
         """Read this rank's part of a batch and normalise it, in pinned memory where a GPU takes it."""
         counts, targets = self._dataset.read(self._order.indices(step, self._rank))
-        grids = network.normalise(torch.from_numpy(counts), self._mean_C, self._std_C, Recipe.SCALED)
+        grids = network.normalise(torch.from_numpy(counts), self._mean_C, self._std_C, self._recipe)
         batch = grids.to(self._dtype), torch.from_numpy(targets).to(self._dtype)
         return batch if self._device.type == "cpu" else (batch[0].pin_memory(), batch[1].pin_memory())
 

@@ -83,7 +83,8 @@ def failure(error: BaseException, rank: int) -> Ending:
 def _measure(point: Point, side: JobSide, setting: Setting) -> Measurement:
     ranks = setting.ranks
     try:
-        with open_exchange(point.exchange, ranks, setting.watchdog_s) as exchange:
+        # Collectives wait longer than the watchdog, which knows more about who is missing.
+        with open_exchange(point.exchange, ranks, 2 * setting.watchdog_s) as exchange:
             return _measure_session(point, side, setting, exchange)
     # A sys.exit in a session must not leave the other ranks waiting either.
     except (Exception, SystemExit) as error:

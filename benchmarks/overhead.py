@@ -155,10 +155,12 @@ def main(arguments: Sequence[str]) -> int:
     num_rounds = QUICK_ROUNDS if parser.parse_args(arguments).quick else ROUNDS
     torch.set_num_threads(1)
     print(
-        f"{num_rounds} rounds; medians with 95 % intervals; the bar is on wall time of steps from {SHORTEST_MS:g} ms"
+        f"{num_rounds} rounds; medians with 95 % intervals; "
+        f"the bar is on wall time of steps from {SHORTEST_MS:g} ms"
     )
     print(
-        f"{'member':<20} {'bare step [ms]':>14} {'added [us]':>10} {'overhead [%]':>28} {'in processor time [%]':>28}"
+        f"{'member':<20} {'bare step [ms]':>14} {'added [us]':>10} {'overhead [%]':>28} "
+        f"{'in processor time [%]':>28}"
     )
     rows = []
     for resolution, width in MEMBERS:

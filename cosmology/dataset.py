@@ -96,7 +96,8 @@ class Dataset:
     def _opened(self, universe: int) -> tuple[h5py.File, h5py.Dataset, NDArray[np.float32]]:
         path = shard_path(self._folder, universe)
         with naming_damage(path):
-            file = h5py.File(path, "r")
+            # Without HDF5's own cache: a sample read again is read from the file, whatever its size.
+            file = h5py.File(path, "r", rdcc_nbytes=0)
             try:
                 full, targets = checked_parts(file, self.definition, universe)
                 return file, full, targets[:]

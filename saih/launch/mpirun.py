@@ -23,6 +23,8 @@ _ALLOCATOR = {
 }
 """Keeps freed memory in the process (glibc; others ignore it). By default every large tensor is mapped anew,
 and the page faults took up to half of a training step on CPUs."""
+_TRANSPORT = {"OMPI_MCA_btl": "^ofi"}
+"""Ranks of one node share memory; asking libfabric for a network first took Open MPI 5.0 1 s at each start."""
 _VERSION_LIMIT_S = 30
 
 
@@ -81,8 +83,8 @@ def command_line(launcher: Launcher, placement: Placement, module: str, job_path
 
 
 def rank_environment(base: Mapping[str, str], placement: Placement) -> dict[str, str]:
-    """``base`` with the thread counts of the placement, and the allocator's settings where it has none."""
-    environment = {**_ALLOCATOR, **base}
+    """``base`` with the thread counts of the placement; allocator and transport are set where it has none."""
+    environment = {**_ALLOCATOR, **_TRANSPORT, **base}
     environment |= dict.fromkeys(_THREAD_VARIABLES, str(placement.threads_per_rank))
     environment["PYTHONFAULTHANDLER"] = "1"  # a crash in C then shows its Python stack in the log
     if os.geteuid() == 0:

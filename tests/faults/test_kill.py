@@ -16,7 +16,7 @@ from saih.store.sweep_folder import SweepFolder, all_attempts, read_records
 
 NUM_KILLS = 50
 NUM_POINTS = 12
-DURATION_S = 0.05
+DURATION_S = 0.2
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_fifty_kills_of_the_driver_change_nothing_but_the_time(
     while (kills := totals["alone"] + totals["group"]) < NUM_KILLS:
         root = tmp_path / f"sweep {totals['sweeps']}"
         totals += killing.run_and_kill(
-            command(root), NUM_KILLS - kills, 0.5 * undisturbed_s, totals["sweeps"]
+            command(root), NUM_KILLS - kills, 0.6 * undisturbed_s, totals["sweeps"]
         )
         killing.run_to_the_end(command(root))
         folder = SweepFolder(root, "killed")

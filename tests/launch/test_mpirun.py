@@ -54,6 +54,12 @@ def test_ranks_get_the_threads_of_the_placement_and_else_the_environment_as_it_i
         assert environment[name] == "3"
 
 
+def test_what_the_user_chose_for_allocator_and_transport_is_kept() -> None:
+    chosen = {"OMPI_MCA_btl": "self,tcp", "MALLOC_MMAP_MAX_": "7"}
+    assert chosen.items() <= rank_environment(chosen, TWO_RANKS).items()
+    assert rank_environment({}, TWO_RANKS)["OMPI_MCA_btl"] == "^ofi"
+
+
 @pytest.mark.parametrize("user", [0, 1000])
 def test_only_root_is_allowed_to_run_as_root(monkeypatch: pytest.MonkeyPatch, user: int) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)

@@ -24,7 +24,7 @@ _ALLOCATOR = {
 """Keeps freed memory in the process (glibc; others ignore it). By default every large tensor is mapped anew,
 and the page faults took up to half of a training step on CPUs."""
 _TRANSPORT = {"OMPI_MCA_btl": "^ofi"}
-"""Ranks of one node share memory; asking libfabric for a network first took Open MPI 5.0 1 s at each start."""
+"""Ranks of one node share memory; asking libfabric for a network took Open MPI 5.0 1 s at each start."""
 _VERSION_LIMIT_S = 30
 
 

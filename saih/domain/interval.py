@@ -3,6 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
+
+_LARGEST_EXACT = 200
+"""Up to this count the binomial sum is exact; beyond, its normal limit is off by less than one place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +87,12 @@ def median_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     )
 
 
+@cache
 def _order_index(count: int, level: float) -> int:
     """Largest 0-based index i such that [i, count-1-i] still covers the median at ``level``."""
+    if count > _LARGEST_EXACT:
+        deviations = NormalDist().inv_cdf((1 + level) / 2)
+        return math.floor(count / 2 - deviations * math.sqrt(count) / 2) - 1
     tail, index = 0.0, 0
     for k in range(count // 2):
         tail += math.comb(count, k) * 0.5**count

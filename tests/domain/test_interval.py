@@ -19,7 +19,7 @@ def test_a_median_lies_inside_its_interval(values: list[float]) -> None:
     assert interval.count == len(values)
 
 
-@pytest.mark.parametrize("count", [6, 10, 25, 60])
+@pytest.mark.parametrize("count", [6, 10, 25, 60, 300])
 def test_the_interval_of_a_median_covers_the_truth_as_often_as_it_says(count: int) -> None:
     generator = random.Random(count)
     draws = 2000
@@ -33,6 +33,17 @@ def test_the_interval_of_a_median_covers_the_truth_as_often_as_it_says(count: in
 def test_too_few_values_give_the_whole_range() -> None:
     interval = median_interval([3.0, 1.0, 2.0])
     assert (interval.low, interval.value, interval.high) == (1.0, 2.0, 3.0)
+
+
+def test_the_interval_narrows_steadily_where_the_exact_sum_ends() -> None:
+    widths = [median_interval([float(value) for value in range(count)]) for count in range(190, 215)]
+    shares = [(width.high - width.low) / width.count for width in widths]
+    assert max(shares) - min(shares) < 0.02
+
+
+def test_thousands_of_values_have_an_interval() -> None:
+    interval = median_interval([float(value) for value in range(5001)])
+    assert (interval.low, interval.value, interval.high) == (2430.0, 2500.0, 2570.0)
 
 
 def test_many_values_give_a_narrow_interval() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from saih.harness.prefetch import Prefetch
+from saih.harness.prefetch import BURST, Prefetch
 from saih.harness.usage import cache_state
 
 
@@ -70,3 +70,12 @@ def test_bytes_read_by_the_loader_are_counted(tmp_path: Path) -> None:
     assert reading is not None
     assert reading.asked_bytes >= 100_000
     assert cache_state(reading) == "warm"  # just written, so in the page cache
+
+
+def test_short_steps_are_served_in_bursts_of_bounded_length() -> None:
+    made: list[int] = []
+    with Prefetch(made.append, depth=2) as prefetch:
+        for _ in range(20):
+            prefetch.take()
+        time.sleep(0.2)
+        assert 20 + BURST <= len(made) <= 20 + 2 * BURST

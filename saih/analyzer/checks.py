@@ -7,6 +7,7 @@ import numpy as np
 
 from saih.analyzer.fit import GREATEST_FACTOR, PREDICTION_LEVEL, Law, intervals, predict
 from saih.analyzer.recombination import Composition, compose, predict_step, work_and_produce
+from saih.domain.quantity import amount, in_seconds
 from saih.domain.trend import Check, CurvePoint, PointSummary
 
 TARGET_FACTOR = 2.0
@@ -64,9 +65,9 @@ def _monotone(scene: Scene) -> Check:
     for small, large, below, above in pairs:
         if above > below and large.step_ns.high < small.step_ns.low:
             text = (
-                f"The step falls from {_ms(small.step_ns.value)} at size {below:g} to "
-                f"{_ms(large.step_ns.value)} at size {above:g}, beyond both intervals: a setting, a cache or "
-                "another algorithm changed between them, or one run was disturbed."
+                f"The step falls from {in_seconds(small.step_ns.value)} at size {amount(below)} to "
+                f"{in_seconds(large.step_ns.value)} at size {amount(above)}, beyond both intervals: "
+                "a setting, a cache or another algorithm changed between them, or one run was disturbed."
             )
             return Check(name=name, passed=False, statement=text)
     if len(scene.points) < 2:
@@ -81,14 +82,15 @@ def _held_out(scene: Scene) -> Check:
     earlier = [scene.sizes[index] for index in kept]
     composition = compose([scene.points[index] for index in kept], earlier)
     if composition is None or largest > GREATEST_FACTOR * earlier[-1]:
-        text = f"Without the largest point (size {largest:g}) nothing reaches it; the law is untested."
+        text = f"Without the largest point (size {amount(largest)}) nothing reaches it; the law is untested."
         return Check(name=name, passed=None, statement=text)
     expected = intervals(predict_step(composition, np.array([largest])), len(kept))[0]
     measured = scene.points[-1].step_ns.value
     passed = expected.low <= measured <= expected.high
     text = (
-        f"From the smaller points the step at size {largest:g} was expected between {_ms(expected.low)} and "
-        f"{_ms(expected.high)} ({PREDICTION_LEVEL:.0%}); it took {_ms(measured)}."
+        f"From the smaller points the step at size {amount(largest)} was expected "
+        f"between {in_seconds(expected.low)} and {in_seconds(expected.high)} ({PREDICTION_LEVEL:.0%}); "
+        f"it took {in_seconds(measured)}."
     )
     return Check(name=name, passed=passed, statement=text)
 
@@ -109,11 +111,11 @@ def _divergence(total: Law) -> Check:
     ratio = max(values) / min(values)
     if ratio > GREATEST_DIVERGENCE:
         text = (
-            f"Laws that fit about equally well differ by a factor of {ratio:.2f} at size {target[0]:g}: "
-            f"not identified. Measure size {target[0]:g} next."
+            f"Laws that fit about equally well differ by a factor of {ratio:.2f} at size "
+            f"{amount(target[0])}: not identified. Measure size {amount(target[0])} next."
         )
         return Check(name=name, passed=False, statement=text)
-    text = f"Laws that fit about equally well differ by a factor of {ratio:.2f} at size {target[0]:g}."
+    text = f"Laws that fit about equally well differ by a factor of {ratio:.2f} at size {amount(target[0])}."
     return Check(name=name, passed=True, statement=text)
 
 
@@ -125,8 +127,8 @@ def _cross_check(total: Law, composition: Composition) -> Check:
     composed = intervals(predict_step(composition, target), composition.num_points)[0]
     passed = whole.low <= composed.value <= whole.high or composed.low <= whole.value <= composed.high
     text = (
-        f"At size {target[0]:g} the phases sum to {_ms(composed.value)}, the law of whole steps gives "
-        f"{_ms(whole.value)}"
+        f"At size {amount(target[0])} the phases sum to {in_seconds(composed.value)}, "
+        f"the law of whole steps gives {in_seconds(whole.value)}"
     )
     if not passed:
         text += "; another phase takes over beyond the measured range, trust the phases"
@@ -145,7 +147,7 @@ def _ceiling(scene: Scene) -> Check:
         return Check(name=name, passed=False, statement=text)
     expected = scene.share_curve[-1].interval
     text = (
-        f"At size {scene.share_curve[-1].size:g} the step is expected at {expected.low:.1%} to "
+        f"At size {amount(scene.share_curve[-1].size)} the step is expected at {expected.low:.1%} to "
         f"{expected.high:.1%} of the measured peak."
     )
     return Check(name=name, passed=True, statement=text)
@@ -163,11 +165,7 @@ def _crossing(composition: Composition, total: Law) -> Check:
     work, produce = both
     behind = np.flatnonzero(produce > work)
     if len(behind) == 0:
-        text = f"Producing a batch stays faster than the work on it up to size {grid[-1]:g}."
+        text = f"Producing a batch stays faster than the work on it up to size {amount(grid[-1])}."
         return Check(name=name, passed=True, statement=text)
-    text = f"Producing a batch takes longer than the work on it from about size {grid[behind[0]]:.3g} on."
+    text = f"Producing a batch takes longer than the work on it from about size {amount(grid[behind[0]])} on."
     return Check(name=name, passed=bool(grid[behind[0]] > TARGET_FACTOR * largest), statement=text)
-
-
-def _ms(duration_ns: float) -> str:
-    return f"{duration_ns / 1e6:.4g} ms"

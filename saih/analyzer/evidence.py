@@ -7,6 +7,7 @@ from saih.analyzer.roofline import ROOFLINE_LIMITS, Floor
 from saih.domain.ceiling import CeilingKind, Ceilings
 from saih.domain.interval import Interval
 from saih.domain.point import Point
+from saih.domain.quantity import in_seconds, with_si
 from saih.domain.record import Phase
 from saih.domain.trend import Limit
 from workloads.protocol import Cost
@@ -47,7 +48,7 @@ def _whole(scene: Scene) -> str:
         for phase, duration in sorted(scene.typical_ns.items(), key=lambda item: -item[1])
         if duration >= 0.005 * whole
     ]
-    return f"A typical step takes {_duration(whole)}: {', '.join(parts)}."
+    return f"A typical step takes {in_seconds(whole)}: {', '.join(parts)}."
 
 
 def _explained(scene: Scene) -> str:
@@ -71,16 +72,17 @@ def _arithmetic(scene: Scene, point: Point, ceilings: Ceilings) -> list[str]:
         heaviest = max(own, key=lambda floor: floor.duration_ns)
         flops = sum(floor.operation.flops for floor in own) * point.placement.num_ranks
         text = (
-            f"{phase.capitalize()} runs at {_rate(flops * 1e9 / duration_ns)}; its costliest operation at "
-            f"the ceilings, {heaviest.operation.name}, is bound by {heaviest.limit.value}"
+            f"{phase.capitalize()} runs at {with_si(flops * 1e9 / duration_ns, 'FLOP/s')}; "
+            f"its costliest operation at the ceilings, {heaviest.operation.name}, "
+            f"is bound by {heaviest.limit.value}"
         )
         if heaviest.ceiling_flops_per_s:
             text += (
-                f", with a ceiling of {_rate(heaviest.ceiling_flops_per_s)} "
+                f", with a ceiling of {with_si(heaviest.ceiling_flops_per_s, 'FLOP/s')} "
                 f"at {heaviest.operation.channels:.4g} channels"
             )
         if best is not None:
-            text += f"; the best product reaches {_rate(best.best.value)}"
+            text += f"; the best product reaches {with_si(best.best.value, 'FLOP/s')}"
         said.append(f"{text}.")
     return said
 
@@ -89,14 +91,16 @@ def _peak(scene: Scene, point: Point, ceilings: Ceilings) -> list[str]:
     peak = ceilings.peak_flops_per_s(point.precision)
     if peak is None or scene.peak_share is None:
         return []
-    return [f"The step reaches {scene.peak_share:.1%} of the measured peak of {_rate(peak.value)}."]
+    return [
+        f"The step reaches {scene.peak_share:.1%} of the measured peak of {with_si(peak.value, 'FLOP/s')}."
+    ]
 
 
 def _interconnect(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | None) -> list[str]:
     exposed = scene.typical_ns[Phase.COMMUNICATION]
     if point.placement.num_ranks == 1 or exposed <= 0:
         return []
-    text = f"Gradient exchange adds {_duration(exposed)} to the step"
+    text = f"Gradient exchange adds {in_seconds(exposed)} to the step"
     latency = ceilings.all_reduce_latency_s if ceilings is not None else None
     rate = ceilings.all_reduce_bytes_per_s if ceilings is not None else None
     if latency is None or not rate:
@@ -105,7 +109,7 @@ def _interconnect(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | N
     bound = "latency" if latency > cost.gradient_bytes / rate else "bandwidth"
     text += (
         f"; one all-reduce of {cost.gradient_bytes / 1e6:.3g} MB among {point.placement.num_ranks} ranks "
-        f"takes at least {_duration(floor_ns)} (bound by {bound})"
+        f"takes at least {in_seconds(floor_ns)} (bound by {bound})"
     )
     if exposed > 2 * floor_ns:
         text += "; the excess is waiting for other ranks or contention, not transfer"
@@ -118,21 +122,7 @@ def _input(scene: Scene) -> list[str]:
         return []
     work = sum(scene.typical_ns.values()) - wait
     text = (
-        f"Each step waits {_duration(wait)} for its input; producing one batch takes "
-        f"{_duration(scene.produce_ns)} against {_duration(work)} of other work in the step."
+        f"Each step waits {in_seconds(wait)} for its input; producing one batch takes "
+        f"{in_seconds(scene.produce_ns)} against {in_seconds(work)} of other work in the step."
     )
     return [text]
-
-
-def _duration(duration_ns: float) -> str:
-    for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
-        if duration_ns >= size:
-            return f"{duration_ns / size:.3g} {unit}"
-    return f"{duration_ns:.3g} ns"
-
-
-def _rate(flops_per_s: float) -> str:
-    for unit, size in (("PFLOP/s", 1e15), ("TFLOP/s", 1e12), ("GFLOP/s", 1e9), ("MFLOP/s", 1e6)):
-        if flops_per_s >= size:
-            return f"{flops_per_s / size:.3g} {unit}"
-    return f"{flops_per_s:.3g} FLOP/s"

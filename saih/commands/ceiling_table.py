@@ -3,7 +3,7 @@
 from saih.commands.table import table
 from saih.domain.ceiling import Ceiling, Ceilings
 from saih.domain.interval import Interval
-from saih.reports.quantity import interval_with_si, with_si
+from saih.domain.quantity import interval_with_si, with_si
 
 
 def ceilings_text(ceilings: Ceilings) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from saih.commands.table import table
+from saih.domain.quantity import duration, factor
 from saih.domain.trend import Analysis, Check, Comparison, Trend
-from saih.reports.quantity import duration, factor
 from saih.reports.terminal import summary_lines
 
 _MARKS = {True: "ok", False: "FAILED", None: "unknown"}

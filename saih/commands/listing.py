@@ -4,10 +4,10 @@ from typing import Any
 
 from saih.commands.table import table
 from saih.config.definition import define
+from saih.domain.quantity import counted, with_si
 from saih.domain.sweep import Sweep
 from saih.planner.limits import in_bytes
 from saih.planner.plan import Plan, PlannedPoint
-from saih.reports.quantity import counted, with_si
 
 
 def plan_text(sweep: Sweep, plan: Plan) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from saih.commands.talk import inert, say
-from saih.reports.quantity import with_si
+from saih.domain.quantity import with_si
 
 _HEARTBEAT_S = 60.0
 """Without a terminal, work inside one point or data set is told this often at most."""

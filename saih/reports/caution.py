@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from saih.domain.quantity import counted, percent
 from saih.domain.trend import Analysis, Limit, PointSummary, Trend
 from saih.reports.label import shortened
-from saih.reports.quantity import counted, percent
 from saih.reports.words import outcome_words
 
 _FEW_STEPS = 10

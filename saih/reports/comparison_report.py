@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from saih.domain.quantity import counted, duration, factor, percent, share
 from saih.domain.trend import Comparison, MatchedPoint
 from saih.reports.document import (
     Block,
@@ -19,7 +20,6 @@ from saih.reports.document import (
     write,
 )
 from saih.reports.label import shortened
-from saih.reports.quantity import counted, duration, factor, percent, share
 from saih.reports.ratio_figure import matched_words, ratio_figure
 
 _NAME = 60

@@ -17,8 +17,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from saih.domain.interval import Interval
+from saih.domain.quantity import tick
 from saih.reports.label import plain
-from saih.reports.quantity import tick
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from saih.domain.ceiling import Ceilings
+from saih.domain.quantity import counted, interval_with_si, with_si
 from saih.domain.trend import Analysis, PointSummary, Trend
 from saih.reports import tables
 from saih.reports.document import Block, Heading, Paragraph, Picture, Section, section_or
 from saih.reports.grid import setting_of
 from saih.reports.label import shortened
-from saih.reports.quantity import counted, interval_with_si, with_si
 from saih.reports.stack_figure import POINTS_PER_FIGURE, NumberedPoint, stack_figure
 from saih.reports.trend_figure import Line, share_figure, share_lines, step_figure, step_lines
 from saih.reports.words import line_name

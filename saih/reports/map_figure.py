@@ -9,12 +9,12 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from saih.domain.quantity import percent, with_si
 from saih.domain.sweep import DroppedPoint
 from saih.domain.trend import FailedPoint, PointSummary
 from saih.reports.figure import QUIET, drawn
 from saih.reports.grid import Cell, Grid
 from saih.reports.label import shortened
-from saih.reports.quantity import percent, with_si
 
 _WIDTH_MM = 176.0
 _LEFT_MM, _RIGHT_MM, _TOP_MM, _BOTTOM_MM = 33.0, 3.0, 2.0, 11.0

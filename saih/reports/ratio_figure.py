@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from saih.domain.interval import Interval
+from saih.domain.quantity import factor
 from saih.domain.trend import MatchedPoint
 from saih.reports.figure import COLOURS, QUIET, drawn, log_axis
 from saih.reports.label import shortened
-from saih.reports.quantity import factor
 
 _WIDTH_MM, _TOP_MM, _BOTTOM_MM = 176.0, 7.0, 11.0
 _FASTER, _SLOWER, _SAME = COLOURS[0], COLOURS[1], "#777777"

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from saih.domain.ceiling import CeilingKind, Ceilings
 from saih.domain.interval import Interval
+from saih.domain.quantity import with_si
 from saih.reports.figure import (
     QUIET,
     colour_of,
@@ -23,7 +24,6 @@ from saih.reports.figure import (
     spread,
 )
 from saih.reports.label import shortened
-from saih.reports.quantity import with_si
 from saih.reports.stack_figure import NumberedPoint
 
 _WIDTH_MM, _HEIGHT_MM = 176.0, 104.0

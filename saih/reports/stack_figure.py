@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from saih.domain.quantity import with_si
 from saih.domain.record import ADDITIVE_PHASES, Phase
 from saih.domain.trend import PointSummary
 from saih.reports.figure import drawn
 from saih.reports.label import plain, shortened
-from saih.reports.quantity import with_si
 
 POINTS_PER_FIGURE = 36
 _LABEL_WIDTH = 30

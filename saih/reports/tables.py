@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
 from saih.domain.interval import Interval
+from saih.domain.quantity import counted, duration, interval_with_si, percent, share, with_si, with_si_short
 from saih.domain.record import Environment
 from saih.domain.trend import Analysis, Check, FailedPoint, LossCheck, PointSummary, Trend
 from saih.reports.document import Column, Table
 from saih.reports.grid import setting_of
 from saih.reports.label import shortened
-from saih.reports.quantity import counted, duration, interval_with_si, percent, share, with_si, with_si_short
 from saih.reports.stack_figure import NumberedPoint, phase_words
 from saih.reports.words import line_name
 

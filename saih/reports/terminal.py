@@ -3,10 +3,10 @@
 import textwrap
 from collections.abc import Sequence
 
+from saih.domain.quantity import NO_BREAK, counted, duration, share, with_si
 from saih.domain.trend import Analysis, PointSummary
 from saih.reports.caution import first_warnings
 from saih.reports.label import plain, shortened
-from saih.reports.quantity import NO_BREAK, counted, duration, share, with_si
 from saih.reports.rung_labels import told_apart
 from saih.reports.words import findings, range_words, system_words
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from saih.domain.interval import Interval
+from saih.domain.quantity import with_si_short
 from saih.domain.trend import CurvePoint, Trend
 from saih.reports.figure import (
     COLOURS,
@@ -23,7 +24,6 @@ from saih.reports.figure import (
     spread,
 )
 from saih.reports.label import shortened
-from saih.reports.quantity import with_si_short
 
 _WIDTH_MM = 176.0
 _SHARE_HEIGHT_MM, _STEP_HEIGHT_MM = 92.0, 64.0

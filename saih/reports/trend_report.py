@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from saih.domain.quantity import counted
 from saih.domain.trend import Analysis
 from saih.reports import tables
 from saih.reports.caution import cautions, confidence
@@ -24,7 +25,6 @@ from saih.reports.growth_sections import NO_POINT, growth_section, time_section
 from saih.reports.label import shortened
 from saih.reports.map_figure import map_figure
 from saih.reports.method import DEFINITIONS, METHOD
-from saih.reports.quantity import counted
 from saih.reports.roofline_figure import roofline_figure
 from saih.reports.rung_labels import told_apart
 from saih.reports.stack_figure import NumberedPoint

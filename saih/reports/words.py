@@ -5,10 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from saih.domain.interval import Interval
-from saih.domain.record import Environment
-from saih.domain.trend import Analysis, FailedPoint, PointSummary, Trend
-from saih.reports.label import shortened
-from saih.reports.quantity import (
+from saih.domain.quantity import (
     NO_BREAK,
     counted,
     duration,
@@ -18,7 +15,12 @@ from saih.reports.quantity import (
     with_si,
     with_si_short,
 )
+from saih.domain.record import Environment
+from saih.domain.trend import Analysis, FailedPoint, PointSummary, Trend
+from saih.reports.label import shortened
 
+GREATEST_SPREAD = 4.0
+"""An expected share whose interval is wider than this factor tells a reader nothing."""
 NAME_WIDTH = 48
 _SYSTEM_FACTS = ("gpus", "cpu_model", "cpu_cores", "memory", "torch", "mpi_library")
 _NO_FACT = ("", "unknown", "none", "absent", "0")
@@ -185,17 +187,20 @@ def _switch(analysis: Analysis) -> str:
 
 
 def _expectation(trends: Sequence[Trend]) -> str:
-    for trend in _longest_trends(trends):
-        if trend.share_curve and trend.share_curve[-1].is_extrapolated:
-            end = trend.share_curve[-1]
-            beyond = end.size / trend.sizes[-1]
+    """What is expected beyond the measured sizes, where the data carry a number; else that they do not."""
+    ends = [(trend, trend.share_curve[-1]) for trend in _longest_trends(trends) if trend.share_curve]
+    ends = [(trend, end) for trend, end in ends if end.is_extrapolated]
+    if not ends:
+        return ""
+    for trend, end in ends:
+        if end.interval.high <= min(1.0, GREATEST_SPREAD * end.interval.low):
             return (
-                f"Extrapolated, not measured: at x{beyond:.2g} the largest measured "
+                f"Extrapolated, not measured: at x{end.size / trend.sizes[-1]:.2g} the largest measured "
                 f"{shortened(trend.axis, NAME_WIDTH)} size the share of peak is expected at "
                 f"{share(end.interval)} ({percent(end.interval.level)} prediction interval from "
                 f"{counted(len(trend.sizes), 'point')})."
             )
-    return ""
+    return "Beyond the measured sizes the trends carry no useful number: measure more or larger points."
 
 
 def _edge(failed: Sequence[FailedPoint]) -> str:

@@ -5,6 +5,7 @@ import pytest
 
 from saih.analyzer.diagnosis import diagnose
 from saih.analyzer.summary import deciding_phases
+from saih.domain.quantity import NO_BREAK
 from saih.domain.record import Phase
 from saih.domain.trend import Limit
 from workloads.protocol import Cost, Operation, OpKind
@@ -140,16 +141,16 @@ def test_a_rate_above_the_ceiling_accuses_the_ceiling(synthetic):
 
 def test_the_evidence_names_rates_widths_and_ceilings(synthetic):
     found = verdict(synthetic, np.random.default_rng(30), CASES[Limit.COMPUTE], synthetic.ceilings())
-    text = " ".join(found.evidence)
-    assert "14 GFLOP/s at 8 channels" in text
+    text = " ".join(found.evidence).replace(NO_BREAK, " ")
+    assert "14.0 GFLOP/s at 8 channels" in text
     assert "best product reaches 150 GFLOP/s" in text
     assert "11." in text
 
 
 def test_the_evidence_holds_exchange_against_latency_and_bandwidth(synthetic):
     found = verdict(synthetic, np.random.default_rng(31), CASES[Limit.INTERCONNECT], synthetic.ceilings())
-    text = " ".join(found.evidence)
-    assert "1 MB among 2 ranks takes at least 550 us (bound by bandwidth)" in text
+    text = " ".join(found.evidence).replace(NO_BREAK, " ")
+    assert "1 MB among 2 ranks takes at least 550 µs (bound by bandwidth)" in text
     assert "waiting for other ranks" in text
     without = replace(synthetic.ceilings(), all_reduce_latency_s=None)
     found = verdict(synthetic, np.random.default_rng(31), CASES[Limit.INTERCONNECT], without)

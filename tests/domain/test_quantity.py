@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saih.domain.interval import Interval
-from saih.reports.quantity import (
+from saih.domain.quantity import (
     counted,
     duration,
     factor,

@@ -21,6 +21,16 @@ def with_si(value: float, unit: str, digits: int = 3) -> str:
     return f"{_digits(value / 10.0**exponent, digits)}{NO_BREAK}{_PREFIXES[exponent]}{unit}".rstrip(NO_BREAK)
 
 
+def in_seconds(duration_ns: float) -> str:
+    """A duration given in ns, without interval, such as ``12.3 ms``."""
+    return with_si(duration_ns / 1e9, "s")
+
+
+def amount(value: float) -> str:
+    """A number without unit, such as ``134 M``."""
+    return with_si(value, "")
+
+
 def interval_with_si(interval: Interval, unit: str) -> str:
     """Value and bounds in one unit, such as ``12.3 ms [12.1, 12.6]``."""
     digits = _deserved_digits(interval)

@@ -39,7 +39,10 @@ _NAMES = {
 def roofline_figure(points: Sequence[NumberedPoint], ceilings: Ceilings, precision: str) -> str:
     """SVG of the points of one placement under its ceilings; numbers are those of the table of points."""
     roofs = _roofs(ceilings, precision)
-    memory = ceilings.curve(CeilingKind.MEMORY)
+    curve = ceilings.curve(CeilingKind.MEMORY)
+    # The largest working set is in main memory; smaller ones are served by caches.
+    memory = curve.rates[-1] if curve else None
+    cache = curve.best if curve else None
 
     def paint(figure: Figure) -> None:
         axes = figure.add_axes(_FRAME)
@@ -49,8 +52,9 @@ def roofline_figure(points: Sequence[NumberedPoint], ceilings: Ceilings, precisi
         if not roofs and not shown:
             note(axes, "no point and no arithmetic ceiling to show")
             return
-        _scale(axes, shown, roofs, memory.best if memory else None)
-        _draw_ceilings(axes, roofs, memory.best if memory else None)
+        _scale(axes, shown, roofs, memory)
+        _draw_ceilings(axes, roofs, memory)
+        _draw_bandwidths(axes, roofs, memory, cache)
         _draw_points(axes, shown)
         _number(axes, shown)
 
@@ -93,14 +97,6 @@ def _scale(
 
 def _draw_ceilings(axes: Axes, roofs: list[tuple[str, Interval | float]], memory: Interval | None) -> None:
     left, right = axes.get_xlim()
-    top = max((_rate(roof) for _, roof in roofs), default=axes.get_ylim()[1])
-    if memory and memory.value > 0:
-        knee = min(top / memory.value, right)
-        axes.plot([left, knee], [left * memory.value, knee * memory.value], color="#333333", linewidth=1.3)
-        axes.fill_between(
-            [left, knee], [left * memory.low, knee * memory.low], [left * memory.high, knee * memory.high],
-            color="#333333", alpha=0.15, linewidth=0,
-        )  # fmt: skip
     heights = _roof_heights(axes, roofs)
     for (name, roof), height in zip(roofs, heights, strict=True):
         rate = _rate(roof)
@@ -116,11 +112,34 @@ def _draw_ceilings(axes: Axes, roofs: list[tuple[str, Interval | float]], memory
         if isinstance(roof, Interval):
             axes.fill_between([start, right], roof.low, roof.high, color="#333333", alpha=0.15, linewidth=0)
         _tag(axes, rate, height, f"{name} {with_si(rate, 'FLOP/s')}")
-    if memory and memory.value > 0:
-        axes.text(
-            0.02, 0.975, f"sloped line: memory {with_si(memory.value, 'B/s')} (triad)", color=QUIET,
-            transform=axes.transAxes, va="top", fontsize=6.8,
-        )  # fmt: skip
+
+
+def _draw_bandwidths(
+    axes: Axes, roofs: list[tuple[str, Interval | float]], memory: Interval | None, cache: Interval | None
+) -> None:
+    """The slopes: main memory with its interval, and the fastest cache as a thin line where it is faster."""
+    if memory is None or memory.value <= 0:
+        return
+    top = max((_rate(roof) for _, roof in roofs), default=axes.get_ylim()[1])
+    left, right = axes.get_xlim()
+    knee = min(top / memory.value, right)
+    axes.plot([left, knee], [left * memory.value, knee * memory.value], color="#333333", linewidth=1.3)
+    axes.fill_between(
+        [left, knee], [left * memory.low, knee * memory.low], [left * memory.high, knee * memory.high],
+        color="#333333", alpha=0.15, linewidth=0,
+    )  # fmt: skip
+    words = f"slope: main memory {with_si(memory.value, 'B/s')} (triad)"
+    knee = min(top / cache.value, right) if cache is not None else left
+    if cache is not None and cache.low > memory.high and knee > left:
+        axes.plot(
+            [left, knee],
+            [left * cache.value, knee * cache.value],
+            color="#333333",
+            linewidth=0.7,
+            linestyle="--",
+        )
+        words += f"; dashed: cache {with_si(cache.value, 'B/s')}"
+    axes.text(0.98, 0.03, words, color=QUIET, transform=axes.transAxes, ha="right", fontsize=6.8)
 
 
 def _roof_heights(axes: Axes, roofs: list[tuple[str, Interval | float]]) -> list[float]:

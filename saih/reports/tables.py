@@ -219,7 +219,7 @@ def ceilings_table(ceilings: Ceilings) -> Table:
         Column(title="at", weight=1.5),
         Column(title="sizes measured", weight=1.8),
     )
-    rows = [_ceiling_row(curve) for curve in ceilings.curves]
+    rows = [row for curve in ceilings.curves for row in _ceiling_rows(curve)]
     if ceilings.all_reduce_latency_s is not None:
         rows.append(("all-reduce, latency", "", with_si(ceilings.all_reduce_latency_s, "s"), "", "fit", ""))
     if ceilings.all_reduce_bytes_per_s is not None:
@@ -231,15 +231,23 @@ def ceilings_table(ceilings: Ceilings) -> Table:
     return Table(columns=columns, rows=tuple(rows), alt=f"Ceilings of {ceilings.placement_label}")
 
 
-def _ceiling_row(curve: Ceiling) -> tuple[str, ...]:
+def _ceiling_rows(curve: Ceiling) -> list[tuple[str, ...]]:
+    """The best of the curve; for memory the largest working set too, which no cache holds."""
+    kind = str(curve.kind).replace("_", " ")
     best = _best(curve)
-    at = _size_words(curve, curve.sizes[curve.rates.index(best)])
+    if curve.kind is not CeilingKind.MEMORY or best is curve.rates[-1]:
+        return [_ceiling_row(curve, kind, best)]
+    return [_ceiling_row(curve, "main memory", curve.rates[-1]), _ceiling_row(curve, "memory, best", best)]
+
+
+def _ceiling_row(curve: Ceiling, name: str, rate: Interval) -> tuple[str, ...]:
+    at = _size_words(curve, curve.sizes[curve.rates.index(rate)])
     ends = f"{_size_words(curve, curve.sizes[0])} to {_size_words(curve, curve.sizes[-1])}"
     return (
-        str(curve.kind).replace("_", " "),
+        name,
         curve.precision,
-        interval_with_si(best, curve.unit.replace("bytes", "B")),
-        str(best.count),
+        interval_with_si(rate, curve.unit.replace("bytes", "B")),
+        str(rate.count),
         "" if curve.kind is CeilingKind.LAUNCH else at,
         "one" if len(curve.sizes) == 1 else f"{ends} ({len(curve.sizes)})",
     )

@@ -9,9 +9,9 @@ Two durations describe it, the same for every implementation:
   than the backward pass itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -20,6 +20,8 @@ from torch.distributed import GradBucket  # type: ignore[attr-defined]  # export
 from torch.nn.parallel import DistributedDataParallel
 
 from saih.harness.clock import host_ns
+
+Moment = TypeVar("Moment")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +90,7 @@ class DdpExchange:
 
     def _start(self, bucket: GradBucket) -> torch.futures.Future[torch.Tensor]:
         self._ready_ns.append(host_ns())
-        return _average(bucket, self._group).then(self._finish)
-
-    def _finish(self, future: torch.futures.Future[list[torch.Tensor]]) -> torch.Tensor:
-        averaged = future.value()[0]
-        self._done_ns.append(host_ns())
-        return averaged
+        return _noting(self._done_ns, host_ns, _average(bucket, self._group))
 
 
 class CudaDdpExchange:
@@ -129,12 +126,7 @@ class CudaDdpExchange:
 
     def _start(self, bucket: GradBucket) -> torch.futures.Future[torch.Tensor]:
         self._ready.append(_record_event())
-        return _average(bucket, self._group).then(self._finish)
-
-    def _finish(self, future: torch.futures.Future[list[torch.Tensor]]) -> torch.Tensor:
-        averaged = future.value()[0]
-        self._done.append(_record_event())
-        return averaged
+        return _noting(self._done, _record_event, _average(bucket, self._group))
 
 
 def union_length(intervals: Sequence[tuple[int, int]]) -> int:
@@ -167,6 +159,21 @@ def _average(bucket: GradBucket, group: dist.ProcessGroup) -> torch.futures.Futu
     gradients = bucket.buffer().div_(group.size())
     work = dist.all_reduce(gradients, group=group, async_op=True)
     return work.get_future()
+
+
+def _noting(
+    moments: list[Moment], now: Callable[[], Moment], future: torch.futures.Future[list[torch.Tensor]]
+) -> torch.futures.Future[torch.Tensor]:
+    """The average once it is there, with the moment of its coming added to ``moments``."""
+
+    # The backend's thread calls this, wakes the main thread, and only then drops it. It must not hold the
+    # process group: dropped last, a group ends on its own thread, which then joins itself and aborts.
+    def finish(done: torch.futures.Future[list[torch.Tensor]]) -> torch.Tensor:
+        averaged = done.value()[0]
+        moments.append(now())
+        return averaged
+
+    return future.then(finish)
 
 
 def _record_event() -> torch.cuda.Event:

@@ -48,6 +48,28 @@ def test_no_module_speaks_to_a_shell_or_evaluates_text(path: Path) -> None:
             assert node.func.id not in {"eval", "exec"}
 
 
+PICKLING = {
+    "send",
+    "recv",
+    "isend",
+    "irecv",
+    "bcast",
+    "gather",
+    "scatter",
+    "allgather",
+    "reduce",
+    "allreduce",
+}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_ranks_send_each_other_no_pickles(path: Path) -> None:
+    """Methods of mpi4py in small letters pickle what they send."""
+    called = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    methods = [func for func in called if isinstance(func, ast.Attribute) and func.attr in PICKLING]
+    assert not [func for func in methods if ast.unparse(func.value).lower().endswith(("comm", "node"))]
+
+
 def test_only_saih_store_knows_the_file_names_of_results() -> None:
     names = ("outcome.json", "steps.h5", "point.json", "sweep.json")
     for path in SOURCES:

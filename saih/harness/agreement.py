@@ -10,7 +10,7 @@ from mpi4py import MPI
 from saih.domain.record import Outcome
 from saih.harness.clock import host_ns
 from saih.harness.ending import Ending, common_ending
-from saih.harness.messages import decode, encode
+from saih.machine.messages import decode, encode
 
 GRACE_S = 3.0
 """How long a failed rank waits for the others, which may sit in a collective that it left."""

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from saih.domain.record import Environment
-from saih.harness.messages import gather_all
 from saih.harness.ranks import Ranks
 from saih.machine.environment import capture, environment_id
+from saih.machine.messages import gather_all
 
 
 def common_environment(ranks: Ranks) -> Environment:

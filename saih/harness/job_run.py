@@ -14,11 +14,11 @@ from saih.harness.attempt_log import AttemptLog
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.events import tell
 from saih.harness.hosts import common_environment
-from saih.harness.messages import broadcast
 from saih.harness.point_run import Setting, agree_or_give_up, failure, run_point
 from saih.harness.ranks import Ranks, take_seats
 from saih.harness.sentinel import Sentinel
 from saih.machine import ceilings
+from saih.machine.messages import broadcast
 from saih.store.ceilings_file import write_ceilings
 from saih.store.sweep_folder import SweepFolder, point_states
 from workloads.protocol import JobSide

@@ -15,10 +15,10 @@ from saih.harness.clock import ReadClock
 from saih.harness.decision import Decision, decide
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.exchange import MeasuredExchange
-from saih.harness.messages import broadcast
 from saih.harness.phases import COLUMNS, StepTimer, step_ns
 from saih.harness.prefetch import Prefetch
 from saih.harness.usage import Reading
+from saih.machine.messages import broadcast
 from workloads.protocol import Session
 
 Rows = NDArray[np.int64]

@@ -15,11 +15,11 @@ from saih.harness.clock import device_clock
 from saih.harness.ending import COMPLETED, Ending, ending_of
 from saih.harness.exchange import MeasuredExchange
 from saih.harness.measure import Instruments, Measurement, measure
-from saih.harness.messages import gather_all
 from saih.harness.ranks import Ranks
 from saih.harness.rendezvous import open_exchange
 from saih.harness.sentinel import Sentinel
 from saih.harness.usage import peak_device_bytes, peak_memory_bytes, reset_peak_memory, summary
+from saih.machine.messages import gather_all
 from workloads.protocol import JobSide, Surroundings
 
 _PATIENT = (Outcome.COMPLETED, Outcome.DIVERGED)

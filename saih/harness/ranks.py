@@ -11,7 +11,7 @@ from mpi4py import MPI
 
 from saih.domain.errors import EnvironmentMissing
 from saih.domain.point import Device, Placement
-from saih.harness.messages import gather_all
+from saih.machine.messages import gather_all
 
 LAUNCHER_COUNTS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS")
 """Where launchers tell a process how many there should be; only quoted in messages."""

@@ -14,7 +14,7 @@ from saih.domain.record import Outcome
 from saih.harness.clock import host_ns
 from saih.harness.ending import Ending
 from saih.harness.events import tell
-from saih.harness.messages import decode, encode
+from saih.machine.messages import decode, encode
 
 LastWords = Callable[[Ending], None]
 """On rank 0, writes down how the open attempt ended; elsewhere it is never called."""

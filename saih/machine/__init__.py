@@ -1,1 +1,1 @@
-"""What this machine is, and what it can do at best."""
+"""What this machine is, what it can do at best, and how its ranks reach each other."""

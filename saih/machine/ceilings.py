@@ -15,10 +15,12 @@ import torch
 from mpi4py import MPI
 
 from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
-from saih.domain.errors import EnvironmentMissing, UsageError
+from saih.domain.errors import UsageError
 from saih.domain.point import Placement
 from saih.machine import arithmetic, collective, launch_cost, memory_bandwidth, storage_read
-from saih.machine.memory import available_memory_bytes
+from saih.machine.device import device_of, free_bytes, synchronise_on
+from saih.machine.messages import gather_all, greatest, least
+from saih.machine.process_group import process_group
 from saih.machine.rank_peak import rank_peak_flops_per_s
 from saih.machine.sampling import (
     MIN_REPEATS,
@@ -59,7 +61,7 @@ class _Task:
 
 def measure(
     placement: Placement,
-    comm: MPI.Comm,
+    comm: MPI.Intracomm,
     data_folder: Path,
     environment_id: str,
     *,
@@ -77,17 +79,18 @@ def measure(
     """
     dtype = _dtype_of(precision)
     _check_world(placement, comm)
-    device = _device_of(placement, comm)
+    device = device_of(placement, comm)
     with ExitStack() as stack:
         stack.enter_context(_threads(placement.threads_per_rank))
         stack.enter_context(torch.no_grad())
         if comm.size > 1:
-            stack.enter_context(collective.process_group(comm, device))
+            stack.callback(comm.Barrier)  # rank 0 serves the group's store until the last rank has left
+            stack.enter_context(process_group(comm, device, collective.TIMEOUT_S))
         path = stack.enter_context(storage_read.probe_file(data_folder, comm.size))
-        sample = partial(_sample, comm, _synchronise_on(device))
+        sample = partial(_sample, comm, synchronise_on(device))
         tasks = (
             *_arithmetic_tasks(sample, device, dtype, precision),
-            *_transfer_tasks(sample, device, _free_bytes(placement, comm, device), path),
+            *_transfer_tasks(sample, device, free_bytes(placement, comm, device), path),
             *([_all_reduce_task(sample, device)] if comm.size > 1 else []),
         )
         curves = _best_curves(comm, tasks, budget_s)
@@ -132,14 +135,14 @@ def _rate_task(share: float, name: CurveName, rungs: Sequence[Rung], sample: Sam
     return _Task(share=share, better="higher", curve=partial(rate_curve, name, rungs, sample))
 
 
-def _best_curves(comm: MPI.Comm, tasks: Sequence[_Task], budget_s: float) -> tuple[Ceiling, ...]:
+def _best_curves(comm: MPI.Intracomm, tasks: Sequence[_Task], budget_s: float) -> tuple[Ceiling, ...]:
     # All curves, then all again: a burst of other load seldom hits the same curve twice.
     # Those for which no time is left after a slow first round keep what they have.
     begin_ns = time.perf_counter_ns()
     found: list[list[Ceiling | None]] = [[] for _ in tasks]
     for round_index in range(_NUM_ROUNDS):
         for curves, task in zip(found, tasks, strict=True):
-            elapsed_s = comm.allreduce((time.perf_counter_ns() - begin_ns) * 1e-9, MPI.MAX)
+            elapsed_s = greatest(comm, (time.perf_counter_ns() - begin_ns) * 1e-9)
             if round_index == 0 or elapsed_s < budget_s:
                 curves.append(task.curve(task.share * budget_s / _NUM_ROUNDS))
     merged = [best_of_rounds(curves, task.better) for curves, task in zip(found, tasks, strict=True)]
@@ -172,37 +175,39 @@ def _ceilings(
     return replace(ceilings, vendor_flops_per_s=kept)
 
 
-def _vendor_peaks(placement: Placement, comm: MPI.Comm, device: torch.device) -> dict[str, float]:
+def _vendor_peaks(placement: Placement, comm: MPI.Intracomm, device: torch.device) -> dict[str, float]:
     """Sum over the ranks, for the precisions that are known on all of them."""
-    parts: list[dict[str, float]] = comm.allgather(rank_peak_flops_per_s(placement, device))
+    parts = gather_all(comm, rank_peak_flops_per_s(placement, device))
     known = set.intersection(*(set(part) for part in parts))
     return {precision: sum(part[precision] for part in parts) for precision in sorted(known)}
 
 
 def _sample(
-    comm: MPI.Comm, synchronise: Callable[[], None], prepare: Callable[[], Probe], budget_s: float
+    comm: MPI.Intracomm, synchronise: Callable[[], None], prepare: Callable[[], Probe], budget_s: float
 ) -> Durations | None:
     """Seconds per call, [repeat][rank]; every decision rests on values that all ranks share."""
     probe = _prepared(comm, synchronise, prepare)
     if probe is None:
         return None
-    most_calls = comm.allreduce(probe.max_calls, MPI.MIN)
+    most_calls = int(least(comm, probe.max_calls))
     run = partial(_seconds_per_call, comm, synchronise, probe)
     num_calls = 1
-    call_s = comm.allreduce(run(1), MPI.MAX)
+    call_s = greatest(comm, run(1))
     while num_calls * call_s < _CALIBRATION_S and num_calls < most_calls:
         num_calls = min(10 * num_calls, most_calls)
-        call_s = comm.allreduce(run(num_calls), MPI.MAX)
+        call_s = greatest(comm, run(num_calls))
     repeat_s = min(_REPEAT_S, budget_s / MIN_REPEATS)
     num_calls = min(most_calls, max(1, ceil(repeat_s / call_s)))
     num_repeats = min(_MAX_REPEATS, max(MIN_REPEATS, int(budget_s / (num_calls * call_s))))
-    mine = [run(num_calls) for _ in range(num_repeats)]
+    mine = {"durations_s": [run(num_calls) for _ in range(num_repeats)]}
     if _is_refused(comm, probe.verify):
         return None
-    return tuple(zip(*comm.allgather(mine), strict=True))
+    return tuple(zip(*(its["durations_s"] for its in gather_all(comm, mine)), strict=True))
 
 
-def _prepared(comm: MPI.Comm, synchronise: Callable[[], None], prepare: Callable[[], Probe]) -> Probe | None:
+def _prepared(
+    comm: MPI.Intracomm, synchronise: Callable[[], None], prepare: Callable[[], Probe]
+) -> Probe | None:
     """The probe after its first call, which is never timed; None where some rank cannot run it."""
     # Two stages: no rank may enter a collective call that another rank could not even prepare.
     made: list[Probe] = []
@@ -213,20 +218,22 @@ def _prepared(comm: MPI.Comm, synchronise: Callable[[], None], prepare: Callable
     return made[0]
 
 
-def _is_refused(comm: MPI.Comm, work: Callable[[], object]) -> bool:
+def _is_refused(comm: MPI.Intracomm, work: Callable[[], object]) -> bool:
     """Whether the work failed on any rank for want of memory, of an implementation or of a file."""
     problem = ""
     try:
         work()
     except (RuntimeError, MemoryError, OSError) as error:
         problem = f"rank {comm.rank}: {error}"
-    problems = [text for text in comm.allgather(problem) if text]
+    problems = [its["problem"] for its in gather_all(comm, {"problem": problem}) if its["problem"]]
     if problems and comm.rank == 0:
         _log.warning("one size of a ceiling is left out: %s", problems[0].splitlines()[0])
     return bool(problems)
 
 
-def _seconds_per_call(comm: MPI.Comm, synchronise: Callable[[], None], probe: Probe, num_calls: int) -> float:
+def _seconds_per_call(
+    comm: MPI.Intracomm, synchronise: Callable[[], None], probe: Probe, num_calls: int
+) -> float:
     """The one place that reads the clock, after the device is idle and all ranks are here."""
     probe.before()
     synchronise()
@@ -246,43 +253,12 @@ def _dtype_of(precision: str) -> torch.dtype:
     return _DTYPES[precision]
 
 
-def _check_world(placement: Placement, comm: MPI.Comm) -> None:
+def _check_world(placement: Placement, comm: MPI.Intracomm) -> None:
     if comm.size != placement.num_ranks:
         raise UsageError(
             f"the placement {placement.label} has {placement.num_ranks} ranks, but {comm.size} were started",
             f"start it with mpirun -n {placement.num_ranks}.",
         )
-
-
-def _device_of(placement: Placement, comm: MPI.Comm) -> torch.device:
-    if placement.device == "cpu":
-        return torch.device("cpu")
-    if not comm.allreduce(torch.cuda.is_available(), MPI.LAND):
-        raise EnvironmentMissing(
-            f"the placement {placement.label} needs accelerators, but torch sees none on some rank",
-            "install a torch built for them and start the ranks where they are, or set device to cpu.",
-        )
-    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
-    # Some launchers show each rank its own device only, then numbered 0.
-    device = torch.device("cuda", node.rank % torch.cuda.device_count())
-    node.Free()
-    torch.cuda.set_device(device)
-    return device
-
-
-def _synchronise_on(device: torch.device) -> Callable[[], None]:
-    if device.type == "cuda":
-        return partial(torch.cuda.synchronize, device)
-    return lambda: None
-
-
-def _free_bytes(placement: Placement, comm: MPI.Comm, device: torch.device) -> float:
-    """What the poorest rank may take."""
-    if device.type == "cuda":
-        free = float(torch.cuda.mem_get_info(device)[0])
-    else:
-        free = available_memory_bytes() / placement.ranks_per_node
-    return comm.allreduce(free, MPI.MIN)
 
 
 @contextmanager

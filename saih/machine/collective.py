@@ -1,25 +1,20 @@
 """Probes of the interconnect: all-reduces of torch.distributed, and their latency and bandwidth."""
 
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from mpi4py import MPI
 from scipy.optimize import nnls
-from torch._C._distributed_c10d import TCPStore
 
 from saih.domain.ceiling import CeilingKind
 from saih.machine.sampling import CurveName, Probe, Rung
 
 NAME = CurveName(kind=CeilingKind.ALL_REDUCE, precision="", unit="s", size_unit="bytes")
 _SIZES_BYTES = (4, 2**10, 2**13, 2**16, 2**18, 2**20, 2**22, 2**24, 2**26)
-_TIMEOUT = timedelta(seconds=60)
+TIMEOUT_S = 60.0
 _LEAST_SHARE = 1e-6
 
 
@@ -29,19 +24,6 @@ class LatencyBandwidth:
 
     latency_s: float | None
     bytes_per_s: float | None
-
-
-@contextmanager
-def process_group(comm: MPI.Comm, device: torch.device) -> Iterator[None]:
-    """torch.distributed over the ranks of ``comm``, by the backend of gradients; destroyed at the end."""
-    store = _shared_store(comm)
-    backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=store, rank=comm.rank, world_size=comm.size, timeout=_TIMEOUT)
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
-        comm.Barrier()  # rank 0 serves the store until the last rank has left
 
 
 def all_reduce_rungs(device: torch.device) -> list[Rung]:
@@ -68,20 +50,6 @@ def fit_latency_bandwidth(sizes_bytes: Sequence[float], times_s: Sequence[float]
         latency_s=float(alpha) if alpha > _LEAST_SHARE * times.min() else None,
         bytes_per_s=float(scale / slope) if slope > _LEAST_SHARE * times.max() else None,
     )
-
-
-def _shared_store(comm: MPI.Comm) -> TCPStore:
-    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
-    is_one_node = node.size == comm.size
-    node.Free()
-    # The name of a lone machine need not resolve.
-    host = "127.0.0.1" if is_one_node else socket.gethostname()
-    if comm.rank == 0:
-        store = TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=_TIMEOUT)
-        comm.bcast((host, store.port))
-        return store
-    host, port = comm.bcast(None)
-    return TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=_TIMEOUT)
 
 
 def _all_reduce(count: int, device: torch.device) -> Probe:

@@ -6,16 +6,14 @@ import torch
 from mpi4py import MPI
 from torch import nn
 
-from saih.domain.point import Placement
 from saih.harness.clock import host_ns
 from saih.harness.exchange import DdpExchange
-from saih.harness.ranks import take_seats
-from saih.harness.rendezvous import process_group
+from saih.machine.process_group import process_group
 
 
 def use_and_end() -> bool:
     """Whether the exchange of some steps was timed."""
-    with process_group(take_seats(MPI.COMM_SELF, Placement()), 60) as group:
+    with process_group(MPI.COMM_SELF, torch.device("cpu"), 60) as group:
         exchange = DdpExchange(group)
         model = exchange.attach(nn.Linear(64, 64))
         for _ in range(3):

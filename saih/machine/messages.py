@@ -30,6 +30,18 @@ def broadcast(comm: MPI.Intracomm, message: Message | None) -> Message:
     return decode(bytes(buffer))
 
 
+def greatest(comm: MPI.Intracomm, number: float) -> float:
+    """The greatest of all ranks' numbers, on every rank."""
+    found = np.array([number], dtype=np.float64)
+    comm.Allreduce(MPI.IN_PLACE, found, MPI.MAX)
+    return float(found[0])
+
+
+def least(comm: MPI.Intracomm, number: float) -> float:
+    """The least of all ranks' numbers, on every rank."""
+    return -greatest(comm, -number)
+
+
 def encode(message: Message) -> bytes:
     """The message as UTF-8 JSON."""
     return json.dumps(message, allow_nan=False).encode()

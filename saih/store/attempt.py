@@ -59,6 +59,16 @@ def read_outcome(attempt: Attempt) -> codec.OutcomeNote:
     return note
 
 
+def read_whole_outcome(attempt: Attempt) -> codec.OutcomeNote:
+    """The outcome of one attempt whose other files are what was written; they are not decoded.
+
+    Raises:
+        FileNotFoundError: when it has none (yet).
+        DamagedData: when a file is missing or is not what was written.
+    """
+    return _read_checked(attempt)[0]
+
+
 def read_environment(attempt: Attempt) -> Environment:
     """Where one attempt ran; DamagedData when that does not verify."""
     path = attempt.path / ENVIRONMENT
@@ -74,16 +84,11 @@ def read_record(attempt: Attempt, sweep_name: str) -> Record:
     """
     from saih.store.steps_file import decode_steps  # noqa: PLC0415 - HDF5 is slow to load, and rarely needed
 
-    note = read_outcome(attempt)
-    is_completed = note.outcome is Outcome.COMPLETED
-    expected = {POINT, ENVIRONMENT} | ({STEPS} if is_completed else set())
-    if set(note.sha256) != expected:
-        raise _damaged(attempt.path / OUTCOME, f"it lists {sorted(note.sha256)}, not {sorted(expected)}")
-    contents = {name: _read_verified(attempt.path / name, note.sha256[name]) for name in sorted(expected)}
+    note, contents = _read_checked(attempt)
     point = codec.decode_point(contents[POINT], attempt.path / POINT)
     if point.point_id != attempt.point_id:
         raise _damaged(attempt.path / POINT, f"it is point {point.point_id}, of another folder")
-    steps = decode_steps(contents[STEPS], attempt.path / STEPS) if is_completed else None
+    steps = decode_steps(contents[STEPS], attempt.path / STEPS) if STEPS in contents else None
     return Record(
         sweep_name=sweep_name,
         point=point,
@@ -92,6 +97,15 @@ def read_record(attempt: Attempt, sweep_name: str) -> Record:
         result=note.result(steps),
         finished_utc=note.finished_utc,
     )
+
+
+def _read_checked(attempt: Attempt) -> tuple[codec.OutcomeNote, dict[str, bytes]]:
+    """The outcome, and the bytes of every file that it vouches for."""
+    note = read_outcome(attempt)
+    expected = {POINT, ENVIRONMENT} | ({STEPS} if note.outcome is Outcome.COMPLETED else set())
+    if set(note.sha256) != expected:
+        raise _damaged(attempt.path / OUTCOME, f"it lists {sorted(note.sha256)}, not {sorted(expected)}")
+    return note, {name: _read_verified(attempt.path / name, note.sha256[name]) for name in sorted(expected)}
 
 
 def _read_verified(path: Path, sha256: str) -> bytes:

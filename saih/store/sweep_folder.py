@@ -18,8 +18,8 @@ from saih.store.attempt import (
     STEPS,
     Attempt,
     outcome_note,
-    read_outcome,
     read_record,
+    read_whole_outcome,
 )
 from saih.store.definition import differences
 from saih.store.files import (
@@ -176,7 +176,7 @@ def read_records(folder: SweepFolder) -> tuple[tuple[Record, ...], tuple[Damage,
 
 
 def point_states(folder: SweepFolder, point_ids: Iterable[str]) -> Mapping[str, PointState]:
-    """What became of each of these points, from the outcomes alone (steps are not read)."""
+    """What became of each of these points, from the outcomes whose attempts verify (nothing is decoded)."""
     return {point_id: _point_state(folder, point_id) for point_id in point_ids}
 
 
@@ -220,7 +220,7 @@ def _point_state(folder: SweepFolder, point_id: str) -> PointState:
     notes, damages = [], []
     for attempt in attempts:
         try:
-            notes.append(read_outcome(attempt))
+            notes.append(read_whole_outcome(attempt))
         except FileNotFoundError:
             continue
         except DamagedData as error:

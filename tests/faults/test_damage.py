@@ -73,7 +73,16 @@ def test_steps_of_another_attempt_do_not_pass_for_those_of_this_one(attempt_path
     folder = SweepFolder(attempt_path.parents[2], "s")
     (attempt_path / "steps.h5").write_bytes((attempt_path / "steps.h5").read_bytes() + b"\0")
     assert is_refused(attempt_path)
-    assert point_states(folder, [point_id])[point_id].status is PointStatus.COMPLETED
+    assert point_states(folder, [point_id])[point_id].status is PointStatus.DAMAGED
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_point_with_any_damaged_file_is_to_be_measured_again(attempt_path: Path, name: str) -> None:
+    point_id = attempt_path.parent.name
+    (attempt_path / name).write_bytes((attempt_path / name).read_bytes()[:-1])
+    state = point_states(SweepFolder(attempt_path.parents[2], "s"), [point_id])[point_id]
+    assert state.is_to_be_measured
+    assert str(attempt_path / name) in state.reason
 
 
 def test_a_point_whose_outcome_is_damaged_says_so_and_is_to_be_measured(attempt_path: Path) -> None:

@@ -125,5 +125,6 @@ def _read_listed(path: Path) -> bytes:
 def _damaged(path: Path, problem: str) -> DamagedData:
     return DamagedData(
         f"{path} is damaged: {problem}.",
-        "restore it from a copy, or delete its attempt folder and run the same sweep again.",
+        "restore it from a copy, or run the same sweep again: it measures the point anew "
+        "(then delete this attempt folder).",
     )

@@ -34,7 +34,7 @@ def read_ceilings(root: Path, environment_id: str, placement: Placement) -> Ceil
         raise DamagedData(
             f"{path} holds the ceilings of {ceilings.placement_label} in environment "
             f"{ceilings.environment_id}.",
-            "delete it; the next sweep measures it again.",
+            "delete this file; `saih ceilings` with the sweep measures it again.",
         )
     return ceilings
 

@@ -13,6 +13,11 @@ from saih.store.document import parse, render
 from saih.store.structure import StructureError, from_json, require_keys, to_json
 
 _JOB_FIELDS = tuple(Job.__dataclass_fields__)
+_CEILINGS_REMEDY = "delete this file; `saih ceilings` with the sweep measures it again."
+_DEFINITION_REMEDY = (
+    "restore the file from a copy, or delete this file alone (not its folder, which holds every measured "
+    "point) and run `saih sweep` with the same sweep file or preset: what is measured is kept."
+)
 _POINT_FIELDS = (*Point.__dataclass_fields__, "point_id")
 
 
@@ -93,7 +98,9 @@ def encode_ceilings(ceilings: Ceilings) -> bytes:
 
 def decode_ceilings(data: bytes, path: Path) -> Ceilings:
     """The ceilings of a document; DamagedData when they are none."""
-    return parse("saih ceilings", data, path, lambda value: from_json(Ceilings, value))
+    return parse(
+        "saih ceilings", data, path, lambda value: from_json(Ceilings, value), remedy=_CEILINGS_REMEDY
+    )
 
 
 def encode_definition(definition: Mapping[str, Any]) -> bytes:
@@ -103,7 +110,7 @@ def encode_definition(definition: Mapping[str, Any]) -> bytes:
 
 def decode_definition(data: bytes, path: Path) -> Mapping[str, Any]:
     """The definition of a document; DamagedData when it is none."""
-    return parse("saih sweep", data, path, _object)
+    return parse("saih sweep", data, path, _object, remedy=_DEFINITION_REMEDY)
 
 
 def _object(value: Any) -> Mapping[str, Any]:

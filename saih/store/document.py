@@ -13,7 +13,10 @@ from saih.store.structure import StructureError, require_keys, to_json
 T = TypeVar("T")
 _KEYS = ("content", "kind", "schema_version", "sha256")
 _SEAL = b',\n "sha256": '
-_REMEDY = "restore the file from a copy, or delete its folder and run the same sweep again."
+_REMEDY = (
+    "restore it from a copy, or run the same sweep again: it measures the point anew "
+    "(then delete this attempt folder)."
+)
 
 
 def render(kind: str, content: Any) -> bytes:
@@ -27,8 +30,8 @@ def render(kind: str, content: Any) -> bytes:
     return _sealed(text.removesuffix("\n}").encode())
 
 
-def parse(kind: str, data: bytes, path: Path, read: Callable[[Any], T]) -> T:
-    """What ``read`` makes of the content of the document in ``data``; ``path`` is for messages.
+def parse(kind: str, data: bytes, path: Path, read: Callable[[Any], T], *, remedy: str = _REMEDY) -> T:
+    """What ``read`` makes of the content of the document in ``data``; ``path`` and ``remedy`` are told.
 
     Raises:
         DamagedData: when the bytes are not exactly what ``render`` writes, are of another kind or of a
@@ -47,7 +50,7 @@ def parse(kind: str, data: bytes, path: Path, read: Callable[[Any], T]) -> T:
         raise
     except (ValueError, SaihError, RecursionError) as error:
         problem = error.problem if isinstance(error, SaihError) else str(error)
-        raise DamagedData(f"{path} is damaged: {problem}.", _REMEDY) from error
+        raise DamagedData(f"{path} is damaged: {problem}.", remedy) from error
 
 
 def _require_schema(envelope: Any, path: Path) -> None:

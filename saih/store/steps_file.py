@@ -55,7 +55,8 @@ def decode_steps(data: bytes, path: Path) -> Steps:
     except Exception as error:
         raise DamagedData(
             f"{path} is damaged: {error}.",
-            "restore the file from a copy, or delete its folder and run the same sweep again.",
+            "restore it from a copy, or run the same sweep again: it measures the point anew "
+            "(then delete this attempt folder).",
         ) from error
 
 

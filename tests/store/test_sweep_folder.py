@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from saih.domain.errors import SaihError, UsageError
+from saih.domain.errors import DamagedData, SaihError, UsageError
 from saih.domain.job import Job
 from saih.domain.point import Point
 from saih.domain.record import AttemptResult, Environment, Outcome
@@ -48,6 +48,18 @@ def test_a_changed_definition_is_refused_with_each_difference(folder: SweepFolde
     assert "seed" not in caught.value.problem
     assert "--name OTHER" in caught.value.remedy
     assert read_definition(folder)["seed"] == 3
+
+
+def test_the_remedy_for_a_damaged_definition_keeps_every_measured_point(folder: SweepFolder) -> None:
+    record_definition(folder, {"seed": 3})
+    path = folder.path / "sweep.json"
+    path.write_bytes(path.read_bytes().replace(b"3", b"4", 1))
+    with pytest.raises(DamagedData) as caught:
+        read_definition(folder)
+    assert "delete this file alone (not its folder" in caught.value.remedy
+    path.unlink()
+    record_definition(folder, {"seed": 3})
+    assert read_definition(folder) == {"seed": 3}
 
 
 def test_a_type_that_changed_is_a_difference(folder: SweepFolder) -> None:

@@ -30,6 +30,8 @@ LEAST_EXPLAINED = 0.6
 LEAST_CEILING = 0.8
 GREATEST_CEILING = 1.1
 """Above this share of the measured peak the peak itself must be wrong."""
+_UNNAMED = (Limit.CEILING, Limit.BEYOND, Limit.MIXED)
+"""Verdicts that name no cause, so that the largest one comes second."""
 
 
 def diagnose(phases: Mapping[Phase, Array], cost: Cost, point: Point, ceilings: Ceilings | None) -> Diagnosis:
@@ -59,7 +61,7 @@ def diagnose(phases: Mapping[Phase, Array], cost: Cost, point: Point, ceilings: 
     )
     return Diagnosis(
         limit=limit,
-        runner_up=leader if limit in (Limit.CEILING, Limit.MIXED) and leader is not limit else runner_up,
+        runner_up=leader if limit in _UNNAMED and leader is not limit else runner_up,
         shares=intervals,
         evidence=evidence.sentences(scene, cost, point, known),
     )
@@ -176,7 +178,7 @@ def _verdict(split: _Split, leader: Limit, runner_up: Limit, peak_share: Array |
     if peak_share is not None:
         lowest = float(np.quantile(peak_share, (1 - LEVEL) / 2))
         if lowest >= GREATEST_CEILING:
-            return Limit.UNKNOWN
+            return Limit.BEYOND
         if lowest >= LEAST_CEILING:
             return Limit.CEILING
     lead = split.shares[leader] - split.shares[runner_up]

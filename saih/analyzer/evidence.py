@@ -101,12 +101,14 @@ def _interconnect(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | N
     if point.placement.num_ranks == 1 or exposed <= 0:
         return []
     text = f"Gradient exchange adds {in_seconds(exposed)} to the step"
-    latency = ceilings.all_reduce_latency_s if ceilings is not None else None
+    latency_s = ceilings.all_reduce_latency_s if ceilings is not None else None
     rate = ceilings.all_reduce_bytes_per_s if ceilings is not None else None
-    if latency is None or not rate:
+    if latency_s is None and rate is None:
         return [f"{text}; no all-reduce ceiling was measured to hold it against."]
-    floor_ns = (latency + cost.gradient_bytes / rate) * 1e9
-    bound = "latency" if latency > cost.gradient_bytes / rate else "bandwidth"
+    # A term that is absent is one that the measured times do not show.
+    waiting_s, moving_s = latency_s or 0.0, cost.gradient_bytes / rate if rate else 0.0
+    floor_ns = (waiting_s + moving_s) * 1e9
+    bound = "latency" if waiting_s > moving_s else "bandwidth"
     text += (
         f"; one all-reduce of {cost.gradient_bytes / 1e6:.3g} MB among {point.placement.num_ranks} ranks "
         f"takes at least {in_seconds(floor_ns)} (bound by {bound})"

@@ -12,7 +12,7 @@ from saih.domain.sweep import DroppedPoint
 
 
 class Limit(StrEnum):
-    """What holds a point back. The last four are legal answers, not failures of the analysis."""
+    """What holds a point back. The last five are legal answers, not failures of the analysis."""
 
     COMPUTE = "compute"
     MEMORY = "memory"
@@ -20,6 +20,8 @@ class Limit(StrEnum):
     INPUT = "input"
     LAUNCH = "launch/host"
     CEILING = "at the ceiling"
+    BEYOND = "above the ceiling"
+    """The step is faster than the measured peak allows, so that peak is wrong and nothing can be told."""
     MIXED = "mixed"
     UNEXPLAINED = "unexplained"
     UNKNOWN = "no ceilings measured"

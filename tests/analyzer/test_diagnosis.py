@@ -136,7 +136,7 @@ def test_without_ceilings_a_wait_that_dominates_is_still_named(synthetic):
 def test_a_rate_above_the_ceiling_accuses_the_ceiling(synthetic):
     case = (PRODUCTS, {Phase.FORWARD: 5 * MS}, 1)
     found = verdict(synthetic, np.random.default_rng(29), case, synthetic.ceilings())
-    assert found.limit is Limit.UNKNOWN
+    assert found.limit is Limit.BEYOND
 
 
 def test_the_evidence_names_rates_widths_and_ceilings(synthetic):
@@ -152,7 +152,10 @@ def test_the_evidence_holds_exchange_against_latency_and_bandwidth(synthetic):
     text = " ".join(found.evidence).replace(NO_BREAK, " ")
     assert "1 MB among 2 ranks takes at least 550 µs (bound by bandwidth)" in text
     assert "waiting for other ranks" in text
-    without = replace(synthetic.ceilings(), all_reduce_latency_s=None)
+    instant = replace(synthetic.ceilings(), all_reduce_latency_s=None)
+    found = verdict(synthetic, np.random.default_rng(31), CASES[Limit.INTERCONNECT], instant)
+    assert "at least 500 µs (bound by bandwidth)" in " ".join(found.evidence).replace(NO_BREAK, " ")
+    without = replace(instant, all_reduce_bytes_per_s=None)
     found = verdict(synthetic, np.random.default_rng(31), CASES[Limit.INTERCONNECT], without)
     assert "no all-reduce ceiling" in " ".join(found.evidence)
 

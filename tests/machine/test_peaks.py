@@ -80,7 +80,7 @@ def test_peaks_grow_with_clock_and_cores() -> None:
     ("name", "half_tera"),
     [
         ("NVIDIA H200", 989.4),
-        ("NVIDIA H200 NVL", 835.5),
+        ("NVIDIA H100 NVL", 835.5),
         ("NVIDIA GH200 480GB", 989.4),
         ("NVIDIA H100 80GB HBM3", 989.4),
         ("NVIDIA H100 PCIe", 756),
@@ -94,6 +94,8 @@ def test_accelerators_are_found_by_the_name_that_their_driver_gives(name: str, h
     assert accelerator_peak_flops_per_s(name)["float16"] == pytest.approx(half_tera * 1e12)
 
 
-@pytest.mark.parametrize("name", ["NVIDIA RTX A3000", "NVIDIA H100 80GB HBM3 MIG 1g.10gb", "", "Radeon"])
+@pytest.mark.parametrize(
+    "name", ["NVIDIA RTX A3000", "NVIDIA H200 NVL", "NVIDIA H100 80GB HBM3 MIG 1g.10gb", "", "Radeon"]
+)
 def test_other_accelerators_and_slices_have_no_peak(name: str) -> None:
     assert accelerator_peak_flops_per_s(name) == {}

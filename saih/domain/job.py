@@ -6,6 +6,9 @@ from typing import Literal
 from saih.domain.point import Placement, Point
 
 Task = Literal["generate", "ceilings", "measure"]
+GENERATION_PATIENCE = 50.0
+"""Watchdog limits for which generating may be silent. A universe is made without a word (16 s for 128^3 on one
+shared core, 64 times that for 512^3), and what is missing may be spread unevenly over the ranks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

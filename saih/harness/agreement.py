@@ -9,12 +9,11 @@ from mpi4py import MPI
 
 from saih.domain.record import Outcome
 from saih.harness.clock import host_ns
-from saih.harness.ending import Ending, common_ending
+from saih.harness.ending import MAX_MESSAGE_BYTES, Ending, common_ending
 from saih.machine.messages import decode, encode
 
 GRACE_S = 3.0
 """How long a failed rank waits for the others, which may sit in a collective that it left."""
-_SLOT_BYTES = 8192
 _POLL_S = 0.001
 
 
@@ -25,8 +24,8 @@ def agree(comm: MPI.Intracomm, own: Ending, patience_s: float, beat: Callable[[s
 
     After None no further collective may be tried: the ranks are in doubt and the job must end.
     """
-    sent = np.frombuffer(encode(asdict(own)).ljust(_SLOT_BYTES, b"\0"), dtype=np.uint8)
-    received = np.zeros((comm.size, _SLOT_BYTES), dtype=np.uint8)
+    sent = np.frombuffer(encode(asdict(own)).ljust(MAX_MESSAGE_BYTES, b"\0"), dtype=np.uint8)
+    received = np.zeros((comm.size, MAX_MESSAGE_BYTES), dtype=np.uint8)
     request = comm.Iallgather(sent, received)
     deadline_ns = host_ns() + round(patience_s * 1e9)
     while not request.Test():

@@ -15,6 +15,8 @@ _MEMORY_TEXTS = (
 )
 _ECHO_TEXTS = ("gloo/transport", "NCCL error", "Connection closed by peer", "process group has been aborted")
 MAX_REASON = 1500
+MAX_MESSAGE_BYTES = 12 * MAX_REASON + 1024
+"""Of one ending between ranks: JSON spends up to 12 bytes on a character."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

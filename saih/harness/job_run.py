@@ -8,7 +8,7 @@ import torch
 from mpi4py import MPI
 
 from saih.domain.errors import SaihError, UsageError
-from saih.domain.job import Job
+from saih.domain.job import GENERATION_PATIENCE, Job
 from saih.domain.point import Point
 from saih.harness.attempt_log import AttemptLog
 from saih.harness.ending import COMPLETED, Ending
@@ -24,8 +24,6 @@ from saih.store.sweep_folder import SweepFolder, point_states
 from workloads.protocol import JobSide
 
 CEILINGS_BUDGET_S = 30.0
-_GENERATION_PATIENCE = 50.0
-"""In watchdog limits."""
 Sides = Mapping[str, JobSide]
 """The applications by name."""
 
@@ -50,7 +48,7 @@ def run_job(job: Job, sides: Sides, comm: MPI.Intracomm) -> None:
 
 def _generate(job: Job, sides: Sides, ranks: Ranks) -> None:
     wanted = {(point.workload, point.problem.data): point for point in job.points}
-    with Sentinel(ranks.comm, job.watchdog_s, last_words=_no_words) as sentinel:
+    with Sentinel(ranks.comm, GENERATION_PATIENCE * job.watchdog_s, last_words=_no_words) as sentinel:
         setting = _setting(job, ranks, sentinel)
         for index, point in enumerate(wanted.values()):
             _tell_progress(ranks, index, len(wanted), f"data set {index + 1} of {len(wanted)}")
@@ -66,8 +64,7 @@ def _generate_one(side: JobSide, point: Point, setting: Setting) -> Ending:
     """All ranks make their parts, then rank 0 seals the whole."""
     for work in (_generate_part, _seal):
         own = _ending_of(partial(work, side, point, setting), setting.ranks.rank)
-        # What is missing may be spread unevenly, so one rank's work may last for many watchdog limits.
-        ending = agree_or_give_up(own, setting, _GENERATION_PATIENCE)
+        ending = agree_or_give_up(own, setting, GENERATION_PATIENCE)
         if ending != COMPLETED:
             return ending
     return COMPLETED
@@ -135,7 +132,8 @@ def _pending(job: Job, folder: SweepFolder, ranks: Ranks) -> list[Point]:
         broadcast(ranks.comm, {"point_ids": ids})
     else:
         ids = broadcast(ranks.comm, None)["point_ids"]
-    return [point for point in job.points if point.point_id in ids]
+    wanted = set(ids)
+    return [point for point in job.points if point.point_id in wanted]
 
 
 def _check_points(job: Job, sides: Sides) -> None:

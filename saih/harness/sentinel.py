@@ -12,7 +12,7 @@ from mpi4py import MPI
 
 from saih.domain.record import Outcome
 from saih.harness.clock import host_ns
-from saih.harness.ending import Ending
+from saih.harness.ending import MAX_MESSAGE_BYTES, Ending
 from saih.harness.events import tell
 from saih.machine.messages import decode, encode
 
@@ -26,7 +26,6 @@ YIELD_S = 4.0
 """How long other ranks leave rank 0 to write the outcome before they end the job themselves."""
 STDERR = 2
 _DISTRESS_TAG = 1
-_MAX_MESSAGE = 8192
 
 
 class Sentinel:
@@ -134,7 +133,7 @@ class Sentinel:
         status = MPI.Status()
         if not self._hears_others or not self._comm.Iprobe(tag=_DISTRESS_TAG, status=status):
             return None
-        buffer = bytearray(_MAX_MESSAGE)
+        buffer = bytearray(MAX_MESSAGE_BYTES)
         self._comm.Recv([buffer, MPI.BYTE], source=status.Get_source(), tag=_DISTRESS_TAG)
         message = decode(bytes(buffer))
         return status.Get_source(), Ending(outcome=Outcome(message["outcome"]), reason=message["reason"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from saih.domain.errors import Interrupted, SaihError
-from saih.domain.job import Job, Task
+from saih.domain.job import GENERATION_PATIENCE, Job, Task
 from saih.domain.point import Placement, Point
 from saih.domain.record import Environment
 from saih.launch.event import Event, error_of
@@ -97,7 +97,7 @@ def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequ
         command=command_line(around.launcher, placement, around.options.worker_module, job_path),
         environment=rank_environment(os.environ, placement),
         log_path=log_path,
-        silence_limit_s=_silence_limit_s(around.options, points),
+        silence_limit_s=_silence_limit_s(around.options, task, points),
         inherited=around.lock,
     )
     ending = run_ranks(start, lambda event: _hear(around, hearing, event), around.asked.is_asked)
@@ -154,10 +154,12 @@ def stop_if_asked(around: Surroundings) -> None:
         raise error
 
 
-def _silence_limit_s(options: Options, points: Sequence[Point]) -> float:
+def _silence_limit_s(options: Options, task: Task, points: Sequence[Point]) -> float:
     """The ranks' own watchdog allows each step ``watchdog_s``; this one is for when it cannot act."""
     if options.silence_limit_s is not None:
         return options.silence_limit_s
+    if task == "generate":
+        return (GENERATION_PATIENCE + 2) * options.watchdog_s
     timings = [point.timing for point in points]
     num_steps = max(timing.warmup_steps + timing.min_steps for timing in timings)
     return max(timing.budget_s for timing in timings) + (num_steps + 2) * options.watchdog_s

@@ -1,8 +1,11 @@
+from dataclasses import asdict
+
 import pytest
 import torch
 
 from saih.domain.record import Outcome
-from saih.harness.ending import COMPLETED, Ending, common_ending, ending_of
+from saih.harness.ending import COMPLETED, MAX_MESSAGE_BYTES, Ending, common_ending, ending_of
+from saih.machine.messages import encode
 
 
 def test_a_refused_allocation_of_torch_is_lack_of_memory() -> None:
@@ -25,6 +28,12 @@ def test_another_exception_is_a_failure_that_names_rank_type_and_message() -> No
 
 def test_an_exception_without_text_still_has_a_reason() -> None:
     assert ending_of(KeyError(), rank=0).reason == "rank 0 raised KeyError: no message"
+
+
+@pytest.mark.parametrize("character", ["a", '"', "é", "\x1b", "\U0001f600", "\udc80"])
+def test_the_longest_reason_fits_a_message_between_ranks(character: str) -> None:
+    ending = ending_of(ValueError(3000 * character), rank=10**6)
+    assert len(encode(asdict(ending))) <= MAX_MESSAGE_BYTES
 
 
 def test_all_completed_is_completed() -> None:

@@ -10,20 +10,21 @@ from saih.commands.talk import give, give_json, say
 @click.argument("name")
 @folder_options
 @JSON
-def command(name: str, folders: Folders, *, is_json: bool) -> None:
+def command(name: str, folders: Folders, *, is_json: bool) -> int:
     """Print trends, limits and points of a sweep.
 
-    NAME is a sweep with results, or the path of its folder.
+    NAME is a sweep with results, or the path of its folder. Ends with 4 if a record does not verify.
     """
     from saih.commands.findings import analysis_text
     from saih.commands.selection import find_folder
-    from saih.commands.stage import analysis_of
+    from saih.commands.stage import analysis_of, exit_code_of
     from saih.reports.analysis_json import analysis_as_json
 
     analysis, damages = analysis_of(find_folder(name, folders.results), folders.data)
     if is_json:
         give_json("analysis", {**analysis_as_json(analysis), "damages": list(damages)})
-        return
+        return exit_code_of(damages)
     give(analysis_text(analysis))
     for damage in damages:
         say(damage)
+    return exit_code_of(damages)

@@ -4,15 +4,22 @@ from pathlib import Path
 
 from saih.analyzer.comparison import compare
 from saih.commands.stage import analysis_of
+from saih.commands.talk import say
 from saih.domain.errors import GateFailed
 from saih.domain.trend import Comparison
 from saih.store.sweep_folder import SweepFolder
 
 
 def compare_folders(a: SweepFolder, b: SweepFolder, data_folder: Path) -> Comparison:
-    """The comparison of two sweeps; sweeps of one name are told apart by their folders."""
+    """The comparison of two sweeps; sweeps of one name are told apart by their folders.
+
+    What does not verify in them is told, and left out.
+    """
     names = (a.name, b.name) if a.name != b.name else (str(a.path), str(b.path))
-    return compare(analysis_of(a, data_folder)[0], analysis_of(b, data_folder)[0], *names)
+    found = [analysis_of(folder, data_folder) for folder in (a, b)]
+    for damage in dict.fromkeys(damage for _, damages in found for damage in damages):
+        say(damage)
+    return compare(found[0][0], found[1][0], *names)
 
 
 def require_ratio(comparison: Comparison, min_ratio: float | None) -> None:

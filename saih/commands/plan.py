@@ -21,8 +21,8 @@ def command(choice: Choice, *, is_json: bool) -> None:
 
     sweep = read_choice(choice)
     plan = plan_here(sweep, choice.data_folder)
-    if is_json:
-        give_json("plan", plan_json(sweep, plan))
-    else:
+    if not is_json:
         give(plan_text(sweep, plan))
     require_points(sweep, plan)
+    if is_json:
+        give_json("plan", plan_json(sweep, plan))

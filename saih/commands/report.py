@@ -10,13 +10,14 @@ from saih.commands.talk import give, give_json, say
 @click.argument("name")
 @folder_options
 @JSON
-def command(name: str, folders: Folders, *, is_json: bool) -> None:
+def command(name: str, folders: Folders, *, is_json: bool) -> int:
     """Write the PDF report of a sweep.
 
-    NAME is a sweep with results, or the path of its folder. Prints the path of the report.
+    NAME is a sweep with results, or the path of its folder. Prints the path of the report. Ends with 4
+    if a record does not verify.
     """
     from saih.commands.selection import find_folder
-    from saih.commands.stage import analysis_of
+    from saih.commands.stage import analysis_of, exit_code_of
     from saih.reports.trend_report import write_report
 
     folder = find_folder(name, folders.results)
@@ -25,6 +26,7 @@ def command(name: str, folders: Folders, *, is_json: bool) -> None:
         say(damage)
     path = write_report(analysis, folders.reports / f"{folder.name}.pdf")
     if is_json:
-        give_json("report", {"sweep": folder.name, "report": str(path)})
+        give_json("report", {"sweep": folder.name, "report": str(path), "damages": list(damages)})
     else:
         give(str(path))
+    return exit_code_of(damages)

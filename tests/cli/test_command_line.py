@@ -107,6 +107,7 @@ def test_the_version_is_told(saih: Saih) -> None:
         (("analyze", "nothing"), "there is no sweep 'nothing'"),
         (("report", "nothing"), "there is no sweep 'nothing'"),
         (("compare", "nothing", "else"), "there is no sweep 'nothing'"),
+        (("compare", "nothing", "else", "--min-ratio", "nan"), "nan is not a number above 0"),
         (("completion", "csh"), "csh"),
         (("init", "tiny.yaml"), "tiny.yaml is there already"),
         (("init", "new.yaml", "--preset", "nod"), "did you mean node?"),
@@ -138,6 +139,8 @@ def test_errors_are_one_json_document_where_json_is_asked(saih: Saih, folder: Pa
     assert [mistake["key"] for mistake in document["mistakes"]] == ["base.data.samples", "base.model.width"]
     assert document["mistakes"][0]["place"] == "bad.yaml:4:19"
     assert json.loads(saih("nothing", "--json").out)["kind"] == "UsageError"
+    empty = saih("plan", "tiny.yaml", "--json", "--set", "axes={data: {resolution: [17]}}")
+    assert json.loads(empty.out)["exit_code"] == empty.exit_code == 2
 
 
 def test_a_plan_shows_points_costs_and_totals_and_writes_nothing(saih: Saih, folder: Path) -> None:

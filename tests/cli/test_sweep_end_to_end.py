@@ -106,6 +106,8 @@ def test_a_sweep_compared_with_itself_is_as_fast_and_the_gate_is_kept(folder: Pa
     assert "geometric mean of the speed ratios: 1.0" in done.stdout
     gated = saih(folder, "compare", "tiny", "tiny", "--min-ratio", "2", "--json")
     assert gated.returncode == 5
+    assert json.loads(gated.stdout)["schema"] == "saih.comparison"
+    assert "below 2" in gated.stderr
 
 
 def test_another_definition_under_the_same_name_is_refused_with_the_difference(folder: Path) -> None:
@@ -124,6 +126,19 @@ def test_a_damaged_result_is_told_and_measured_again(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "1 of 4 points to measure" in done.stderr
     assert done.stdout == ""
+
+
+def test_what_does_not_verify_is_left_out_and_ends_with_4(folder: Path) -> None:
+    path = next(folder.glob("results/ceilings/*/*.json"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    analyzed = saih(folder, "analyze", "tiny")
+    reported = saih(folder, "report", "tiny", "--json")
+    path.write_bytes(whole)
+    assert (analyzed.returncode, reported.returncode) == (4, 4)
+    assert "along data" in analyzed.stdout
+    assert f"{path.relative_to(folder)} is damaged" in analyzed.stderr
+    assert any("saih ceilings" in damage for damage in json.loads(reported.stdout)["damages"])
 
 
 def test_data_sets_and_ceilings_can_be_made_by_themselves(folder: Path) -> None:

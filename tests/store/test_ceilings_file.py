@@ -49,7 +49,7 @@ def test_newer_ceilings_replace_older_ones(tmp_path: Path, ceilings: Ceilings) -
 def test_damaged_and_misplaced_ceilings_are_refused(tmp_path: Path, ceilings: Ceilings) -> None:
     path = write_ceilings(tmp_path, ceilings)
     path.write_bytes(path.read_bytes().replace(b"2.0", b"9.0"))
-    with pytest.raises(DamagedData, match="does not match its checksum.*\n.*`saih ceilings`"):
+    with pytest.raises(DamagedData, match=r"does not match its checksum.*\n.*`saih ceilings`"):
         read_ceilings(tmp_path, "e" * 16, PLACEMENT)
     other = write_ceilings(tmp_path, replace(ceilings, environment_id="f" * 16))
     path.write_bytes(other.read_bytes())

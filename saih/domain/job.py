@@ -6,8 +6,10 @@ from typing import Literal
 from saih.domain.point import Placement, Point
 
 Task = Literal["generate", "ceilings", "measure"]
+EVENT_PREFIX = "saih-event "
+"""Begins each line on stdout by which a job tells an event; the rest of the line is one JSON object."""
 GENERATION_PATIENCE = 50.0
-"""Watchdog limits for which generating may be silent. A universe is made without a word (16 s for 128^3 on one
+"""Watchdog limits for which generating may be silent. A universe is made in silence (16 s for 128^3 on one
 shared core, 64 times that for 512^3), and what is missing may be spread unevenly over the ranks."""
 
 

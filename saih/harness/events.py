@@ -4,11 +4,11 @@ import json
 import sys
 from typing import Any
 
-PREFIX = "saih-event "
+from saih.domain.job import EVENT_PREFIX
 
 
 def tell(event: str, /, **fields: Any) -> None:  # Any: JSON values
     """Print one event whole and at once, so that lines of several ranks do not mix."""
-    line = PREFIX + json.dumps({"event": event, **fields}, allow_nan=False)
+    line = EVENT_PREFIX + json.dumps({"event": event, **fields}, allow_nan=False)
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

@@ -6,8 +6,8 @@ from typing import Any
 
 from saih.domain import errors
 from saih.domain.errors import SaihError
+from saih.domain.job import EVENT_PREFIX
 
-PREFIX = "saih-event "
 Event = Mapping[str, Any]
 _KINDS = (
     errors.UsageError,
@@ -20,10 +20,10 @@ _KINDS = (
 
 def parse_event(line: str) -> Event | None:
     """The event of a line of the worker's output; None when the line is ordinary output."""
-    if not line.startswith(PREFIX):
+    if not line.startswith(EVENT_PREFIX):
         return None
     try:
-        event = json.loads(line.removeprefix(PREFIX))
+        event = json.loads(line.removeprefix(EVENT_PREFIX))
     except (ValueError, RecursionError):
         return None
     is_event = isinstance(event, dict) and isinstance(event.get("event"), str)

@@ -74,7 +74,7 @@ class Ceilings:
     all_reduce_bytes_per_s: float | None
     """alpha and beta of t = alpha + bytes / beta over the ``all_reduce`` curve; None for one rank."""
     vendor_flops_per_s: Mapping[str, float]
-    """Peak by precision where it is known from clock, cores and vector width; else empty."""
+    """Sum of the makers' peaks of all ranks by precision, where they are known; else empty."""
 
     def curve(self, kind: CeilingKind, precision: str = "") -> Ceiling | None:
         """The curve of this kind and precision, or None where it was not measured."""

@@ -31,7 +31,7 @@ DEFINITIONS = (
     (
         "Share of measured peak: FLOP per second over all ranks, over the best arithmetic rate that the "
         "same ranks reached together in products and convolutions. Share of vendor's peak: over clock x "
-        "cores x vector width."
+        "cores x operations per cycle of a processor, or the dense figure of an accelerator's data sheet."
     ),
     "Arithmetic intensity: FLOP of one step over the least bytes that it must move to and from memory.",
     (

@@ -227,7 +227,7 @@ def ceilings_table(ceilings: Ceilings) -> Table:
         rows.append(("all-reduce, bandwidth", "", rate, "", "fit", ""))
     for precision, flops_per_s in sorted(ceilings.vendor_flops_per_s.items()):
         rate = with_si(flops_per_s, "FLOP/s")
-        rows.append(("vendor's peak (from clock, cores, width)", precision, rate, "", "not measured", ""))
+        rows.append(("vendor's peak", precision, rate, "", "not measured", ""))
     return Table(columns=columns, rows=tuple(rows), alt=f"Ceilings of {ceilings.placement_label}")
 
 

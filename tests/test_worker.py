@@ -12,9 +12,9 @@ import pytest
 from augment.problem import Problem, Shape
 from saih.domain.job import Job, Task
 from saih.domain.point import Placement, Point, Timing
-from saih.domain.record import ADDITIVE_PHASES, Outcome, Phase, Record
+from saih.domain.record import ADDITIVE_PHASES, AttemptResult, Environment, Outcome, Phase, Record
 from saih.store.codec import encode_job
-from saih.store.sweep_folder import SweepFolder, read_records
+from saih.store.sweep_folder import SweepFolder, begin_attempt, finish, read_records
 
 pytestmark = pytest.mark.slow
 LIMIT_S = 120
@@ -186,3 +186,18 @@ def is_running(process: int) -> bool:
     except FileNotFoundError:
         return False
     return state not in "ZX"
+
+
+def test_ranks_refuse_a_sweep_whose_records_come_from_another_environment(tmp_path: Path) -> None:
+    first, second = make_point(1), make_point(1, width=8)
+    folder = SweepFolder(tmp_path / "results", "on-1")
+    other = Environment(facts={"machine": "another"}, notes={}, environment_id="f" * 16)
+    failed = AttemptResult(outcome=Outcome.FAILED, reason="as asked", stop_reason="", steps=None, notes={})
+    finish(begin_attempt(folder, first, other), failed)
+    done = run(write_job(tmp_path, "measure", second), None)
+    assert done.returncode == 2, done.stderr
+    (error,) = events(done.stdout, "error")
+    assert "records of another environment" in error["problem"]
+    assert "machine: 'another'" in error["problem"]
+    records, damages = read_records(folder)
+    assert (len(records), damages) == (1, ())

@@ -10,6 +10,7 @@ from saih.commands.stage import plan_here, require_points
 from saih.commands.talk import say
 from saih.config.definition import define
 from saih.domain.ceiling import Ceilings
+from saih.domain.errors import SaihError
 from saih.domain.point import Placement, Point
 from saih.launch.interruption import interruption
 from saih.launch.job_run import Options, Surroundings, ended_early, run_job
@@ -57,12 +58,23 @@ def run_task(choice: Choice, task: Literal["generate", "ceilings"]) -> Plan:
 
 
 def measured_ceilings(choice: Choice, plan: Plan) -> tuple[Ceilings, ...]:
-    """The ceilings of this machine for every placement of the plan."""
+    """The ceilings of this machine for every placement of the plan.
+
+    Raises:
+        SaihError: when a placement has none for the environment of this process.
+    """
     environment_id = capture().environment_id
     found = [
         read_ceilings(choice.results_folder, environment_id, placement) for placement in _by_placement(plan)
     ]
-    return tuple(ceilings for ceilings in found if ceilings is not None)
+    whole = tuple(ceilings for ceilings in found if ceilings is not None)
+    if len(whole) < len(found):
+        raise SaihError(
+            "the ceilings were measured in another environment than this command ends in: software or "
+            "checkout changed meanwhile.",
+            "let it rest (no commits, edits or installs), then run the same command again.",
+        )
+    return whole
 
 
 def _by_placement(plan: Plan) -> Mapping[Placement, list[Point]]:

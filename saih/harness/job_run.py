@@ -10,6 +10,7 @@ from mpi4py import MPI
 from saih.domain.errors import SaihError, UsageError
 from saih.domain.job import GENERATION_PATIENCE, Job
 from saih.domain.point import Point
+from saih.domain.record import Environment
 from saih.harness.attempt_log import AttemptLog
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.events import tell
@@ -20,6 +21,7 @@ from saih.harness.sentinel import Sentinel
 from saih.machine import ceilings
 from saih.machine.messages import broadcast
 from saih.store.ceilings_file import write_ceilings
+from saih.store.environment_guard import require_same_environment
 from saih.store.sweep_folder import SweepFolder, point_states
 from workloads.protocol import JobSide
 
@@ -110,7 +112,7 @@ def _measure_points(job: Job, sides: Sides, ranks: Ranks) -> None:
     folder = SweepFolder(Path(job.results_folder), job.sweep_name)
     log = AttemptLog(folder, environment) if ranks.rank == 0 else None
     last_words = _no_words if log is None else log.last_words
-    pending = _pending(job, folder, ranks)
+    pending = _pending(job, folder, environment, ranks)
     with Sentinel(ranks.comm, job.watchdog_s, last_words) as sentinel:
         setting = _setting(job, ranks, sentinel)
         for index, point in enumerate(pending):
@@ -124,9 +126,11 @@ def _measure_points(job: Job, sides: Sides, ranks: Ranks) -> None:
     _tell_progress(ranks, len(pending), len(pending), "every point has its outcome")
 
 
-def _pending(job: Job, folder: SweepFolder, ranks: Ranks) -> list[Point]:
+def _pending(job: Job, folder: SweepFolder, environment: Environment, ranks: Ranks) -> list[Point]:
     """The job's points without a decisive outcome: a scheduler may start a job again from its begin."""
     if ranks.rank == 0:
+        # The driver asked before it started this job; software may have changed since.
+        require_same_environment(folder, environment)
         states = point_states(folder, [point.point_id for point in job.points])
         ids = [point_id for point_id, state in states.items() if state.is_to_be_measured]
         broadcast(ranks.comm, {"point_ids": ids})

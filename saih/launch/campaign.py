@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from saih.domain.errors import DamagedData
+from saih.domain.errors import DamagedData, SaihError
 from saih.domain.job import Task
 from saih.domain.point import Placement, Point
 from saih.domain.record import Environment, Outcome
@@ -114,6 +114,13 @@ def _run_placement(around: Surroundings, placement: Placement, points: Sequence[
     _run_task(around, "generate", placement, points)
     if not _has_ceilings(around, placement):
         _run_task(around, "ceilings", placement, points)
+        if not _has_ceilings(around, placement):
+            raise SaihError(
+                f"the ranks measured the ceilings of {placement.label} in another environment than this "
+                "command was started in: software or checkout changed meanwhile.",
+                "let it rest (no commits, edits or installs while a sweep runs), then run the same command "
+                "again; nothing is lost.",
+            )
     return _measure(
         around, placement, sorted(points, key=lambda point: order_key(around.options.seed, point))
     )

@@ -84,6 +84,16 @@ def test_a_second_call_repeats_nothing_and_another_environment_is_refused(
         run(folder, points, folder.root, other, events.append, Options(seed=3, worker_module="tiny_worker"))
 
 
+def test_nothing_is_measured_where_the_ranks_find_another_environment_than_the_driver(
+    folder: SweepFolder, tiny: ModuleType
+) -> None:
+    before = replace(tiny.ENVIRONMENT, facts={"machine": "old"}, environment_id="f" * 16)
+    options = Options(seed=3, worker_module="tiny_worker")
+    with pytest.raises(SaihError, match="in another environment than this command was started in"):
+        run(folder, [tiny.tiny_point(1)], folder.root, before, lambda _event: None, options)
+    assert read_records(folder) == ((), ())
+
+
 def test_failed_points_run_again_only_when_asked(campaign: Campaign, tiny: ModuleType) -> None:
     point = tiny.tiny_point(1, "fails")
     campaign([point])

@@ -21,7 +21,7 @@ def plan_text(sweep: Sweep, plan: Plan) -> str:
     ]
     if plan.dropped:
         parts += ["", f"{counted(len(plan.dropped), 'point')} dropped:"]
-        parts += [f"  {dropped.point.point_id}: {dropped.reason}" for dropped in plan.dropped]
+        parts += [f"  {', '.join(dropped.labels.values())}: {dropped.reason}" for dropped in plan.dropped]
     parts += ["", *_totals(plan), *plan.notes]
     return "\n".join(parts)
 
@@ -45,6 +45,7 @@ def plan_json(sweep: Sweep, plan: Plan) -> dict[str, Any]:
         "dropped": [
             {
                 "point_id": dropped.point.point_id,
+                "labels": dict(dropped.labels),
                 "definition": dropped.point.definition,
                 "reason": dropped.reason,
             }

@@ -26,7 +26,13 @@ def states_text(plan: Plan, states: Mapping[str, PointState]) -> str:
         for planned in plan.points
     ]
     rows += [
-        (dropped.point.point_id, *([""] * len(names)), "dropped", "0", _brief(dropped.reason))
+        (
+            dropped.point.point_id,
+            *(dropped.labels.get(name, "") for name in names),
+            "dropped",
+            "0",
+            _brief(dropped.reason),
+        )
         for dropped in plan.dropped
     ]
     return table(("point", *names, "state", "attempts", "why"), rows)
@@ -48,7 +54,12 @@ def states_json(plan: Plan, states: Mapping[str, PointState]) -> dict[str, Any]:
             for planned in plan.points
         ],
         "dropped": [
-            {"point_id": dropped.point.point_id, "reason": dropped.reason} for dropped in plan.dropped
+            {
+                "point_id": dropped.point.point_id,
+                "labels": dict(dropped.labels),
+                "reason": dropped.reason,
+            }
+            for dropped in plan.dropped
         ],
     }
 

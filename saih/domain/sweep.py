@@ -1,5 +1,6 @@
 """A sweep: what the user asks to be measured."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from augment.ladder import Ladder
@@ -29,4 +30,6 @@ class DroppedPoint:
     """A point of a sweep that will not run, and why."""
 
     point: Point
+    labels: Mapping[str, str]
+    """Axis -> rung label; the sizes as given where no such problem can exist."""
     reason: str

@@ -124,16 +124,25 @@ def _judge(
     point: Point, application: Workload, claims: Claims, *, has_many_placements: bool
 ) -> PlannedPoint | DroppedPoint:
     """The point with its cost, or with what is wrong or too large about it."""
+    placed = {"placement": point.placement.label} if has_many_placements else {}
     try:
         application.check(point.problem)
         cost = application.cost(point.problem, batch_per_rank=point.batch_per_rank, precision=point.precision)
     except ProblemError as error:
-        return DroppedPoint(point=point, reason=str(error))
+        return DroppedPoint(point=point, labels={**_as_given(point), **placed}, reason=str(error))
+    named = {**labels(point, application), **placed}
     reason = claims.refusal(point, cost)
     if reason is not None:
-        return DroppedPoint(point=point, reason=reason)
-    placed = {"placement": point.placement.label} if has_many_placements else {}
-    return PlannedPoint(point=point, cost=cost, labels={**labels(point, application), **placed})
+        return DroppedPoint(point=point, labels=named, reason=reason)
+    return PlannedPoint(point=point, cost=cost, labels=named)
+
+
+def _as_given(point: Point) -> Mapping[str, str]:
+    """The sizes of a problem that the workload cannot describe."""
+    shapes = {"data": point.problem.data, "model": point.problem.model}
+    return {
+        axis: ", ".join(f"{name} {value}" for name, value in shape.items()) for axis, shape in shapes.items()
+    }
 
 
 def _notes(sweep: Sweep, num_repeated: int) -> Iterator[str]:

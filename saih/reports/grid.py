@@ -69,21 +69,15 @@ def _grid(setting: str, cells: Sequence[Cell]) -> Grid:
 
 def _rung(shape: Shape, axis: str, cells: Sequence[Cell]) -> Rung:
     same = [cell for cell in cells if _shape(cell, axis) == shape]
-    labels = [
-        cell.labels[axis] for cell in same if not isinstance(cell, DroppedPoint) and axis in cell.labels
-    ]
+    labels = [cell.labels[axis] for cell in same if axis in cell.labels]
     sizes = [
         cell.axis_sizes[axis] for cell in same if isinstance(cell, PointSummary) and axis in cell.axis_sizes
     ]
-    return Rung(label=labels[0] if labels else _words(shape), size=sizes[0] if sizes else None)
+    return Rung(label=labels[0] if labels else "as given", size=sizes[0] if sizes else None)
 
 
 def _shape(cell: Cell, axis: str) -> Shape:
     return cell.point.problem.data if axis == "data" else cell.point.problem.model
-
-
-def _words(shape: Shape) -> str:
-    return ", ".join(f"{name} {value}" for name, value in shape.items()) or "as given"
 
 
 def _ordered(rungs: Mapping[Shape, Rung]) -> dict[Shape, Rung]:

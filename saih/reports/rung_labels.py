@@ -15,6 +15,7 @@ def told_apart(analysis: Analysis) -> tuple[Analysis, tuple[str, ...]]:
     ``32 samples`` is said once.
     """
     labels: dict[str, list[str]] = {}
+    # What was dropped may be no problem at all, and then shares nothing with the others.
     for known in [point.labels for point in analysis.points] + [point.labels for point in analysis.failed]:
         for axis, label in known.items():
             labels.setdefault(axis, []).append(label)
@@ -23,6 +24,7 @@ def told_apart(analysis: Analysis) -> tuple[Analysis, tuple[str, ...]]:
         analysis,
         points=tuple(replace(point, labels=_without(point.labels, shared)) for point in analysis.points),
         failed=tuple(replace(point, labels=_without(point.labels, shared)) for point in analysis.failed),
+        dropped=tuple(replace(point, labels=_without(point.labels, shared)) for point in analysis.dropped),
     )
     return shorter, tuple(part for axis in sorted(shared) for part in shared[axis])
 
@@ -42,7 +44,7 @@ def _shared_parts(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def _without(labels: Mapping[str, str], shared: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    return {axis: _drop(label, shared[axis]) for axis, label in labels.items()}
+    return {axis: _drop(label, shared.get(axis, ())) or label for axis, label in labels.items()}
 
 
 def _drop(label: str, parts: Sequence[str]) -> str:

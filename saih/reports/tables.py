@@ -1,12 +1,13 @@
 """Tables of a report: points, laws, checks, points without a measurement, ceilings, environment."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
 from saih.domain.interval import Interval
 from saih.domain.quantity import counted, duration, interval_with_si, percent, share, with_si, with_si_short
 from saih.domain.record import Environment
+from saih.domain.sweep import DroppedPoint
 from saih.domain.trend import Analysis, Check, FailedPoint, LossCheck, PointSummary, Trend
 from saih.reports.document import Column, Table
 from saih.reports.grid import setting_of
@@ -179,7 +180,7 @@ def unmeasured_table(analysis: Analysis) -> Table:
     failed = tuple(_failed_row(point) for point in analysis.failed)
     dropped = tuple(
         (
-            shortened(_shape_words(point.point.problem.data, point.point.problem.model), _NAME),
+            _rungs(point),
             setting_of(point.point),
             "dropped",
             "0",
@@ -192,8 +193,7 @@ def unmeasured_table(analysis: Analysis) -> Table:
 
 def _failed_row(failed: FailedPoint) -> tuple[str, ...]:
     return (
-        shortened(", ".join(failed.labels[axis] for axis in sorted(failed.labels)), 2 * _NAME)
-        or failed.point.point_id,
+        _rungs(failed),
         setting_of(failed.point),
         str(failed.outcome).replace("_", " "),
         str(failed.num_attempts),
@@ -201,12 +201,9 @@ def _failed_row(failed: FailedPoint) -> tuple[str, ...]:
     )
 
 
-def _shape_words(*shapes: object) -> str:
-    return "; ".join(
-        ", ".join(f"{name} {value}" for name, value in shape.items())
-        for shape in shapes
-        if isinstance(shape, Mapping)
-    )
+def _rungs(point: FailedPoint | DroppedPoint) -> str:
+    words = ", ".join(point.labels[axis] for axis in sorted(point.labels))
+    return shortened(words, 2 * _NAME) or point.point.point_id
 
 
 def ceilings_table(ceilings: Ceilings) -> Table:

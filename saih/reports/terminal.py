@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Sequence
 
 from saih.domain.quantity import NO_BREAK, counted, duration, share, with_si
-from saih.domain.trend import Analysis, PointSummary
+from saih.domain.sweep import DroppedPoint
+from saih.domain.trend import Analysis, FailedPoint, PointSummary
 from saih.reports.caution import first_warnings
 from saih.reports.label import plain, shortened
 from saih.reports.rung_labels import told_apart
@@ -72,17 +73,20 @@ def _row(number: int, point: PointSummary) -> tuple[str, ...]:
 
 def _unmeasured(analysis: Analysis, width: int) -> list[str]:
     failed = [
-        f"{', '.join(point.labels[axis] for axis in sorted(point.labels)) or point.point.point_id}: "
-        f"{str(point.outcome).replace('_', ' ')} after {counted(point.num_attempts, 'attempt')}: "
-        f"{point.reason}"
+        f"{_rungs(point)}: {str(point.outcome).replace('_', ' ')} "
+        f"after {counted(point.num_attempts, 'attempt')}: {point.reason}"
         for point in analysis.failed
     ]
-    dropped = [f"{point.point.point_id}: {point.reason}" for point in analysis.dropped]
+    dropped = [f"{_rungs(point)}: {point.reason}" for point in analysis.dropped]
     lines: list[str] = []
     for title, reasons in (("Failed", failed), ("Dropped before the run", dropped)):
         if reasons:
             lines += ["", title, *_items(reasons, width)]
     return lines
+
+
+def _rungs(point: FailedPoint | DroppedPoint) -> str:
+    return ", ".join(point.labels[axis] for axis in sorted(point.labels)) or point.point.point_id
 
 
 def _ascii_spaces(line: str) -> str:

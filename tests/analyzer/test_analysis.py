@@ -154,7 +154,9 @@ def test_foreign_double_and_missing_ceilings_are_said(synthetic, measured):
 
 
 def test_points_that_never_ran_are_counted_and_dropped_ones_kept(synthetic, measured):
-    dropped = (DroppedPoint(point=synthetic.point(rows=99), reason="does not fit"),)
+    dropped = (
+        DroppedPoint(point=synthetic.point(rows=99), labels={"data": "99 rows"}, reason="does not fit"),
+    )
     records = [synthetic.record(synthetic.point(), measured)]
     analysis = analyzed(synthetic, records, num_planned=4, dropped=dropped)
     assert analysis.dropped == dropped

@@ -56,6 +56,7 @@ def test_a_problem_that_cannot_be_built_is_dropped_with_the_reason() -> None:
     plan = make_plan(replace(SWEEP, ladders=(ladder,)), NO_LIMITS)
     assert len(plan.points) == 1
     assert "17" in plan.dropped[0].reason
+    assert "resolution 17" in plan.dropped[0].labels["data"]
 
 
 def test_points_that_need_more_memory_than_a_node_has_are_dropped_with_the_sum() -> None:

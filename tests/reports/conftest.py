@@ -252,7 +252,13 @@ def build_analysis(
         beyond = 32 * 2**num_data
         failed += [failed_at(beyond, width, ranks[0], suffix) for width in widths[:-1]]
         reason = "needs 61 GB of memory per rank and 23 GB are there"
-        dropped = (DroppedPoint(point=point_at(beyond, widths[-1], ranks[0]), reason=reason),)
+        dropped = (
+            DroppedPoint(
+                point=point_at(beyond, widths[-1], ranks[0]),
+                labels=labels_at(beyond, widths[-1], suffix),
+                reason=reason,
+            ),
+        )
     trends = [
         trend_over(axis, line)
         for axis in ("data", "model")

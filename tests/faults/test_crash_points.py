@@ -114,6 +114,7 @@ FATES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fate", FATES)
 def test_a_crash_at_any_call_loses_nothing_doubles_nothing_and_leaves_nothing(
     tmp_path: Path, fate: str

@@ -77,7 +77,8 @@ def test_it_stops_when_the_median_is_known_and_says_how_well() -> None:
 def test_it_stops_when_the_budget_is_spent() -> None:
     measurement = measured(TinySession(step_s=0.02), Timing(relative_width=0.0, budget_s=0.2))
     assert measurement.stop_reason.startswith("budget of 0.2 s spent after ")
-    assert 0.2e9 <= sum(steps_of(measurement).slowest_ns) < 0.4e9
+    assert sum(steps_of(measurement).slowest_ns) >= 0.2e9
+    assert steps_of(measurement).num_steps <= 11  # each takes at least 20 ms
 
 
 def test_it_stops_at_the_limit_of_steps() -> None:
@@ -110,15 +111,16 @@ def test_no_warm_up_is_possible() -> None:
 
 
 def test_a_slow_loader_shows_as_input_wait() -> None:
-    steps = steps_of(measured(TinySession(produce_s=0.02), Timing(warmup_steps=4, max_steps=12)))
-    assert np.median(steps.duration_ns[Phase.INPUT_PRODUCE]) >= 20e6
+    steps = steps_of(measured(TinySession(produce_s=0.05), Timing(warmup_steps=4, max_steps=12)))
+    assert np.median(steps.duration_ns[Phase.INPUT_PRODUCE]) >= 50e6
     assert np.median(steps.duration_ns[Phase.INPUT_WAIT]) > 12e6
 
 
 def test_a_loader_hidden_behind_the_step_shows_as_produce_only() -> None:
     steps = steps_of(measured(TinySession(produce_s=0.005, step_s=0.03), Timing(max_steps=12)))
-    assert np.median(steps.duration_ns[Phase.INPUT_PRODUCE]) >= 5e6
-    assert np.median(steps.duration_ns[Phase.INPUT_WAIT]) < 3e6
+    produce_ns = np.median(steps.duration_ns[Phase.INPUT_PRODUCE])
+    assert produce_ns >= 5e6
+    assert np.median(steps.duration_ns[Phase.INPUT_WAIT]) < produce_ns
 
 
 @pytest.mark.parametrize("bad_step", [2, 7])

@@ -3,7 +3,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -104,17 +103,13 @@ def test_no_secret_of_the_environment_and_no_user_name_is_recorded() -> None:
     assert not re.search(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", done.stdout)
 
 
-def test_a_capture_takes_less_than_a_second_and_loads_neither_torch_nor_mpi() -> None:
+def test_a_capture_loads_neither_torch_nor_mpi() -> None:
     program = (
-        "import sys, time; from saih.machine.environment import capture; begin = time.perf_counter();"
-        "capture(); print(time.perf_counter() - begin, 'torch' in sys.modules, 'mpi4py' in sys.modules)"
+        "import sys; from saih.machine.environment import capture; capture();"
+        "print('torch' in sys.modules, 'mpi4py' in sys.modules)"
     )
-    begin = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    elapsed_s, *loaded = done.stdout.split()
-    assert float(elapsed_s) < 1
-    assert loaded == ["False", "False"]
-    assert time.perf_counter() - begin < 10
+    assert done.stdout.split() == ["False", "False"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ ever markup, and Typst reads no file outside that root.
 """
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -127,13 +128,15 @@ def write(document: Document, path: Path) -> Path:
         SaihError: when the folder cannot be written to.
     """
     pdf = typeset(document)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(pdf)
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        try:
+            temporary.write_bytes(pdf)
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)  # a full disk leaves nothing half-written behind
     except OSError as error:
         problem = f"the report {path} cannot be written: {error.strerror}"
         raise SaihError(problem, "give a file in a folder that you may write to, with space left.") from error

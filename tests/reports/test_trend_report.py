@@ -134,6 +134,16 @@ def test_a_folder_that_cannot_be_written_is_told_with_a_remedy(
         write_report(analysis_of(1, 1), tmp_path / "file" / "trend.pdf")
 
 
+def test_a_report_that_cannot_take_its_place_leaves_nothing_behind(
+    analysis_of: AnalysisOf, tmp_path: Path
+) -> None:
+    path = tmp_path / "trend.pdf"
+    path.mkdir()
+    with pytest.raises(SaihError, match="cannot be written"):
+        write_report(analysis_of(1, 1), path)
+    assert list(tmp_path.rglob("*")) == [path]
+
+
 def test_a_loss_that_is_not_finite_is_said_in_words(analysis_of: AnalysisOf, tmp_path: Path) -> None:
     analysis = analysis_of(2, 1, edge_fails=False)
     lost = LossCheck(first=0.3, last=float("nan"), is_learning=False, statement="the loss is not finite")

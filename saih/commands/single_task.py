@@ -13,8 +13,7 @@ from saih.domain.ceiling import Ceilings
 from saih.domain.errors import SaihError
 from saih.domain.point import Placement, Point
 from saih.launch.interruption import interruption
-from saih.launch.job_run import Options, Surroundings, ended_early, run_job
-from saih.launch.local import Cause
+from saih.launch.job_run import Options, Surroundings, require_done, run_job
 from saih.launch.lock import sweep_lock
 from saih.launch.mpirun import find_launcher
 from saih.machine.environment import capture
@@ -49,9 +48,7 @@ def run_task(choice: Choice, task: Literal["generate", "ceilings"]) -> Plan:
         )
         try:
             for placement, points in _by_placement(plan).items():
-                end = run_job(around, task, placement, points)
-                if end.ending.cause is Cause.SILENT or end.ending.exit_status != 0:
-                    raise ended_early(end)
+                require_done(run_job(around, task, placement, points))
         finally:
             progress.close()
     return plan

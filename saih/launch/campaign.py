@@ -13,8 +13,7 @@ from saih.domain.point import Placement, Point
 from saih.domain.record import Environment, Outcome
 from saih.launch.event import message
 from saih.launch.interruption import interruption
-from saih.launch.job_run import OnEvent, Options, Surroundings, ended_early, run_job
-from saih.launch.local import Cause
+from saih.launch.job_run import OnEvent, Options, Surroundings, ended_early, require_done, run_job
 from saih.launch.lock import sweep_lock
 from saih.launch.mpirun import find_launcher
 from saih.store.attempt import read_outcome
@@ -136,9 +135,7 @@ def _has_ceilings(around: Surroundings, placement: Placement) -> bool:
 
 
 def _run_task(around: Surroundings, task: Task, placement: Placement, points: Sequence[Point]) -> None:
-    end = run_job(around, task, placement, points)
-    if end.ending.cause is Cause.SILENT or end.ending.exit_status != 0:
-        raise ended_early(end)
+    require_done(run_job(around, task, placement, points))
 
 
 def _measure(around: Surroundings, placement: Placement, points: Sequence[Point]) -> Counter[Outcome]:

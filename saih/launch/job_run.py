@@ -11,7 +11,7 @@ from saih.domain.point import Placement, Point
 from saih.domain.record import Environment
 from saih.launch.event import Event, error_of
 from saih.launch.interruption import Interruption
-from saih.launch.local import Ending, Run, run_ranks
+from saih.launch.local import Cause, Ending, Run, run_ranks
 from saih.launch.loss import cause_line, out_of_memory_kills, result_of
 from saih.launch.mpirun import Launcher, command_line, rank_environment
 from saih.store.attempt import Attempt, read_outcome
@@ -61,6 +61,8 @@ class JobEnd:
     log_path: Path
     begun: tuple[Attempt, ...]
     """The attempts that it began, each with an outcome now."""
+    num_events: int
+    """What the ranks said; none when they never came to work, whatever the launcher's exit status is."""
 
 
 @dataclass(slots=True)
@@ -69,6 +71,7 @@ class _Hearing:
 
     begun: list[Attempt] = field(default_factory=list)
     error: SaihError | None = None
+    num_events: int = 0
     num_memory_kills: int = 0
 
 
@@ -106,10 +109,17 @@ def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequ
         raise hearing.error
     for attempt in hearing.begun:
         _close(around, hearing, attempt, ending, log_path)
-    return JobEnd(task=task, ending=ending, log_path=log_path, begun=tuple(hearing.begun))
+    return JobEnd(
+        task=task,
+        ending=ending,
+        log_path=log_path,
+        begun=tuple(hearing.begun),
+        num_events=hearing.num_events,
+    )
 
 
 def _hear(around: Surroundings, hearing: _Hearing, event: Event) -> None:
+    hearing.num_events += 1
     if event["event"] == "error":
         hearing.error = error_of(event)
         return
@@ -165,10 +175,20 @@ def _silence_limit_s(options: Options, task: Task, points: Sequence[Point]) -> f
     return max(timing.budget_s for timing in timings) + (num_steps + 2) * options.watchdog_s
 
 
+def require_done(end: JobEnd) -> None:
+    """Refuse a job whose ranks failed, fell silent, or never said a word.
+
+    Raises:
+        SaihError: with the last words of its log.
+    """
+    if end.ending.cause is Cause.SILENT or end.ending.exit_status != 0 or not end.num_events:
+        raise ended_early(end)
+
+
 def ended_early(end: JobEnd) -> SaihError:
     """The error for a job that ended before its work was done, without saying why."""
     return SaihError(
         f"the {end.task} job ended before its work was done (launcher's exit status "
         f"{end.ending.exit_status}, {end.ending.cause}); {cause_line(end.log_path)}",
-        f"see {end.log_path}; then run the same command again.",
+        f"see {end.log_path}, and `saih doctor` for what is missing; then run the same command again.",
     )

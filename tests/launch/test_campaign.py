@@ -137,6 +137,13 @@ def test_a_worker_that_cannot_start_is_an_error_with_its_last_words(
     assert "job-1.log" in caught.value.remedy
 
 
+def test_ranks_that_never_came_to_work_are_an_error_though_the_launcher_ends_well(
+    campaign: Campaign, tiny: ModuleType
+) -> None:
+    with pytest.raises(SaihError, match=r"exit status 0.*Hello world!(?s:.)*saih doctor"):
+        campaign([tiny.tiny_point(1)], worker_module="__hello__")
+
+
 def test_damaged_results_are_measured_again_and_never_believed(
     campaign: Campaign, folder: SweepFolder, tiny: ModuleType
 ) -> None:

@@ -94,6 +94,7 @@ def main(job_path: str) -> None:
         sys.stdout.write(f"tiny worker: {job.task}\n")
     if job.task == "ceilings" and comm.rank == 0:
         write_ceilings(Path(job.results_folder), ceilings_of(job))
+        say(event="message", text="ceilings measured")
     if job.task == "generate" and comm.rank == 0:
         say(event="progress", done=1, total=1, text="nothing to generate")
         if any(point.problem.model["fault"] == "no data" for point in job.points):

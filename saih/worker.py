@@ -12,12 +12,12 @@ from types import MappingProxyType
 
 from mpi4py import MPI
 
-from saih.domain.errors import EnvironmentMissing, SaihError, UsageError
+from saih.domain.errors import SaihError, UsageError
 from saih.domain.job import Job
 from saih.harness.events import tell
 from saih.harness.job_run import run_job
 from saih.harness.lifeline import die_with_parent
-from saih.store.codec import decode_job
+from saih.store.job_file import read_job
 from workloads.cosmoflow.training import CosmoFlowJob
 from workloads.protocol import JobSide
 
@@ -45,14 +45,7 @@ def _read_job(arguments: Sequence[str]) -> Job:
         raise UsageError(
             f"the worker was given {len(arguments)} arguments.", "give it one job file; saih sweep writes it."
         )
-    path = Path(arguments[0])
-    try:
-        return decode_job(path.read_bytes(), path)
-    except OSError as error:
-        raise EnvironmentMissing(
-            f"job file {path} cannot be read: {error.strerror}.",
-            "put the results folder where every node sees it.",
-        ) from error
+    return read_job(Path(arguments[0]))
 
 
 def _tell_error(kind: str, problem: str, remedy: str) -> None:

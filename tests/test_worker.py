@@ -157,7 +157,7 @@ def test_a_job_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     refused = run(tmp_path / "absent.json", None)
     (error,) = events(refused.stdout, "error")
     assert refused.returncode == 3
-    assert "absent.json cannot be read" in error["problem"]
+    assert "absent.json on this node" in error["problem"]
 
 
 def test_no_rank_outlives_a_killed_launcher(folder: Path) -> None:

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from saih.domain.errors import UsageError
+from saih.domain.errors import EnvironmentMissing
 from saih.domain.job import Job
 from saih.store.codec import decode_job, encode_job
 from saih.store.files import MAX_JSON_BYTES, make_folder, publish_file, read_file, writing_at
@@ -30,10 +30,12 @@ def read_job(path: Path) -> Job:
     """The job in a file.
 
     Raises:
-        UsageError: when there is no such file.
+        EnvironmentMissing: when this node sees no such file.
         DamagedData: when it does not verify.
     """
     try:
         return decode_job(read_file(path, MAX_JSON_BYTES), path)
     except FileNotFoundError as error:
-        raise UsageError(f"there is no job file {path}.", "name a jobs/job-N.json of a sweep.") from error
+        raise EnvironmentMissing(
+            f"there is no job file {path} on this node.", "put the results folder where every node sees it."
+        ) from error

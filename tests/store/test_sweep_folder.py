@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from saih.domain.errors import DamagedData, SaihError, UsageError
+from saih.domain.errors import DamagedData, EnvironmentMissing, SaihError, UsageError
 from saih.domain.job import Job
 from saih.domain.point import Point
 from saih.domain.record import AttemptResult, Environment, Outcome
@@ -271,7 +271,7 @@ def test_jobs_are_numbered_and_come_back(folder: SweepFolder, make_point: MakePo
     paths = [write_job(folder, job) for _ in range(3)]
     assert [path.name for path in paths] == ["job-1.json", "job-2.json", "job-3.json"]
     assert read_job(paths[2]) == job
-    with pytest.raises(UsageError, match="no job file"):
+    with pytest.raises(EnvironmentMissing, match="no job file"):
         read_job(folder.path / "jobs" / "job-9.json")
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
+from cosmology.definition import NUM_TARGETS
+
 KERNEL_SIDE = 3
 FINAL_SIDE = 4
 """Side [voxels] of the grid that the dense layers see."""
 MIN_RESOLUTION = 8
 DENSE_FEATURES = (128, 64)
-NUM_TARGETS = 4
-"""Omega_m, sigma_8, n_s and H_0, each normalised to [-1, 1]."""
 NEGATIVE_SLOPE = 0.3
 OUTPUT_SCALE = 1.2
 

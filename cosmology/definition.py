@@ -16,6 +16,7 @@ REDSHIFTS = (0.0, 0.5, 1.5, 3.0)
 START_SCALE_FACTOR = 0.1
 """Scale factor at which second-order perturbation theory hands over to the particle mesh."""
 NUM_TARGETS = 4
+"""Omega_m, sigma_8, n_s and H_0, each normalised to [-1, 1]."""
 NUM_SYMMETRIES = 48
 """Rotations and reflections of a cube."""
 MAX_CHUNK_BYTES = 2**32 - 1

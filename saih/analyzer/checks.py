@@ -11,6 +11,7 @@ from saih.domain.quantity import amount, in_seconds
 from saih.domain.trend import Check, CurvePoint, PointSummary
 
 TARGET_FACTOR = 2.0
+"""How far beyond the largest measured size the curves are drawn and the laws are held to account."""
 GREATEST_DIVERGENCE = 1.5
 """Largest ratio between two members at the target before the law counts as not identified."""
 

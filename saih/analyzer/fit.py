@@ -21,7 +21,6 @@ LEAST_NOISE = 0.01
 """Two runs of one point differ by this much in log(duration) even where each run is steady."""
 NOISE_FREEDOM = 4.0
 """How many residuals the noise known from steps counts for, beside the residuals of the fit."""
-WIDENING = 1.0
 DRIFT_PER_DOUBLING = 0.04
 """Standard deviation of log(value) that each doubling beyond the measured range adds: laws change."""
 LEAST_WEIGHT = 1e-3
@@ -114,7 +113,7 @@ def predict(law: Law, sizes: Array) -> Prediction:
 
 def intervals(prediction: Prediction, count: int, level: float = PREDICTION_LEVEL) -> tuple[Interval, ...]:
     """Prediction intervals of new measurements, one for each predicted size."""
-    quantile = WIDENING * float(special.stdtrit(prediction.freedom, (1 + level) / 2))
+    quantile = float(special.stdtrit(prediction.freedom, (1 + level) / 2))
     return tuple(
         Interval(
             low=float(np.exp(centre - quantile * deviation)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.analyzer.checks import Scene, check_trend
+from saih.analyzer.checks import TARGET_FACTOR, Scene, check_trend
 from saih.analyzer.fit import Law, Prediction, describe, fit_law, intervals, predict
 from saih.analyzer.propagation import log_deviation
 from saih.analyzer.recombination import Composition, compose, pooled_noise, predict_step
@@ -19,8 +19,6 @@ from workloads.protocol import Axis
 
 Array = NDArray[np.float64]
 
-CURVE_FACTOR = 2.0
-"""How far beyond the largest measured size the curves are drawn."""
 POINTS_INSIDE = 25
 POINTS_OUTSIDE = 8
 
@@ -111,7 +109,7 @@ def _curves(
         np.concatenate(
             [
                 np.geomspace(min(sizes), largest, POINTS_INSIDE),
-                np.geomspace(largest, CURVE_FACTOR * largest, POINTS_OUTSIDE + 1),
+                np.geomspace(largest, TARGET_FACTOR * largest, POINTS_OUTSIDE + 1),
                 np.array(sizes),
             ]
         )

@@ -7,9 +7,8 @@ from augment.ladder import AxisName, Combine, Ladder, build
 from augment.problem import Problem, Shape, Value
 from saih.config.entry import Entries, Entry, Path
 from saih.config.mistake import nearest, shown
-from saih.config.schema import MAX_POINTS
 from saih.domain.point import Device, Exchange, Placement, Timing
-from saih.domain.sweep import Sweep
+from saih.domain.sweep import MAX_POINTS, Sweep
 from workloads.protocol import Workload
 
 AXES: tuple[AxisName, ...] = ("data", "model")

@@ -14,7 +14,6 @@ from saih.domain.point import Device, Exchange, Placement, Timing
 
 RESERVED_NAMES = ("ceilings",)
 """Folders below the results folder that are no sweeps."""
-MAX_POINTS = 100_000
 SCHEDULERS = ("local",)
 PRECISIONS = ("float32", "bfloat16")
 _TIMING = Timing()

@@ -4,7 +4,6 @@ Number and unit are joined by a no-break space. Prefixes are powers of 1000 for 
 """
 
 import math
-from collections.abc import Callable
 
 from saih.domain.interval import Interval
 
@@ -12,7 +11,6 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 _PREFIXES = {
     -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"
 }  # fmt: skip
-Formatter = Callable[[float], str]
 
 
 def with_si(value: float, unit: str, digits: int = 3) -> str:

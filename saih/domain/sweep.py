@@ -7,6 +7,9 @@ from augment.ladder import Ladder
 from augment.problem import Problem
 from saih.domain.point import Exchange, Placement, Point, Timing
 
+MAX_POINTS = 100_000
+"""More than anybody could run; sweeps that ask for more are refused before they are expanded."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:

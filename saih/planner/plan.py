@@ -8,12 +8,10 @@ from augment.ladder import climb
 from augment.problem import Problem, ProblemError
 from saih.domain.errors import UsageError
 from saih.domain.point import Placement, Point
-from saih.domain.sweep import DroppedPoint, Sweep
+from saih.domain.sweep import MAX_POINTS, DroppedPoint, Sweep
 from saih.planner.limits import Claims, Limits
 from workloads.catalog import workload
 from workloads.protocol import Cost, Workload
-
-MAX_POINTS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

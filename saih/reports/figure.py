@@ -23,7 +23,6 @@ from saih.reports.label import plain
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 QUIET = "#595959"
-FAINT = "#d9d9d9"
 _MM_PER_INCH = 25.4
 _STYLE = {
     "axes.axisbelow": True,

@@ -11,7 +11,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cosmology.architecture import FINAL_SIDE, NUM_TARGETS, Architecture, Convolution, Dense
+from cosmology.architecture import FINAL_SIDE, Architecture, Convolution, Dense
+from cosmology.definition import NUM_TARGETS
 from workloads.cosmoflow.memory import FLOAT_BYTES, INDEX_BYTES
 from workloads.cosmoflow.precision import Precision
 from workloads.protocol import Operation, OpKind, PhaseName

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from saih.commands.table import table
 from saih.domain.quantity import duration, factor
 from saih.domain.trend import Analysis, Check, Comparison, Trend
+from saih.reports.rung_labels import matched_apart
 from saih.reports.terminal import summary_lines
 
 _MARKS = {True: "ok", False: "FAILED", None: "unknown"}
@@ -18,6 +19,7 @@ def analysis_text(analysis: Analysis) -> str:
 
 def comparison_text(comparison: Comparison) -> str:
     """Matched points with the ratio of their speeds, and what differs."""
+    comparison, shared = matched_apart(comparison)
     names = comparison.name_a, comparison.name_b
     rows = [
         (
@@ -33,6 +35,7 @@ def comparison_text(comparison: Comparison) -> str:
     mean = comparison.geometric_mean
     parts = [
         table(header, rows) or "no point was measured on both",
+        f"same at all points: {_words(shared)}" if shared else "",
         f"geometric mean of the speed ratios: {factor(mean)}" if mean else "",
         _listed(f"only {names[0]}", comparison.only_a),
         _listed(f"only {names[1]}", comparison.only_b),

@@ -21,6 +21,7 @@ from saih.reports.document import (
 )
 from saih.reports.label import shortened
 from saih.reports.ratio_figure import matched_words, ratio_figure
+from saih.reports.rung_labels import matched_apart
 
 _NAME = 60
 _POINTS_ON_PAGE = 16
@@ -50,12 +51,13 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
 
 def comparison_document(comparison: Comparison) -> Document:
     """The content: a verdict, the ratios, what differs, and the numbers of each matched point."""
+    comparison, shared = matched_apart(comparison)
     names = f"{shortened(comparison.name_a, _NAME)} against {shortened(comparison.name_b, _NAME)}"
     return Document(
         title=f"AI performance: {names}",
         subtitle=f"Speed ratios above 1 mean that {shortened(comparison.name_a, _NAME)} is faster.",
         description=verdict(comparison),
-        sections=(_summary(comparison),),
+        sections=(_summary(comparison, shared),),
     )
 
 
@@ -76,11 +78,11 @@ def verdict(comparison: Comparison) -> str:
     return f"{names[0]} is {word}: {factor(mean)} the speed of {names[1]} ({basis})."
 
 
-def _summary(comparison: Comparison) -> Section:
+def _summary(comparison: Comparison, shared: Sequence[str]) -> Section:
     blocks: list[Block] = [Paragraph(text=verdict(comparison), tone="loud")]
     if comparison.matched:
         blocks.append(Cards(cards=_cards(comparison)))
-        blocks.append(_ratios(comparison))
+        blocks.append(_ratios(comparison, shared))
     blocks += [Heading(text="What differs between the systems"), _differences(comparison)]
     unmatched = _unmatched(comparison)
     if unmatched:
@@ -115,11 +117,13 @@ def _cards(comparison: Comparison) -> tuple[Card, ...]:
     )
 
 
-def _ratios(comparison: Comparison) -> Picture:
+def _ratios(comparison: Comparison, shared: Sequence[str]) -> Picture:
     """The figure; of many points the most different ones, so that the page stays one page."""
     shown = _most_telling(comparison.matched)
     left_out = len(comparison.matched) - len(shown)
     more = f" The {left_out} points nearest to equal speed are only in the table." if left_out else ""
+    if shared:
+        more += f" Same at all points: {', '.join(shortened(part, _NAME) for part in shared)}."
     return Picture(
         svg=ratio_figure(shown, comparison.geometric_mean, comparison.name_a, comparison.name_b),
         alt=f"Speed ratio with its interval for {counted(len(shown), 'matched point')}. "
@@ -160,13 +164,13 @@ def _only(name: str, labels: Sequence[str]) -> str:
 def _numbers(comparison: Comparison) -> Table:
     name_a, name_b = shortened(comparison.name_a, 24), shortened(comparison.name_b, 24)
     columns = (
-        Column(title="point", weight=2.0),
-        Column(title=f"median step, {name_a}", weight=1.9, side="right"),
-        Column(title=f"median step, {name_b}", weight=1.9, side="right"),
-        Column(title="steps of each", weight=0.9, side="right"),
-        Column(title="speed ratio [interval]", weight=1.9, side="right"),
-        Column(title=f"share of peak, {name_a}", weight=1.9, side="right"),
-        Column(title=f"share of peak, {name_b}", weight=1.9, side="right"),
+        Column(title="point", weight=1.6),
+        Column(title=f"median step, {name_a}", weight=2.1, side="right"),
+        Column(title=f"median step, {name_b}", weight=2.1, side="right"),
+        Column(title="steps of each", weight=0.8, side="right"),
+        Column(title="speed ratio [interval]", weight=2.1, side="right"),
+        Column(title=f"share of peak, {name_a}", weight=2.1, side="right"),
+        Column(title=f"share of peak, {name_b}", weight=2.1, side="right"),
     )
     rows = tuple(
         (
@@ -174,7 +178,7 @@ def _numbers(comparison: Comparison) -> Table:
             duration(point.step_a_ns),
             duration(point.step_b_ns),
             f"{point.step_a_ns.count}, {point.step_b_ns.count}",
-            factor(point.speed_ratio) + ("" if point.is_different else " (same)"),
+            factor(point.speed_ratio),
             share(point.share_a) if point.share_a else "no ceiling",
             share(point.share_b) if point.share_b else "no ceiling",
         )

@@ -1,9 +1,9 @@
 """Labels of rungs without what all rungs of the axis share, so that the rest is short enough to show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from saih.domain.trend import Analysis
+from saih.domain.trend import Analysis, Comparison
 
 _SEPARATOR = ", "
 
@@ -14,12 +14,9 @@ def told_apart(analysis: Analysis) -> tuple[Analysis, tuple[str, ...]]:
     ``16^3 x 4, 32 samples`` and ``32^3 x 4, 32 samples`` become ``16^3 x 4`` and ``32^3 x 4``, and
     ``32 samples`` is said once.
     """
-    labels: dict[str, list[str]] = {}
     # What was dropped may be no problem at all, and then shares nothing with the others.
-    for known in [point.labels for point in analysis.points] + [point.labels for point in analysis.failed]:
-        for axis, label in known.items():
-            labels.setdefault(axis, []).append(label)
-    shared = {axis: _shared_parts(found) for axis, found in labels.items()}
+    known = [point.labels for point in analysis.points] + [point.labels for point in analysis.failed]
+    shared = {axis: _shared_parts(found) for axis, found in _by_axis(known).items()}
     shorter = replace(
         analysis,
         points=tuple(replace(point, labels=_without(point.labels, shared)) for point in analysis.points),
@@ -27,6 +24,38 @@ def told_apart(analysis: Analysis) -> tuple[Analysis, tuple[str, ...]]:
         dropped=tuple(replace(point, labels=_without(point.labels, shared)) for point in analysis.dropped),
     )
     return shorter, tuple(part for axis in sorted(shared) for part in shared[axis])
+
+
+def matched_apart(comparison: Comparison) -> tuple[Comparison, tuple[str, ...]]:
+    """The comparison with the shortest labels that tell its matched points apart, and what all share.
+
+    An axis that is the same at every point is left out where another one differs.
+    """
+    labels = _by_axis([point.labels for point in comparison.matched])
+    constant = {axis for axis, found in labels.items() if len(set(found)) == 1}
+    if constant == set(labels):
+        return comparison, ()
+    shared = {axis: _shared_parts(found) for axis, found in labels.items()}
+    matched = tuple(
+        replace(
+            point,
+            labels={
+                axis: label for axis, label in _without(point.labels, shared).items() if axis not in constant
+            },
+        )
+        for point in comparison.matched
+    )
+    said = [part for axis in sorted(shared) for part in shared[axis]]
+    said += [labels[axis][0] for axis in sorted(constant)]
+    return replace(comparison, matched=matched), tuple(said)
+
+
+def _by_axis(known: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
+    labels: dict[str, list[str]] = {}
+    for found in known:
+        for axis, label in found.items():
+            labels.setdefault(axis, []).append(label)
+    return labels
 
 
 def _shared_parts(labels: Sequence[str]) -> tuple[str, ...]:

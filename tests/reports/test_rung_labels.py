@@ -3,10 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from saih.domain.trend import Analysis
-from saih.reports.rung_labels import told_apart
+from saih.domain.trend import Analysis, Comparison
+from saih.reports.rung_labels import matched_apart, told_apart
 
 AnalysisOf = Callable[..., Analysis]
+ComparisonOf = Callable[..., Comparison]
 
 
 def data_labels(analysis: Analysis, labels: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -36,3 +37,30 @@ def test_failed_points_lose_the_same_parts(analysis_of: AnalysisOf) -> None:
     shorter, shared = told_apart(analysis_of(2, 2, suffix=", same"))
     assert shared == ("same", "same")
     assert {point.labels["model"] for point in (*shorter.points, *shorter.failed)} == {"width 8", "width 16"}
+
+
+def matched_labels(
+    comparison: Comparison, labels: tuple[dict[str, str], ...]
+) -> tuple[list[str], tuple[str, ...]]:
+    points = tuple(
+        replace(point, labels=label) for point, label in zip(comparison.matched, labels, strict=False)
+    )
+    shorter, shared = matched_apart(replace(comparison, matched=points))
+    return [", ".join(point.labels.values()) for point in shorter.matched], shared
+
+
+def test_matched_points_are_told_apart_by_what_differs_alone(comparison_of: ComparisonOf) -> None:
+    labels = tuple(
+        {"data": f"{side}^3 x 4, 8 samples", "model": "width 8, depth 1", "placement": "1 node"}
+        for side in (16, 32)
+    )
+    short, shared = matched_labels(comparison_of(2), labels)
+    assert short == ["16^3 x 4", "32^3 x 4"]
+    assert shared == ("8 samples", "width 8, depth 1", "1 node")
+
+
+def test_a_single_matched_point_keeps_its_labels(comparison_of: ComparisonOf) -> None:
+    assert matched_labels(comparison_of(1), ({"data": "16^3", "model": "width 8"},)) == (
+        ["16^3, width 8"],
+        (),
+    )

@@ -11,12 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from saih.domain.interval import Interval, median
+from saih.domain.interval import FEWEST_ENCLOSING, Interval, median
 
 Array = NDArray[np.float64]
-
-FEWEST_FOR_ORDER = 6
-"""From so many independent values on, their range encloses the median at 95 % or more."""
 
 
 def correlation_time(values: Sequence[float] | Array) -> float:
@@ -75,7 +72,7 @@ def dependent_median_interval(values: Sequence[float], level: float = 0.95) -> I
     half_width = 0.5 * quantile * count / math.sqrt(effective)
     index = max(math.floor(count / 2 - half_width), 0)
     low, high = ordered[index], ordered[-1 - index]
-    if 2 <= count < FEWEST_FOR_ORDER:
+    if 2 <= count < FEWEST_ENCLOSING:
         reach = _student_bounds(np.array(ordered), level)
         low, high = min(low, reach[0]), max(high, reach[1])
     return Interval(low=low, value=median(ordered), high=high, level=level, count=count)

@@ -9,6 +9,9 @@ from statistics import NormalDist
 _LARGEST_EXACT = 200
 """Up to this count the binomial sum is exact; beyond, its normal limit is off by less than one place."""
 
+FEWEST_ENCLOSING = 6
+"""Fewer values cannot enclose their median at 95 %: 1 - 2 / 2^n reaches 0.95 from n = 6 on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:

@@ -4,12 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from saih.domain.interval import Interval, median, median_interval
+from saih.domain.interval import FEWEST_ENCLOSING, Interval, median, median_interval
 from saih.domain.point import Timing
 
 LEVEL = 0.95
-MIN_SAMPLES = 6
-"""Fewer values cannot enclose a median at 95 %: 1 - 2 / 2^n reaches 0.95 from n = 6 on."""
 CHECK_EVERY_NS = 250_000_000
 """Ranks meet for a decision about this often, outside the timed steps."""
 MAX_CHUNK = 64
@@ -43,7 +41,7 @@ def _reason_to_stop(interval: Interval, spent_ns: int, timing: Timing) -> str:
     count = interval.count
     width = f"{100 * interval.relative_width:.1f} %"
     is_sure = interval.relative_width <= timing.relative_width
-    if is_sure and count >= max(timing.min_steps, MIN_SAMPLES):
+    if is_sure and count >= max(timing.min_steps, FEWEST_ENCLOSING):
         return f"interval {width} after {count} steps"
     if spent_ns >= timing.budget_s * 1e9:
         wanted = "" if count >= timing.min_steps else f" of at least {timing.min_steps}"

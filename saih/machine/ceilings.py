@@ -16,6 +16,7 @@ from mpi4py import MPI
 
 from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
 from saih.domain.errors import UsageError
+from saih.domain.interval import FEWEST_ENCLOSING
 from saih.domain.point import Placement
 from saih.machine import arithmetic, collective, launch_cost, memory_bandwidth, storage_read
 from saih.machine.device import device_of, free_bytes, synchronise_on
@@ -23,7 +24,6 @@ from saih.machine.messages import gather_all, greatest, least
 from saih.machine.process_group import process_group
 from saih.machine.rank_peak import rank_peak_flops_per_s
 from saih.machine.sampling import (
-    MIN_REPEATS,
     CurveName,
     Durations,
     Probe,
@@ -196,9 +196,9 @@ def _sample(
     while num_calls * call_s < _CALIBRATION_S and num_calls < most_calls:
         num_calls = min(10 * num_calls, most_calls)
         call_s = greatest(comm, run(num_calls))
-    repeat_s = min(_REPEAT_S, budget_s / MIN_REPEATS)
+    repeat_s = min(_REPEAT_S, budget_s / FEWEST_ENCLOSING)
     num_calls = min(most_calls, max(1, ceil(repeat_s / call_s)))
-    num_repeats = min(_MAX_REPEATS, max(MIN_REPEATS, int(budget_s / (num_calls * call_s))))
+    num_repeats = min(_MAX_REPEATS, max(FEWEST_ENCLOSING, int(budget_s / (num_calls * call_s))))
     mine = {"durations_s": [run(num_calls) for _ in range(num_repeats)]}
     if _is_refused(comm, probe.verify):
         return None

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from saih.domain.ceiling import Ceiling, CeilingKind
-from saih.domain.interval import Interval, median_interval
-
-MIN_REPEATS = 6
-"""The fewest values whose range encloses their median at 95 %."""
+from saih.domain.interval import FEWEST_ENCLOSING, Interval, median_interval
 
 Durations = tuple[tuple[float, ...], ...]
 """Seconds per call, [repeat][rank]; all ranks worked at the same time."""
@@ -70,7 +67,7 @@ def rate_curve(name: CurveName, rungs: Sequence[Rung], sample: Sample, budget_s:
     call_s, work = 0.0, 0.0
     for rung in rungs:
         growth = rung.work / work if work else 0.0
-        if growth > 1 and MIN_REPEATS * call_s * growth > 2 * share_s:
+        if growth > 1 and FEWEST_ENCLOSING * call_s * growth > 2 * share_s:
             continue
         found = _best_way(rung, sample, share_s)
         if found is None:
@@ -92,7 +89,7 @@ def time_curve(name: CurveName, rungs: Sequence[Rung], sample: Sample, budget_s:
     times: list[Interval] = []
     for rung in rungs:
         # No extrapolation: below some size, times move with noise and switches of protocol, not with bytes.
-        if times and MIN_REPEATS * times[-1].value > budget_s / 2:
+        if times and FEWEST_ENCLOSING * times[-1].value > budget_s / 2:
             break
         durations = sample(rung.ways[0], share_s)
         if durations is not None:

@@ -60,7 +60,8 @@ def make_plan(sweep: Sweep, limits: Limits) -> Plan:
     """The points of ``sweep`` that fit ``limits``, each once, and why the others do not.
 
     Raises:
-        UsageError: for an unknown workload, or more points than anybody could run.
+        ProblemError: for an unknown workload.
+        UsageError: for more points than anybody could run.
     """
     application = workload(sweep.workload)
     _check_count(sweep)

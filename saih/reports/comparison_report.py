@@ -34,7 +34,7 @@ _NOTES = (
         "A point that one system lacks takes no part in the mean. A ratio whose interval holds 1 is no "
         "difference."
     ),
-    "A ratio says nothing of why: see the report of each system.",
+    "A ratio says nothing of why: see the report of each system. Two runs of one system differ too.",
 )
 
 
@@ -162,26 +162,30 @@ def _only(name: str, labels: Sequence[str]) -> str:
 
 
 def _numbers(comparison: Comparison) -> Table:
+    """Steps and shares of each matched point, and its ratio where the figure has no room for all."""
     name_a, name_b = shortened(comparison.name_a, 24), shortened(comparison.name_b, 24)
+    has_ratio = len(comparison.matched) > _POINTS_ON_PAGE
+    ratio_column = (Column(title="speed ratio [interval]", weight=2.1, side="right"),) if has_ratio else ()
     columns = (
-        Column(title="point", weight=1.6),
+        Column(title="point", weight=1.9),
         Column(title=f"median step, {name_a}", weight=2.1, side="right"),
         Column(title=f"median step, {name_b}", weight=2.1, side="right"),
-        Column(title="steps of each", weight=0.8, side="right"),
-        Column(title="speed ratio [interval]", weight=2.1, side="right"),
+        Column(title="steps of each", weight=1.2, side="right"),
+        *ratio_column,
         Column(title=f"share of peak, {name_a}", weight=2.1, side="right"),
         Column(title=f"share of peak, {name_b}", weight=2.1, side="right"),
     )
-    rows = tuple(
-        (
-            shortened(matched_words(point), 2 * _NAME),
-            duration(point.step_a_ns),
-            duration(point.step_b_ns),
-            f"{point.step_a_ns.count}, {point.step_b_ns.count}",
-            factor(point.speed_ratio),
-            share(point.share_a) if point.share_a else "no ceiling",
-            share(point.share_b) if point.share_b else "no ceiling",
-        )
-        for point in comparison.matched
-    )
+    rows = tuple(_row(point, has_ratio=has_ratio) for point in comparison.matched)
     return Table(columns=columns, rows=rows, alt="Matched points in numbers")
+
+
+def _row(point: MatchedPoint, *, has_ratio: bool) -> tuple[str, ...]:
+    return (
+        shortened(matched_words(point), 2 * _NAME),
+        duration(point.step_a_ns),
+        duration(point.step_b_ns),
+        f"{point.step_a_ns.count}, {point.step_b_ns.count}",
+        *((factor(point.speed_ratio),) if has_ratio else ()),
+        share(point.share_a) if point.share_a else "no ceiling",
+        share(point.share_b) if point.share_b else "no ceiling",
+    )

@@ -1,6 +1,5 @@
 """The command line: finds the verb, loads only its module, and turns every end into an exit code."""
 
-import os
 import signal
 import sys
 import traceback
@@ -13,7 +12,7 @@ from types import FrameType
 import click
 from click.shell_completion import CompletionItem
 
-from saih.commands.talk import failure, is_json_asked
+from saih.commands.talk import OutputError, failure, is_json_asked, let_go
 from saih.domain.errors import Interrupted, SaihError, UsageError
 
 VERBS = {
@@ -120,13 +119,11 @@ def run(arguments: Sequence[str]) -> int:
         result = group.main(args=rest, prog_name="saih", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
-    except BrokenPipeError:
-        return _quiet_pipe()
     except (Exception, KeyboardInterrupt) as cause:  # the edge: nothing may end in a bare traceback
         if len(rest) < len(arguments):
             traceback.print_exc()
         error = _as_ours(cause)
-        failure(error, is_json=is_json_asked(arguments))
+        failure(error, is_json=is_json_asked(arguments) and not isinstance(error, OutputError))
         return error.exit_code
     return result if isinstance(result, int) else 0
 
@@ -154,16 +151,12 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + signal.SIGTERM)
 
 
-def _quiet_pipe() -> int:
-    """The reader has enough: that is no failure of ours."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
-
-
 def _flushed(exit_code: int) -> int:
-    """The exit code after everything was really written."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return _quiet_pipe()
+    """The exit code after everything was really written, or could not be."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            let_go(stream)
     return exit_code

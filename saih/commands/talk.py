@@ -19,6 +19,10 @@ _PLAIN = str.maketrans(
 """For terminals without Unicode; anything else that they lack is escaped."""
 
 
+class OutputError(SaihError):
+    """What was asked for could not be written to stdout, so nothing else can be either."""
+
+
 def is_json_asked(arguments: Sequence[str]) -> bool:
     """Whether ``--json`` stands among the options of a command line."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
@@ -38,7 +42,7 @@ def give(text: str) -> None:
 def give_json(schema: str, content: Mapping[str, Any]) -> None:
     """Give the one JSON document of a command, on stdout."""
     document = {"schema": f"saih.{schema}", "version": JSON_VERSION, **content}
-    click.echo(json.dumps(document, indent=2, allow_nan=False))
+    _write(json.dumps(document, indent=2, allow_nan=False), sys.stdout)
 
 
 def failure(error: SaihError, *, is_json: bool) -> None:
@@ -76,12 +80,36 @@ def uses_color(stream: TextIO) -> bool:
     return stream.isatty()
 
 
-def _write(text: str, stream: TextIO) -> None:
+def let_go(stream: TextIO) -> None:
+    """Write to nowhere from now on: the reader has enough, or the place is full."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _write(text: str, stream: TextIO | None) -> None:
+    """Write a line; a stream that was closed before the start (None) takes none.
+
+    A reader that leaves does not end the command, which may have a report to write and an exit code to
+    give. Neither does talk that cannot be written.
+
+    Raises:
+        OutputError: when data cannot be written, as on a full disk.
+    """
+    if stream is None:
+        return
     try:
         text.encode(stream.encoding or "ascii")
     except UnicodeEncodeError:
         text = text.translate(_PLAIN)
-    click.echo(text, file=stream, color=uses_color(stream))
+    try:
+        click.echo(text, file=stream, color=uses_color(stream))
+    except OSError as error:
+        let_go(stream)
+        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+            raise OutputError(
+                f"stdout cannot be written: {error.strerror}.", "send it where there is space left."
+            ) from error
 
 
 def _escaped(character: str) -> str:

@@ -263,6 +263,34 @@ def test_a_reader_that_has_enough_ends_the_command_quietly(folder: Path) -> None
     assert (done.returncode, done.stdout, done.stderr) == (0, "{\n", "")
 
 
+@pytest.mark.parametrize("redirection", [">/dev/full", "--json >/dev/full"])
+def test_a_full_disk_behind_stdout_is_an_error_in_words(folder: Path, redirection: str) -> None:
+    done = shell(folder, f"plan tiny.yaml {redirection}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "stdout cannot be written: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code"),
+    [
+        ("plan tiny.yaml >&-", 0),
+        ("plan nothing 2>&-", 2),
+        ("plan nothing 2>/dev/full", 2),
+        ("plan nothing 2> >(exit 0)", 2),
+        ("plan tiny.yaml --json --set axes.model.width=[] > >(exit 0)", 2),
+    ],
+)
+def test_streams_that_take_nothing_keep_the_exit_code(folder: Path, command: str, exit_code: int) -> None:
+    done = shell(folder, command)
+    assert done.returncode == exit_code
+    assert "mistake of its own" not in done.stderr
+
+
+def shell(folder: Path, command: str) -> "subprocess.CompletedProcess[str]":
+    program = f"{sys.executable} -c 'from saih.cli import main; main()' {command}"
+    return subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=False, cwd=folder)
+
+
 def test_a_plain_locale_breaks_no_output(folder: Path) -> None:
     done = process(
         "plan", "tiny.yaml", env={"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"}

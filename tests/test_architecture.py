@@ -71,7 +71,7 @@ def test_ranks_send_each_other_no_pickles(path: Path) -> None:
 
 
 def test_only_saih_store_knows_the_file_names_of_results() -> None:
-    names = ("outcome.json", "steps.h5", "point.json", "sweep.json")
+    names = ("outcome.json", "steps.h5", "point.json", "sweep.json", "limits.json")
     for path in SOURCES:
         if "store" not in path.relative_to(ROOT).parts:
             constants = [

@@ -7,27 +7,38 @@ from saih.analyzer.analysis import analyze
 from saih.config.definition import restore
 from saih.domain.ceiling import Ceilings
 from saih.domain.errors import DamagedData, UsageError
+from saih.domain.limits import Limits
 from saih.domain.record import Record
 from saih.domain.sweep import Sweep
 from saih.domain.trend import Analysis
 from saih.machine.memory import disk_free_bytes, meminfo_bytes, memory_limit_bytes
-from saih.planner.limits import Limits
 from saih.planner.plan import Plan, make_plan
 from saih.store.ceilings_file import read_ceilings
+from saih.store.limits_file import read_limits
 from saih.store.sweep_folder import SweepFolder, read_definition, read_records
 
 
 def plan_here(sweep: Sweep, data_folder: Path) -> Plan:
-    """The plan of a sweep on this machine.
+    """The plan of a sweep on this machine."""
+    return make_plan(sweep, limits_here(data_folder))
 
-    What the machine has decides, not what is free at the moment: the same command gives the same plan.
+
+def plan_of(folder: SweepFolder, data_folder: Path) -> Plan:
+    """The plan of a folder of results, on the machine that it was measured on."""
+    limits = read_limits(folder)
+    return make_plan(stored_sweep(folder), limits_here(data_folder) if limits is None else limits)
+
+
+def limits_here(data_folder: Path) -> Limits:
+    """The room on this machine.
+
+    What the machine has counts, not what is free at the moment: the same command gives the same plan.
     """
     known = [size for size in (meminfo_bytes("MemTotal"), memory_limit_bytes()) if size is not None]
-    limits = Limits(
+    return Limits(
         memory_bytes_per_node=min(known, default=None),
         disk_bytes=disk_free_bytes(data_folder) + _bytes_below(data_folder),
     )
-    return make_plan(sweep, limits)
 
 
 def require_points(sweep: Sweep, plan: Plan) -> None:
@@ -52,7 +63,7 @@ def stored_sweep(folder: SweepFolder) -> Sweep:
 
 def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple[str, ...]]:
     """The analysis of a folder of results, and what does not verify in it, one sentence each."""
-    plan = plan_here(stored_sweep(folder), data_folder)
+    plan = plan_of(folder, data_folder)
     records, damages = read_records(folder)
     if damages and not records:
         raise DamagedData(damages[0].problem, damages[0].remedy)

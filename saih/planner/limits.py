@@ -1,25 +1,15 @@
-"""What the machine has room for, and what the points of a plan claim of it."""
+"""What the points of a plan claim of the machine's room, and why one is refused."""
 
 from dataclasses import dataclass, field
 
 from augment.problem import Shape
+from saih.domain.limits import Limits
 from saih.domain.point import Point
 from workloads.protocol import Cost
 
 RUNTIME_BYTES_PER_RANK = 400_000_000
 """Allowance for one rank before any tensor: Python, torch, MPI and a process group. On a CPU with torch
 2.13 these were 305 MB resident, a third of it shared by two ranks; other builds of torch are larger."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Room on the machine; None where it is not known, which drops nothing."""
-
-    memory_bytes_per_node: int | None = None
-    device_memory_bytes: int | None = None
-    """Of one GPU, which one rank uses."""
-    disk_bytes: int | None = None
-    """For all data sets of the sweep together."""
 
 
 @dataclass(slots=True, kw_only=True)

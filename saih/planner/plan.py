@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from augment.ladder import climb
 from augment.problem import Problem, ProblemError
 from saih.domain.errors import UsageError
+from saih.domain.limits import Limits
 from saih.domain.point import Placement, Point
 from saih.domain.sweep import MAX_POINTS, DroppedPoint, Sweep
-from saih.planner.limits import Claims, Limits
+from saih.planner.limits import Claims
 from workloads.catalog import workload
 from workloads.protocol import Cost, Workload
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from saih.domain.ceiling import Ceilings
 from saih.domain.job import Job
+from saih.domain.limits import Limits
 from saih.domain.point import Point
 from saih.domain.record import AttemptResult, Environment, Outcome, Steps
 from saih.store.document import parse, render
 from saih.store.structure import StructureError, from_json, require_keys, to_json
 
 _JOB_FIELDS = tuple(Job.__dataclass_fields__)
+_LIMITS_REMEDY = "delete it; running the same sweep again writes it anew, and no point is lost."
 _CEILINGS_REMEDY = "delete this file; `saih ceilings` with the sweep measures it again."
 _DEFINITION_REMEDY = (
     "restore the file from a copy, or delete this file alone (not its folder, which holds every measured "
@@ -101,6 +103,16 @@ def decode_ceilings(data: bytes, path: Path) -> Ceilings:
     return parse(
         "saih ceilings", data, path, lambda value: from_json(Ceilings, value), remedy=_CEILINGS_REMEDY
     )
+
+
+def encode_limits(limits: Limits) -> bytes:
+    """The document of the room on a sweep's machine."""
+    return render("saih limits", limits)
+
+
+def decode_limits(data: bytes, path: Path) -> Limits:
+    """The limits of a document; DamagedData when they are none."""
+    return parse("saih limits", data, path, lambda value: from_json(Limits, value), remedy=_LIMITS_REMEDY)
 
 
 def encode_definition(definition: Mapping[str, Any]) -> bytes:

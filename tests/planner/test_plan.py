@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from augment.ladder import Ladder, build
 from augment.problem import Problem, Shape
 from saih.domain.errors import UsageError
+from saih.domain.limits import Limits
 from saih.domain.point import Placement, Timing
 from saih.domain.sweep import Sweep
-from saih.planner.limits import RUNTIME_BYTES_PER_RANK, Limits, in_bytes
+from saih.planner.limits import RUNTIME_BYTES_PER_RANK, in_bytes
 from saih.planner.plan import make_plan
 from workloads.catalog import workload
 

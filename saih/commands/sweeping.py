@@ -25,6 +25,11 @@ from saih.store.point_state import PointState, PointStatus
 from saih.store.sweep_folder import SweepFolder, point_states, record_definition
 
 
+_SHORTEST_WATCHDOG_S = 300.0
+_WATCHDOG_BUDGETS = 10.0
+"""A step counts as hung when it takes longer than this many of the budgets that its point was given."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """What the user asked of ``saih sweep``."""
@@ -98,7 +103,11 @@ def _measure(wish: Wish, asked: Sweep, plan: Plan, folder: SweepFolder) -> Mappi
         num_points=num_points,
         is_live=stderr_is_live(),
     )
-    options = Options(seed=asked.seed, is_retrying_failed=wish.is_retrying)
+    options = Options(
+        seed=asked.seed,
+        watchdog_s=max(_SHORTEST_WATCHDOG_S, _WATCHDOG_BUDGETS * asked.timing.budget_s),
+        is_retrying_failed=wish.is_retrying,
+    )
     try:
         result = run(folder, points, wish.choice.data_folder, capture(), progress.hear, options)
     finally:

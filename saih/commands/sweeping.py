@@ -24,7 +24,6 @@ from saih.store.limits_file import write_limits
 from saih.store.point_state import PointState, PointStatus
 from saih.store.sweep_folder import SweepFolder, point_states, record_definition
 
-
 _SHORTEST_WATCHDOG_S = 300.0
 _WATCHDOG_BUDGETS = 10.0
 """A step counts as hung when it takes longer than this many of the budgets that its point was given."""

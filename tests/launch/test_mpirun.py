@@ -93,3 +93,12 @@ def test_a_launcher_that_does_not_start_is_said_so(monkeypatch: pytest.MonkeyPat
     (tmp_path / "mpirun").chmod(0o755)
     with pytest.raises(EnvironmentMissing, match="does not start"):
         find_launcher()
+
+
+@pytest.mark.parametrize("name", ["mpi4py", "torch"])
+def test_a_package_that_every_rank_needs_is_missed_before_anything_starts(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, name, None)  # how the import system notes that there is none
+    with pytest.raises(EnvironmentMissing, match=f"the Python package {name} is not installed"):
+        find_launcher()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from saih.domain.interval import Interval
@@ -82,6 +82,17 @@ class Ceilings:
             if curve.kind is kind and curve.precision in (precision, ""):
                 return curve
         return None
+
+    @property
+    def precisions(self) -> frozenset[str]:
+        """The precisions whose arithmetic was measured."""
+        return frozenset(curve.precision for curve in self.curves if curve.precision)
+
+    def keeping(self, older: "Ceilings") -> "Ceilings":
+        """These ceilings, with the older curves of precisions that were not measured again."""
+        kept = tuple(curve for curve in older.curves if curve.precision in older.precisions - self.precisions)
+        vendor = {**older.vendor_flops_per_s, **self.vendor_flops_per_s}
+        return replace(self, curves=(*self.curves, *kept), vendor_flops_per_s=vendor)
 
     def peak_flops_per_s(self, precision: str) -> Interval | None:
         """The best measured arithmetic rate of all ranks together (products and convolutions)."""

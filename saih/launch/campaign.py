@@ -111,9 +111,9 @@ def _run_placement(around: Surroundings, placement: Placement, points: Sequence[
             message(f"{placement.label} shares {cores} cores: its ranks will wait for each other.")
         )
     _run_task(around, "generate", placement, points)
-    if not _has_ceilings(around, placement):
+    if not {point.precision for point in points} <= _precisions(around, placement):
         _run_task(around, "ceilings", placement, points)
-        if not _has_ceilings(around, placement):
+        if not _precisions(around, placement):
             raise SaihError(
                 f"the ranks measured the ceilings of {placement.label} in another environment than this "
                 "command was started in: software or checkout changed meanwhile.",
@@ -125,13 +125,14 @@ def _run_placement(around: Surroundings, placement: Placement, points: Sequence[
     )
 
 
-def _has_ceilings(around: Surroundings, placement: Placement) -> bool:
+def _precisions(around: Surroundings, placement: Placement) -> frozenset[str]:
+    """The precisions whose ceilings are known here for the placement."""
     try:
         found = read_ceilings(around.folder.root, around.environment.environment_id, placement)
     except DamagedData as error:
         around.on_event(message(f"{error.problem} It is measured again."))
-        return False
-    return found is not None
+        return frozenset()
+    return frozenset() if found is None else found.precisions
 
 
 def _run_task(around: Surroundings, task: Task, placement: Placement, points: Sequence[Point]) -> None:

@@ -1,6 +1,7 @@
 """Where the measured ceilings of each environment and placement are kept."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from saih.domain.ceiling import Ceilings
@@ -11,8 +12,13 @@ from saih.store.files import MAX_JSON_BYTES, make_folder, read_file, write_file,
 
 
 def write_ceilings(root: Path, ceilings: Ceilings) -> Path:
-    """Keep ``ceilings`` below the results folder ``root``, replacing older ones of the same placement."""
+    """Keep ``ceilings`` below the results folder ``root``, replacing older ones of the same placement.
+
+    Of the older ones, only curves of precisions that were not measured again stay.
+    """
     path = _path(root, ceilings.environment_id, ceilings.placement_label)
+    with suppress(FileNotFoundError, DamagedData):  # what does not verify is not kept
+        ceilings = ceilings.keeping(decode_ceilings(read_file(path, MAX_JSON_BYTES), path))
     with writing_at(path.parent):
         make_folder(path.parent)
         write_file(path, encode_ceilings(ceilings))

@@ -84,6 +84,18 @@ def test_a_second_call_repeats_nothing_and_another_environment_is_refused(
         run(folder, points, folder.root, other, events.append, Options(seed=3, worker_module="tiny_worker"))
 
 
+def test_another_precision_gets_ceilings_of_its_own_beside_those_that_are_known(
+    campaign: Campaign, folder: SweepFolder, tiny: ModuleType
+) -> None:
+    first = tiny.tiny_point(1)
+    campaign([first])
+    _, events = campaign([replace(first, precision="bfloat16")])
+    assert jobs(events) == ["generate", "ceilings", "measure"]
+    found = read_ceilings(folder.root, tiny.ENVIRONMENT.environment_id, first.placement)
+    assert found is not None
+    assert found.precisions == {"float32", "bfloat16"}
+
+
 def test_nothing_is_measured_where_the_ranks_find_another_environment_than_the_driver(
     folder: SweepFolder, tiny: ModuleType
 ) -> None:

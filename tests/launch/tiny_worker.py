@@ -72,13 +72,18 @@ def act(fault: str, rank: int) -> None:
 
 def ceilings_of(job: Job) -> Ceilings:
     rate = Interval(low=1.0, value=2.0, high=3.0, level=0.95, count=5)
-    memory = Ceiling(
-        kind=CeilingKind.MEMORY, precision="", unit="B/s", size_unit="B", sizes=(1.0,), rates=(rate,)
+    product = Ceiling(
+        kind=CeilingKind.GEMM,
+        precision=job.points[0].precision,
+        unit="FLOP/s",
+        size_unit="side",
+        sizes=(1.0,),
+        rates=(rate,),
     )
     return Ceilings(
         environment_id=ENVIRONMENT.environment_id,
         placement_label=job.placement.label,
-        curves=(memory,),
+        curves=(product,),
         measured_utc="2026-01-01T00:00:00+00:00",
         all_reduce_latency_s=None,
         all_reduce_bytes_per_s=None,

@@ -46,6 +46,19 @@ def test_newer_ceilings_replace_older_ones(tmp_path: Path, ceilings: Ceilings) -
     assert read_ceilings(tmp_path, "e" * 16, PLACEMENT) == newer
 
 
+def test_ceilings_of_another_precision_stay_beside_newer_ones(tmp_path: Path, ceilings: Ceilings) -> None:
+    def of(precision: str) -> Ceilings:
+        product = replace(ceilings.curves[0], kind=CeilingKind.GEMM, precision=precision)
+        return replace(ceilings, curves=(*ceilings.curves, product), vendor_flops_per_s={precision: 1e12})
+
+    for precision in ("float32", "bfloat16", "bfloat16"):
+        write_ceilings(tmp_path, of(precision))
+    found = read_ceilings(tmp_path, "e" * 16, PLACEMENT)
+    assert found is not None
+    assert [curve.precision for curve in found.curves] == ["", "bfloat16", "float32"]
+    assert found.vendor_flops_per_s == {"float32": 1e12, "bfloat16": 1e12}
+
+
 def test_damaged_and_misplaced_ceilings_are_refused(tmp_path: Path, ceilings: Ceilings) -> None:
     path = write_ceilings(tmp_path, ceilings)
     path.write_bytes(path.read_bytes().replace(b"2.0", b"9.0"))

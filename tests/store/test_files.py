@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,14 @@ def test_too_large_a_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
         files.read_file(path, 1024)
     with pytest.raises(DamagedData, match="Is a directory"):
         files.read_file(tmp_path, 1024)
+
+
+def test_reading_a_small_file_takes_little_memory_whatever_is_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "small"
+    path.write_bytes(b"x" * 1000)
+    tracemalloc.start()
+    try:
+        assert files.read_file(path, files.MAX_STEPS_BYTES) == b"x" * 1000
+        assert tracemalloc.get_traced_memory()[1] < 10**6
+    finally:
+        tracemalloc.stop()

@@ -1,5 +1,6 @@
 """What became of the points of a sweep: counts, a table, and the next command."""
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -72,7 +73,7 @@ def counts(plan: Plan, states: Mapping[str, PointState]) -> dict[str, int]:
 
 def next_command(folder: SweepFolder, states: Mapping[str, PointState]) -> str:
     """What to do next with the sweep."""
-    where = "" if str(folder.root) == "results" else f" --results '{folder.root}'"
+    where = "" if str(folder.root) == "results" else f" --results {shlex.quote(str(folder.root))}"
     if any(state.is_to_be_measured for state in states.values()):
         return f"saih sweep {folder.name}{where}"
     if any(state.status is PointStatus.FAILED for state in states.values()):

@@ -33,6 +33,7 @@ def find_folder(name: str, results_folder: Path) -> SweepFolder:
         UsageError: when there is none.
     """
     path = Path(name)
+    path = path if path.name not in ("", "..") else path.resolve()
     if path.is_dir() and path.name in sweep_names(path.parent):
         return SweepFolder(path.parent, path.name)
     inside = sweep_names(path) if path.is_dir() else ()
@@ -54,7 +55,7 @@ def _find(name: str, results_folder: Path, overrides: Sequence[str]) -> Sweep:
         return read_sweep(path, overrides)
     if name in sweep_names(results_folder):
         stored = read_definition(SweepFolder(results_folder, name))
-        return restore(stored, f"the definition of {name}", overrides)
+        return _named_as_its_folder(restore(stored, f"the definition of {name}", overrides), name, overrides)
     if name in PRESETS:
         return preset_sweep(name, overrides)
     valid = tuple(dict.fromkeys((*sweep_names(results_folder), *PRESETS)))
@@ -62,6 +63,17 @@ def _find(name: str, results_folder: Path, overrides: Sequence[str]) -> Sweep:
         f"there is no sweep file, result or preset called {name!r}",
         f"{nearest(name, valid)}; `saih init {name}.yaml` writes a new file.",
     )
+
+
+def _named_as_its_folder(sweep: Sweep, name: str, overrides: Sequence[str]) -> Sweep:
+    """Refuse a renamed folder of results: what is measured for it would go elsewhere."""
+    if sweep.name != name and not any(override.startswith("name=") for override in overrides):
+        raise UsageError(
+            f"the folder {name} holds the sweep {sweep.name}; it was renamed or copied",
+            f"rename it back to {sweep.name} to continue it, or say --name {sweep.name} to begin anew; "
+            "status, analyze, report and compare take it as it is.",
+        )
+    return sweep
 
 
 def _naming(name: str | None) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The command line: streams, exit codes, errors, and verbs that need no ranks."""
 
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ import click
 import pytest
 
 from saih.cli import VERBS, group, run
+from saih.config.definition import define
 from saih.config.preset import PRESETS, preset_sweep
 from saih.config.sweep_file import read_sweep
+from saih.store.sweep_folder import SweepFolder, record_definition
 
 TINY = """\
 name: tiny
@@ -125,6 +128,29 @@ def test_a_wrong_command_ends_with_2_and_says_what_to_do(
     assert "Traceback" not in said.err
     assert "Traceback" in saih("--debug", *arguments).err
     assert files_below(folder) == {"tiny.yaml"}
+
+
+def test_a_renamed_folder_of_results_is_not_continued_elsewhere(saih: Saih, folder: Path) -> None:
+    record_definition(SweepFolder(folder / "results", "tiny"), define(read_sweep(folder / "tiny.yaml")))
+    assert saih("plan", "tiny").exit_code == 0
+    (folder / "results" / "tiny").rename(folder / "results" / "moved")
+    said = saih("plan", "moved")
+    assert said.exit_code == 2
+    assert "rename it back to tiny" in said.err
+    assert saih("plan", "moved", "--name", "other").exit_code == 0
+
+
+def test_the_next_command_can_be_pasted_whatever_the_folder_is_called(
+    saih: Saih, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = folder / "it's $HOME"
+    record_definition(SweepFolder(root, "tiny"), define(read_sweep(folder / "tiny.yaml")))
+    said = saih("status", "tiny", "--results", str(root))
+    assert shlex.split(said.err.splitlines()[-1]) == [
+        "next:", "saih", "sweep", "tiny", "--results", str(root),
+    ]  # fmt: skip
+    monkeypatch.chdir(root / "tiny")
+    assert saih("status", ".").out == said.out
 
 
 def test_errors_are_one_json_document_where_json_is_asked(saih: Saih, folder: Path) -> None:

@@ -14,7 +14,7 @@ _SHOWN_CHARACTERS = 100
 
 
 def states_text(plan: Plan, states: Mapping[str, PointState]) -> str:
-    """The points as a table: what became of each, and why."""
+    """The points as a table: what became of each, and why; reasons too long for it stand below, whole."""
     names = tuple(plan.points[0].labels) if plan.points else ()
     rows = [
         (
@@ -36,7 +36,12 @@ def states_text(plan: Plan, states: Mapping[str, PointState]) -> str:
         )
         for dropped in plan.dropped
     ]
-    return table(("point", *names, "state", "attempts", "why"), rows)
+    long = [
+        f"\n{planned.point.point_id}: {states[planned.point.point_id].reason}"
+        for planned in plan.points
+        if len(states[planned.point.point_id].reason) > _SHOWN_CHARACTERS
+    ]
+    return "\n".join([table(("point", *names, "state", "attempts", "why"), rows), *long])
 
 
 def states_json(plan: Plan, states: Mapping[str, PointState]) -> dict[str, Any]:

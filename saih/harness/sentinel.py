@@ -148,7 +148,8 @@ class Sentinel:
             "error",
             kind="SaihError",
             problem=f"rank {self._comm.rank} ended the job: {ending.outcome}: {ending.reason}",
-            remedy="the stacks of all ranks are on stderr; the same command continues with the other points.",
+            remedy="mend what it says; the same command continues with the other points, and with "
+            "--retry-failed measures this one too. The stacks of all ranks are in the log of the job.",
         )
         sys.stderr.flush()
         MPI.COMM_WORLD.Abort(1)

@@ -69,7 +69,7 @@ def read_file(path: Path, max_bytes: int) -> bytes:
                 raise _unreadable(path, "it is not a regular file")
             if status.st_size > max_bytes:
                 raise _unreadable(path, f"it has {status.st_size} bytes, more than {max_bytes}")
-            # Not max_bytes: a buffer of that size is taken at once, and what ran out of memory is recorded too.
+            # Not max_bytes: a buffer of that size is taken at once, where memory may have run out.
             return file.read(status.st_size)
     except FileNotFoundError:
         raise

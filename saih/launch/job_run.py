@@ -78,6 +78,8 @@ class _Hearing:
 def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequence[Point]) -> JobEnd:
     """Run one job to its end.
 
+    An error that has its place in the outcome of a point is no reason to leave the other points.
+
     Raises:
         Interrupted: when a signal asked to stop.
         SaihError: what the worker reported as its error.
@@ -105,7 +107,7 @@ def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequ
     )
     ending = run_ranks(start, lambda event: _hear(around, hearing, event), around.asked.is_asked)
     stop_if_asked(around)
-    if hearing.error is not None:
+    if hearing.error is not None and not _is_of_points(hearing.begun):
         raise hearing.error
     for attempt in hearing.begun:
         _close(around, hearing, attempt, ending, log_path)
@@ -130,6 +132,14 @@ def _hear(around: Surroundings, hearing: _Hearing, event: Event) -> None:
             Attempt(sweep_path=around.folder.path, point_id=str(event["point_id"]), number=number)
         )
     around.on_event(event)
+
+
+def _is_of_points(begun: Sequence[Attempt]) -> bool:
+    """Whether the ranks began points and wrote down how each of them ended."""
+    try:
+        return bool([read_outcome(attempt) for attempt in begun])
+    except FileNotFoundError:
+        return False
 
 
 def _close(around: Surroundings, hearing: _Hearing, attempt: Attempt, ending: Ending, log_path: Path) -> None:

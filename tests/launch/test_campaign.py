@@ -67,6 +67,18 @@ def test_each_end_of_a_point_has_its_outcome_and_the_others_complete(
     assert read_ceilings(folder.root, tiny.ENVIRONMENT.environment_id, points["none"].placement) is not None
 
 
+def test_ranks_that_end_with_the_outcome_of_a_point_leave_the_other_points_to_new_ranks(
+    campaign: Campaign, tiny: ModuleType
+) -> None:
+    points = [tiny.tiny_point(width, "gives up") for width in (1, 2)] + [tiny.tiny_point(3)]
+    result, _ = campaign(points)
+    assert [result.states[point.point_id].outcome for point in points] == [
+        Outcome.FAILED,
+        Outcome.FAILED,
+        Outcome.COMPLETED,
+    ]
+
+
 def test_a_second_call_repeats_nothing_and_another_environment_is_refused(
     campaign: Campaign, folder: SweepFolder, tiny: ModuleType
 ) -> None:

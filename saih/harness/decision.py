@@ -8,9 +8,9 @@ from saih.domain.interval import FEWEST_ENCLOSING, Interval, median, median_inte
 from saih.domain.point import Timing
 
 LEVEL = 0.95
-CHECK_EVERY_NS = 250_000_000
+CHECK_EVERY_NS = 500_000_000
 """Ranks meet for a decision about this often, outside the timed steps."""
-MAX_CHUNK = 64
+MAX_CHUNK = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from saih.domain.interval import median_interval
 from saih.domain.point import Timing
-from saih.harness.decision import MAX_CHUNK, decide
+from saih.harness.decision import CHECK_EVERY_NS, MAX_CHUNK, decide
 
 MS = 1_000_000
 
@@ -37,9 +37,9 @@ def test_the_limit_of_steps_is_named() -> None:
 
 
 def test_the_first_chunk_follows_the_warm_up() -> None:
-    timing = Timing()
+    timing = Timing(max_steps=1000)
     assert decide([], 0.0, timing).num_steps == 1
-    assert decide([], 50.0 * MS, timing).num_steps == 5
+    assert decide([], 50.0 * MS, timing).num_steps == CHECK_EVERY_NS // (50 * MS)
     assert decide([], 4e9, timing).num_steps == 1
     assert decide([], 1.0, timing).num_steps == MAX_CHUNK
 

@@ -1,6 +1,6 @@
 """A job: what the launcher asks one set of ranks to do, handed over as a file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from saih.domain.point import Placement, Point
@@ -29,3 +29,7 @@ class Job:
     points: tuple[Point, ...]
     watchdog_s: float = 300.0
     """A rank that makes no progress for this long ends the job."""
+    holder_path: str = field(default="", metadata={"came_later": True})
+    """Names who works on these points now; empty where a lock of the file system keeps others out."""
+    holder_token: str = field(default="", metadata={"came_later": True})
+    """Whoever finds another token in that file lost the points to a later driver, and publishes nothing."""

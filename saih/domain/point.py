@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from augment.problem import Problem
@@ -10,7 +10,8 @@ from saih.domain.errors import UsageError
 
 SCHEMA_VERSION = 1
 Device = Literal["cpu", "cuda"]
-Exchange = Literal["none", "ddp"]
+Exchange = Literal["none", "ddp", "horovod"]
+Binding = Literal["none", "core"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,10 @@ class Placement:
     data_parallel: int = 1
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
+    gpus_per_rank: int = field(default=1, metadata={"came_later": True})
+    """Devices of each rank on ``cuda``; on ``cpu`` it says nothing."""
+    binding: Binding = field(default="none", metadata={"came_later": True})
+    """``core``: each rank keeps to as many cores of its own as it has threads."""
 
     def __post_init__(self) -> None:
         degrees = self.data_parallel * self.tensor_parallel * self.pipeline_parallel
@@ -41,6 +46,11 @@ class Placement:
         return self.nodes * self.ranks_per_node
 
     @property
+    def gpus_per_node(self) -> int:
+        """GPUs that the ranks of one node use."""
+        return self.ranks_per_node * self.gpus_per_rank if self.device == "cuda" else 0
+
+    @property
     def label(self) -> str:
         """Short text such as ``1 node x 2 ranks x 1 thread (cpu)``."""
         counts = (
@@ -49,7 +59,19 @@ class Placement:
             (self.threads_per_rank, "thread"),
         )
         words = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts]
-        return f"{' x '.join(words)} ({self.device})"
+        extra = f", {self.gpus_per_rank} GPUs a rank" if self.gpus_per_node > self.ranks_per_node else ""
+        bound = ", bound" if self.binding == "core" else ""
+        return f"{' x '.join(words)} ({self.device}{extra}{bound})"
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """All that decides the run, as plain JSON values.
+
+        Fields that came later are left out at their defaults, so that points measured before keep their ids.
+        """
+        values = asdict(self)
+        later = {one.name: one.default for one in fields(self) if one.metadata.get("came_later")}
+        return {name: value for name, value in values.items() if name not in later or value != later[name]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +112,7 @@ class Point:
             "batch_per_rank": self.batch_per_rank,
             "precision": self.precision,
             "exchange": self.exchange,
-            "placement": asdict(self.placement),
+            "placement": self.placement.definition,
             "timing": asdict(self.timing),
             "seed": self.seed,
         }

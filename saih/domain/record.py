@@ -46,10 +46,26 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RankSummary:
+    """All ranks of a point of which only the slowest, the median and the fastest were kept whole."""
+
+    num_ranks: int
+    kept: tuple[int, ...]
+    """Rank numbers of the rows that were kept, in the order of the rows."""
+    slowest_ns: tuple[int, ...]
+    """Each step as long as its slowest rank of all [ns]."""
+    median_step_ns: tuple[int, ...]
+    """Median step of every rank [ns]."""
+    median_ns: Mapping[Phase, tuple[int, ...]]
+    """Median duration of each phase on every rank [ns]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
     """Durations of the measured steps (no warm-up), and the loss of every step including warm-up.
 
-    ``duration_ns[phase][rank][step]``; ``step_ns[rank][step]`` is the whole step on that rank.
+    ``duration_ns[phase][row][step]``; ``step_ns[row][step]`` is the whole step of that row. Row i is
+    rank i, or rank ``summary.kept[i]`` where there are too many ranks to keep them all.
     ``losses[i]`` is the mean over ranks at the i-th step since the start, warm-up included.
     """
 
@@ -57,11 +73,12 @@ class Steps:
     step_ns: tuple[tuple[int, ...], ...]
     losses: tuple[float, ...]
     warmup_steps: int
+    summary: RankSummary | None = None
 
     @property
     def num_ranks(self) -> int:
-        """Ranks whose steps were kept."""
-        return len(self.step_ns)
+        """All ranks, kept whole or summarised."""
+        return len(self.step_ns) if self.summary is None else self.summary.num_ranks
 
     @property
     def num_steps(self) -> int:
@@ -71,6 +88,8 @@ class Steps:
     @property
     def slowest_ns(self) -> tuple[int, ...]:
         """Each step as long as its slowest rank [ns]."""
+        if self.summary is not None:
+            return self.summary.slowest_ns
         return tuple(max(ranks) for ranks in zip(*self.step_ns, strict=True))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from augment.ladder import Ladder
 from augment.problem import Problem
 from saih.domain.point import Exchange, Placement, Point, Timing
+from saih.domain.scaling import RankLadder
 
 MAX_POINTS = 100_000
 """More than anybody could run; sweeps that ask for more are refused before they are expanded."""
@@ -26,6 +27,8 @@ class Sweep:
     timing: Timing
     seed: int
     scheduler: str = "local"
+    rank_ladder: RankLadder | None = None
+    """The ranks axis. Its rungs replace ``placements``, which then holds the one that they are built from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

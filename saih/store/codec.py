@@ -1,10 +1,11 @@
 """Bytes of the JSON files of results/ for each value that is kept there, and back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from saih.domain.batch import Batch
 from saih.domain.ceiling import Ceilings
 from saih.domain.job import Job
 from saih.domain.limits import Limits
@@ -13,13 +14,13 @@ from saih.domain.record import AttemptResult, Environment, Outcome, Steps
 from saih.store.document import parse, render
 from saih.store.structure import StructureError, from_json, require_keys, to_json
 
-_JOB_FIELDS = tuple(Job.__dataclass_fields__)
 _LIMITS_REMEDY = "delete it; running the same sweep again writes it anew, and no point is lost."
 _CEILINGS_REMEDY = "delete this file; `saih ceilings` with the sweep measures it again."
 _DEFINITION_REMEDY = (
     "restore the file from a copy, or delete this file alone (not its folder, which holds every measured "
     "point) and run `saih sweep` with the same sweep file or preset: what is measured is kept."
 )
+_Bearer = TypeVar("_Bearer", Job, Batch)
 _POINT_FIELDS = (*Point.__dataclass_fields__, "point_id")
 
 
@@ -81,6 +82,18 @@ def encode_job(job: Job) -> bytes:
 def decode_job(data: bytes, path: Path) -> Job:
     """The job of a document; DamagedData when it is not one."""
     return parse("saih job", data, path, _job_from_json)
+
+
+def encode_batch(batch: Batch) -> bytes:
+    """The document of a batch."""
+    return render(
+        "saih batch", {**to_json(batch), "points": [_point_to_json(point) for point in batch.points]}
+    )
+
+
+def decode_batch(data: bytes, path: Path) -> Batch:
+    """The batch of a document; DamagedData when it is not one."""
+    return parse("saih batch", data, path, _batch_from_json)
 
 
 def encode_outcome(note: OutcomeNote) -> bytes:
@@ -145,12 +158,17 @@ def _point_from_json(value: Any) -> Point:
 
 
 def _job_from_json(value: Any) -> Job:
-    fields = dict(require_keys(value, _JOB_FIELDS, "job"))
-    documents = fields.pop("points")
+    return _with_points(Job, value, "job")
+
+
+def _batch_from_json(value: Any) -> Batch:
+    return _with_points(Batch, value, "batch")
+
+
+def _with_points(kind: type[_Bearer], value: Any, name: str) -> _Bearer:
+    """A value with points, each of which must hash to the id that is stored with it."""
+    documents = value.get("points") if isinstance(value, dict) else None
     if not isinstance(documents, list):
-        raise StructureError(f"points is {documents!r}, expected a list")
-    job: Job = from_json(Job, {**fields, "points": []}, "job")
-    return Job(
-        **{name: getattr(job, name) for name in _JOB_FIELDS if name != "points"},
-        points=tuple(_point_from_json(document) for document in documents),
-    )
+        raise StructureError(f"points of the {name} is {documents!r}, expected a list")
+    bearer: _Bearer = from_json(kind, {**value, "points": []}, name)
+    return replace(bearer, points=tuple(_point_from_json(document) for document in documents))

@@ -78,8 +78,16 @@ def _field_kinds(kind: Any) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
+@cache
+def _later(kind: Any) -> frozenset[str]:
+    """Fields that files of earlier versions do not have; their defaults say what those files meant."""
+    return frozenset(one.name for one in dataclasses.fields(kind) if one.metadata.get("came_later"))
+
+
 def _dataclass(kind: Any, value: Any, place: str) -> Any:
     kinds = _field_kinds(kind)
+    if isinstance(value, dict):
+        kinds = {name: found for name, found in kinds.items() if name in value or name not in _later(kind)}
     fields = require_keys(value, tuple(kinds), place)
     read = {name: from_json(kinds[name], fields[name], _below(place, name)) for name in kinds}
     try:

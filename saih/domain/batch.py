@@ -1,0 +1,71 @@
+"""Batches: which points share an allocation, how that was handed to the scheduler, and who works on them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from saih.domain.point import Point
+from saih.domain.site import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Points that one allocation works on, smaller ones of its nodes at a time where they need fewer."""
+
+    number: int
+    points: tuple[Point, ...]
+    nodes: int
+    predicted_s: float
+    """Expected from the cost model: data sets, ceilings and points, one after the other."""
+    time_limit_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One scheduler job, written down before the scheduler is asked."""
+
+    number: int
+    task: Literal["generate", "measure", "report"]
+    token: str
+    """Name of the job, used once: by it a job is found again whose id was lost on the way back."""
+    batches: tuple[int, ...]
+    """Element i of the job array works on batch ``batches[i]``; a single one makes a plain job."""
+    after: tuple[int, ...]
+    """Numbers of submissions that must have ended before this one begins."""
+    site: Site
+    written_utc: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The scheduler's answer to a submission."""
+
+    job_id: str
+    submitted_utc: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who works on a batch now. A later holder took it over; what an earlier one still writes is void."""
+
+    token: str
+    job_id: str
+    host: str
+    process: int
+    since_utc: str
+    num_idle_restarts: int
+    """Starts in a row, this one not counted, that finished no point."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchProgress:
+    """How far the holder of a batch is."""
+
+    token: str
+    task: str
+    """``generate``, ``ceilings``, ``measure``, or ``ended``."""
+    point_id: str
+    """The point that is being measured; empty for none."""
+    num_done: int
+    num_points: int
+    text: str
+    at_utc: str

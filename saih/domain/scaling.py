@@ -1,0 +1,57 @@
+"""Scaling over ranks: what stays the same while the number of ranks grows."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from saih.domain.errors import UsageError
+from saih.domain.point import Placement
+
+Scaling = Literal["strong", "weak", "throughput"]
+"""``strong``: the global batch stays, each rank does less. ``weak``: the batch of each rank stays.
+``throughput``: independent replicas, one on each rank, that exchange nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankLadder:
+    """The rungs of the ranks axis, in growing order."""
+
+    scaling: Scaling
+    ranks: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.ranks or list(self.ranks) != sorted(set(self.ranks)) or self.ranks[0] < 1:
+            raise UsageError(
+                f"the ranks axis is {list(self.ranks)}", "give growing whole numbers such as [1, 2, 4]."
+            )
+
+    def batch_per_rank(self, batch_per_rank: int, ranks: int) -> int:
+        """Samples of one step on one of ``ranks`` ranks, when the first rung has ``batch_per_rank``.
+
+        Raises:
+            UsageError: in strong scaling, when the global batch cannot be shared out evenly.
+        """
+        if self.scaling != "strong":
+            return batch_per_rank
+        global_batch = batch_per_rank * self.ranks[0]
+        if global_batch % ranks:
+            raise UsageError(
+                f"strong scaling shares a global batch of {global_batch} samples ({batch_per_rank} on each "
+                f"of {self.ranks[0]}), which {ranks} ranks cannot do evenly",
+                "choose a batch_per_rank that every rung divides.",
+            )
+        return global_batch // ranks
+
+
+def placed_on(base: Placement, ranks: int) -> Placement:
+    """``base`` with ``ranks`` ranks: nodes are filled with its ``ranks_per_node`` before another is taken.
+
+    Raises:
+        UsageError: when the ranks do not fill whole nodes.
+    """
+    if ranks > base.ranks_per_node and ranks % base.ranks_per_node:
+        raise UsageError(
+            f"{ranks} ranks do not fill nodes of {base.ranks_per_node} ranks each",
+            f"use multiples of ranks_per_node ({base.ranks_per_node}), or numbers below it.",
+        )
+    per_node = min(ranks, base.ranks_per_node)
+    return replace(base, nodes=ranks // per_node, ranks_per_node=per_node, data_parallel=ranks)

@@ -1,0 +1,121 @@
+"""Where a batch is kept: batches/batch-N/ with its points, who works on them, and how far that is."""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from saih.domain.batch import Batch, BatchProgress, Holder
+from saih.domain.errors import DamagedData, EnvironmentMissing
+from saih.store.codec import decode_batch, encode_batch
+from saih.store.document import parse, render
+from saih.store.files import MAX_JSON_BYTES, make_folder, publish_file, read_file, write_file, writing_at
+from saih.store.structure import from_json
+from saih.store.sweep_folder import SweepFolder
+
+_BATCH = re.compile(r"batch-([1-9][0-9]{0,8})")
+_REMEDY = (
+    "delete this file; the next `saih sweep` of the same sweep goes on without it, and no point is lost."
+)
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFolder:
+    """The folder of one batch of a sweep."""
+
+    sweep: SweepFolder
+    number: int
+
+    @property
+    def path(self) -> Path:
+        """Where its files are."""
+        return self.sweep.path / "batches" / f"batch-{self.number}"
+
+    @property
+    def holder_path(self) -> Path:
+        """The file that names who works on the batch."""
+        return self.path / "holder.json"
+
+
+def batch_numbers(sweep: SweepFolder) -> tuple[int, ...]:
+    """The batches of a sweep, oldest first."""
+    return _numbers(sweep.path / "batches", _BATCH)
+
+
+def write_batch(folder: BatchFolder, batch: Batch) -> bool:
+    """Keep a batch under its number, once; False when the number is taken."""
+    with writing_at(folder.path):
+        make_folder(folder.path)
+        return publish_file(folder.path / "batch.json", encode_batch(batch))
+
+
+def read_batch(folder: BatchFolder) -> Batch:
+    """The points of a batch.
+
+    Raises:
+        EnvironmentMissing: when this node sees no such file.
+        DamagedData: when it does not verify.
+    """
+    path = folder.path / "batch.json"
+    try:
+        return decode_batch(read_file(path, MAX_JSON_BYTES), path)
+    except FileNotFoundError as error:
+        raise EnvironmentMissing(
+            f"there is no batch {path} on this node.", "put the results folder where every node sees it."
+        ) from error
+
+
+def write_holder(folder: BatchFolder, holder: Holder) -> None:
+    """Take the batch over from whoever held it."""
+    with writing_at(folder.path):
+        write_file(folder.holder_path, render("saih holder", holder))
+
+
+def read_holder(folder: BatchFolder) -> Holder | None:
+    """Who works on the batch; None before anybody did, DamagedData when that does not verify."""
+    return _read(folder.holder_path, "saih holder", Holder)
+
+
+def write_progress(folder: BatchFolder, progress: BatchProgress) -> None:
+    """Say how far the holder is."""
+    with writing_at(folder.path):
+        write_file(folder.path / "progress.json", render("saih progress", progress))
+
+
+def read_progress(folder: BatchFolder) -> BatchProgress | None:
+    """How far the holder is; None before it said, DamagedData when that does not verify."""
+    return _read(folder.path / "progress.json", "saih progress", BatchProgress)
+
+
+def is_held(holder_path: Path, token: str) -> bool:
+    """Whether the batch is still held by ``token``; a file that cannot be read leaves it held."""
+    try:
+        holder = _read(holder_path, "saih holder", Holder)
+    except DamagedData:
+        return True
+    return holder is None or holder.token == token
+
+
+def _read(path: Path, kind: str, of: type[_Value]) -> _Value | None:
+    try:
+        data = read_file(path, MAX_JSON_BYTES)
+    except FileNotFoundError:
+        return None
+
+    def value(content: Any) -> _Value:
+        found: _Value = from_json(of, content)
+        return found
+
+    return parse(kind, data, path, value, remedy=_REMEDY)
+
+
+def _numbers(path: Path, pattern: re.Pattern[str]) -> tuple[int, ...]:
+    try:
+        with os.scandir(path) as entries:
+            names: Iterable[str] = [entry.name for entry in entries]
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted(int(match.group(1)) for name in names if (match := pattern.fullmatch(name))))

@@ -1,0 +1,81 @@
+"""Where a submission is kept: submissions/submission-N/ with what was asked, the script, and the answer."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from saih.domain.batch import Receipt, Submission
+from saih.store.document import parse, render
+from saih.store.files import MAX_JSON_BYTES, make_folder, publish_file, read_file, write_file, writing_at
+from saih.store.structure import from_json
+from saih.store.sweep_folder import SweepFolder
+
+_SUBMISSION = re.compile(r"submission-([1-9][0-9]{0,8})")
+_REMEDY = "delete its folder when its job is gone; the next `saih sweep` submits what is missing."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionFolder:
+    """The folder of one submission of a sweep; the scheduler writes its logs there too."""
+
+    sweep: SweepFolder
+    number: int
+
+    @property
+    def path(self) -> Path:
+        """Where its files are."""
+        return self.sweep.path / "submissions" / f"submission-{self.number}"
+
+    @property
+    def script_path(self) -> Path:
+        """The exact bytes that the scheduler was given."""
+        return self.path / "script.sh"
+
+
+def submission_numbers(sweep: SweepFolder) -> tuple[int, ...]:
+    """The submissions of a sweep, oldest first."""
+    try:
+        with os.scandir(sweep.path / "submissions") as entries:
+            matches = [match for entry in entries if (match := _SUBMISSION.fullmatch(entry.name))]
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted(int(match.group(1)) for match in matches))
+
+
+def write_submission(folder: SubmissionFolder, submission: Submission, script: str) -> bool:
+    """Keep what the scheduler is about to be asked, once; False when the number is taken."""
+    with writing_at(folder.path):
+        make_folder(folder.path)
+        write_file(folder.script_path, script.encode())
+        folder.script_path.chmod(0o700)
+        return publish_file(folder.path / "submission.json", render("saih submission", submission))
+
+
+def read_submission(folder: SubmissionFolder) -> Submission:
+    """What the scheduler was asked; DamagedData when that does not verify, FileNotFoundError for none."""
+    path = folder.path / "submission.json"
+    data = read_file(path, MAX_JSON_BYTES)
+    found: Submission = parse(
+        "saih submission", data, path, lambda value: from_json(Submission, value), remedy=_REMEDY
+    )
+    return found
+
+
+def write_receipt(folder: SubmissionFolder, receipt: Receipt) -> None:
+    """Keep the scheduler's answer."""
+    with writing_at(folder.path):
+        write_file(folder.path / "receipt.json", render("saih receipt", receipt))
+
+
+def read_receipt(folder: SubmissionFolder) -> Receipt | None:
+    """The scheduler's answer; None where it is not known."""
+    path = folder.path / "receipt.json"
+    try:
+        data = read_file(path, MAX_JSON_BYTES)
+    except FileNotFoundError:
+        return None
+    found: Receipt = parse(
+        "saih receipt", data, path, lambda value: from_json(Receipt, value), remedy=_REMEDY
+    )
+    return found

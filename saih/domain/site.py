@@ -7,8 +7,9 @@ from typing import Literal
 SchedulerName = Literal["local", "slurm", "pbs", "lsf", "flux"]
 Starter = Literal["mpirun", "srun"]
 Packing = Literal["line", "placement"]
-"""What shares one allocation: ``line`` keeps all placements of a scaling line on one set of nodes, which makes
-them comparable and leaves nodes idle at the small ones; ``placement`` gives every placement its own nodes."""
+"""What shares one allocation: ``line`` keeps all placements of a scaling line on one set of nodes, which
+makes them comparable and leaves nodes idle at the small ones; ``placement`` gives every placement nodes of
+its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

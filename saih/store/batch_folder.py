@@ -16,9 +16,7 @@ from saih.store.structure import from_json
 from saih.store.sweep_folder import SweepFolder
 
 _BATCH = re.compile(r"batch-([1-9][0-9]{0,8})")
-_REMEDY = (
-    "delete this file; the next `saih sweep` of the same sweep goes on without it, and no point is lost."
-)
+_REMEDY = "delete this file; the next `saih sweep` of the same sweep goes on without it; no point is lost."
 _Value = TypeVar("_Value")
 
 

@@ -32,6 +32,8 @@ class Submission:
     after: tuple[int, ...]
     """Numbers of submissions that must have ended before this one begins."""
     site: Site
+    data_folder: str
+    """Where the data sets are, or are to be made; an absolute path that every node sees."""
     written_utc: str
 
 

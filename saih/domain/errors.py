@@ -1,6 +1,7 @@
 """The one family of errors that users meet, and the exit code of each.
 
 SaihError (1)            some points failed, or a stage could not do its work
+  Superseded (1)         another job took the points over and goes on with them
   UsageError (2)         the command or the sweep file is wrong; nothing was started
   EnvironmentMissing (3) something the run needs is not on this machine
   DamagedData (4)        a record, result or data file does not verify
@@ -18,6 +19,10 @@ class SaihError(Exception):
         super().__init__(f"{problem}\n  -> {remedy}")
         self.problem = problem
         self.remedy = remedy
+
+
+class Superseded(SaihError):
+    """Somebody else took the points over; what is still measured here counts for nothing."""
 
 
 class UsageError(SaihError):

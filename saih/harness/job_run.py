@@ -22,6 +22,7 @@ from saih.machine import ceilings
 from saih.machine.messages import broadcast
 from saih.store.ceilings_file import write_ceilings
 from saih.store.environment_guard import require_same_environment
+from saih.store.fence import Fence
 from saih.store.sweep_folder import SweepFolder, point_states
 from workloads.protocol import JobSide
 
@@ -110,7 +111,8 @@ def _measure_ceilings(job: Job, ranks: Ranks) -> None:
 def _measure_points(job: Job, sides: Sides, ranks: Ranks) -> None:
     environment = common_environment(ranks)
     folder = SweepFolder(Path(job.results_folder), job.sweep_name)
-    log = AttemptLog(folder, environment) if ranks.rank == 0 else None
+    fence = Fence(holder_path=job.holder_path, token=job.holder_token)
+    log = AttemptLog(folder, environment, fence) if ranks.rank == 0 else None
     last_words = _no_words if log is None else log.last_words
     pending = _pending(job, folder, environment, ranks)
     with Sentinel(ranks.comm, job.watchdog_s, last_words) as sentinel:

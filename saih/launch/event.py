@@ -10,6 +10,7 @@ from saih.domain.job import EVENT_PREFIX
 
 Event = Mapping[str, Any]
 _KINDS = (
+    errors.Superseded,
     errors.UsageError,
     errors.EnvironmentMissing,
     errors.DamagedData,

@@ -11,6 +11,8 @@ from saih.store import codec
 from saih.store.files import MAX_JSON_BYTES, MAX_STEPS_BYTES, read_file
 
 POINT, ENVIRONMENT, STEPS, OUTCOME = "point.json", "environment.json", "steps.h5", "outcome.json"
+SUPERSEDED = "superseded.json"
+"""The outcome of one who no longer held the points; it is kept, and counts for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

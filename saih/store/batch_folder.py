@@ -5,19 +5,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from saih.domain.batch import Batch, BatchProgress, Holder
-from saih.domain.errors import DamagedData, EnvironmentMissing
+from saih.domain.errors import EnvironmentMissing
 from saih.store.codec import decode_batch, encode_batch
 from saih.store.document import parse, render
+from saih.store.fence import HOLDER_REMEDY, holder_at
 from saih.store.files import MAX_JSON_BYTES, make_folder, publish_file, read_file, write_file, writing_at
 from saih.store.structure import from_json
 from saih.store.sweep_folder import SweepFolder
 
 _BATCH = re.compile(r"batch-([1-9][0-9]{0,8})")
-_REMEDY = "delete this file; the next `saih sweep` of the same sweep goes on without it; no point is lost."
-_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +73,7 @@ def write_holder(folder: BatchFolder, holder: Holder) -> None:
 
 def read_holder(folder: BatchFolder) -> Holder | None:
     """Who works on the batch; None before anybody did, DamagedData when that does not verify."""
-    return _read(folder.holder_path, "saih holder", Holder)
+    return holder_at(folder.holder_path)
 
 
 def write_progress(folder: BatchFolder, progress: BatchProgress) -> None:
@@ -85,29 +84,17 @@ def write_progress(folder: BatchFolder, progress: BatchProgress) -> None:
 
 def read_progress(folder: BatchFolder) -> BatchProgress | None:
     """How far the holder is; None before it said, DamagedData when that does not verify."""
-    return _read(folder.path / "progress.json", "saih progress", BatchProgress)
-
-
-def is_held(holder_path: Path, token: str) -> bool:
-    """Whether the batch is still held by ``token``; a file that cannot be read leaves it held."""
-    try:
-        holder = _read(holder_path, "saih holder", Holder)
-    except DamagedData:
-        return True
-    return holder is None or holder.token == token
-
-
-def _read(path: Path, kind: str, of: type[_Value]) -> _Value | None:
+    path = folder.path / "progress.json"
     try:
         data = read_file(path, MAX_JSON_BYTES)
     except FileNotFoundError:
         return None
 
-    def value(content: Any) -> _Value:
-        found: _Value = from_json(of, content)
+    def progress(content: Any) -> BatchProgress:  # Any: a JSON value
+        found: BatchProgress = from_json(BatchProgress, content)
         return found
 
-    return parse(kind, data, path, value, remedy=_REMEDY)
+    return parse("saih progress", data, path, progress, remedy=HOLDER_REMEDY)
 
 
 def _numbers(path: Path, pattern: re.Pattern[str]) -> tuple[int, ...]:

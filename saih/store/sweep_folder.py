@@ -16,12 +16,14 @@ from saih.store.attempt import (
     OUTCOME,
     POINT,
     STEPS,
+    SUPERSEDED,
     Attempt,
     outcome_note,
     read_record,
     read_whole_outcome,
 )
 from saih.store.definition import differences
+from saih.store.fence import NO_FENCE, Fence
 from saih.store.files import (
     MAX_JSON_BYTES,
     make_folder,
@@ -120,8 +122,16 @@ def sweep_names(root: Path) -> tuple[str, ...]:
         return ()
 
 
-def begin_attempt(folder: SweepFolder, point: Point, environment: Environment) -> Attempt:
-    """Make the next attempt's folder, which nobody else gets, with point.json and environment.json."""
+def begin_attempt(
+    folder: SweepFolder, point: Point, environment: Environment, fence: Fence = NO_FENCE
+) -> Attempt:
+    """Make the next attempt's folder, which nobody else gets, with point.json and environment.json.
+
+    Raises:
+        Superseded: when the points were taken over; nothing is made then.
+    """
+    if not fence.is_open:
+        raise fence.superseded()
     point_path = folder.path / point.point_id
     with writing_at(folder.path):
         make_folder(point_path)
@@ -132,10 +142,11 @@ def begin_attempt(folder: SweepFolder, point: Point, environment: Environment) -
     return attempt
 
 
-def finish(attempt: Attempt, result: AttemptResult) -> None:
+def finish(attempt: Attempt, result: AttemptResult, fence: Fence = NO_FENCE) -> None:
     """Write the steps, then the outcome that makes the attempt count.
 
     Raises:
+        Superseded: when the points were taken over; the outcome is kept as superseded.json then.
         ValueError: for a completed result without steps or another one with, or a loss that is not finite.
         SaihError: when the attempt has an outcome already, or the folder cannot be written.
     """
@@ -147,6 +158,9 @@ def finish(attempt: Attempt, result: AttemptResult) -> None:
 
             write_file(attempt.path / STEPS, encode_steps(result.steps))
         document = codec.encode_outcome(outcome_note(attempt, result))
+        if not fence.is_open:  # asked as late as can be
+            publish_file(attempt.path / SUPERSEDED, document)
+            raise fence.superseded()
         is_first = publish_file(attempt.path / OUTCOME, document)
     if not is_first:
         raise SaihError(

@@ -1,0 +1,122 @@
+"""Slurm through its own commands. Each call has a time-out, a clean environment, and one reading."""
+
+import os
+import pwd
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from saih.domain.errors import SaihError
+from saih.domain.site import Site
+from saih.launch import slurm_text
+from saih.launch.job_view import JobView
+from saih.launch.scheduler_call import call, last_line, silence
+from saih.launch.slurm_error import has_no_accounts, is_transient, refusal
+from saih.launch.slurm_text import Partition
+
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 8.0
+_MAX_CANCELLED = 500
+"""Job ids on one command line of scancel."""
+
+
+def submit(script_path: Path, site: Site, options: Sequence[str] = ()) -> str:
+    """Hand a script to Slurm, once; gives the job's id.
+
+    Raises:
+        UsageError: when Slurm refuses it.
+        SchedulerSilentError: when it is not known whether Slurm has it.
+    """
+    command = ["sbatch", "--parsable", *options, str(script_path)]
+    answer = call(command)
+    job_id = slurm_text.parse_job_id(answer.out)
+    if answer.status == 0 and job_id is not None:
+        return job_id
+    if answer.status == 0 or is_transient(answer.err):
+        raise silence("sbatch", last_line(answer.err or answer.out))
+    raise refusal(answer.err, site)
+
+
+def test(script_path: Path, site: Site) -> str:
+    """When and where Slurm would start a script; nothing is submitted.
+
+    Raises:
+        UsageError: when Slurm would refuse it.
+    """
+    answer = call(["sbatch", "--test-only", str(script_path)])
+    if answer.status == 0:
+        return last_line(answer.err)
+    if is_transient(answer.err):
+        raise silence("sbatch --test-only", last_line(answer.err))
+    raise refusal(answer.err, site)
+
+
+def jobs(patience_s: float = 0.0) -> tuple[JobView, ...]:
+    """All jobs of this user that are in the queue, by one squeue."""
+    user = pwd.getpwuid(os.getuid()).pw_name
+    command = ["squeue", "--noheader", "--array", f"--user={user}", f"--format={slurm_text.QUEUE_FORMAT}"]
+    return slurm_text.parse_queue(ask(command, patience_s))
+
+
+def accounts(since_utc: str) -> tuple[JobView, ...] | None:
+    """What became of the jobs of this user since then, by one sacct; None where no accounts are kept."""
+    since = datetime.fromisoformat(since_utc).astimezone()  # sacct reads and writes local time
+    command = [
+        "sacct", "--noheader", "--parsable2", "--allocations", f"--format={slurm_text.ACCOUNTS_FORMAT}",
+        f"--starttime={since:%Y-%m-%dT%H:%M:%S}",
+    ]  # fmt: skip
+    answer = call(command)
+    if answer.status == 0:
+        return slurm_text.parse_accounts(answer.out)
+    if has_no_accounts(answer.err):
+        return None
+    raise silence("sacct", last_line(answer.err))
+
+
+def cancel(job_ids: Sequence[str]) -> None:
+    """End these jobs; those that ended already are none to complain about."""
+    for begin in range(0, len(job_ids), _MAX_CANCELLED):
+        answer = call(["scancel", *job_ids[begin : begin + _MAX_CANCELLED]])
+        if answer.status and "Invalid job id" not in answer.err:
+            raise silence("scancel", last_line(answer.err))
+
+
+def partitions() -> tuple[Partition, ...]:
+    """The partitions that this user may see, with their nodes, by one sinfo."""
+    command = ["sinfo", "--noheader", "--Node", f"--format={slurm_text.NODES_FORMAT}"]
+    return slurm_text.parse_nodes(ask(command, patience_s=20.0))
+
+
+def mpi_plugins() -> tuple[str, ...]:
+    """What srun offers to MPI."""
+    answer = call(["srun", "--mpi=list"])
+    return slurm_text.parse_mpi_plugins(f"{answer.out}\n{answer.err}")
+
+
+def max_array_size() -> int:
+    """Most elements of one job array; 1 where there are no arrays."""
+    value = slurm_text.parse_setting(ask(["scontrol", "show", "config"], patience_s=20.0), "MaxArraySize")
+    return max(int(value), 1) if value and value.isdigit() else 1
+
+
+def ask(command: Sequence[str], patience_s: float) -> str:
+    """What a command that changes nothing prints; asked again while Slurm does not answer, for a while.
+
+    Raises:
+        SchedulerSilentError: when it never answers.
+        SaihError: when it refuses.
+    """
+    deadline, pause_s = time.monotonic() + patience_s, _FIRST_PAUSE_S
+    while True:
+        answer = call(command)
+        if answer.status == 0:
+            return answer.out
+        if not is_transient(answer.err):
+            raise SaihError(
+                f"`{command[0]}` failed: {last_line(answer.err)}.", f"try `{command[0]}` by hand."
+            )
+        if time.monotonic() + pause_s > deadline:
+            raise silence(command[0], last_line(answer.err))
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from augment.ladder import Ladder
+from saih.config.rank_axis import NAME as RANKS
 from saih.config.schema import Key, Rungs, Section, Sizes, sweep_schema
 from saih.config.sweep_file import parse_sweep
 from saih.domain.point import Placement, Timing
@@ -21,7 +22,7 @@ def define(sweep: Sweep) -> dict[str, Any]:
         "name": sweep.name,
         "workload": sweep.workload,
         "base": {"data": dict(sweep.base.data), "model": dict(sweep.base.model)},
-        "axes": {ladder.axis: _lists(ladder) for ladder in sweep.ladders},
+        "axes": {ladder.axis: _lists(ladder) for ladder in sweep.ladders} | _rank_axis(sweep),
         "run": {
             "batch_per_rank": sweep.batch_per_rank,
             "precision": sweep.precision,
@@ -55,12 +56,24 @@ def explained(sweep: Sweep) -> str:
 
 
 def _placement(placement: Placement) -> dict[str, Any]:
-    return {
+    """What a file may say of it; keys that came later only where they differ from the default.
+
+    So the definition of a sweep that was measured before stays the same.
+    """
+    whole = {
         "nodes": placement.nodes,
         "ranks_per_node": placement.ranks_per_node,
         "threads_per_rank": placement.threads_per_rank,
         "device": placement.device,
     }
+    kept = placement.definition
+    return whole | {name: kept[name] for name in ("gpus_per_rank", "binding") if name in kept}
+
+
+def _rank_axis(sweep: Sweep) -> dict[str, Any]:
+    if sweep.rank_ladder is None:
+        return {}
+    return {RANKS: {"scaling": sweep.rank_ladder.scaling, "ranks": list(sweep.rank_ladder.ranks)}}
 
 
 def _lists(ladder: Ladder) -> dict[str, list[Any]]:
@@ -70,9 +83,24 @@ def _lists(ladder: Ladder) -> dict[str, list[Any]]:
 def _section(section: Section, values: Mapping[str, Any], workload: str, depth: int) -> list[str]:
     lines = []
     for key in section.keys:
-        if key.name in values:
-            lines += _key(key, values[key.name], workload, depth)
+        value = values.get(key.name, key.default)
+        if value is not None:
+            lines += _key(key, value, workload, depth)
+        elif key.name == RANKS:
+            lines += _absent(key, depth)
     return lines
+
+
+def _absent(key: Key, depth: int) -> list[str]:
+    """An axis that is not in the sweep, as a comment that shows how to add it."""
+    keys = key.kind.keys if isinstance(key.kind, Section) else ()
+    shape = ", ".join(f"{one.name}: {one.default or '[1, 2, 4]'}" for one in keys)
+    indent = "  " * depth
+    return [
+        f"{indent}# {key.meaning}; climbed when --axis names it, or when it stands here:",
+        f"{indent}# {key.name}: {{{shape}}}",
+        *(f"{indent}#   {one.name}: {one.meaning}" for one in keys),
+    ]
 
 
 def _key(key: Key, value: Any, workload: str, depth: int) -> list[str]:

@@ -7,7 +7,7 @@ from augment.problem import Value
 from saih.config.kind import ScalarKind, Size, Unfit, expected, found, read_scalar
 from saih.config.mistake import Mistake, nearest, shown
 from saih.config.node import Mapping, Node, Refused, Scalar, Sequence
-from saih.config.schema import Key, Rungs, Section, Sizes
+from saih.config.schema import Key, Listed, Rungs, Section, Sizes
 
 Path = tuple[str, ...]
 ONLY = ""
@@ -102,6 +102,8 @@ def _read_key(node: Node, key: Key, path: Path, entries: Entries) -> None:
                 _read_value(child, Size(), (*path, name), entries)
         case Rungs():
             _read_rungs(node, key.kind, path, entries)
+        case Listed():
+            _read_listed(node, key.kind, path, entries)
         case _:
             _read_value(node, key.kind, path, entries)
 
@@ -111,24 +113,29 @@ def _read_rungs(node: Node, rungs: Rungs, path: Path, entries: Entries) -> None:
     for name, (_, child) in _children(node, path, entries).items():
         if name == "combine":
             _read_value(child, rungs.combine, (*path, name), entries)
-        elif isinstance(child, Sequence):
-            _read_list(child, (*path, name), entries)
-        elif not isinstance(child, Refused):
-            entries.report(
-                child.place, (*path, name), found(child), "a list of sizes", "write it as [16, 32, 64]"
-            )
+        else:
+            _read_list(child, Size(), (*path, name), entries, example="[16, 32, 64]")
 
 
-def _read_list(node: Sequence, path: Path, entries: Entries) -> None:
+def _read_listed(node: Node, listed: Listed, path: Path, entries: Entries) -> None:
+    _read_list(node, listed.item, path, entries, example=listed.example)
+
+
+def _read_list(node: Node, kind: ScalarKind, path: Path, entries: Entries, *, example: str) -> None:
+    if isinstance(node, Refused):
+        return
+    if not isinstance(node, Sequence):
+        entries.report(node.place, path, found(node), "a list", f"write it as {example}")
+        return
     values = []
     for item in node.items:
-        value = read_scalar(item, Size())
+        value = read_scalar(item, kind)
         if not isinstance(value, Unfit):
             values.append(value)
         elif not isinstance(item, Refused):
-            entries.report(item.place, path, value.found, expected(Size()), value.remedy)
+            entries.report(item.place, path, value.found, expected(kind), value.remedy)
     if not node.items:
-        entries.report(node.place, path, "an empty list", "at least one size", "write it as [16, 32, 64]")
+        entries.report(node.place, path, "an empty list", "at least one value", f"write it as {example}")
     entries.values[path] = Entry(value=tuple(values), place=node.place)
 
 
@@ -145,7 +152,7 @@ def _read_value(node: Node, kind: ScalarKind, path: Path, entries: Entries) -> N
 def _read_absent(key: Key, place: str, path: Path, entries: Entries) -> None:
     if key.is_required:
         entries.report(place, path, "nothing", key.meaning, f"add `{key.name}:`")
-    elif isinstance(key.kind, Section):
+    elif isinstance(key.kind, Section) and not key.kind.is_optional:
         read_section(Mapping(place=place, entries=()), key.kind, path, entries)
     elif key.default is not None:
         entries.values[path] = Entry(value=key.default, place=place)

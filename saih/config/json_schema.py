@@ -3,7 +3,7 @@
 from typing import Any
 
 from saih.config.kind import Size, json_type
-from saih.config.schema import Key, Rungs, Section, Sizes, sweep_schema
+from saih.config.schema import Key, Listed, Rungs, Section, Sizes, sweep_schema
 from workloads.catalog import WORKLOADS
 from workloads.protocol import Workload
 
@@ -48,6 +48,8 @@ def _kind(key: Key) -> dict[str, Any]:
                 "properties": {"combine": json_type(key.kind.combine)},
                 "additionalProperties": {"type": "array", "items": json_type(Size()), "minItems": 1},
             }
+        case Listed():
+            return {"type": "array", "items": json_type(key.kind.item), "minItems": 1}
         case _:
             return json_type(key.kind)
 
@@ -61,7 +63,7 @@ def _sizes_of(workload: Workload) -> dict[str, Any]:
         "then": {
             "properties": {
                 "base": {"properties": base},
-                "axes": {"properties": axes, "propertyNames": {"enum": list(axes)}},
+                "axes": {"properties": axes, "propertyNames": {"enum": [*axes, "ranks"]}},
             }
         },
     }

@@ -7,7 +7,8 @@ from augment.ladder import AxisName, Combine, Ladder, build
 from augment.problem import Problem, Shape, Value
 from saih.config.entry import Entries, Entry, Path
 from saih.config.mistake import nearest, shown
-from saih.domain.point import Device, Exchange, Placement, Timing
+from saih.config.rank_axis import check_rank_axis, num_rank_rungs, rank_ladder
+from saih.domain.point import Binding, Device, Exchange, Placement, Timing
 from saih.domain.sweep import MAX_POINTS, Sweep
 from workloads.protocol import Workload
 
@@ -22,12 +23,14 @@ def check_meaning(entries: Entries, workloads: Mapping[str, Workload]) -> None:
         _check_sizes(entries, workloads[str(asked.value)])
     for axis in AXES:
         _check_ladder(entries, axis)
+    check_rank_axis(entries, _whole_placements(entries), len(_placements(entries)))
     _check_count(entries)
     _check_steps(entries)
 
 
 def build_sweep(entries: Entries) -> Sweep:
     """The sweep of entries without a mistake."""
+    placements = _whole_placements(entries)
     return Sweep(
         name=entries.word(("name",)),
         workload=entries.word(("workload",)),
@@ -36,7 +39,7 @@ def build_sweep(entries: Entries) -> Sweep:
         batch_per_rank=entries.whole(("run", "batch_per_rank")),
         precision=entries.word(("run", "precision")),
         exchange=_exchange(entries.word(("run", "exchange"))),
-        placements=tuple(_placement(entries, path) for path in _placements(entries)),
+        placements=placements,
         timing=Timing(
             warmup_steps=entries.whole(("timing", "warmup_steps")),
             min_steps=entries.whole(("timing", "min_steps")),
@@ -46,6 +49,7 @@ def build_sweep(entries: Entries) -> Sweep:
         ),
         seed=entries.whole(("run", "seed")),
         scheduler=entries.word(("scheduler",)),
+        rank_ladder=rank_ladder(entries, placements[0]),
     )
 
 
@@ -117,7 +121,9 @@ def _check_ladder(entries: Entries, axis: AxisName) -> None:
 
 def _check_count(entries: Entries) -> None:
     """The product is counted before anything is expanded."""
-    counts = [_num_rungs(entries, axis) for axis in AXES] + [max(1, len(_placements(entries)))]
+    placements = _whole_placements(entries)
+    counts = [_num_rungs(entries, axis) for axis in AXES]
+    counts += [max(1, len(_placements(entries))) * num_rank_rungs(entries, placements)]
     num_points = math.prod(counts)
     if num_points > MAX_POINTS:
         entries.report(
@@ -177,6 +183,15 @@ def _placements(entries: Entries) -> tuple[Path, ...]:
     return tuple(path for path in entries.places if path[:1] == ("placement",))
 
 
+def _whole_placements(entries: Entries) -> tuple[Placement, ...]:
+    """The placements of which every value could be typed."""
+    numbers = ("nodes", "ranks_per_node", "threads_per_rank", "device", "gpus_per_rank", "binding")
+    paths = [
+        path for path in _placements(entries) if all((*path, name) in entries.values for name in numbers)
+    ]
+    return tuple(_placement(entries, path) for path in paths)
+
+
 def _placement(entries: Entries, path: Path) -> Placement:
     nodes, ranks_per_node = entries.whole((*path, "nodes")), entries.whole((*path, "ranks_per_node"))
     return Placement(
@@ -185,11 +200,18 @@ def _placement(entries: Entries, path: Path) -> Placement:
         threads_per_rank=entries.whole((*path, "threads_per_rank")),
         device=_device(entries.word((*path, "device"))),
         data_parallel=nodes * ranks_per_node,
+        gpus_per_rank=entries.whole((*path, "gpus_per_rank")),
+        binding=_binding(entries.word((*path, "binding"))),
     )
 
 
 def _exchange(word: str) -> Exchange:
-    return "ddp" if word == "ddp" else "none"
+    found: dict[str, Exchange] = {"none": "none", "ddp": "ddp", "horovod": "horovod"}
+    return found[word]
+
+
+def _binding(word: str) -> Binding:
+    return "core" if word == "core" else "none"
 
 
 def _device(word: str) -> Device:

@@ -10,11 +10,15 @@ from typing import get_args
 from augment.ladder import AxisName, Combine
 from augment.problem import Value
 from saih.config.kind import Choice, Name, Real, ScalarKind, Whole
-from saih.domain.point import Device, Exchange, Placement, Timing
+from saih.domain.point import Binding, Device, Exchange, Placement, Timing
+from saih.domain.scaling import Scaling
+from saih.domain.site import SchedulerName
 
 RESERVED_NAMES = ("ceilings",)
 """Folders below the results folder that are no sweeps."""
-SCHEDULERS = ("local",)
+SCHEDULERS: tuple[SchedulerName, ...] = get_args(SchedulerName)
+DEFAULT_SCALING: Scaling = "weak"
+"""The one that every batch allows."""
 PRECISIONS = ("float32", "bfloat16")
 _TIMING = Timing()
 _PLACEMENT = Placement()
@@ -37,11 +41,23 @@ class Rungs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A list of at least one value of one kind."""
+
+    item: Whole
+    example: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A mapping with these keys and no others; as ``is_repeatable`` also a list of such mappings."""
+    """A mapping with these keys and no others; as ``is_repeatable`` also a list of such mappings.
+
+    One that ``is_optional`` has its defaults only where it is in the file.
+    """
 
     keys: tuple["Key", ...]
     is_repeatable: bool = False
+    is_optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +65,10 @@ class Key:
     """One key of a sweep file."""
 
     name: str
-    kind: "ScalarKind | Sizes | Rungs | Section"
+    kind: "ScalarKind | Sizes | Rungs | Listed | Section"
     meaning: str
     default: Value | None = None
-    """None for sections, and for keys that must be given."""
+    """None for sections and lists, and for keys that must be given."""
     is_required: bool = False
 
 
@@ -88,7 +104,7 @@ def sweep_schema(workloads: tuple[str, ...]) -> Section:
             Key(
                 name="scheduler",
                 kind=Choice(words=SCHEDULERS),
-                meaning="what starts the ranks",
+                meaning="what gives the nodes on which ranks start; local is this machine",
                 default=SCHEDULERS[0],
             ),
         )
@@ -100,6 +116,24 @@ _BASE = Section(
         Key(name="data", kind=Sizes(axis="data"), meaning="sizes of the data", is_required=True),
         Key(name="model", kind=Sizes(axis="model"), meaning="sizes of the model", is_required=True),
     )
+)
+_RANKS = Section(
+    is_optional=True,
+    keys=(
+        Key(
+            name="scaling",
+            kind=Choice(words=get_args(Scaling)),
+            meaning="strong: more ranks share the global batch of the first rung; weak: every rank keeps "
+            "batch_per_rank; throughput: weak, and the ranks exchange nothing",
+            default=DEFAULT_SCALING,
+        ),
+        Key(
+            name="ranks",
+            kind=Listed(item=Whole(low=1, high=1_000_000), example="[1, 2, 4]"),
+            meaning="numbers of ranks, growing; nodes are filled with ranks_per_node of the placement one "
+            "after the other (if not given: doubling up to the ranks of the placement)",
+        ),
+    ),
 )
 _AXES = Section(
     keys=(
@@ -113,6 +147,7 @@ _AXES = Section(
             kind=Rungs(axis="model"),
             meaning="lists of model sizes; lists of one axis pair up, unless combine: product crosses them",
         ),
+        Key(name="ranks", kind=_RANKS, meaning="how many ranks share the work of the one placement"),
     )
 )
 _RUN = Section(
@@ -132,7 +167,8 @@ _RUN = Section(
         Key(
             name="exchange",
             kind=Choice(words=get_args(Exchange)),
-            meaning="how ranks share gradients; a single rank always runs with none",
+            meaning="how ranks share gradients: by torch (ddp), by Horovod, or not at all; a single rank "
+            "always runs with none",
             default="ddp",
         ),
         Key(
@@ -150,7 +186,7 @@ _PLACE = Section(
         Key(
             name="ranks_per_node",
             kind=Whole(low=1, high=4096),
-            meaning="MPI processes on each machine; one for each GPU on device: cuda",
+            meaning="MPI processes on each machine",
             default=_PLACEMENT.ranks_per_node,
         ),
         Key(
@@ -164,6 +200,18 @@ _PLACE = Section(
             kind=Choice(words=get_args(Device)),
             meaning="what computes",
             default=_PLACEMENT.device,
+        ),
+        Key(
+            name="gpus_per_rank",
+            kind=Whole(low=1, high=64),
+            meaning="GPUs of each process on device: cuda",
+            default=_PLACEMENT.gpus_per_rank,
+        ),
+        Key(
+            name="binding",
+            kind=Choice(words=get_args(Binding)),
+            meaning="core: each process keeps to threads_per_rank cores of its own; none: it may move",
+            default=_PLACEMENT.binding,
         ),
     ),
 )

@@ -8,6 +8,8 @@ from saih.config.entry import Entries, read_section
 from saih.config.meaning import build_sweep, check_meaning
 from saih.config.mistake import Mistake, SweepFileError, nearest, shown
 from saih.config.node import Node, compose, with_value
+from saih.config.rank_axis import NAME as RANKS
+from saih.config.rank_axis import own_ladder
 from saih.config.schema import sweep_schema
 from saih.config.source import read_text
 from saih.domain.errors import UsageError
@@ -47,22 +49,25 @@ def parse_sweep(text: str, source: str, overrides: Iterable[str] = ()) -> Sweep:
 def with_axes(sweep: Sweep, axes: Iterable[str]) -> Sweep:
     """``sweep`` growing along ``axes`` only; the others stay at the base.
 
-    A sweep that loses axes is named after those that it keeps, so that its results have a folder of
-    their own.
+    Every sweep of more than one rank has a ranks axis for the asking: without one of its own, 1, 2, 4, ...
+    ranks up to its placement. A sweep that loses or gains axes is named after those that it has, so that
+    its results have a folder of their own.
 
     Raises:
         UsageError: for an axis that the sweep has no ladder for.
     """
-    known = tuple(ladder.axis for ladder in sweep.ladders)
+    own = tuple(ladder.axis for ladder in sweep.ladders)
     asked = tuple(dict.fromkeys(axes))
     for axis in asked:
-        if axis not in known:
+        if axis not in (*own, RANKS):
+            known = (*own, RANKS)
             raise UsageError(f"the sweep {sweep.name} has no axis {axis!r}", f"{nearest(axis, known)}.")
-    if set(asked) == set(known):
+    if set(asked) == {*own, *([RANKS] if sweep.rank_ladder else [])}:
         return sweep
     kept = tuple(ladder for ladder in sweep.ladders if ladder.axis in asked)
-    name = "-".join((sweep.name, *(ladder.axis for ladder in kept)))
-    return replace(sweep, name=name, ladders=kept)
+    ranks = own_ladder(sweep) if RANKS in asked else None
+    name = "-".join((sweep.name, *(ladder.axis for ladder in kept), *([RANKS] if ranks else [])))
+    return replace(sweep, name=name, ladders=kept, rank_ladder=ranks)
 
 
 def _overridden(root: Node, override: str, mistakes: list[Mistake]) -> Node:

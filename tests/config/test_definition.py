@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,16 +17,19 @@ from saih.config.preset import PRESETS, preset_sweep
 from saih.config.sweep_file import parse_sweep
 from saih.domain.errors import UsageError
 from saih.domain.point import Placement, Timing
+from saih.domain.scaling import RankLadder
 from saih.domain.sweep import Sweep
 
 COUNTS = st.integers(1, 4096)
 PLACEMENTS = st.builds(
-    lambda nodes, ranks, device: Placement(
-        nodes=nodes, ranks_per_node=ranks, device=device, data_parallel=nodes * ranks
+    lambda nodes, ranks, **rest: Placement(
+        nodes=nodes, ranks_per_node=ranks, data_parallel=nodes * ranks, **rest
     ),
-    COUNTS,
-    COUNTS,
-    st.sampled_from(["cpu", "cuda"]),
+    nodes=COUNTS,
+    ranks=COUNTS,
+    device=st.sampled_from(["cpu", "cuda"]),
+    gpus_per_rank=st.integers(1, 64),
+    binding=st.sampled_from(["none", "core"]),
 )
 SWEEPS = st.builds(
     Sweep,
@@ -45,7 +49,8 @@ SWEEPS = st.builds(
     ),
     batch_per_rank=COUNTS,
     precision=st.sampled_from(["float32", "bfloat16"]),
-    exchange=st.sampled_from(["none", "ddp"]),
+    exchange=st.sampled_from(["none", "ddp", "horovod"]),
+    scheduler=st.sampled_from(["local", "slurm", "pbs", "lsf", "flux"]),
     placements=st.lists(PLACEMENTS, min_size=1, max_size=3).map(tuple),
     timing=st.builds(
         Timing,
@@ -58,12 +63,58 @@ SWEEPS = st.builds(
 )
 
 
+RANK_LADDERS = st.builds(
+    RankLadder,
+    scaling=st.sampled_from(["strong", "weak", "throughput"]),
+    ranks=st.sets(st.integers(1, 8), min_size=1).map(lambda numbers: tuple(sorted(numbers))),
+)
+CLIMBING = st.builds(
+    lambda sweep, ranks: replace(
+        sweep,
+        placements=(Placement(nodes=1, ranks_per_node=8, data_parallel=8),),
+        rank_ladder=ranks,
+    ),
+    SWEEPS,
+    RANK_LADDERS,
+)
+
+
 @settings(max_examples=60, deadline=None)
-@given(SWEEPS)
+@given(SWEEPS | CLIMBING)
 def test_a_sweep_comes_back_from_its_definition_and_from_its_commented_file(sweep: Sweep) -> None:
     assert restore(json.loads(json.dumps(define(sweep))), "x") == sweep
     assert parse_sweep(explained(sweep), "x") == sweep
     assert faults(define(sweep), sweep_json_schema()) == []
+
+
+def test_a_definition_from_before_the_ranks_axis_is_read_and_written_as_it_was() -> None:
+    stored = {
+        "name": "laptop",
+        "workload": "cosmoflow",
+        "base": {
+            "data": {"channels": 4, "resolution": 32, "samples": 32, "universes": 8},
+            "model": {"depth": 1, "width": 8},
+        },
+        "axes": {"data": {"resolution": [16, 32, 64]}, "model": {"width": [4, 8, 16, 32]}},
+        "run": {"batch_per_rank": 2, "precision": "float32", "exchange": "ddp", "seed": 1},
+        "placement": {"nodes": 1, "ranks_per_node": 2, "threads_per_rank": 1, "device": "cpu"},
+        "timing": {
+            "warmup_steps": 3, "min_steps": 10, "max_steps": 2000, "relative_width": 0.02, "budget_s": 8.0
+        },
+        "scheduler": "local",
+    }  # fmt: skip
+    assert define(restore(stored, "x")) == stored
+    assert define(preset_sweep("laptop")) == stored
+
+
+def test_a_ranks_axis_that_is_not_there_is_shown_as_a_comment() -> None:
+    sweep = preset_sweep("laptop")
+    lines = explained(sweep).splitlines()
+    begin = next(index for index, line in enumerate(lines) if line.startswith("  # ranks: {"))
+    switched_on = [*lines[:begin], lines[begin].replace("# ", "", 1), *lines[begin + 1 :]]
+    ladder = RankLadder(scaling="weak", ranks=(1, 2))
+    text = "\n".join(switched_on).replace("[1, 2, 4]", "[1, 2]")
+    assert parse_sweep(text, "x") == replace(sweep, rank_ladder=ladder)
 
 
 def test_a_definition_that_is_no_sweep_is_refused() -> None:
@@ -97,6 +148,14 @@ def test_the_json_schema_accepts_the_presets(preset: str) -> None:
         ("axes", {"data": {"resolution": []}}),
         ("axes", {"data": {"resolutoin": [1]}}),
         ("axes", {"time": {"resolution": [1]}}),
+        ("axes", {"ranks": {"ranks": []}}),
+        ("axes", {"ranks": {"ranks": [0]}}),
+        ("axes", {"ranks": {"scaling": "sideways"}}),
+        ("axes", {"ranks": [1, 2]}),
+        ("placement", {"binding": "socket"}),
+        ("placement", {"gpus_per_rank": 0}),
+        ("run", {"exchange": "mpi"}),
+        ("scheduler", "cron"),
         ("base", {"data": {"samples": 0}, "model": {}}),
         ("base", {"data": {}}),
     ],

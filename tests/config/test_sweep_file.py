@@ -376,4 +376,5 @@ def test_one_changed_character_gives_a_sweep_or_a_usage_error(position: int, cha
         sweep = parse_sweep(text[:position] + character + text[position + 1 :], "f")
     except UsageError:
         return
-    assert all(getattr(sweep, field.name) is not None for field in fields(Sweep))
+    absent = {field.name for field in fields(Sweep) if getattr(sweep, field.name) is None}
+    assert absent <= {"rank_ladder"}

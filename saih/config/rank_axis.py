@@ -1,0 +1,112 @@
+"""The ranks axis of a sweep: how it is read, and the one that a placement has by itself."""
+
+from itertools import pairwise
+
+from saih.config.entry import Entries, Path
+from saih.config.schema import DEFAULT_SCALING
+from saih.domain.errors import UsageError
+from saih.domain.point import Placement
+from saih.domain.scaling import RankLadder, Scaling, placed_on
+from saih.domain.sweep import Sweep
+
+NAME = "ranks"
+PATH: Path = ("axes", NAME)
+_RUNGS: Path = (*PATH, NAME)
+
+
+def check_rank_axis(entries: Entries, placements: tuple[Placement, ...], num_placements: int) -> None:
+    """Report a ranks axis that cannot be climbed; ``placements`` are those without a mistake."""
+    if PATH not in entries.places:
+        return
+    if num_placements > 1:
+        entries.report(
+            entries.places[PATH],
+            PATH,
+            f"{num_placements} placements ({'; '.join(placement.label for placement in placements)})",
+            "one placement, whose ranks the axis changes",
+            "remove all but one, or the ranks axis",
+        )
+        return
+    rungs = given_rungs(entries)
+    if any(low >= high for low, high in pairwise(rungs)):
+        entries.report(
+            entries.values[_RUNGS].place,
+            _RUNGS,
+            str(list(rungs)),
+            "numbers that grow",
+            f"write it as {sorted(set(rungs))}",
+        )
+    elif placements:
+        _check_nodes(entries, placements[0], rungs)
+
+
+def given_rungs(entries: Entries) -> tuple[int, ...]:
+    """The numbers of ranks in the file; none where it leaves them to the placement."""
+    entry = entries.values.get(_RUNGS)
+    values = entry.value if entry is not None and isinstance(entry.value, tuple) else ()
+    return tuple(value for value in values if isinstance(value, int))
+
+
+def num_rank_rungs(entries: Entries, placements: tuple[Placement, ...]) -> int:
+    """How many numbers of ranks there are; 1 without a ranks axis."""
+    if PATH not in entries.places:
+        return 1
+    return len(given_rungs(entries)) or len(doubling(placements[0]) if placements else (1,))
+
+
+def rank_ladder(entries: Entries, placement: Placement) -> RankLadder | None:
+    """The ranks axis of entries without a mistake; None where the file has none."""
+    if PATH not in entries.places:
+        return None
+    return RankLadder(
+        scaling=_scaling(entries.word((*PATH, "scaling"))), ranks=given_rungs(entries) or doubling(placement)
+    )
+
+
+def own_ladder(sweep: Sweep) -> RankLadder:
+    """The ranks axis of a sweep: the one it was given, else doubling up to its placement.
+
+    Raises:
+        UsageError: where there are several placements, or one rank only.
+    """
+    if sweep.rank_ladder is not None:
+        return sweep.rank_ladder
+    if len(sweep.placements) > 1:
+        raise UsageError(
+            f"the ranks axis changes one placement, but the sweep {sweep.name} has {len(sweep.placements)}",
+            "keep one placement, or leave out --axis ranks.",
+        )
+    rungs = doubling(sweep.placements[0])
+    if len(rungs) == 1:
+        raise UsageError(
+            f"the sweep {sweep.name} has no ranks axis, and its placement has one rank only",
+            "give it one, such as --set axes.ranks.ranks='[1, 2, 4]'.",
+        )
+    return RankLadder(scaling=DEFAULT_SCALING, ranks=rungs)
+
+
+def doubling(placement: Placement) -> tuple[int, ...]:
+    """1, 2, 4, ... ranks of one node, then of 1, 2, 4, ... nodes, up to the whole placement."""
+    per_node, nodes = placement.ranks_per_node, placement.nodes
+    inside = {2**power for power in range(per_node.bit_length())}
+    across = {per_node * 2**power for power in range(nodes.bit_length())}
+    return tuple(sorted({*inside, *across, placement.num_ranks}))
+
+
+def _check_nodes(entries: Entries, placement: Placement, rungs: tuple[int, ...]) -> None:
+    for ranks in rungs:
+        try:
+            placed_on(placement, ranks)
+        except UsageError:
+            entries.report(
+                entries.values[_RUNGS].place,
+                _RUNGS,
+                f"{ranks} ranks",
+                f"ranks that fill nodes of placement.ranks_per_node ({placement.ranks_per_node}), or fewer",
+                f"use multiples of {placement.ranks_per_node}",
+            )
+
+
+def _scaling(word: str) -> Scaling:
+    found: dict[str, Scaling] = {"strong": "strong", "weak": "weak", "throughput": "throughput"}
+    return found[word]

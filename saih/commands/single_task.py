@@ -15,7 +15,7 @@ from saih.domain.point import Placement, Point
 from saih.launch.interruption import interruption
 from saih.launch.job_run import Options, Surroundings, require_done, run_job
 from saih.launch.lock import sweep_lock
-from saih.launch.mpirun import find_launcher
+from saih.launch.mpirun import LocalMpirun, find_launcher
 from saih.machine.environment import capture
 from saih.planner.plan import Plan
 from saih.store.ceilings_file import read_ceilings
@@ -42,9 +42,9 @@ def run_task(choice: Choice, task: Literal["generate", "ceilings"]) -> Plan:
             environment=capture(),
             on_event=progress.hear,
             options=options,
-            launcher=launcher,
+            starter=LocalMpirun(launcher=launcher),
+            overseer=asked_to_stop,
             lock=lock,
-            asked=asked_to_stop,
         )
         try:
             for placement, points in _by_placement(plan).items():

@@ -41,12 +41,15 @@ def run_job(job: Job, sides: Sides, comm: MPI.Intracomm) -> None:
     ranks = take_seats(comm, job.placement)
     _check_points(job, sides)
     torch.set_num_threads(job.placement.threads_per_rank)
+    environment = common_environment(ranks)
+    if ranks.rank == 0:
+        tell("environment", environment_id=environment.environment_id)
     if job.task == "measure":
-        _measure_points(job, sides, ranks)
+        _measure_points(job, sides, ranks, environment)
     elif job.task == "generate":
         _generate(job, sides, ranks)
     else:
-        _measure_ceilings(job, ranks)
+        _measure_ceilings(job, ranks, environment)
 
 
 def _generate(job: Job, sides: Sides, ranks: Ranks) -> None:
@@ -90,8 +93,7 @@ def _seal(side: JobSide, point: Point, setting: Setting) -> None:
         side.seal(point.problem, setting.data_folder)
 
 
-def _measure_ceilings(job: Job, ranks: Ranks) -> None:
-    environment = common_environment(ranks)
+def _measure_ceilings(job: Job, ranks: Ranks, environment: Environment) -> None:
     data_folder, precision = Path(job.data_folder), job.points[0].precision
     # Measuring ceilings reports no progress while it lasts.
     with Sentinel(ranks.comm, job.watchdog_s + 2 * CEILINGS_BUDGET_S, last_words=_no_words):
@@ -108,8 +110,7 @@ def _measure_ceilings(job: Job, ranks: Ranks) -> None:
         tell("message", text=f"ceilings of {job.placement.label} measured")
 
 
-def _measure_points(job: Job, sides: Sides, ranks: Ranks) -> None:
-    environment = common_environment(ranks)
+def _measure_points(job: Job, sides: Sides, ranks: Ranks, environment: Environment) -> None:
     folder = SweepFolder(Path(job.results_folder), job.sweep_name)
     fence = Fence(holder_path=job.holder_path, token=job.holder_token)
     log = AttemptLog(folder, environment, fence) if ranks.rank == 0 else None

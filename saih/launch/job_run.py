@@ -2,19 +2,22 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from saih.domain.errors import Interrupted, SaihError
+from saih.domain.errors import SaihError
 from saih.domain.job import GENERATION_PATIENCE, Job, Task
 from saih.domain.point import Placement, Point
 from saih.domain.record import Environment
+from saih.domain.site import Site
 from saih.launch.event import Event, error_of
-from saih.launch.interruption import Interruption
 from saih.launch.local import Cause, Ending, Run, run_ranks
 from saih.launch.loss import cause_line, out_of_memory_kills, result_of
-from saih.launch.mpirun import Launcher, command_line, rank_environment
+from saih.launch.overseer import Overseer
+from saih.launch.starter import Starter, worker_program
+from saih.machine.scheduler_job import scheduler_notes
 from saih.store.attempt import Attempt, read_outcome
+from saih.store.fence import NO_FENCE, Fence
 from saih.store.job_file import write_job
 from saih.store.sweep_folder import SweepFolder, finish
 
@@ -36,6 +39,8 @@ class Options:
     """Whether points with a failed outcome are measured again."""
     lock_patience_s: float = 15.0
     worker_module: str = "saih.worker"
+    site: Site = field(default_factory=Site)
+    """What the ranks run in: interpreter, container, environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +49,15 @@ class Surroundings:
 
     folder: SweepFolder
     data_folder: Path
-    environment: Environment
+    environment: Environment | None
+    """What the driver runs on, which the ranks must agree with; None where they alone know."""
     on_event: OnEvent
     options: Options
-    launcher: Launcher
-    lock: int
-    asked: Interruption
+    starter: Starter
+    overseer: Overseer
+    lock: int | None = None
+    """A descriptor that everything started keeps open."""
+    fence: Fence = NO_FENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +71,8 @@ class JobEnd:
     """The attempts that it began, each with an outcome now."""
     num_events: int
     """What the ranks said; none when they never came to work, whatever the launcher's exit status is."""
+    environment_id: str
+    """Of what the ranks found themselves on; empty when they did not say."""
 
 
 @dataclass(slots=True)
@@ -73,6 +83,7 @@ class _Hearing:
     error: SaihError | None = None
     num_events: int = 0
     num_memory_kills: int = 0
+    environment_id: str = ""
 
 
 def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequence[Point]) -> JobEnd:
@@ -81,34 +92,32 @@ def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequ
     An error that has its place in the outcome of a point is no reason to leave the other points.
 
     Raises:
-        Interrupted: when a signal asked to stop.
+        Interrupted: when it is time to stop; the open attempt stays without an outcome.
+        Superseded: when somebody else took the points over.
         SaihError: what the worker reported as its error.
     """
     stop_if_asked(around)
-    job = Job(
-        task=task,
-        sweep_name=around.folder.name,
-        results_folder=str(around.folder.root.absolute()),
-        data_folder=str(around.data_folder.absolute()),
-        placement=placement,
-        points=tuple(points),
-        watchdog_s=around.options.watchdog_s,
-    )
+    job = _job(around, task, placement, points)
     job_path = write_job(around.folder, job).absolute()
     log_path = job_path.with_suffix(".log")
     hearing = _Hearing(num_memory_kills=out_of_memory_kills())
     around.on_event({"event": "job_begin", "task": task, "num_points": len(points), "log": str(log_path)})
-    start = Run(
-        command=command_line(around.launcher, placement, around.options.worker_module, job_path),
-        environment=rank_environment(os.environ, placement),
+    options = around.options
+    start = around.starter.start(placement, worker_program(options.site, options.worker_module, job_path))
+    run = Run(
+        command=start.command,
+        environment=start.environment,
         log_path=log_path,
-        silence_limit_s=_silence_limit_s(around.options, task, points),
+        silence_limit_s=_silence_limit_s(options, task, points),
         inherited=around.lock,
+        has_local_ranks=start.has_local_ranks,
     )
-    ending = run_ranks(start, lambda event: _hear(around, hearing, event), around.asked.is_asked)
+    ending = run_ranks(run, lambda event: _hear(around, hearing, event), around.overseer.is_asked)
     stop_if_asked(around)
     if hearing.error is not None and not _is_of_points(hearing.begun):
         raise hearing.error
+    if ending.exit_status != 0 and not _is_of_points(hearing.begun):
+        around.overseer.consider(ending, log_path)
     for attempt in hearing.begun:
         _close(around, hearing, attempt, ending, log_path)
     return JobEnd(
@@ -117,6 +126,21 @@ def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequ
         log_path=log_path,
         begun=tuple(hearing.begun),
         num_events=hearing.num_events,
+        environment_id=hearing.environment_id,
+    )
+
+
+def _job(around: Surroundings, task: Task, placement: Placement, points: Sequence[Point]) -> Job:
+    return Job(
+        task=task,
+        sweep_name=around.folder.name,
+        results_folder=str(around.folder.root.absolute()),
+        data_folder=str(around.data_folder.absolute()),
+        placement=placement,
+        points=tuple(points),
+        watchdog_s=around.options.watchdog_s,
+        holder_path=around.fence.holder_path,
+        holder_token=around.fence.token,
     )
 
 
@@ -124,6 +148,9 @@ def _hear(around: Surroundings, hearing: _Hearing, event: Event) -> None:
     hearing.num_events += 1
     if event["event"] == "error":
         hearing.error = error_of(event)
+        return
+    if event["event"] == "environment":
+        hearing.environment_id = str(event["environment_id"])
         return
     if event["event"] == "point_begin":
         number = int(event["attempt"])
@@ -149,7 +176,8 @@ def _close(around: Surroundings, hearing: _Hearing, attempt: Attempt, ending: En
     except FileNotFoundError:
         num_memory_kills = out_of_memory_kills() - hearing.num_memory_kills
         result = result_of(ending, log_path, num_memory_kills=num_memory_kills)
-        finish(attempt, result)
+        result = replace(result, notes={**result.notes, **scheduler_notes(os.environ)})
+        finish(attempt, result, around.fence)
         around.on_event(
             {
                 "event": "point_end",
@@ -164,14 +192,9 @@ def _close(around: Surroundings, hearing: _Hearing, attempt: Attempt, ending: En
 
 
 def stop_if_asked(around: Surroundings) -> None:
-    """Raise Interrupted when a signal asked to stop."""
-    if (number := around.asked.signal) is not None:
-        error = Interrupted(
-            f"stopped by {number.name}; every finished point is kept.",
-            "run the same command again to continue.",
-        )
-        error.exit_code = 128 + number
-        raise error
+    """Raise the overseer's error when it is time to stop."""
+    if around.overseer.is_asked():
+        raise around.overseer.error()
 
 
 def _silence_limit_s(options: Options, task: Task, points: Sequence[Point]) -> float:

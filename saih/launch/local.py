@@ -46,8 +46,10 @@ class Run:
     """Takes everything that is said, apart from events."""
     silence_limit_s: float
     """The ranks are ended when no event arrives for this long."""
-    inherited: int
-    """A descriptor that the launcher keeps open as long as it lives."""
+    inherited: int | None
+    """A descriptor that the launcher keeps open as long as it lives; None for none."""
+    has_local_ranks: bool = True
+    """Whether the launcher has a child process here as long as ranks live."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,7 @@ def _started(run: Run, log: int) -> Iterator[subprocess.Popen[bytes]]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=log,
-        pass_fds=(run.inherited,),
+        pass_fds=() if run.inherited is None else (run.inherited,),
         start_new_session=True,  # keeps Ctrl-C from the ranks, and names all of them by one session
     )
     try:
@@ -119,7 +121,7 @@ def _listen(
         now_s = time.monotonic()
         if now_s - heard_s > run.silence_limit_s:
             return Cause.SILENT
-        if now_s - looked_s > _LOOK_S:
+        if run.has_local_ranks and now_s - looked_s > _LOOK_S:
             looked_s = now_s
             with_ranks_s = now_s if _has_children(process.pid) else with_ranks_s
         if looked_s - with_ranks_s > _ABANDONED_S:

@@ -11,8 +11,9 @@ import pytest
 from saih.domain.errors import EnvironmentMissing, SaihError, UsageError
 from saih.domain.point import Point
 from saih.domain.record import Outcome
-from saih.launch.campaign import CampaignResult, order_key, run
+from saih.launch.campaign import CampaignResult, run
 from saih.launch.job_run import Options
+from saih.launch.work import order_key
 from saih.store.ceilings_file import read_ceilings
 from saih.store.point_state import PointStatus
 from saih.store.sweep_folder import SweepFolder, read_records

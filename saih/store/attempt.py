@@ -1,8 +1,10 @@
 """One try at one point: a folder of its own, decided by the outcome that is written last."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from saih.domain.errors import DamagedData
@@ -26,14 +28,19 @@ class Attempt:
     @property
     def path(self) -> Path:
         """Where its files are."""
-        return self.sweep_path / self.point_id / f"attempt-{self.number}"
+        return Path(self.folder)
+
+    @property
+    def folder(self) -> str:
+        """The same as text: joining many paths takes longer than reading the files."""
+        return f"{self.sweep_path}{os.sep}{self.point_id}{os.sep}attempt-{self.number}"
 
 
 def outcome_note(attempt: Attempt, result: AttemptResult) -> codec.OutcomeNote:
     """What outcome.json is to say of this result, with the checksums of the files as they are now."""
     names = (POINT, ENVIRONMENT) if result.steps is None else (POINT, ENVIRONMENT, STEPS)
     contents = {name: _read_listed(attempt.path / name) for name in names}
-    environment = codec.decode_environment(contents[ENVIRONMENT], attempt.path / ENVIRONMENT)
+    environment = _environment(contents[ENVIRONMENT], attempt.path / ENVIRONMENT)
     return codec.OutcomeNote(
         point_id=attempt.point_id,
         attempt=attempt.number,
@@ -54,7 +61,7 @@ def read_outcome(attempt: Attempt) -> codec.OutcomeNote:
         FileNotFoundError: when it has none (yet).
         DamagedData: when it does not verify, or says that it belongs elsewhere.
     """
-    path = attempt.path / OUTCOME
+    path = f"{attempt.folder}{os.sep}{OUTCOME}"
     note = codec.decode_outcome(read_file(path, MAX_JSON_BYTES), path)
     if (note.point_id, note.attempt) != (attempt.point_id, attempt.number):
         raise _damaged(path, f"it is the outcome of {note.point_id}/attempt-{note.attempt}")
@@ -74,7 +81,7 @@ def read_whole_outcome(attempt: Attempt) -> codec.OutcomeNote:
 def read_environment(attempt: Attempt) -> Environment:
     """Where one attempt ran; DamagedData when that does not verify."""
     path = attempt.path / ENVIRONMENT
-    return codec.decode_environment(_read_listed(path), path)
+    return _environment(_read_listed(path), path)
 
 
 def read_record(attempt: Attempt, sweep_name: str) -> Record:
@@ -95,36 +102,53 @@ def read_record(attempt: Attempt, sweep_name: str) -> Record:
         sweep_name=sweep_name,
         point=point,
         attempt=attempt.number,
-        environment=codec.decode_environment(contents[ENVIRONMENT], attempt.path / ENVIRONMENT),
+        environment=_environment(contents[ENVIRONMENT], attempt.path / ENVIRONMENT),
         result=note.result(steps),
         finished_utc=note.finished_utc,
     )
+
+
+def _environment(data: bytes, path: Path) -> Environment:
+    found = _known_environment(data)
+    return codec.decode_environment(data, path) if found is None else found
+
+
+@lru_cache(maxsize=64)
+def _known_environment(data: bytes) -> Environment | None:
+    """Most attempts of a sweep have the same one, which is decoded and kept once; None for damage."""
+    try:
+        return codec.decode_environment(data, Path(ENVIRONMENT))
+    except DamagedData:
+        return None
 
 
 def _read_checked(attempt: Attempt) -> tuple[codec.OutcomeNote, dict[str, bytes]]:
     """The outcome, and the bytes of every file that it vouches for."""
     note = read_outcome(attempt)
     expected = {POINT, ENVIRONMENT} | ({STEPS} if note.outcome is Outcome.COMPLETED else set())
-    if set(note.sha256) != expected:
+    if note.sha256.keys() != expected:
         raise _damaged(attempt.path / OUTCOME, f"it lists {sorted(note.sha256)}, not {sorted(expected)}")
-    return note, {name: _read_verified(attempt.path / name, note.sha256[name]) for name in sorted(expected)}
+    folder = attempt.folder
+    return note, {
+        name: _read_verified(f"{folder}{os.sep}{name}", note.sha256[name]) for name in sorted(expected)
+    }
 
 
-def _read_verified(path: Path, sha256: str) -> bytes:
+def _read_verified(path: Path | str, sha256: str) -> bytes:
     data = _read_listed(path)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise _damaged(path, "its SHA-256 is not the one in outcome.json; it was changed after writing")
     return data
 
 
-def _read_listed(path: Path) -> bytes:
+def _read_listed(path: Path | str) -> bytes:
     try:
         return read_file(path, MAX_STEPS_BYTES)
     except FileNotFoundError as error:
         raise _damaged(path, "it is missing") from error
 
 
-def _damaged(path: Path, problem: str) -> DamagedData:
+def _damaged(path: Path | str, problem: str) -> DamagedData:
     return DamagedData(
         f"{path} is damaged: {problem}.",
         "restore it from a copy, or run the same sweep again: it measures the point anew "

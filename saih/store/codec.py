@@ -101,7 +101,7 @@ def encode_outcome(note: OutcomeNote) -> bytes:
     return render("saih outcome", note)
 
 
-def decode_outcome(data: bytes, path: Path) -> OutcomeNote:
+def decode_outcome(data: bytes, path: Path | str) -> OutcomeNote:
     """The outcome of a document; DamagedData when it is not one."""
     return parse("saih outcome", data, path, lambda value: from_json(OutcomeNote, value))
 

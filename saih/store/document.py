@@ -30,7 +30,7 @@ def render(kind: str, content: Any) -> bytes:
     return _sealed(text.removesuffix("\n}").encode())
 
 
-def parse(kind: str, data: bytes, path: Path, read: Callable[[Any], T], *, remedy: str = _REMEDY) -> T:
+def parse(kind: str, data: bytes, path: Path | str, read: Callable[[Any], T], *, remedy: str = _REMEDY) -> T:
     """What ``read`` makes of the content of the document in ``data``; ``path`` and ``remedy`` are told.
 
     Raises:
@@ -53,7 +53,7 @@ def parse(kind: str, data: bytes, path: Path, read: Callable[[Any], T], *, remed
         raise DamagedData(f"{path} is damaged: {problem}.", remedy) from error
 
 
-def _require_schema(envelope: Any, path: Path) -> None:
+def _require_schema(envelope: Any, path: Path | str) -> None:
     version = envelope.get("schema_version") if isinstance(envelope, dict) else None
     if type(version) is not int or version < 1:
         raise StructureError(f"schema_version is {version!r}, expected 1 to {SCHEMA_VERSION}")

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from saih.domain.errors import DamagedData, UsageError
+from saih.domain.errors import UsageError
 from saih.domain.record import Environment, Outcome
-from saih.store.attempt import read_environment, read_outcome
+from saih.store.attempt import Attempt, read_environment
 from saih.store.definition import differences
-from saih.store.sweep_folder import SweepFolder, all_attempts
+from saih.store.sweep_folder import SweepFolder, point_digests, point_ids
 
 
 def require_same_environment(folder: SweepFolder, environment: Environment) -> None:
@@ -17,19 +17,20 @@ def require_same_environment(folder: SweepFolder, environment: Environment) -> N
     Raises:
         UsageError: otherwise, with the facts that differ.
     """
-    for attempt in all_attempts(folder):
-        try:
-            note = read_outcome(attempt)
-            if note.outcome is Outcome.LOST or note.environment_id == environment.environment_id:
-                continue
-            facts = read_environment(attempt).facts
-        except (FileNotFoundError, DamagedData):
-            continue  # unfinished, or damaged: read_records reports that
-        raise UsageError(
-            f"{folder.path} holds records of another environment (such as {note.point_id}/attempt-"
-            f"{note.attempt}):\n  {_shown(facts, environment.facts)}",
-            "give this one a sweep of its own (--name OTHER), or go back to the environment of the records.",
-        )
+    for point_id, digest in point_digests(folder, point_ids(folder)).items():
+        for number, outcome, environment_id in digest.finished:
+            if outcome != Outcome.LOST and environment_id != environment.environment_id:
+                attempt = Attempt(sweep_path=folder.path, point_id=point_id, number=number)
+                raise _refusal(folder, attempt, environment)
+
+
+def _refusal(folder: SweepFolder, attempt: Attempt, environment: Environment) -> UsageError:
+    facts = read_environment(attempt).facts
+    return UsageError(
+        f"{folder.path} holds records of another environment (such as {attempt.point_id}/attempt-"
+        f"{attempt.number}):\n  {_shown(facts, environment.facts)}",
+        "give this one a sweep of its own (--name OTHER), or go back to the environment of the records.",
+    )
 
 
 def _shown(old: Mapping[str, str], new: Mapping[str, str]) -> str:

@@ -53,7 +53,7 @@ def publish_file(path: Path, data: bytes) -> bool:
     return True
 
 
-def read_file(path: Path, max_bytes: int) -> bytes:
+def read_file(path: Path | str, max_bytes: int) -> bytes:
     """The bytes of a regular file of at most ``max_bytes``.
 
     Raises:
@@ -63,14 +63,16 @@ def read_file(path: Path, max_bytes: int) -> bytes:
     try:
         # O_NONBLOCK: opening a pipe that nobody writes must not wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise _unreadable(path, "it is not a regular file")
             if status.st_size > max_bytes:
                 raise _unreadable(path, f"it has {status.st_size} bytes, more than {max_bytes}")
             # Not max_bytes: a buffer of that size is taken at once, where memory may have run out.
-            return file.read(status.st_size)
+            return _read_up_to(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -98,6 +100,15 @@ def remove_temporaries(path: Path) -> int:
                 (Path(folder) / name).unlink(missing_ok=True)
                 num_removed += 1
     return num_removed
+
+
+def clock_ns(folder: Path) -> int:
+    """What the clock of the file system of ``folder`` says now, by which it dates its files [ns]."""
+    temporary = _write_beside(folder / "clock", b"")
+    try:
+        return temporary.stat().st_mtime_ns
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def sync_folder(path: Path) -> None:
@@ -148,6 +159,14 @@ def _write_beside(path: Path, data: bytes) -> Path:
     return temporary
 
 
+def _read_up_to(descriptor: int, num_bytes: int) -> bytes:
+    """So many bytes, or fewer where the file ends early; one call nearly always."""
+    data = os.read(descriptor, num_bytes)
+    while 0 < len(data) < num_bytes and (more := os.read(descriptor, num_bytes - len(data))):
+        data += more
+    return data
+
+
 def _problem(path: Path, error: OSError) -> str:
     return f"cannot write in {path}: {_words(error)}."
 
@@ -160,5 +179,5 @@ def _words(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _unreadable(path: Path, reason: str) -> DamagedData:
+def _unreadable(path: Path | str, reason: str) -> DamagedData:
     return DamagedData(f"{path} cannot be read: {reason}.", "restore the file from a copy, or delete it.")

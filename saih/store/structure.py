@@ -48,6 +48,8 @@ def require_keys(value: Any, names: tuple[str, ...], place: str) -> Mapping[str,
     """
     if not isinstance(value, dict):
         raise StructureError(f"{place or 'the document'} is {_words(value)}, expected an object")
+    if value.keys() == set(names):
+        return value
     missing = [name for name in names if name not in value]
     unknown = [name for name in value if name not in names]
     if missing or unknown:
@@ -85,11 +87,12 @@ def _later(kind: Any) -> frozenset[str]:
 
 
 def _dataclass(kind: Any, value: Any, place: str) -> Any:
-    kinds = _field_kinds(kind)
-    if isinstance(value, dict):
-        kinds = {name: found for name, found in kinds.items() if name in value or name not in _later(kind)}
+    kinds, later = _field_kinds(kind), _later(kind)
+    if later and isinstance(value, dict):
+        kinds = {name: found for name, found in kinds.items() if name in value or name not in later}
     fields = require_keys(value, tuple(kinds), place)
-    read = {name: from_json(kinds[name], fields[name], _below(place, name)) for name in kinds}
+    below = f"{place}." if place else ""
+    read = {name: _reader_of(found)(found, fields[name], below + name) for name, found in kinds.items()}
     try:
         return kind(**read)
     except (ValueError, TypeError) as error:
@@ -117,8 +120,9 @@ def _mapping(kind: Any, value: Any, place: str) -> Any:
     if not isinstance(value, dict):
         raise StructureError(f"{place or 'the document'} is {_words(value)}, expected an object")
     key_kind, item_kind = get_args(kind)
+    read_key, read_item = _reader_of(key_kind), _reader_of(item_kind)
     return {
-        from_json(key_kind, key, place): from_json(item_kind, item, _below(place, key))
+        read_key(key_kind, key, place): read_item(item_kind, item, _below(place, key))
         for key, item in value.items()
     }
 
@@ -146,6 +150,8 @@ def _one_of(choices: tuple[Any, ...], value: Any, place: str) -> Any:
 
 
 def _scalar(kind: Any, value: Any, place: str) -> Any:
+    if kind is str and type(value) is str:
+        return value
     # A whole number stays an int where a float may stand: point ids hash the text of the number.
     allowed = {float: (float, int), types.NoneType: (types.NoneType,)}.get(kind, (kind,))
     if type(value) not in allowed:

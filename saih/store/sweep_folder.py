@@ -35,6 +35,7 @@ from saih.store.files import (
     writing_at,
 )
 from saih.store.point_state import PointState, state_of
+from saih.store.state_index import Digest, digests
 from saih.store.structure import to_json
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -176,7 +177,7 @@ def read_records(folder: SweepFolder) -> tuple[tuple[Record, ...], tuple[Damage,
     """
     records: list[Record] = []
     damages: list[Damage] = []
-    for point_id in _point_ids(folder.path):
+    for point_id in point_ids(folder):
         found = []
         for attempt in attempts_of(folder, point_id):
             try:
@@ -189,14 +190,32 @@ def read_records(folder: SweepFolder) -> tuple[tuple[Record, ...], tuple[Damage,
     return tuple(records), tuple(damages)
 
 
-def point_states(folder: SweepFolder, point_ids: Iterable[str]) -> Mapping[str, PointState]:
+def point_states(folder: SweepFolder, asked: Iterable[str]) -> Mapping[str, PointState]:
     """What became of each of these points, from the outcomes whose attempts verify (nothing is decoded)."""
-    return {point_id: _point_state(folder, point_id) for point_id in point_ids}
+    return {point_id: digest.state for point_id, digest in point_digests(folder, asked).items()}
+
+
+def point_digests(folder: SweepFolder, asked: Iterable[str]) -> Mapping[str, Digest]:
+    """What is known of each of these points.
+
+    Every file of an attempt is verified when it is first seen, and again when it may have changed since:
+    its times, size or inode tell. ``read_records`` verifies always.
+    """
+    return digests(folder.path, asked, lambda point_id: _digest(folder, point_id))
+
+
+def point_ids(folder: SweepFolder) -> list[str]:
+    """The points that have a folder, in order."""
+    try:
+        with os.scandir(folder.path) as entries:
+            return sorted(entry.name for entry in entries if _POINT_ID.fullmatch(entry.name))
+    except FileNotFoundError:
+        return []
 
 
 def all_attempts(folder: SweepFolder) -> Iterator[Attempt]:
     """Every attempt of every point, finished or not."""
-    for point_id in _point_ids(folder.path):
+    for point_id in point_ids(folder):
         yield from attempts_of(folder, point_id)
 
 
@@ -229,7 +248,7 @@ def _without_duplicates(records: list[Record]) -> list[Record]:
     return [record for record in records if record not in completed or record is first]
 
 
-def _point_state(folder: SweepFolder, point_id: str) -> PointState:
+def _digest(folder: SweepFolder, point_id: str) -> Digest:
     attempts = attempts_of(folder, point_id)
     notes, damages = [], []
     for attempt in attempts:
@@ -239,12 +258,8 @@ def _point_state(folder: SweepFolder, point_id: str) -> PointState:
             continue
         except DamagedData as error:
             damages.append(error.problem)
-    return state_of(notes, damages, len(attempts))
-
-
-def _point_ids(path: Path) -> list[str]:
-    try:
-        with os.scandir(path) as entries:
-            return sorted(entry.name for entry in entries if _POINT_ID.fullmatch(entry.name))
-    except FileNotFoundError:
-        return []
+    return Digest(
+        state=state_of(notes, damages, len(attempts)),
+        finished=tuple((note.attempt, note.outcome.value, note.environment_id) for note in notes),
+        attempts=tuple(attempt.number for attempt in attempts),
+    )

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from augment.problem import Problem
@@ -69,9 +69,12 @@ class Placement:
 
         Fields that came later are left out at their defaults, so that points measured before keep their ids.
         """
-        values = asdict(self)
-        later = {one.name: one.default for one in fields(self) if one.metadata.get("came_later")}
-        return {name: value for name, value in values.items() if name not in later or value != later[name]}
+        values = {one: getattr(self, one.name) for one in fields(self)}
+        return {
+            one.name: value
+            for one, value in values.items()
+            if not one.metadata.get("came_later") or value != one.default
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +90,15 @@ class Timing:
     """Most seconds of measured steps for one point; warm-up is not counted."""
 
 
+class _Named:
+    """Keeps the id of a point once it was asked for: sweeps of many points ask often."""
+
+    __slots__ = ("_point_id",)
+    _point_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class Point(_Named):
     """One problem on one placement; ``point_id`` is the hash of exactly what decides the run."""
 
     workload: str
@@ -113,12 +123,16 @@ class Point:
             "precision": self.precision,
             "exchange": self.exchange,
             "placement": self.placement.definition,
-            "timing": asdict(self.timing),
+            "timing": {one.name: getattr(self.timing, one.name) for one in fields(self.timing)},
             "seed": self.seed,
         }
 
     @property
     def point_id(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of the canonical definition."""
-        text = json.dumps(self.definition, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        try:
+            return self._point_id
+        except AttributeError:
+            text = json.dumps(self.definition, sort_keys=True, separators=(",", ":"), allow_nan=False)
+            object.__setattr__(self, "_point_id", hashlib.sha256(text.encode()).hexdigest()[:16])
+            return self._point_id

@@ -1,0 +1,279 @@
+"""What each job and point of a sweep is doing, in words: from the files, and what the scheduler says. Pure.
+
+The outcomes of points decide; the scheduler's word explains what has none yet, and may be stale, partial or
+missing. Whatever is not known to have ended counts as live, so that no point is ever worked on twice.
+"""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from saih.domain.batch import Batch, BatchProgress, Holder, Receipt, Submission
+from saih.launch.job_view import JobView
+from saih.launch.scheduler_view import SchedulerView
+from saih.launch.waiting import explain
+
+_ANSWER_PATIENCE_S = 120.0
+"""A submission without an answer may still be on its way for this long."""
+_RUNNING = ("RUNNING", "COMPLETING", "CONFIGURING", "STAGE_OUT", "SIGNALING", "RESIZING", "STOPPED")
+_WAITING = (
+    "PENDING",
+    "REQUEUED",
+    "REQUEUE_HOLD",
+    "REQUEUE_FED",
+    "SPECIAL_EXIT",
+    "SUSPENDED",
+    "RESV_DEL_HOLD",
+)
+_HOLDS = ("REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD")
+_ENDS = {
+    "COMPLETED": "ended",
+    "CANCELLED": "was cancelled",
+    "TIMEOUT": "ran into its time limit",
+    "DEADLINE": "missed its deadline",
+    "NODE_FAIL": "lost a node",
+    "BOOT_FAIL": "got a node that did not boot",
+    "OUT_OF_MEMORY": "ran out of memory",
+    "PREEMPTED": "made room for another job",
+    "REVOKED": "was revoked",
+    "FAILED": "failed",
+}
+
+
+class Condition(StrEnum):
+    """Where a job is."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    STUCK = "stuck"
+    """Waiting, and somebody has to do something."""
+    SPARE = "spare"
+    """Still with the scheduler, although all its points have an outcome."""
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+    """The scheduler was not asked, or did not answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """A submission, and the scheduler's answer where there is one."""
+
+    submission: Submission
+    receipt: Receipt | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worked:
+    """A batch, who works on it, and how far that is."""
+
+    batch: Batch
+    holder: Holder | None
+    progress: BatchProgress | None
+
+    @property
+    def current(self) -> BatchProgress | None:
+        """What the present holder said; an earlier holder's progress is void."""
+        is_of_holder = self.progress and self.holder and self.progress.token == self.holder.token
+        return self.progress if is_of_holder else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """All that is known of a sweep's jobs."""
+
+    submissions: tuple[Submitted, ...]
+    batches: Mapping[int, Worked]
+    view: SchedulerView | None
+    """None when the scheduler was not asked at all."""
+    finished: AbstractSet[str]
+    """Ids of the points that have an outcome and are not measured again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStatus:
+    """One job of the sweep (one element of an array)."""
+
+    submission: int
+    task: str
+    batch: int | None
+    job_id: str
+    """As the scheduler's commands take it; empty where it is not known."""
+    condition: Condition
+    words: str
+    advice: str
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the job may still work on its points."""
+        return self.condition is not Condition.ENDED
+
+
+def job_statuses(situation: Situation) -> tuple[JobStatus, ...]:
+    """Every job of the sweep, oldest first."""
+    return tuple(
+        _job_status(situation, submitted, element)
+        for submitted in situation.submissions
+        for element in range(num_elements(submitted.submission))
+    )
+
+
+def num_elements(submission: Submission) -> int:
+    """How many jobs a submission is for the scheduler; only measuring makes an array."""
+    return max(len(submission.batches), 1) if submission.task == "measure" else 1
+
+
+def live_batches(jobs: Sequence[JobStatus]) -> Mapping[int, JobStatus]:
+    """The measuring job of every batch that may still be worked on."""
+    return {job.batch: job for job in jobs if job.is_live and job.task == "measure" and job.batch is not None}
+
+
+def moment(utc: str) -> str:
+    """A stored time as people read it, such as ``2026-11-20 10:29:00 UTC``."""
+    return f"{utc[:19].replace('T', ' ')} UTC"
+
+
+def _job_status(situation: Situation, submitted: Submitted, element: int) -> JobStatus:
+    submission = submitted.submission
+    number = submission.batches[element] if submission.task == "measure" and submission.batches else None
+    worked = situation.batches.get(number) if number is not None else None
+    seen = _seen(situation.view.jobs if situation.view else (), submitted, element)
+    job_id = _job_id(submitted, seen, element)
+    if seen is not None and not _is_over(seen):
+        condition, words, advice = _queued(seen, job_id, worked, situation.finished)
+    elif worked is not None and _left(worked, situation) == 0:
+        condition, words, advice = Condition.ENDED, "all its points have an outcome", ""
+    else:
+        condition, words, advice = _not_queued(situation, submitted, element, job_id, seen)
+    if worked is not None and condition is not Condition.ENDED:
+        words = "; ".join([words, *_how_far(worked, condition)])
+    return JobStatus(
+        submission=submission.number,
+        task=submission.task,
+        batch=number,
+        job_id=job_id,
+        condition=condition,
+        words=words,
+        advice=advice.replace("JOB", job_id),
+    )
+
+
+def _queued(
+    seen: JobView, job_id: str, worked: Worked | None, finished: AbstractSet[str]
+) -> tuple[Condition, str, str]:
+    """A job that the scheduler has in its queue."""
+    state = _state(seen)
+    if state in _RUNNING:
+        where = f" on {seen.nodes}" if seen.nodes else ""
+        verb = {"COMPLETING": "is ending", "CONFIGURING": "gets its nodes ready"}.get(state, "running")
+        return Condition.RUNNING, f"job {job_id} {verb}{where}", ""
+    reason = f" ({seen.reason})" if seen.reason and seen.reason != "None" else ""
+    said = f"job {job_id} {state}{reason}"
+    if worked is not None and all(point.point_id in finished for point in worked.batch.points):
+        return Condition.SPARE, f"{said}, but all its points have an outcome", "`saih cancel` removes it"
+    wait = explain("held" if state in _HOLDS and not seen.reason else seen.reason)
+    if state == "SUSPENDED":
+        return Condition.WAITING, f"{said}: it was stopped for a while by the scheduler", ""
+    condition = Condition.STUCK if wait.is_stuck else Condition.WAITING
+    return condition, f"{said}: {wait.words}" if wait.words else said, wait.advice
+
+
+def _not_queued(
+    situation: Situation, submitted: Submitted, element: int, job_id: str, seen: JobView | None
+) -> tuple[Condition, str, str]:
+    """A job that is not in the scheduler's queue, or whose queue nobody saw."""
+    view = situation.view
+    if _said_its_end(situation, submitted, element):
+        return Condition.ENDED, f"job {job_id} said that it ended", ""
+    if view is None or view.problem:
+        why = view.problem.rstrip(".") if view else "the scheduler was not asked"
+        return Condition.UNKNOWN, f"{f'job {job_id}' if job_id else 'a job without a known id'}: {why}", ""
+    if seen is None and _may_be_too_new(submitted, view):
+        is_taken = submitted.receipt is not None
+        words = f"job {job_id} was submitted a moment ago" if is_taken else "it is being submitted right now"
+        return Condition.WAITING, words, ""
+    ended = _seen(view.accounts, submitted, element) or seen
+    if ended is None and submitted.receipt is None:
+        return Condition.ENDED, "it never reached the scheduler", "`saih sweep` submits what is missing"
+    return Condition.ENDED, f"job {job_id} {_end(ended)}", ""
+
+
+def _may_be_too_new(submitted: Submitted, view: SchedulerView) -> bool:
+    """Whether the scheduler may not have had the job yet when it was asked."""
+    if submitted.receipt is not None:
+        return _seconds(submitted.receipt.submitted_utc, view.asked_utc) <= 0
+    return _seconds(submitted.submission.written_utc, view.asked_utc) <= _ANSWER_PATIENCE_S
+
+
+def _end(ended: JobView | None) -> str:
+    """How a job that is not queued any more ended, as far as anybody knows."""
+    if ended is None:
+        return "is gone: the scheduler no longer knows it"
+    state = _state(ended)
+    if state not in _ENDS:
+        return f"is gone: it is no longer queued, though the accounts still say {state}"
+    said = ", ".join(part for part in (state, ended.reason) if part and part != "None")
+    return f"{_ENDS[state]} ({said})"
+
+
+def _said_its_end(situation: Situation, submitted: Submitted, element: int) -> bool:
+    """Whether the job's own last word is all that can be known, and was that it ended.
+
+    Slurm can be asked, and may put a job back into its queue that ended so.
+    """
+    submission = submitted.submission
+    if submission.site.scheduler == "slurm" or submission.task != "measure" or not submission.batches:
+        return False
+    worked = situation.batches.get(submission.batches[element])
+    return worked is not None and worked.current is not None and worked.current.task == "ended"
+
+
+def _how_far(worked: Worked, condition: Condition) -> list[str]:
+    """What the batch's own files tell of it."""
+    holder, said = worked.holder, worked.current
+    if holder is None:
+        return []
+    if said is None:
+        return [f"taken up on {holder.host} at {moment(holder.since_utc)}"]
+    told = f"{said.num_done} of {said.num_points} points done"
+    if condition is Condition.RUNNING and said.text:
+        told += f", {said.text}"
+    return [f"{told} (heard from {holder.host} at {moment(said.at_utc)})"]
+
+
+def _seen(views: Sequence[JobView], submitted: Submitted, element: int) -> JobView | None:
+    """What the scheduler says of one element; waiting elements may be told together, as one job."""
+    submission, receipt = submitted.submission, submitted.receipt
+    ours = [
+        view
+        for view in views
+        if (view.job_id == receipt.job_id if receipt else view.name == submission.token)
+    ]
+    exact = [view for view in ours if view.index == element]
+    together = [view for view in ours if view.index is None]
+    found = exact or together
+    return found[-1] if found else None
+
+
+def _job_id(submitted: Submitted, seen: JobView | None, element: int) -> str:
+    number = submitted.receipt.job_id if submitted.receipt else seen.job_id if seen else ""
+    return f"{number}_{element}" if number and num_elements(submitted.submission) > 1 else number
+
+
+def _left(worked: Worked, situation: Situation) -> int:
+    return sum(point.point_id not in situation.finished for point in worked.batch.points)
+
+
+def _state(view: JobView) -> str:
+    """The bare word: accounts add who cancelled, and cut long words."""
+    word = (view.state.split() or ["UNKNOWN"])[0].rstrip("+")
+    return next((known for known in _ENDS if len(word) > 4 and known.startswith(word)), word)
+
+
+def _is_over(view: JobView) -> bool:
+    return _state(view) in _ENDS
+
+
+def _seconds(begin_utc: str, end_utc: str) -> float:
+    return (datetime.fromisoformat(end_utc) - datetime.fromisoformat(begin_utc)).total_seconds()

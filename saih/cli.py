@@ -19,6 +19,7 @@ VERBS = {
     "sweep": "Measure a sweep, analyze it and write its report.",
     "plan": "Show what a sweep would run, with costs.",
     "status": "Show what became of every point of a sweep, and why.",
+    "cancel": "Cancel the jobs of a sweep; finished points stay.",
     "analyze": "Print trends, limits and points of a sweep.",
     "report": "Write the PDF report of a sweep.",
     "compare": "Compare two sweeps on their matched points.",

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
+
+from saih.domain.site import SchedulerName
 
 DEFAULT = "laptop"
 Command = Callable[..., Any]
@@ -89,6 +91,16 @@ DATA_FOLDER = click.option(
     default=Path("data"),
     show_default=True,
     help="Folder of data sets.",
+)
+SITE = click.option(
+    "--site",
+    metavar="FILE",
+    help="Site file of the system to run on; else the one that $SAIH_SITE names.",
+)
+SCHEDULER = click.option(
+    "--scheduler",
+    type=click.Choice(get_args(SchedulerName)),
+    help="Use this scheduler, whatever the site file says; it needs no site file.",
 )
 JSON = click.option("--json", "is_json", is_flag=True, help="Print one JSON document on stdout.")
 _SWEEP_PARAMETERS = (

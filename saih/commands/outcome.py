@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from saih.commands.table import table
@@ -76,9 +76,14 @@ def counts(plan: Plan, states: Mapping[str, PointState]) -> dict[str, int]:
     return {**found, **({"dropped": len(plan.dropped)} if plan.dropped else {})}
 
 
-def next_command(folder: SweepFolder, states: Mapping[str, PointState]) -> str:
-    """What to do next with the sweep."""
+def next_command(
+    folder: SweepFolder, states: Mapping[str, PointState], live_points: Collection[str] = ()
+) -> str:
+    """What to do next with the sweep, of which jobs may still work on ``live_points``."""
     where = "" if str(folder.root) == "results" else f" --results {shlex.quote(str(folder.root))}"
+    left = [point_id for point_id, state in states.items() if state.is_to_be_measured]
+    if left and all(point_id in live_points for point_id in left):
+        return f"saih sweep {folder.name} --wait{where}"
     if any(state.is_to_be_measured for state in states.values()):
         return f"saih sweep {folder.name}{where}"
     if any(state.status is PointStatus.FAILED for state in states.values()):

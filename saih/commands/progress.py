@@ -1,20 +1,13 @@
 """What a campaign is doing: one live line on a terminal, one full line per change elsewhere."""
 
-import os
-import shutil
-import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import click
-
-from saih.commands.talk import inert, say
+from saih.commands.lines import Lines
 from saih.domain.quantity import with_si
 
-_HEARTBEAT_S = 60.0
-"""Without a terminal, work inside one point or data set is told this often at most."""
 _TASKS = {
     "generate": "making data sets",
     "ceilings": "measuring what the machine can do at best",
@@ -33,19 +26,22 @@ class Progress:
     is_live: bool
     num_ended: int = 0
     begun_s: float | None = None
-    told_s: float = 0.0
+    lines: Lines = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lines = Lines(is_live=self.is_live)
 
     def hear(self, event: Mapping[str, Any]) -> None:
         """Tell one event; unknown ones are passed over."""
         match event.get("event"):
             case "message":
-                self._line(str(event.get("text", "")))
+                self.lines.stay(str(event.get("text", "")))
             case "job_begin":
                 self._begin(str(event.get("task", "")))
             case "point_begin":
-                self._now(f"{self._count(1)} {self._point(event)} ...")
+                self.lines.now(f"{self._count(1)} {self._point(event)} ...")
             case "progress":
-                self._now(f"{event.get('text', '')} ({event.get('done')}/{event.get('total')})")
+                self.lines.now(f"{event.get('text', '')} ({event.get('done')}/{event.get('total')})")
             case "point_end":
                 self._end(event)
             case _:
@@ -53,13 +49,12 @@ class Progress:
 
     def close(self) -> None:
         """Leave the live line."""
-        if self.is_live:
-            click.echo("\r\x1b[K", nl=False, err=True, color=True)
+        self.lines.close()
 
     def _begin(self, task: str) -> None:
         if task == "measure" and self.begun_s is None:
             self.begun_s = time.monotonic()
-        self._line(f"{_TASKS.get(task, task)} ...")
+        self.lines.stay(f"{_TASKS.get(task, task)} ...")
 
     def _end(self, event: Mapping[str, Any]) -> None:
         outcome = str(event.get("outcome", ""))
@@ -69,7 +64,7 @@ class Progress:
         said = [f"{with_si(step_ns * 1e-9, 's')} per step"] if isinstance(step_ns, int | float) else []
         said += [str(text) for text in (stop, event.get("reason")) if text]
         details = f" ({'; '.join(said)})" if said else ""
-        self._line(f"{self._count(0)} {self._point(event)}: {outcome}{details}{self._left()}")
+        self.lines.stay(f"{self._count(0)} {self._point(event)}: {outcome}{details}{self._left()}")
 
     def _count(self, ahead: int) -> str:
         return f"[{min(self.num_ended + ahead, self.num_points)}/{self.num_points}]"
@@ -83,29 +78,11 @@ class Progress:
         if self.begun_s is None or not self.num_ended or left <= 0:
             return ""
         seconds = (time.monotonic() - self.begun_s) / self.num_ended * left
-        return f"; about {_clock(seconds)} left"
-
-    def _line(self, text: str) -> None:
-        """A line that stays."""
-        self.close()
-        self.told_s = time.monotonic()
-        say(text)
-
-    def _now(self, text: str) -> None:
-        """What is going on; the next one replaces it."""
-        if self.is_live:
-            width = shutil.get_terminal_size().columns - 1
-            click.echo(f"\r\x1b[K{inert(text)[:width]}", nl=False, err=True, color=True)
-        elif time.monotonic() - self.told_s > _HEARTBEAT_S:
-            self._line(text)
+        return f"; about {clock(seconds)} left"
 
 
-def stderr_is_live() -> bool:
-    """Whether lines on stderr can be replaced: a terminal that is not dumb."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-
-
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """A duration as a person would say it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 from saih.commands.choice import Choice
-from saih.commands.progress import Progress, stderr_is_live
+from saih.commands.lines import stderr_is_live
+from saih.commands.progress import Progress
 from saih.commands.selection import read_choice
 from saih.commands.stage import plan_here, require_points
 from saih.commands.talk import say

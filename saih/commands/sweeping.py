@@ -7,9 +7,10 @@ from pathlib import Path
 
 from saih.commands.choice import Choice
 from saih.commands.findings import analysis_text
+from saih.commands.lines import stderr_is_live
 from saih.commands.listing import plan_json, plan_text
 from saih.commands.outcome import counts, next_command, states_json
-from saih.commands.progress import Progress, stderr_is_live
+from saih.commands.progress import Progress
 from saih.commands.selection import read_choice
 from saih.commands.stage import analysis_of, limits_here, plan_here, require_points
 from saih.commands.talk import give, give_json, say

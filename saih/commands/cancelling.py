@@ -1,0 +1,45 @@
+"""Taking the jobs of a sweep back from its scheduler."""
+
+from collections.abc import Mapping
+
+from saih.commands.situation import read_account
+from saih.domain.errors import UsageError
+from saih.launch import slurm
+from saih.launch.batch_state import Condition, JobStatus
+from saih.store.point_state import PointState
+from saih.store.sweep_folder import SweepFolder
+
+
+def cancel_jobs(folder: SweepFolder, states: Mapping[str, PointState]) -> tuple[JobStatus, ...]:
+    """Cancel every job of the sweep that may be live; gives those that were asked to end.
+
+    Raises:
+        UsageError: when the scheduler cannot be asked by SAIH.
+        SaihError: when it does not answer.
+    """
+    account = read_account(folder, states, is_fresh=True)
+    live = account.live_jobs
+    if not live:
+        return ()
+    site = account.site
+    if site is not None and site.scheduler != "slurm":
+        ids = ", ".join(job.job_id for job in live if job.job_id) or "unknown"
+        raise UsageError(
+            f"SAIH cannot cancel jobs of {site.scheduler} (jobs of {folder.name}: {ids})",
+            f"cancel them with the commands of {site.scheduler}.",
+        )
+    cancel_these([job for job in live if job.job_id])
+    return live
+
+
+def cancel_spare_jobs(jobs: tuple[JobStatus, ...]) -> tuple[JobStatus, ...]:
+    """Cancel the jobs that have nothing left to do, such as one held after its points were measured."""
+    spare = tuple(job for job in jobs if job.condition is Condition.SPARE and job.job_id)
+    cancel_these(spare)
+    return spare
+
+
+def cancel_these(jobs: "tuple[JobStatus, ...] | list[JobStatus]") -> None:
+    """Ask the scheduler to end these jobs."""
+    if jobs:
+        slurm.cancel([job.job_id for job in jobs])

@@ -74,6 +74,26 @@ def accounts(since_utc: str) -> tuple[JobView, ...] | None:
     raise silence("sacct", last_line(answer.err))
 
 
+def find(name: str, since_utc: str) -> str | None:
+    """The id of the job of this name, waiting, running or ended; None when Slurm never had one.
+
+    Raises:
+        SchedulerSilentError: when Slurm does not answer.
+    """
+    command = [
+        "squeue",
+        "--noheader",
+        "--states=all",
+        f"--name={name}",
+        f"--format={slurm_text.QUEUE_FORMAT}",
+    ]
+    found = slurm_text.parse_queue(ask(command, patience_s=0.0))
+    views = [view for view in found if view.name == name] or [
+        view for view in accounts(since_utc) or () if view.name == name
+    ]
+    return views[-1].job_id if views else None
+
+
 def cancel(job_ids: Sequence[str]) -> None:
     """End these jobs; those that ended already are none to complain about."""
     for begin in range(0, len(job_ids), _MAX_CANCELLED):

@@ -1,5 +1,6 @@
 """The repeat-until-sure loop: warm up, then step until the median is known, the same on all ranks."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,12 +18,14 @@ from saih.harness.ending import COMPLETED, Ending
 from saih.harness.exchange import MeasuredExchange
 from saih.harness.phases import COLUMNS, StepTimer, step_ns
 from saih.harness.prefetch import Prefetch
+from saih.harness.rank_rows import Rows, gather_steps
 from saih.harness.usage import Reading
 from saih.machine.messages import broadcast
 from workloads.protocol import Session
 
-Rows = NDArray[np.int64]
 Losses = NDArray[np.float64]
+_BAD_VALUES = (math.nan, math.inf, -math.inf)
+_NO_BAD_KEY = -(2**63)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +63,10 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
         while decision.num_steps:
             chunk = timed.run(decision.num_steps)
             ending, decision = check(ledger, chunk, timing, instruments.comm)
-    is_kept = ending == COMPLETED and instruments.comm.rank == 0
     return Measurement(
         ending=ending,
         stop_reason=decision.reason,
-        steps=ledger.steps() if is_kept else None,
+        steps=ledger.steps(instruments.comm) if ending == COMPLETED else None,
         reading=prefetch.reading,
     )
 
@@ -97,52 +99,57 @@ class TimedSession:
 
 
 class Ledger:
-    """On rank 0, the steps of all ranks so far, warm-up first."""
+    """The steps so far, warm-up first: the rows of this rank, and on rank 0 what they are over all ranks."""
 
     def __init__(self, warmup_steps: int) -> None:
         self._warmup_steps = warmup_steps
-        self._rows_RSP: list[Rows] = []
-        self._losses_RS: list[Losses] = []
+        self._rows_SP: list[Rows] = []
+        self._slowest_ns: list[int] = []
+        self._losses: list[float] = []
+        self._bad: tuple[int, int, float] | None = None
 
-    def add(self, rows_RSP: Rows, losses_RS: Losses) -> None:
-        """Keep a chunk: R ranks, S steps, P phases."""
-        self._rows_RSP.append(rows_RSP)
-        self._losses_RS.append(losses_RS)
+    def add(self, rows_SP: Rows, losses_S: Losses, comm: MPI.Intracomm) -> None:
+        """Keep a chunk of this rank; rank 0 learns each step's slowest rank, mean loss, and a bad one.
+
+        All ranks call it. What travels to rank 0 is reduced on the way: its work does not grow with them.
+        """
+        slowest_ns, bad = _reduce_max(comm, step_ns(rows_SP), _bad_key(losses_S, comm))
+        with np.errstate(all="ignore"):  # losses that are not finite are found by their key
+            losses_sum = np.zeros_like(losses_S)
+            comm.Reduce(losses_S, losses_sum if comm.rank == 0 else None, op=MPI.SUM, root=0)
+            self._losses += (losses_sum / comm.size).tolist()
+        if bad != _NO_BAD_KEY and self._bad is None:
+            place, value = divmod(-bad, len(_BAD_VALUES))
+            step, rank = divmod(place, comm.size)
+            self._bad = (len(self._slowest_ns) + step + 1, rank, _BAD_VALUES[value])
+        self._slowest_ns += slowest_ns
+        self._rows_SP.append(rows_SP)
 
     def decide(self, timing: Timing) -> Decision:
-        """Whether the measured steps suffice."""
-        slowest_ns = step_ns(np.concatenate(self._rows_RSP, axis=1)).max(axis=0).tolist()
-        warmup_ns, measured_ns = slowest_ns[: self._warmup_steps], slowest_ns[self._warmup_steps :]
+        """Whether the measured steps suffice; on rank 0."""
+        warmup_ns, measured_ns = (
+            self._slowest_ns[: self._warmup_steps],
+            self._slowest_ns[self._warmup_steps :],
+        )
         return decide(measured_ns, median(warmup_ns) if warmup_ns else 0.0, timing)
 
     def first_bad_loss(self) -> tuple[int, int, float] | None:
-        """Step (from 1, warm-up included), rank and value of the first loss that is not finite."""
-        losses_SR = np.concatenate(self._losses_RS, axis=1).T
-        bad = np.argwhere(~np.isfinite(losses_SR))
-        if not bad.size:
-            return None
-        step, rank = bad[0].tolist()
-        return step + 1, rank, float(losses_SR[step, rank])
+        """Step (from 1, warm-up included), rank and value of the first loss that is not finite; on rank 0."""
+        return self._bad
 
-    def steps(self) -> Steps:
-        """Everything measured."""
-        rows_RSP = np.concatenate(self._rows_RSP, axis=1)[:, self._warmup_steps :]
-        return Steps(
-            duration_ns={phase: _by_rank(rows_RSP[:, :, column]) for column, phase in enumerate(COLUMNS)},
-            step_ns=_by_rank(step_ns(rows_RSP)),
-            losses=tuple(np.concatenate(self._losses_RS, axis=1).mean(axis=0).tolist()),
-            warmup_steps=self._warmup_steps,
-        )
+    def steps(self, comm: MPI.Intracomm) -> Steps | None:
+        """Everything measured, on rank 0; None elsewhere. All ranks call it."""
+        rows_SP = np.concatenate(self._rows_SP)[self._warmup_steps :]
+        return gather_steps(comm, rows_SP, self._slowest_ns[self._warmup_steps :], self._losses)
 
 
 def check(
     ledger: Ledger, chunk: tuple[Rows, Losses], timing: Timing, comm: MPI.Intracomm
 ) -> tuple[Ending, Decision]:
-    """Gather a chunk on rank 0, let it decide, and tell all ranks."""
-    rows_RSP, losses_RS = (_gather(comm, part) for part in chunk)
+    """Bring a chunk of every rank together on rank 0, let it decide, and tell all ranks."""
+    ledger.add(*chunk, comm)
     verdict = None
     if comm.rank == 0:
-        ledger.add(rows_RSP, losses_RS)
         ending, decision = _judge(ledger, timing)
         verdict = {"outcome": ending.outcome, "reason": ending.reason, "decision": asdict(decision)}
     told = broadcast(comm, verdict)
@@ -162,12 +169,20 @@ def _judge(ledger: Ledger, timing: Timing) -> tuple[Ending, Decision]:
     return Ending(outcome=Outcome.DIVERGED, reason=reason), Decision(num_steps=0, reason="the loss diverged")
 
 
-def _gather(comm: MPI.Intracomm, part: NDArray[Any]) -> NDArray[Any]:
-    """The part of every rank, stacked, on rank 0; undefined content elsewhere."""
-    everything = np.empty((comm.size, *part.shape), dtype=part.dtype)
-    comm.Gather(part, everything, root=0)
-    return everything
+def _bad_key(losses_S: Losses, comm: MPI.Intracomm) -> int:
+    """Minus (step, rank, value) of this rank's first loss that is not finite: the greatest came first."""
+    bad = np.flatnonzero(~np.isfinite(losses_S))
+    if not bad.size:
+        return _NO_BAD_KEY
+    step = int(bad[0])
+    value = next(index for index, known in enumerate(_BAD_VALUES) if str(known) == str(float(losses_S[step])))
+    return -((step * comm.size + comm.rank) * len(_BAD_VALUES) + value)
 
 
-def _by_rank(values_RS: Rows) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(row) for row in values_RS.tolist())
+def _reduce_max(comm: MPI.Intracomm, numbers_S: Rows, key: int) -> tuple[list[int], int]:
+    """The greatest of all ranks in each place, and the greatest key, on rank 0; anything elsewhere."""
+    own = np.append(numbers_S, np.int64(key))
+    found = own.copy()
+    comm.Reduce(own, found if comm.rank == 0 else None, op=MPI.MAX, root=0)
+    *greatest, greatest_key = found.tolist()
+    return greatest, greatest_key

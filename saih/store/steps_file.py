@@ -6,36 +6,47 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from saih.domain.errors import DamagedData
-from saih.domain.record import Phase, Steps
+from saih.domain.record import Phase, RankSummary, Steps
 
-_STEP = "step"
-_LOSSES = "losses"
+Arrays = dict[str, NDArray[Any]]  # Any: int64 once a file was checked
+_STEP, _LOSSES, _KEPT, _SLOWEST = "step", "losses", "kept", "slowest"
 _PHASES = {str(phase): phase for phase in Phase}
+_MEDIAN = "median_"
+"""Before ``step`` or a phase: the median of every rank."""
+_MAX_CHUNK = 2**16
+_SUMMARY = {_KEPT, _SLOWEST, _MEDIAN + _STEP}
+_MEDIANS = {_MEDIAN + name for name in (_STEP, *_PHASES)}
 
 
 def encode_steps(steps: Steps) -> bytes:
     """The bytes of steps.h5.
 
     Datasets: ``step`` and one per phase, int64 [ranks, steps] in ns; ``losses``, float64 [steps with
-    warm-up]. All are chunked with fletcher32. Attribute ``warmup_steps``.
+    warm-up]. Where not all ranks are kept whole, also ``kept``, int64 [rows], ``slowest``, int64 [steps],
+    and ``median_step`` and one such for each phase, int64 [all ranks]. All are chunked with fletcher32.
+    Attribute ``warmup_steps``.
 
     Raises:
-        ValueError: for no steps, ragged ones, or a loss that is not finite.
+        ValueError: for no steps, ragged ones, an impossible summary, or a loss that is not finite.
     """
-    shape = (steps.num_ranks, steps.num_steps)
-    arrays = {_STEP: np.array(steps.step_ns, dtype=np.int64)}
-    for phase, duration_ns in steps.duration_ns.items():
-        arrays[str(phase)] = np.array(duration_ns, dtype=np.int64)
+    shape = (len(steps.step_ns), steps.num_steps)
+    rows = {_STEP: steps.step_ns, **{str(phase): rows for phase, rows in steps.duration_ns.items()}}
+    arrays = {name: np.array(duration_ns, dtype=np.int64) for name, duration_ns in rows.items()}
     wrong = {name: array.shape for name, array in arrays.items() if array.shape != shape}
     losses = np.array(steps.losses, dtype=np.float64)
     if wrong or 0 in shape or not len(losses) or not np.isfinite(losses).all():
         raise ValueError(f"steps of shape {shape} have phases of shape {wrong} or losses {steps.losses}")
+    if steps.summary is not None:
+        summary = _summary_arrays(steps.summary)
+        _require_summary(arrays, summary)
+        arrays |= summary
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         for name, array in {**arrays, _LOSSES: losses}.items():
-            chunks = (min(len(array), 64), *array.shape[1:])
+            chunks = (min(len(array), 64 if array.ndim > 1 else _MAX_CHUNK), *array.shape[1:])
             file.create_dataset(name, data=array, chunks=chunks, fletcher32=True)
         file.attrs["warmup_steps"] = np.int64(steps.warmup_steps)
     return buffer.getvalue()
@@ -61,22 +72,30 @@ def decode_steps(data: bytes, path: Path) -> Steps:
 
 
 def _read(file: h5py.File, num_bytes: int) -> Steps:
-    unknown = set(file) - {_STEP, _LOSSES, *_PHASES}
-    if unknown or _STEP not in file or _LOSSES not in file:
-        raise ValueError(f"it holds {sorted(file)}")
-    for name in file:
+    names = set(file)
+    is_summarised = _KEPT in names
+    allowed = {_STEP, _LOSSES, *_PHASES} | (_SUMMARY | _MEDIANS if is_summarised else set())
+    required = {_STEP, _LOSSES} | (_SUMMARY if is_summarised else set())
+    if names - allowed or required - names:
+        raise ValueError(f"it holds {sorted(names)}")
+    for name in names:
         _require_plain(file, name, num_bytes)
-    shape = file[_STEP].shape
-    arrays = {name: _durations(file[name], shape) for name in file if name != _LOSSES}
-    losses = file[_LOSSES][()]
+    arrays = {name: file[name][()] for name in file}
+    losses = arrays.pop(_LOSSES)
+    summary = {name: arrays.pop(name) for name in names & (_SUMMARY | _MEDIANS)}
     warmup_steps = int(file.attrs["warmup_steps"])
     if warmup_steps < 0 or losses.ndim != 1 or not np.isfinite(losses).all():
         raise ValueError("its losses or warm-up steps are impossible")
+    _require_durations(arrays)
+    if is_summarised:
+        _require_summary(arrays, summary)
+    rows = {name: tuple(map(tuple, array.tolist())) for name, array in arrays.items()}
     return Steps(
-        duration_ns={_PHASES[name]: array for name, array in arrays.items() if name != _STEP},
-        step_ns=arrays[_STEP],
+        duration_ns={_PHASES[name]: array for name, array in rows.items() if name != _STEP},
+        step_ns=rows[_STEP],
         losses=tuple(losses.tolist()),
         warmup_steps=warmup_steps,
+        summary=_summary(summary) if is_summarised else None,
     )
 
 
@@ -98,10 +117,51 @@ def _require_plain(file: h5py.File, name: str, num_bytes: int) -> None:
         raise ValueError(f"{name} declares {dataset.nbytes} bytes, more than the file holds")
 
 
-def _durations(dataset: h5py.Dataset, shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    if len(shape) != 2 or dataset.shape != shape:
-        raise ValueError(f"{dataset.name} has shape {dataset.shape}, expected {shape}")
-    rows: Any = dataset[()].tolist()
-    if min(map(min, rows)) < 0:
-        raise ValueError(f"{dataset.name} has a negative duration")
-    return tuple(tuple(row) for row in rows)
+def _require_durations(arrays: Arrays) -> None:
+    shape = arrays[_STEP].shape
+    for name, array in arrays.items():
+        if len(shape) != 2 or array.shape != shape:
+            raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+        if array.min() < 0:
+            raise ValueError(f"{name} has a negative duration")
+
+
+def _summary_arrays(summary: RankSummary) -> Arrays:
+    values = {
+        _KEPT: summary.kept,
+        _SLOWEST: summary.slowest_ns,
+        _MEDIAN + _STEP: summary.median_step_ns,
+        **{f"{_MEDIAN}{phase}": medians for phase, medians in summary.median_ns.items()},
+    }
+    return {name: np.array(value, dtype=np.int64) for name, value in values.items()}
+
+
+def _require_summary(rows: Arrays, summary: Arrays) -> None:
+    """Refuse a summary that cannot be of these rows."""
+    num_rows, num_steps = rows[_STEP].shape
+    kept, slowest = summary[_KEPT], summary[_SLOWEST]
+    num_ranks = summary[_MEDIAN + _STEP].size
+    medians = {name: array for name, array in summary.items() if name in _MEDIANS}
+    if {name.removeprefix(_MEDIAN) for name in medians} != set(rows):
+        raise ValueError(f"it has medians {sorted(medians)} of {sorted(rows)}")
+    if any(array.shape != (num_ranks,) or array.min() < 0 for array in medians.values()):
+        raise ValueError(f"its medians are not durations of {num_ranks} ranks each")
+    if kept.shape != (num_rows,) or len(set(kept.tolist())) != num_rows:
+        raise ValueError(f"its {num_rows} rows are of ranks {kept.tolist()}")
+    if kept.min() < 0 or kept.max() >= num_ranks:
+        raise ValueError(f"it keeps ranks {kept.tolist()} of {num_ranks}")
+    if slowest.shape != (num_steps,) or (slowest < rows[_STEP].max(axis=0)).any():
+        raise ValueError("a rank that was kept is slower than the slowest")
+
+
+def _summary(arrays: Arrays) -> RankSummary:
+    values = {name: tuple(array.tolist()) for name, array in arrays.items()}
+    return RankSummary(
+        num_ranks=len(values[_MEDIAN + _STEP]),
+        kept=values[_KEPT],
+        slowest_ns=values[_SLOWEST],
+        median_step_ns=values[_MEDIAN + _STEP],
+        median_ns={
+            phase: values[_MEDIAN + name] for name, phase in _PHASES.items() if _MEDIAN + name in values
+        },
+    )

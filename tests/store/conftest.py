@@ -7,7 +7,7 @@ import pytest
 
 from augment.problem import Problem, Shape
 from saih.domain.point import Placement, Point, Timing
-from saih.domain.record import AttemptResult, Environment, Outcome, Phase, Steps
+from saih.domain.record import AttemptResult, Environment, Outcome, Phase, RankSummary, Steps
 from saih.store.sweep_folder import SweepFolder
 
 
@@ -66,3 +66,18 @@ def make_failure() -> Callable[[Outcome], AttemptResult]:
 @pytest.fixture
 def folder(tmp_path: Path) -> SweepFolder:
     return SweepFolder(tmp_path / "results", "growth")
+
+
+@pytest.fixture
+def summarised() -> Steps:
+    """Three of seventy ranks kept whole."""
+    num_ranks, rows = 70, ((9_000, 9_001), (5_000, 5_001), (1_000, 1_001))
+    durations = {Phase.FORWARD: rows, Phase.BACKWARD: ((0, 0),) * 3}
+    summary = RankSummary(
+        num_ranks=num_ranks,
+        kept=(69, 35, 0),
+        slowest_ns=(9_500, 9_001),
+        median_step_ns=tuple(1_000 + rank for rank in range(num_ranks)),
+        median_ns={Phase.FORWARD: tuple(range(num_ranks)), Phase.BACKWARD: (0,) * num_ranks},
+    )
+    return Steps(duration_ns=durations, step_ns=rows, losses=(0.5, 0.25), warmup_steps=0, summary=summary)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saih.domain.errors import DamagedData
-from saih.domain.record import Phase, Steps
+from saih.domain.record import Phase, RankSummary, Steps
 from saih.store.steps_file import decode_steps, encode_steps
 
 PATH = Path("attempt-1/steps.h5")
@@ -163,3 +163,62 @@ def test_every_cut_of_a_file_is_damage(steps: Steps) -> None:
     for length in range(0, len(data), 499):
         with pytest.raises(DamagedData):
             decode_steps(data[:length], PATH)
+
+
+def test_a_summary_of_many_ranks_comes_back_equal(summarised: Steps) -> None:
+    back = decode_steps(encode_steps(summarised), PATH)
+    assert back == summarised
+    assert (back.num_ranks, back.num_steps, back.slowest_ns) == (70, 2, (9_500, 9_001))
+
+
+def test_eight_thousand_ranks_take_little_room(summarised: Steps) -> None:
+    num_ranks, num_steps = 8192, 2000
+    rows = (tuple(range(num_steps)),) * 3
+    medians = tuple(range(num_ranks))
+    summary = RankSummary(
+        num_ranks=num_ranks,
+        kept=(2, 1, 0),
+        slowest_ns=tuple(range(1, num_steps + 1)),
+        median_step_ns=medians,
+        median_ns=dict.fromkeys(Phase, medians),
+    )
+    steps = Steps(
+        duration_ns=dict.fromkeys(Phase, rows),
+        step_ns=rows,
+        losses=(0.5,) * num_steps,
+        warmup_steps=0,
+        summary=summary,
+    )
+    data = encode_steps(steps)
+    assert len(data) < 1.2 * 8 * (9 * num_ranks + 27 * num_steps + 2 * num_steps) + 2**16
+    assert decode_steps(data, PATH) == steps
+
+
+IMPOSSIBLE: dict[str, tuple[Change, str]] = {
+    "half a summary": (lambda file: file.__delitem__("slowest"), "it holds"),
+    "medians without ranks": (lambda file: file.__delitem__("kept"), "it holds"),
+    "a phase without medians": (lambda file: file.__delitem__("median_forward"), "medians"),
+    "medians of fewer ranks": (
+        lambda file: refill(file, "median_step", data=np.ones(3, np.int64)),
+        "medians",
+    ),
+    "a negative median": (lambda file: file["median_step"].__setitem__(0, -1), "medians"),
+    "a rank beyond": (lambda file: file["kept"].__setitem__(0, 70), "keeps ranks"),
+    "a rank twice": (lambda file: file["kept"].__setitem__(0, 35), "rows are of ranks"),
+    "a faster slowest": (lambda file: file["slowest"].__setitem__(0, 8_999), "slower than the slowest"),
+    "other steps": (lambda file: refill(file, "slowest", data=np.ones(3, np.int64)), "slower than"),
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_an_impossible_summary_is_refused(summarised: Steps, name: str) -> None:
+    change, words = IMPOSSIBLE[name]
+    with pytest.raises(DamagedData, match=words):
+        decode_steps(changed(summarised, change), PATH)
+
+
+def test_an_impossible_summary_is_never_written(summarised: Steps) -> None:
+    assert summarised.summary is not None
+    wrong = replace(summarised, summary=replace(summarised.summary, kept=(1, 1, 1)))
+    with pytest.raises(ValueError, match="rows are of ranks"):
+        encode_steps(wrong)

@@ -1,0 +1,99 @@
+"""The timed rows of all ranks as the steps of a point: whole for few ranks, summarised for many.
+
+Shapes: R ranks, S steps, P phases (``COLUMNS``). Nothing here holds more on rank 0 than every row of
+``MAX_WHOLE`` ranks, or, beyond, P + 1 numbers of each rank and three ranks' rows.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+from saih.domain.record import RankSummary, Steps
+from saih.harness.phases import COLUMNS, step_ns
+
+MAX_WHOLE = 64
+"""Up to so many ranks the rows of every rank are kept."""
+_ROWS_TAG = 2
+
+Rows = NDArray[np.int64]
+
+
+def gather_steps(
+    comm: MPI.Intracomm, rows_SP: Rows, slowest_ns: Sequence[int], losses: Sequence[float]
+) -> Steps | None:
+    """The steps of all ranks, on rank 0; None elsewhere. Every rank calls it with its rows, without warm-up.
+
+    ``slowest_ns`` (each of these steps on its slowest rank) and ``losses`` (mean over ranks, with warm-up)
+    count on rank 0 only.
+    """
+    summary = None
+    if comm.size <= MAX_WHOLE:
+        rows_RSP = _gather(comm, rows_SP)
+    else:
+        medians_RM = _gather(comm, medians(rows_SP))
+        kept = kept_ranks(medians_RM[:, 0]) if comm.rank == 0 else (0, 0, 0)
+        rows_RSP, kept = _fetch(comm, rows_SP, kept)
+        summary = rank_summary(medians_RM, kept, slowest_ns)
+    if comm.rank != 0:
+        return None
+    return Steps(
+        duration_ns={phase: _by_rank(rows_RSP[:, :, column]) for column, phase in enumerate(COLUMNS)},
+        step_ns=_by_rank(step_ns(rows_RSP)),
+        losses=tuple(losses),
+        warmup_steps=len(losses) - len(rows_SP),
+        summary=summary,
+    )
+
+
+def medians(rows_SP: Rows) -> Rows:
+    """Median whole step, then the median of each phase, of one rank [ns]."""
+    columns = np.column_stack([step_ns(rows_SP), rows_SP])
+    return np.rint(np.median(columns, axis=0)).astype(np.int64)
+
+
+def kept_ranks(median_step_ns: Rows) -> tuple[int, ...]:
+    """The slowest, the median and the fastest rank; of equal ones the first in each place is taken."""
+    order = np.argsort(median_step_ns, kind="stable")
+    return int(order[-1]), int(order[len(order) // 2]), int(order[0])
+
+
+def rank_summary(medians_RM: Rows, kept: tuple[int, ...], slowest_ns: Sequence[int]) -> RankSummary:
+    """All ranks in their medians."""
+    columns = medians_RM.T.tolist()
+    return RankSummary(
+        num_ranks=len(medians_RM),
+        kept=kept,
+        slowest_ns=tuple(slowest_ns),
+        median_step_ns=tuple(columns[0]),
+        median_ns={phase: tuple(columns[1 + index]) for index, phase in enumerate(COLUMNS)},
+    )
+
+
+def _fetch(comm: MPI.Intracomm, rows_SP: Rows, kept: tuple[int, ...]) -> tuple[Rows, tuple[int, ...]]:
+    """The rows of the ranks that rank 0 wants to keep, stacked, on rank 0; undefined elsewhere."""
+    wanted = np.array(kept, dtype=np.int64)
+    comm.Bcast(wanted, root=0)
+    found = np.zeros((len(wanted), *rows_SP.shape), dtype=np.int64)
+    own = np.ascontiguousarray(rows_SP)
+    for place, rank in enumerate(wanted.tolist()):
+        if comm.rank == 0 and rank == 0:
+            found[place] = own
+        elif comm.rank == 0:
+            comm.Recv(found[place], source=rank, tag=_ROWS_TAG)
+        elif comm.rank == rank:
+            comm.Send(own, dest=0, tag=_ROWS_TAG)
+    return found, tuple(wanted.tolist())
+
+
+def _gather(comm: MPI.Intracomm, part: NDArray[Any]) -> NDArray[Any]:
+    """The part of every rank, stacked, on rank 0; nothing elsewhere."""
+    everything = np.empty((comm.size if comm.rank == 0 else 0, *part.shape), dtype=part.dtype)
+    comm.Gather(np.ascontiguousarray(part), everything if comm.rank == 0 else None, root=0)
+    return everything
+
+
+def _by_rank(values_RS: Rows) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(row) for row in values_RS.tolist())

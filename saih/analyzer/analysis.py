@@ -2,34 +2,40 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from saih.analyzer.rank_line import find_rank_lines, has_rank_axis, with_ranks
+from saih.analyzer.rank_trends import find_rank_trends
+from saih.analyzer.scaling import scale
 from saih.analyzer.summary import summarize
 from saih.analyzer.trends import find_trends
 from saih.analyzer.validation import refusal, remarks
 from saih.domain.ceiling import Ceilings
 from saih.domain.errors import UsageError
 from saih.domain.record import Environment, Outcome, Record
+from saih.domain.scaling import RankLadder
 from saih.domain.sweep import DroppedPoint
-from saih.domain.trend import Analysis, FailedPoint, PointSummary
+from saih.domain.trend import RANKS_AXIS, Analysis, FailedPoint, PointSummary
 from workloads import catalog
 from workloads.protocol import Axis, Workload
 
 
-def analyze(
+def analyze(  # noqa: PLR0913 - the last one is for workloads outside the catalog
     sweep_name: str,
     records: Sequence[Record],
     ceilings: Sequence[Ceilings],
     dropped: Sequence[DroppedPoint],
     num_planned: int,
     *,
+    rank_ladder: RankLadder | None = None,
     find_workload: Callable[[str], Workload] = catalog.workload,
 ) -> Analysis:
     """Summaries (by placement and growing size), verdicts and trends of one sweep on one environment.
 
     Of several attempts at a point the first completed one counts; a point without one is a failed point with
     the reason of its last attempt. A completed record that cannot be believed is a failed point too, never
-    an average. ``num_planned`` counts the points that the plan wanted to run.
+    an average. ``num_planned`` counts the points that the plan wanted to run; ``rank_ladder`` is the ranks
+    axis of the sweep, which otherwise is what the points show.
 
     Raises:
         UsageError: for no records, or records of several sweeps or environments.
@@ -47,20 +53,54 @@ def analyze(
             failed.append(found.result)
         else:
             summaries.append(found.result)
-    summaries.sort(key=lambda one: (one.point.placement.label, tuple(one.axis_sizes.values())))
+    summaries.sort(key=_order)
     missing = num_planned - len(attempts)
     if missing > 0:
         warnings.append(f"{missing} of {num_planned} planned points have no record yet.")
-    return Analysis(
+    analysis = Analysis(
         sweep_name=sweep_name,
         environment=environment,
         ceilings=tuple(usable.values()),
         points=tuple(summaries),
-        trends=find_trends(summaries, _axes(summaries, find_workload), tuple(usable.values())),
+        trends=(),
         failed=tuple(failed),
         dropped=tuple(dropped),
         num_planned=num_planned,
         warnings=tuple(warnings),
+    )
+    return _with_trends(analysis, _axes(summaries, find_workload), rank_ladder)
+
+
+def _order(summary: PointSummary) -> tuple[int, str, tuple[float, ...]]:
+    placement = summary.point.placement
+    return placement.num_ranks, placement.label, tuple(summary.axis_sizes.values())
+
+
+def _with_trends(analysis: Analysis, axes: tuple[Axis, ...], ladder: RankLadder | None) -> Analysis:
+    """The analysis with its trends along each axis; labels name ranks where they differ."""
+    if not has_rank_axis((*analysis.points, *analysis.failed, *analysis.dropped), ladder):
+        return replace(analysis, trends=find_trends(analysis.points, axes, analysis.ceilings))
+    named = _naming_ranks(analysis)
+    lines = find_rank_lines((*named.points, *named.failed, *named.dropped), ladder)
+    trends = find_trends(named.points, axes, named.ceilings)
+    return replace(
+        named, trends=(*trends, *find_rank_trends(lines)), scaling=tuple(scale(line) for line in lines)
+    )
+
+
+def _naming_ranks(analysis: Analysis) -> Analysis:
+    return replace(
+        analysis,
+        points=tuple(
+            replace(
+                one,
+                labels=with_ranks(one.labels, one.point),
+                axis_sizes={**one.axis_sizes, RANKS_AXIS: float(one.point.placement.num_ranks)},
+            )
+            for one in analysis.points
+        ),
+        failed=tuple(replace(one, labels=with_ranks(one.labels, one.point)) for one in analysis.failed),
+        dropped=tuple(replace(one, labels=with_ranks(one.labels, one.point)) for one in analysis.dropped),
     )
 
 

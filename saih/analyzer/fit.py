@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from saih.analyzer.terms import Member, candidates, fit_member, predict_all
+from saih.analyzer.terms import GROWTH, Library, Member, candidates, fit_member, predict_all
 from saih.domain.interval import Interval
 from saih.domain.record import Phase
 from saih.domain.trend import Fit
@@ -48,7 +48,9 @@ class Law:
     """Standard deviation of log(value) that the points have by themselves."""
 
 
-def fit_law(sizes: Sequence[float], values: Sequence[float], noise: float) -> Law | None:
+def fit_law(
+    sizes: Sequence[float], values: Sequence[float], noise: float, library: Library = GROWTH
+) -> Law | None:
     """The laws of at most two terms that these points support; None for fewer than two distinct sizes.
 
     From four sizes on, each candidate is judged by forward chaining: fitted to the first points, it must
@@ -63,7 +65,7 @@ def fit_law(sizes: Sequence[float], values: Sequence[float], noise: float) -> La
     if num_distinct < 2:
         return None
     noise = max(noise, LEAST_NOISE)
-    groups = candidates(num_distinct)
+    groups = candidates(num_distinct, library)
     errors = _residuals(groups, x, y)
     if num_distinct >= 4:
         errors = np.concatenate([errors[:, :3], _chained_errors(groups, x, y)], axis=1)
@@ -172,14 +174,15 @@ def _scatter(law: Law, member: Member) -> tuple[float, float]:
 
 def _word(coefficient_ns: float, term: str, scale: float) -> str:
     amount = f"{coefficient_ns / 1e6:.3g} ms"
-    if term == "1":
-        return amount
-    ratio = f"(x / {scale:.6g})"
-    if term == "x":
-        return f"{amount} {ratio}"
+    ratio = f"(x / {scale:.6g})" if scale != 1 else "x"
     logarithm = f"log(1 + x) / log(1 + {scale:.6g})"
-    if term == "log x":
-        return f"{amount} {logarithm}"
-    if term == "x log x":
-        return f"{amount} {ratio} {logarithm}"
-    return f"{amount} {ratio}^{term.removeprefix('x^')}"
+    forms = {
+        "1": "",
+        "x": ratio,
+        "log x": logarithm,
+        "x log x": f"{ratio} {logarithm}",
+        "1 - 1/x": f"(1 - 1/x) / (1 - 1/{scale:.6g})",
+        "x - 1": f"(x - 1) / ({scale:.6g} - 1)",
+    }
+    form = forms.get(term, f"{ratio}^{term.removeprefix('x^')}")
+    return f"{amount} {form}" if form else amount

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saih.analyzer.balance import balance_of
 from saih.analyzer.correlation import dependent_median_interval
 from saih.analyzer.diagnosis import diagnose
 from saih.analyzer.learning import check_loss
@@ -45,6 +46,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         stop_reason=record.result.stop_reason,
         loss=check_loss(steps.losses),
         diagnosis=diagnose(phases, cost, point, ceilings),
+        balance=balance_of(steps),
     )
 
 
@@ -55,7 +57,7 @@ def cost_of(record: Record, workload: Workload) -> Cost:
 
 
 def deciding_phases(steps: Steps) -> dict[Phase, NDArray[np.float64]]:
-    """Each phase at each step [ns] on the rank that decides the step: the slowest one."""
+    """Each phase at each step [ns] on the rank that decides the step: the slowest one of those kept whole."""
     slowest = np.argmax(np.asarray(steps.step_ns), axis=0)
     columns = np.arange(steps.num_steps)
     return {

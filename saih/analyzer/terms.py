@@ -15,7 +15,11 @@ from scipy import optimize
 Array = NDArray[np.float64]
 
 POWERS = {
+    "x^-1": -1.0,
+    "x^-2/3": -2 / 3,
+    "x^-1/2": -1 / 2,
     "1": 0.0,
+    "x^1/3": 1 / 3,
     "x^1/2": 1 / 2,
     "x^2/3": 2 / 3,
     "x": 1.0,
@@ -24,29 +28,61 @@ POWERS = {
     "x^2": 2.0,
     "x^3": 3.0,
 }
-LIBRARY = ("1", "log x", "x^1/2", "x^2/3", "x", "x log x", "x^4/3", "x^3/2", "x^2", "x^3")
-"""Terms for axes along which a problem grows; ``log x`` is log(1 + x), positive at every size."""
-MECHANISTIC = (("1",), ("x",), ("1", "x"), ("1", "x log x"), ("1", "x^2"))
-"""The few laws that 2 or 3 points may choose from: overhead, work in proportion, and two faster growths."""
 POWER_LAW = ("x^p",)
 NEGLIGIBLE = 1e-6
 """A term that is nowhere a larger part of the value than this is rounding, not a term."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """What laws are made of. ``log x`` is log(1 + x), positive at every size."""
+
+    terms: tuple[str, ...]
+    few: tuple[tuple[str, ...], ...]
+    """The mechanistic laws that 2 or 3 points may choose from, beside a power law."""
+
+
+GROWTH = Library(
+    terms=("1", "log x", "x^1/2", "x^2/3", "x", "x log x", "x^4/3", "x^3/2", "x^2", "x^3"),
+    few=(("1",), ("x",), ("1", "x"), ("1", "x log x"), ("1", "x^2")),
+)
+"""Axes along which a problem grows: overhead, work in proportion, and faster growths."""
+SHARED_WORK = Library(
+    terms=("1", "x^-1", "x^-2/3", "x^-1/2", "log x", "x^1/2", "x"),
+    few=(("1",), ("x^-1",), ("1", "x^-1"), ("x^-1", "log x"), ("x^-1", "x")),
+)
+"""A fixed problem shared by x ranks: Amdahl's two terms, and what coordination adds (USL in time form)."""
+OWN_WORK = Library(
+    terms=("1", "log x", "x^1/3", "x^1/2", "x^2/3", "x", "x log x", "x^-1"),
+    few=(("1",), ("1", "log x"), ("1", "x")),
+)
+"""The same work on each of x ranks: constant, but for what they share."""
+EXCHANGE = Library(
+    terms=("1", "1 - 1/x", "log x", "x^1/3", "x^1/2", "x^2/3", "x - 1", "x", "x log x"),
+    few=(("1",), ("1 - 1/x",), ("log x",), ("x - 1",), ("1", "x"), ("1 - 1/x", "x - 1")),
+)
+"""Exchanges among x > 1 ranks: a ring moves 2 (1 - 1/x) of the bytes in 2 (x - 1) messages, a tree takes
+log x rounds (Thakur, Rabenseifner & Gropp, IJHPCA 19, 2005, 49)."""
 
 
 def evaluate(term: str, sizes: Array, scale: float) -> Array:
     """A term at these sizes, relative to its value at ``scale``."""
     if term in POWERS:
         return np.asarray((sizes / scale) ** POWERS[term], dtype=np.float64)
+    if term == "1 - 1/x":
+        return np.asarray((1 - 1 / sizes) / (1 - 1 / scale), dtype=np.float64)
+    if term == "x - 1":
+        return np.asarray((sizes - 1) / (scale - 1), dtype=np.float64)
     logarithm = np.log1p(sizes) / np.log1p(scale)
     return np.asarray(logarithm * sizes / scale if term == "x log x" else logarithm, dtype=np.float64)
 
 
-def candidates(num_points: int) -> tuple[tuple[str, ...], ...]:
+def candidates(num_points: int, library: Library = GROWTH) -> tuple[tuple[str, ...], ...]:
     """The sums of at most two terms that this many distinct sizes can choose from, simplest first."""
     if num_points < 4:
-        return (*MECHANISTIC, POWER_LAW)
-    singles = (("1",), *((term,) for term in LIBRARY if term != "1"))
-    return (*singles, *combinations(LIBRARY, 2), POWER_LAW)
+        return (*library.few, POWER_LAW)
+    singles = (("1",), *((term,) for term in library.terms if term != "1"))
+    return (*singles, *combinations(library.terms, 2), POWER_LAW)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

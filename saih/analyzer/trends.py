@@ -1,6 +1,7 @@
 """How the step moves along each swept axis, everything else fixed."""
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +12,18 @@ from numpy.typing import NDArray
 from saih.analyzer.checks import TARGET_FACTOR, Scene, check_trend
 from saih.analyzer.fit import Law, Prediction, describe, fit_law, intervals, predict
 from saih.analyzer.propagation import log_deviation
-from saih.analyzer.recombination import Composition, compose, pooled_noise, predict_step
+from saih.analyzer.recombination import (
+    PROBLEM_GROWS,
+    Composition,
+    Family,
+    compose,
+    pooled_noise,
+    predict_step,
+)
 from saih.domain.ceiling import Ceilings
 from saih.domain.interval import Interval
-from saih.domain.trend import CurvePoint, Fit, PointSummary, Trend
+from saih.domain.scaling import Scaling
+from saih.domain.trend import RANKS_AXIS, CurvePoint, Fit, PointSummary, Trend
 from workloads.protocol import Axis
 
 Array = NDArray[np.float64]
@@ -28,11 +37,29 @@ def find_trends(
 ) -> tuple[Trend, ...]:
     """One trend for each axis that takes more than one rung and each setting of everything else."""
     return tuple(
-        _trend(group, axis, ceilings)
+        trend_along(_course(group, axis, ceilings))
         for axis in axes
         if _is_swept(points, axis.name)
         for group in _groups(points, axis.name)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Points by growing size along one axis, and what their trend is made of."""
+
+    axis: str
+    size_label: str
+    fixed: str
+    points: Sequence[PointSummary]
+    sizes: Sequence[float]
+    peak: Interval | None
+    """Measured peak that holds at every size; None where there is none, or each placement has its own."""
+    family: Family = PROBLEM_GROWS
+    scaling: Scaling | None = None
+    """What stays along the axis of ranks; None on axes along which the problem grows."""
+    greatest: float = math.inf
+    """Largest size that can exist."""
 
 
 def _is_swept(points: Sequence[PointSummary], axis: str) -> bool:
@@ -48,34 +75,48 @@ def _groups(points: Sequence[PointSummary], axis: str) -> list[list[PointSummary
     return [sorted(group, key=lambda point: point.axis_sizes[axis]) for group in groups.values()]
 
 
+def _course(group: list[PointSummary], axis: Axis, ceilings: Sequence[Ceilings]) -> Course:
+    return Course(
+        axis=axis.name,
+        size_label=axis.size_label,
+        fixed=_fixed(group[0], axis.name),
+        points=group,
+        sizes=[point.axis_sizes[axis.name] for point in group],
+        peak=_peak(group[0], ceilings),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Laws:
     total: Law
     composition: Composition
 
 
-def _trend(group: list[PointSummary], axis: Axis, ceilings: Sequence[Ceilings]) -> Trend:
-    sizes = [point.axis_sizes[axis.name] for point in group]
-    laws = _fit(group, sizes)
-    peak = _peak(group[0], ceilings)
+def trend_along(course: Course) -> Trend:
+    """The laws of the step and its phases along a course, their curves, and how far they may be trusted."""
+    group = course.points
+    laws = _fit(course)
     step_curve: tuple[CurvePoint, ...] = ()
     share_curve: tuple[CurvePoint, ...] = ()
     if laws is not None:
-        step_curve, share_curve = _curves(laws, group, sizes, peak)
+        step_curve, share_curve = _curves(laws, course)
     scene = Scene(
         points=group,
-        sizes=sizes,
+        sizes=course.sizes,
         total=laws.total if laws else None,
         composition=laws.composition if laws else None,
         share_curve=share_curve,
+        family=course.family,
+        scaling=course.scaling,
+        greatest=course.greatest,
     )
     return Trend(
-        axis=axis.name,
-        size_label=axis.size_label,
-        fixed=_fixed(group[0], axis.name),
+        axis=course.axis,
+        size_label=course.size_label,
+        fixed=course.fixed,
         record_ids=tuple(point.record_id for point in group),
-        labels=tuple(point.labels[axis.name] for point in group),
-        sizes=tuple(sizes),
+        labels=tuple(point.labels[course.axis] for point in group),
+        sizes=tuple(course.sizes),
         step_ns=tuple(point.step_ns for point in group),
         share_of_peak=tuple(point.share_of_peak for point in group),
         total=describe(laws.total, None) if laws else None,
@@ -86,13 +127,13 @@ def _trend(group: list[PointSummary], axis: Axis, ceilings: Sequence[Ceilings]) 
     )
 
 
-def _fit(group: list[PointSummary], sizes: list[float]) -> _Laws | None:
-    steps = [point.step_ns for point in group]
-    total = fit_law(sizes, [step.value for step in steps], pooled_noise(steps))
-    composition = compose(group, sizes)
-    if total is None or composition is None:
+def _fit(course: Course) -> _Laws | None:
+    steps = [point.step_ns for point in course.points]
+    composition = compose(course.points, course.sizes, course.family)
+    if composition is None:
         return None
-    return _Laws(total=total, composition=composition)
+    total = fit_law(course.sizes, [step.value for step in steps], pooled_noise(steps), course.family.whole)
+    return _Laws(total=total, composition=composition) if total is not None else None
 
 
 def _components(laws: _Laws) -> tuple[Fit, ...]:
@@ -100,20 +141,11 @@ def _components(laws: _Laws) -> tuple[Fit, ...]:
     return tuple(describe(law, phase) for phase, law in found.items())
 
 
-def _curves(
-    laws: _Laws, group: list[PointSummary], sizes: list[float], peak: Interval | None
-) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, ...]]:
+def _curves(laws: _Laws, course: Course) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, ...]]:
     """The composed step, and the share of peak that it means, inside the range and beyond it."""
+    group, sizes, peak = course.points, course.sizes, course.peak
     largest = max(sizes)
-    grid = np.unique(
-        np.concatenate(
-            [
-                np.geomspace(min(sizes), largest, POINTS_INSIDE),
-                np.geomspace(largest, TARGET_FACTOR * largest, POINTS_OUTSIDE + 1),
-                np.array(sizes),
-            ]
-        )
-    )
+    grid = _grid(course)
     step = predict_step(laws.composition, grid)
     step_curve = _curve(step, grid, largest, len(group))
     if peak is None:
@@ -126,6 +158,16 @@ def _curves(
     return step_curve, _curve(share, grid, largest, len(group))
 
 
+def _grid(course: Course) -> Array:
+    """Sizes at which curves are drawn; ranks are whole."""
+    largest = max(course.sizes)
+    target = min(TARGET_FACTOR * largest, course.greatest)
+    inside = np.geomspace(min(course.sizes), largest, POINTS_INSIDE)
+    outside = np.geomspace(largest, target, POINTS_OUTSIDE + 1)
+    grid = np.concatenate([inside, outside, np.array(course.sizes)])
+    return np.unique(grid if course.scaling is None else np.rint(grid))
+
+
 def _curve(prediction: Prediction, grid: Array, largest: float, count: int) -> tuple[CurvePoint, ...]:
     return tuple(
         CurvePoint(size=float(size), interval=interval, is_extrapolated=bool(size > largest * (1 + 1e-9)))
@@ -133,7 +175,7 @@ def _curve(prediction: Prediction, grid: Array, largest: float, count: int) -> t
     )
 
 
-def _flops(group: list[PointSummary], sizes: list[float], grid: Array) -> Array:
+def _flops(group: Sequence[PointSummary], sizes: Sequence[float], grid: Array) -> Array:
     """FLOPs of one step at these sizes: interpolated in log-log, beyond the range by their own law."""
     unique, first = np.unique(sizes, return_index=True)
     flops = np.array([group[index].flops_per_step for index in first])
@@ -155,7 +197,7 @@ def _peak(point: PointSummary, ceilings: Sequence[Ceilings]) -> Interval | None:
 
 def _fixed(summary: PointSummary, axis: str) -> str:
     point = summary.point
-    others = [f"{name} {label}" for name, label in summary.labels.items() if name != axis]
+    others = [f"{name} {label}" for name, label in summary.labels.items() if name not in (axis, RANKS_AXIS)]
     settings = [
         f"batch {point.batch_per_rank} per rank",
         point.precision,

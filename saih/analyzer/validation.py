@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saih.domain.interval import Interval
-from saih.domain.record import ADDITIVE_PHASES, Record, Steps
+from saih.domain.record import ADDITIVE_PHASES, RankSummary, Record, Steps
 
 SUM_TOLERANCE = 0.02
 """Largest accepted gap between a step and the sum of its additive phases, relative to the step."""
@@ -30,6 +30,8 @@ def remarks(record: Record, flops_per_s: Interval, peak_flops_per_s: Interval | 
     found = []
     if steps is not None and steps.num_steps < FEW_STEPS:
         found.append(f"only {steps.num_steps} steps were measured; their interval is wide")
+    if steps is not None and steps.summary is not None:
+        found += _gap(steps, steps.summary)
     if peak_flops_per_s is not None and flops_per_s.low > peak_flops_per_s.high:
         found.append(
             f"it ran at {flops_per_s.value:.4g} FLOP/s, above the measured ceiling of "
@@ -39,7 +41,23 @@ def remarks(record: Record, flops_per_s: Interval, peak_flops_per_s: Interval | 
     return tuple(found)
 
 
+def _gap(steps: Steps, summary: RankSummary) -> list[str]:
+    """How far the ranks kept whole, whose phases are shown, are from the slowest of all at each step."""
+    kept = np.max(np.asarray(steps.step_ns, dtype=np.float64), axis=0)
+    gap = float(np.median(np.asarray(summary.slowest_ns, dtype=np.float64) / kept)) - 1
+    if gap <= SUM_TOLERANCE:
+        return []
+    return [
+        (
+            f"{len(summary.kept)} of its {summary.num_ranks} ranks were kept whole, and the slowest of all "
+            f"takes {gap:.0%} longer than these at a typical step; phases are those of the kept ones"
+        )
+    ]
+
+
 def _bad_shape(record: Record, steps: Steps) -> str:
+    if steps.summary is not None:
+        return _bad_summary(record, steps, steps.summary) or _missing_phases(steps)
     expected = (record.point.placement.num_ranks, steps.num_steps)
     tables = {"the step": steps.step_ns}
     tables.update({str(phase): rows for phase, rows in steps.duration_ns.items()})
@@ -50,6 +68,29 @@ def _bad_shape(record: Record, steps: Steps) -> str:
                 f"{name} was recorded for {shape[0]} ranks with {sorted({len(row) for row in rows})} steps; "
                 f"the placement has {expected[0]} ranks and {expected[1]} steps were measured"
             )
+    return _missing_phases(steps)
+
+
+def _bad_summary(record: Record, steps: Steps, summary: RankSummary) -> str:
+    """What does not fit together in a record of which only some ranks were kept whole."""
+    ranks, rows, columns = summary.num_ranks, len(summary.kept), steps.num_steps
+    if ranks != record.point.placement.num_ranks:
+        return f"{ranks} ranks were recorded; the placement has {record.point.placement.num_ranks}"
+    kept = [steps.step_ns, *steps.duration_ns.values()]
+    if any(len(table) != rows or any(len(row) != columns for row in table) for table in kept):
+        return f"ranks {list(summary.kept)} were kept whole, but not all of their {columns} steps are there"
+    every = [summary.median_step_ns, *summary.median_ns.values()]
+    if any(len(medians) != ranks for medians in every) or len(summary.slowest_ns) != columns:
+        return f"the summary does not hold a median of each of its {ranks} ranks and each of {columns} steps"
+    missing = [str(phase) for phase in ADDITIVE_PHASES if phase not in summary.median_ns]
+    if missing or not all(0 <= rank < ranks for rank in summary.kept):
+        return f"the summary lacks the phases {', '.join(missing)} or keeps ranks beyond {ranks}"
+    if any(slow < max(own) for slow, *own in zip(summary.slowest_ns, *steps.step_ns, strict=True)):
+        return "the slowest rank of a step is faster than one of those kept whole"
+    return ""
+
+
+def _missing_phases(steps: Steps) -> str:
     missing = [str(phase) for phase in ADDITIVE_PHASES if phase not in steps.duration_ns]
     return f"the phases {', '.join(missing)} are missing from the record" if missing else ""
 
@@ -62,10 +103,10 @@ def _bad_durations(steps: Steps) -> str:
     for name, durations, least in tables:
         bad = np.argwhere(~(np.isfinite(durations) & (durations >= least)))
         if len(bad):
-            rank, step = (int(index) for index in bad[0])
+            row, step = (int(index) for index in bad[0])
             return (
-                f"{name} lasts {durations[rank, step]:g} ns at step {step} on rank {rank} ({len(bad)} such "
-                "values); a clock that stands or runs backwards measures nothing"
+                f"{name} lasts {durations[row, step]:g} ns at step {step} on rank {_rank(steps, row)} "
+                f"({len(bad)} such values); a clock that stands or runs backwards measures nothing"
             )
     return ""
 
@@ -76,13 +117,18 @@ def _bad_sum(steps: Steps) -> str:
         [np.asarray(steps.duration_ns[phase], dtype=np.float64) for phase in ADDITIVE_PHASES], axis=0
     )
     gap = np.abs(total - whole) / whole
-    rank, step = (int(index) for index in np.unravel_index(int(np.argmax(gap)), gap.shape))
-    if gap[rank, step] <= SUM_TOLERANCE:
+    row, step = (int(index) for index in np.unravel_index(int(np.argmax(gap)), gap.shape))
+    if gap[row, step] <= SUM_TOLERANCE:
         return ""
     return (
-        f"the phases of step {step} on rank {rank} sum to {total[rank, step]:.0f} ns, but the step lasts "
-        f"{whole[rank, step]:.0f} ns; a verdict on such phases would be a guess"
+        f"the phases of step {step} on rank {_rank(steps, row)} sum to {total[row, step]:.0f} ns, but the "
+        f"step lasts {whole[row, step]:.0f} ns; a verdict on such phases would be a guess"
     )
+
+
+def _rank(steps: Steps, row: int) -> int:
+    """Number of the rank of a row."""
+    return row if steps.summary is None else steps.summary.kept[row]
 
 
 def _bad_losses(steps: Steps) -> str:

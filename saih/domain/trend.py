@@ -8,7 +8,11 @@ from saih.domain.ceiling import Ceilings
 from saih.domain.interval import Interval
 from saih.domain.point import Point
 from saih.domain.record import Environment, Outcome, Phase
+from saih.domain.scaling import Scaling
 from saih.domain.sweep import DroppedPoint
+
+RANKS_AXIS = "ranks"
+"""Name of the axis along which only the number of ranks grows, in labels, sizes and trends."""
 
 
 class Limit(StrEnum):
@@ -49,6 +53,21 @@ class LossCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RankBalance:
+    """How evenly the ranks of a point work, from the medians of every rank.
+
+    Work is the step without its exposed communication: ranks that wait for a slower one wait there, and
+    their whole steps are equally long.
+    """
+
+    num_ranks: int
+    slowest_rank: int
+    mean_work_ns: float
+    imbalance: float
+    """Work of the slowest rank over the mean of all; 1 is even."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PointSummary:
     """One completed point in numbers. Rates are over all ranks."""
 
@@ -72,6 +91,8 @@ class PointSummary:
     stop_reason: str
     loss: LossCheck
     diagnosis: Diagnosis
+    balance: RankBalance | None = None
+    """None for one rank."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +163,51 @@ class FailedPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingRung:
+    """One placement of a scaling line, held against the smallest one that was measured."""
+
+    record_id: str
+    num_ranks: int
+    placement_label: str
+    batch_per_rank: int
+    step_ns: Interval
+    samples_per_s: Interval
+    speedup: Interval
+    """Throughput over that of the smallest rung."""
+    efficiency: Interval
+    """Speed-up over the ratio of ranks; 1 is ideal."""
+    share_of_peak: Interval | None
+    """Of the ceiling measured at this placement; None where there is none."""
+    exposed_share: Interval
+    """Exposed communication as a share of the typical step."""
+    exposed_ns: Interval
+    communication_ns: Interval | None
+    """All communication, hidden or not; None where it was not recorded."""
+    balance: RankBalance | None
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingLine:
+    """Points that differ in their number of ranks alone, and what more ranks bring."""
+
+    scaling: Scaling
+    fixed: str
+    """What is the same at all rungs, in words."""
+    rungs: tuple[ScalingRung, ...]
+    """Measured ones, by growing number of ranks; at least one."""
+    unmeasured: tuple[str, ...]
+    """Rungs without a measurement, with the reason of each."""
+    rises: Mapping[Limit, Interval]
+    """How much more rank-time each limit takes per sample at the largest rung than at the smallest, in units
+    of all rank-time per sample at the smallest; the sum is 1 / efficiency - 1."""
+    rising: Limit | None
+    """The limit that rises most; None where efficiency is not surely lost, or with one rung."""
+    findings: tuple[str, ...]
+    """Sentences with the numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """Everything that reports see of one sweep on one environment."""
 
@@ -156,6 +222,8 @@ class Analysis:
     num_planned: int
     warnings: tuple[str, ...]
     """What a reader must know before using the numbers, such as contended runs or few steps."""
+    scaling: tuple[ScalingLine, ...] = ()
+    """One for each line along the ranks axis; empty where the sweep has one number of ranks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,43 @@
+"""How the step moves along the axis of ranks: the same component laws, of another family."""
+
+import math
+from collections.abc import Sequence
+
+from saih.analyzer.rank_line import RankLine
+from saih.analyzer.recombination import Family
+from saih.analyzer.scaling import fixed_words
+from saih.analyzer.terms import EXCHANGE, OWN_WORK, SHARED_WORK, Library
+from saih.analyzer.trends import Course, trend_along
+from saih.domain.trend import RANKS_AXIS, Trend
+
+SIZE_LABEL = "ranks"
+FEWEST_THAT_EXCHANGE = 2.0
+
+
+def find_rank_trends(lines: Sequence[RankLine]) -> tuple[Trend, ...]:
+    """One trend for each line.
+
+    Ceilings belong to one placement, so that no share of peak is foreseen at ranks that were not measured. In
+    strong scaling the curves end where every rank has one sample.
+    """
+    return tuple(trend_along(_course(line)) for line in lines)
+
+
+def _course(line: RankLine) -> Course:
+    is_strong = line.scaling == "strong"
+    point = line.measured[0].point
+    return Course(
+        axis=RANKS_AXIS,
+        size_label=SIZE_LABEL,
+        fixed=fixed_words(line),
+        points=line.measured,
+        sizes=line.sizes,
+        peak=None,
+        family=_family(SHARED_WORK if is_strong else OWN_WORK),
+        scaling=line.scaling,
+        greatest=float(point.batch_per_rank * point.placement.num_ranks) if is_strong else math.inf,
+    )
+
+
+def _family(work: Library) -> Family:
+    return Family(whole=work, work=work, exchange=EXCHANGE, exchange_begins=FEWEST_THAT_EXCHANGE)

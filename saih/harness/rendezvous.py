@@ -1,4 +1,4 @@
-"""Where the ranks of one point meet to exchange gradients: a process group of its own."""
+"""Where the ranks of one point meet to exchange gradients: a process group, or a Horovod, of its own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,10 @@ from contextlib import contextmanager
 import torch
 
 from saih.domain.point import Exchange
-from saih.harness.exchange import CudaDdpExchange, DdpExchange, MeasuredExchange, NoExchange
+from saih.harness.exchange import MeasuredExchange, NoExchange
+from saih.harness.exchange_ddp import CudaDdpExchange, DdpExchange
+from saih.harness.exchange_horovod import HorovodExchange, moments_of
+from saih.harness.horovod_library import running_horovod
 from saih.harness.ranks import Ranks
 from saih.machine.process_group import process_group
 
@@ -15,10 +18,17 @@ from saih.machine.process_group import process_group
 def open_exchange(kind: Exchange, ranks: Ranks, timeout_s: float) -> Iterator[MeasuredExchange]:
     """The gradient exchange of one point; every rank enters and leaves it.
 
-    One rank has nobody to exchange with and gets ``NoExchange``. ``timeout_s`` bounds one collective.
+    One rank has nobody to exchange with and gets ``NoExchange``. ``timeout_s`` bounds one collective of a
+    process group; Horovod's have no bound, the watchdog ends them.
+
+    Raises:
+        EnvironmentMissing: for Horovod where it cannot be used.
     """
     if kind == "none" or ranks.num_ranks == 1:
         yield NoExchange()
-        return
-    with process_group(ranks.comm, torch.device(ranks.device), timeout_s) as group:
-        yield DdpExchange(group) if ranks.device == "cpu" else CudaDdpExchange(group)
+    elif kind == "horovod":
+        with running_horovod(ranks.comm) as horovod:
+            yield HorovodExchange(horovod, moments_of(ranks.device))
+    else:
+        with process_group(ranks.comm, torch.device(ranks.device), timeout_s) as group:
+            yield DdpExchange(group) if ranks.device == "cpu" else CudaDdpExchange(group)

@@ -7,7 +7,7 @@ from mpi4py import MPI
 from torch import nn
 
 from saih.harness.clock import host_ns
-from saih.harness.exchange import DdpExchange
+from saih.harness.exchange_ddp import DdpExchange
 from saih.machine.process_group import process_group
 
 

@@ -1,0 +1,204 @@
+"""Gradient exchange by Horovod: every parameter's gradient is averaged as soon as it is there.
+
+Horovod's background thread collects ready gradients once in a cycle (1 ms), fuses and all-reduces them.
+A piece is ready when its gradient is accumulated, and averaged when that thread has marked it so: both are
+moments on the clock of the host, to a few microseconds, however long nobody asked. On GPUs the first is a
+device event, set against the end of the backward pass, and the second the moment when the host learned that
+NCCL was done.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Variable
+
+from saih.domain.errors import UsageError
+from saih.harness.clock import host_ns
+from saih.harness.device_events import elapsed_ns, record_event
+from saih.harness.exchange import Communication, communication
+
+AVERAGED_TYPES = (torch.float16, torch.float32, torch.float64)
+"""Types of gradients that Horovod sums on every device."""
+
+
+class Horovod(Protocol):
+    """The part of ``horovod.torch`` that is used, and when a tensor was averaged."""
+
+    def start_average(self, tensor: Tensor, name: str) -> int:
+        """Begin to average ``tensor`` over all ranks, in place; gives a handle."""
+
+    def start_broadcast(self, tensor: Tensor, name: str) -> int:
+        """Begin to overwrite ``tensor`` with that of rank 0; gives a handle."""
+
+    def wait(self, handle: int) -> int:
+        """Wait for what was begun; gives the moment [ns] at which it was done."""
+
+
+class ReadyMoments(Protocol):
+    """Moments at which pieces became ready, in order."""
+
+    def note(self) -> None:
+        """Now."""
+
+    def end(self) -> None:
+        """The backward pass ends now."""
+
+    def take(self, end_ns: int) -> list[int]:
+        """All moments [ns] on the host's clock since the last call; the pass ended at ``end_ns``."""
+
+
+class HostMoments:
+    """Moments of a host that is its own device."""
+
+    def __init__(self) -> None:
+        self._ns: list[int] = []
+
+    def note(self) -> None:
+        """Now."""
+        self._ns.append(host_ns())
+
+    def end(self) -> None:
+        """Nothing to note."""
+
+    def take(self, end_ns: int) -> list[int]:
+        """All moments [ns] since the last call."""
+        taken, self._ns = self._ns, []
+        return taken
+
+
+class DeviceMoments:
+    """Moments on a CUDA stream, counted back from the end of the backward pass."""
+
+    def __init__(self) -> None:
+        self._events: list[torch.cuda.Event] = []
+        self._end: torch.cuda.Event | None = None
+
+    def note(self) -> None:
+        """When the device comes here."""
+        self._events.append(record_event())
+
+    def end(self) -> None:
+        """When the device comes here, the backward pass has ended."""
+        self._end = record_event()
+
+    def take(self, end_ns: int) -> list[int]:
+        """All moments [ns] since the last call; the device has been waited for at ``end_ns``."""
+        events, self._events = self._events, []
+        end = self._end
+        return [] if end is None else [end_ns - elapsed_ns(event, end) for event in events]
+
+
+class HorovodExchange:
+    """Averages the gradients of one model by hooks; every one is averaged when the backward pass returns."""
+
+    def __init__(self, horovod: Horovod, moments: ReadyMoments) -> None:
+        self._horovod = horovod
+        self._ready = moments
+        self._done_ns: list[int] = []
+        self._parameters: Sequence[tuple[str, nn.Parameter]] = ()
+        self._handles: dict[str, int] = {}
+
+    def attach(self, model: nn.Module) -> nn.Module:
+        """The model itself, with the weights of rank 0 and hooks on its parameters.
+
+        Raises:
+            UsageError: for gradients that Horovod does not average.
+        """
+        trained = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+        _check_types(trained)
+        self._share(dict(model.named_parameters()) | dict(model.named_buffers()))
+        self._parameters = [(name, weight) for name, weight in trained if weight.numel()]
+        for name, weight in self._parameters:
+            weight.register_post_accumulate_grad_hook(partial(self._start, name))  # type: ignore[no-untyped-call]
+        return model
+
+    def end_backward(self) -> None:
+        """Note where the backward pass ends on the device; it waits for the averages."""
+        self._ready.end()
+
+    def take(self, end_ns: int) -> Communication:
+        """The cost since the last call."""
+        done_ns, self._done_ns = self._done_ns, []
+        return communication(list(zip(self._ready.take(end_ns), done_ns, strict=True)), end_ns)
+
+    def _share(self, tensors: Mapping[str, Tensor]) -> None:
+        handles = [
+            self._horovod.start_broadcast(_memory_of(tensor.detach()), f"weights.{name}")
+            for name, tensor in tensors.items()
+            if tensor.numel()
+        ]
+        for handle in handles:
+            self._horovod.wait(handle)
+
+    def _start(self, name: str, parameter: Tensor) -> None:
+        if not self._handles:
+            # torch calls it when all gradients of this backward pass are accumulated, before it returns.
+            Variable._execution_engine.queue_callback(self._finish)  # noqa: SLF001
+        gradient = parameter.grad
+        if gradient is None:
+            raise RuntimeError(f"parameter {name} has no gradient after it was accumulated")
+        self._ready.note()
+        self._handles[name] = self._horovod.start_average(_memory_of(gradient), f"gradient.{name}")
+
+    def _finish(self) -> None:
+        for name, parameter in self._parameters:
+            if name not in self._handles:
+                # Other ranks may have used it: they would wait for this one.
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                self._start(name, parameter)
+        handles, self._handles = self._handles, {}
+        # Horovod ends them in about this order.
+        self._done_ns += [self._horovod.wait(handle) for handle in handles.values()]
+
+
+def _check_types(parameters: Sequence[tuple[str, nn.Parameter]]) -> None:
+    for name, weight in parameters:
+        if weight.dtype not in AVERAGED_TYPES:
+            raise UsageError(
+                f"Horovod cannot average gradients of type {weight.dtype} (parameter {name})",
+                "use exchange: ddp, or weights of float32.",
+            )
+
+
+def _memory_of(tensor: Tensor) -> Tensor:
+    """A contiguous view of the same elements, in the order in which they lie: layouts agree between ranks."""
+    if tensor.is_contiguous():
+        return tensor
+    order = sorted(range(tensor.dim()), key=lambda dim: (tensor.stride(dim), tensor.shape[dim]), reverse=True)
+    view = tensor.permute(order)
+    if not view.is_contiguous():
+        raise UsageError(
+            f"a tensor of shape {tuple(tensor.shape)} and strides {tensor.stride()} has gaps in memory",
+            "make the model's parameters and buffers contiguous.",
+        )
+    return view
+
+
+def moments_of(device: str) -> ReadyMoments:
+    """The moments of ``cpu`` or ``cuda:N``."""
+    return HostMoments() if torch.device(device).type == "cpu" else DeviceMoments()
+
+
+class LoadedHorovod:
+    """``horovod.torch``, once it was imported and begun."""
+
+    def __init__(self, horovod: Any, library: Any) -> None:  # Any: Horovod is untyped
+        self._horovod = horovod
+        self._library = library
+
+    def start_average(self, tensor: Tensor, name: str) -> int:
+        """Begin to average ``tensor`` over all ranks, in place; gives a handle."""
+        return int(self._horovod.allreduce_async_(tensor, name=name, op=self._horovod.Average))
+
+    def start_broadcast(self, tensor: Tensor, name: str) -> int:
+        """Begin to overwrite ``tensor`` with that of rank 0; gives a handle."""
+        return int(self._horovod.broadcast_async_(tensor, root_rank=0, name=name))
+
+    def wait(self, handle: int) -> int:
+        """Wait for what was begun; gives the moment [ns] at which it was done."""
+        self._horovod.synchronize(handle)
+        return int(self._library.horovod_torch_last_finished_ns())

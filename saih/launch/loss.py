@@ -46,15 +46,19 @@ def result_of(ending: Ending, log_path: Path, *, num_memory_kills: int) -> Attem
 
 def cause_line(log_path: Path) -> str:
     """What near the end of a log says most: the rank that a signal ended, an exception, or the last line."""
-    text = _tail(log_path)
+    text = tail_of(log_path)
     flowing = " ".join(text.split())  # launchers wrap their sentences
     lines = [line.strip() for line in text.splitlines() if line.strip(" -*\t")]
     found = _TELLING[0].findall(flowing) or _TELLING[1].findall(text) or lines or ["the log is empty"]
     return f"last words: {found[-1][:300]}"
 
 
-def _tail(path: Path) -> str:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _TAIL_BYTES))
-        return file.read().decode(errors="replace")
+def tail_of(path: Path) -> str:
+    """The end of a log; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL_BYTES))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""

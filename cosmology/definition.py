@@ -146,6 +146,11 @@ class DatasetDefinition:
         return _hash_of(self.canonical)
 
     @property
+    def num_particle_steps(self) -> int:
+        """Steps of all particles of all universes: what making the data set costs."""
+        return self.num_universes * self.simulation_side**3 * self.num_steps
+
+    @property
     def crops_per_universe(self) -> int:
         """Separate sub-cubes of one universe."""
         return int((self.simulation_side // self.resolution) ** 3)

@@ -67,6 +67,10 @@ class Cost:
     """Peak resident memory of one rank's tensors; the run-time libraries are not in it."""
     axis_sizes: Mapping[str, float]
     """For each axis, how large this problem is along it (see ``Axis.size_label``)."""
+    dataset_files: int = 1
+    """Files of the data set and of what it is made from; as many parts can be made at the same time."""
+    dataset_core_s: float = 0.0
+    """About how long one core takes to make the data set [s]."""
 
     @property
     def flops(self) -> int:

@@ -15,6 +15,10 @@ AXES = (
 )
 
 
+_PARTICLE_STEPS_PER_CORE_S = 1.0e6
+"""Particles moved by one step in one second of a core; a core shared by two ranks moved 1.3e6."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CosmoFlow:
     """Training of a 3D CNN that reads cosmological parameters out of simulated universes."""
@@ -43,6 +47,7 @@ class CosmoFlow:
         if batch_per_rank < 1:
             raise ProblemError(f"batch_per_rank is {batch_per_rank}; give a whole number of at least 1.")
         architecture, data = shape.architecture(), shape.data
+        simulated = shape.dataset(seed=0)
         number_format = Precision.named(precision)
         operations = step_operations(architecture, batch_per_rank, number_format)
         flops = sum(operation.flops for operation in operations)
@@ -58,6 +63,8 @@ class CosmoFlow:
                 "data": float(data.dataset_bytes),
                 "model": flops / (batch_per_rank * shape.resolution**3),
             },
+            dataset_files=2 * simulated.num_universes + 1,
+            dataset_core_s=simulated.num_particle_steps / _PARTICLE_STEPS_PER_CORE_S,
         )
 
     def describe(self, problem: Problem, axis: str) -> str:

@@ -1,6 +1,6 @@
 """What the machine has room for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,3 +12,7 @@ class Limits:
     """Of one GPU, which one rank uses."""
     disk_bytes: int | None = None
     """For all data sets of the sweep together."""
+    cores_per_node: int | None = field(default=None, metadata={"came_later": True})
+    gpus_per_node: int | None = field(default=None, metadata={"came_later": True})
+    max_nodes: int | None = field(default=None, metadata={"came_later": True})
+    """Of one job."""

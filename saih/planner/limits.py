@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from augment.problem import Shape
 from saih.domain.limits import Limits
-from saih.domain.point import Point
+from saih.domain.point import Placement, Point
+from saih.domain.site import Site
 from workloads.protocol import Cost
 
 RUNTIME_BYTES_PER_RANK = 400_000_000
@@ -21,7 +22,11 @@ class Claims:
 
     def refusal(self, point: Point, cost: Cost) -> str | None:
         """Why there is no room for the point; None where there is, and its data set is claimed."""
-        reason = _memory_refusal(point, cost, self.limits) or self._disk_refusal(point, cost)
+        reason = (
+            _seat_refusal(point.placement, self.limits)
+            or _memory_refusal(point, cost, self.limits)
+            or self._disk_refusal(point, cost)
+        )
         if reason is None:
             self.data_sets[point.problem.data] = cost.dataset_bytes
         return reason
@@ -40,12 +45,45 @@ class Claims:
         )
 
 
+def limits_of(site: Site, disk_bytes: int | None) -> Limits:
+    """The room on the nodes of a site, and on the disk of the data folder."""
+    return Limits(
+        memory_bytes_per_node=site.memory_bytes_per_node,
+        device_memory_bytes=site.gpu_memory_bytes,
+        disk_bytes=disk_bytes,
+        cores_per_node=site.cores_per_node,
+        gpus_per_node=site.gpus_per_node,
+        max_nodes=site.max_nodes,
+    )
+
+
 def in_bytes(count: int) -> str:
     """A number of bytes with a decimal prefix, such as ``1.23 GB`` (10^9 bytes)."""
     for factor, unit in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if count >= factor:
             return f"{count / factor:.3g} {unit}"
     return f"{count} B"
+
+
+def _seat_refusal(placement: Placement, limits: Limits) -> str | None:
+    """Why the nodes have no seats for the ranks."""
+    ranks, threads = placement.ranks_per_node, placement.threads_per_rank
+    if limits.gpus_per_node is not None and placement.gpus_per_node > limits.gpus_per_node:
+        return (
+            f"{ranks} ranks x {placement.gpus_per_rank} GPUs = {placement.gpus_per_node} GPUs on each node, "
+            f"which has {limits.gpus_per_node}; lower ranks_per_node or gpus_per_rank."
+        )
+    if limits.cores_per_node is not None and ranks * threads > limits.cores_per_node:
+        return (
+            f"{ranks} ranks x {threads} threads = {ranks * threads} cores on each node, which has "
+            f"{limits.cores_per_node}; lower ranks_per_node or threads_per_rank."
+        )
+    if limits.max_nodes is not None and placement.nodes > limits.max_nodes:
+        return (
+            f"{placement.nodes} nodes for one job, which may have {limits.max_nodes}; "
+            "take fewer ranks, or more on each node."
+        )
+    return None
 
 
 def _memory_refusal(point: Point, cost: Cost, limits: Limits) -> str | None:

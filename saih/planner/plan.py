@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from augment.ladder import climb
 from augment.problem import Problem, ProblemError
 from saih.domain.errors import UsageError
 from saih.domain.limits import Limits
-from saih.domain.point import Placement, Point
+from saih.domain.point import Exchange, Placement, Point
+from saih.domain.scaling import RankLadder, placed_on
 from saih.domain.sweep import MAX_POINTS, DroppedPoint, Sweep
 from saih.planner.limits import Claims
 from workloads.catalog import workload
@@ -22,7 +23,7 @@ class PlannedPoint:
     point: Point
     cost: Cost
     labels: Mapping[str, str]
-    """Axis -> rung label; ``placement`` too where the sweep has several."""
+    """Axis -> rung label; ``ranks`` too on a ranks axis, ``placement`` where the sweep lists several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,11 @@ class Plan:
     dropped: tuple[DroppedPoint, ...]
     notes: tuple[str, ...]
     """What the plan changed or a user should know, one sentence each."""
+
+    @property
+    def placements(self) -> tuple[Placement, ...]:
+        """Where its points run, each placement once."""
+        return tuple(dict.fromkeys(planned.point.placement for planned in self.points))
 
     @property
     def data_bytes(self) -> int:
@@ -69,16 +75,17 @@ def make_plan(sweep: Sweep, limits: Limits) -> Plan:
     planned: dict[str, PlannedPoint] = {}
     dropped: dict[str, DroppedPoint] = {}
     num_repeated = 0
-    claims = Claims(limits=limits)
-    for point in _points(sweep):
-        if point.point_id in planned or point.point_id in dropped:
+    judge = _Judge(application=application, claims=Claims(limits=limits))
+    for candidate in _candidates(sweep):
+        point_id = candidate.point.point_id
+        if point_id in planned or point_id in dropped:
             num_repeated += 1
             continue
-        judged = _judge(point, application, claims, has_many_placements=len(sweep.placements) > 1)
+        judged = judge.judge(candidate)
         if isinstance(judged, PlannedPoint):
-            planned[point.point_id] = judged
+            planned[point_id] = judged
         else:
-            dropped[point.point_id] = judged
+            dropped[point_id] = judged
     return Plan(
         points=tuple(planned.values()),
         dropped=tuple(dropped.values()),
@@ -93,7 +100,8 @@ def labels(point: Point, application: Workload) -> Mapping[str, str]:
 
 def _check_count(sweep: Sweep) -> None:
     """The product is counted before it is expanded."""
-    count = math.prod(len(ladder.rungs) for ladder in sweep.ladders) * len(sweep.placements)
+    num_placements = len(sweep.rank_ladder.ranks) if sweep.rank_ladder else len(sweep.placements)
+    count = math.prod(len(ladder.rungs) for ladder in sweep.ladders) * num_placements
     if count > MAX_POINTS:
         raise UsageError(
             f"the sweep {sweep.name} has {count} points; at most {MAX_POINTS} are planned",
@@ -101,40 +109,110 @@ def _check_count(sweep: Sweep) -> None:
         )
 
 
-def _points(sweep: Sweep) -> Iterator[Point]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seats:
+    """Where points run, and what that decides."""
+
+    placement: Placement
+    batch_per_rank: int
+    exchange: Exchange
+    labels: Mapping[str, str]
+    refusal: str = ""
+    """Why no point can run so; empty where it can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """A point that is asked for."""
+
+    point: Point
+    labels: Mapping[str, str]
+    refusal: str
+
+
+def _candidates(sweep: Sweep) -> Iterator[_Candidate]:
+    problems = climb(sweep.base, sweep.ladders)
+    for seats in _seats(sweep):
+        for problem in problems:
+            point = Point(
+                workload=sweep.workload,
+                problem=problem,
+                batch_per_rank=seats.batch_per_rank,
+                precision=sweep.precision,
+                exchange=seats.exchange,
+                placement=seats.placement,
+                timing=sweep.timing,
+                seed=sweep.seed,
+            )
+            yield _Candidate(point=point, labels=seats.labels, refusal=seats.refusal)
+
+
+def _seats(sweep: Sweep) -> Iterator[_Seats]:
+    if sweep.rank_ladder is not None:
+        for ranks in sweep.rank_ladder.ranks:
+            yield _rung(sweep, sweep.rank_ladder, ranks)
+        return
     for placement in sweep.placements:
-        for problem in climb(sweep.base, sweep.ladders):
-            yield _point(sweep, problem, placement)
+        yield _Seats(
+            placement=placement,
+            batch_per_rank=sweep.batch_per_rank,
+            exchange=sweep.exchange if placement.num_ranks > 1 else "none",
+            labels={"placement": placement.label} if len(sweep.placements) > 1 else {},
+        )
 
 
-def _point(sweep: Sweep, problem: Problem, placement: Placement) -> Point:
-    return Point(
-        workload=sweep.workload,
-        problem=problem,
-        batch_per_rank=sweep.batch_per_rank,
-        precision=sweep.precision,
-        exchange=sweep.exchange if placement.num_ranks > 1 else "none",
-        placement=placement,
-        timing=sweep.timing,
-        seed=sweep.seed,
+def _rung(sweep: Sweep, ladder: RankLadder, ranks: int) -> _Seats:
+    batch, refusal = sweep.batch_per_rank, ""
+    try:
+        batch = ladder.batch_per_rank(sweep.batch_per_rank, ranks)
+    except UsageError as error:
+        refusal = f"{error.problem}; {error.remedy}"
+    is_alone = ranks == 1 or ladder.scaling == "throughput"
+    return _Seats(
+        placement=placed_on(sweep.placements[0], ranks),
+        batch_per_rank=batch,
+        exchange="none" if is_alone else sweep.exchange,
+        labels={"ranks": f"{ranks} rank{'' if ranks == 1 else 's'}"},
+        refusal=refusal,
     )
 
 
-def _judge(
-    point: Point, application: Workload, claims: Claims, *, has_many_placements: bool
-) -> PlannedPoint | DroppedPoint:
-    """The point with its cost, or with what is wrong or too large about it."""
-    placed = {"placement": point.placement.label} if has_many_placements else {}
-    try:
-        application.check(point.problem)
-        cost = application.cost(point.problem, batch_per_rank=point.batch_per_rank, precision=point.precision)
-    except ProblemError as error:
-        return DroppedPoint(point=point, labels={**_as_given(point), **placed}, reason=str(error))
-    named = {**labels(point, application), **placed}
-    reason = claims.refusal(point, cost)
-    if reason is not None:
-        return DroppedPoint(point=point, labels=named, reason=reason)
-    return PlannedPoint(point=point, cost=cost, labels=named)
+@dataclass(slots=True, kw_only=True)
+class _Judge:
+    """Gives candidates their costs; what many placements share is computed once."""
+
+    application: Workload
+    claims: Claims
+    known: dict[tuple[Problem, int, str], tuple[Cost, Mapping[str, str]] | ProblemError] = field(
+        default_factory=dict
+    )
+
+    def judge(self, candidate: _Candidate) -> PlannedPoint | DroppedPoint:
+        """The point with its cost, or with what is wrong or too large about it."""
+        point = candidate.point
+        found = self._described(point)
+        if isinstance(found, ProblemError):
+            given = {**_as_given(point), **candidate.labels}
+            return DroppedPoint(point=point, labels=given, reason=str(found))
+        cost, described = found
+        named = {**described, **candidate.labels}
+        reason = candidate.refusal or self.claims.refusal(point, cost)
+        if reason:
+            return DroppedPoint(point=point, labels=named, reason=reason)
+        return PlannedPoint(point=point, cost=cost, labels=named)
+
+    def _described(self, point: Point) -> tuple[Cost, Mapping[str, str]] | ProblemError:
+        key = (point.problem, point.batch_per_rank, point.precision)
+        if key not in self.known:
+            try:
+                self.application.check(point.problem)
+                cost = self.application.cost(
+                    point.problem, batch_per_rank=point.batch_per_rank, precision=point.precision
+                )
+                self.known[key] = cost, labels(point, self.application)
+            except ProblemError as error:
+                self.known[key] = error
+        return self.known[key]
 
 
 def _as_given(point: Point) -> Mapping[str, str]:
@@ -146,10 +224,13 @@ def _as_given(point: Point) -> Mapping[str, str]:
 
 
 def _notes(sweep: Sweep, num_repeated: int) -> Iterator[str]:
-    alone = [placement.label for placement in sweep.placements if placement.num_ranks == 1]
+    seats = tuple(_seats(sweep))
+    alone = [one.placement.label for one in seats if one.placement.num_ranks == 1]
     if sweep.exchange != "none" and alone:
         yield f"exchange {sweep.exchange} becomes none on {', '.join(alone)}: one rank shares with nobody."
-    if sweep.exchange == "none" and len(alone) < len(sweep.placements):
+    if sweep.rank_ladder is not None and sweep.rank_ladder.scaling == "throughput":
+        yield "throughput scaling: every rank trains a replica of its own, and they exchange nothing."
+    elif sweep.exchange == "none" and len(alone) < len(seats):
         yield "exchange is none: the ranks train side by side and share no gradients."
     if num_repeated:
         times = "1 point comes" if num_repeated == 1 else f"{num_repeated} points come"

@@ -1,0 +1,73 @@
+"""How long the parts of a sweep will take: meant to be seldom exceeded, not to be exact."""
+
+from collections.abc import Iterable, Mapping
+
+from saih.domain.ceiling import Ceilings
+from saih.domain.point import Placement, Point
+from saih.planner.plan import PlannedPoint
+from saih.planner.rate import rates_of
+from workloads.protocol import Cost
+
+KnownCeilings = Mapping[str, Ceilings]
+"""Measured ceilings by the label of their placement."""
+OPENING_S = 3.0
+"""Building a model, opening its data, and what first steps pay once."""
+CEILINGS_S = 45.0
+"""Measuring the ceilings of one placement: 30 s of probes, preparing them, and their starts."""
+_START_S = 6.0
+"""Python, torch and MPI come up; once for each job of ranks."""
+_START_S_PER_RANK = 0.02
+"""Every further rank reads the same libraries from the same file system."""
+_NUM_JOBS = 3
+"""Jobs of ranks on one placement: data sets, ceilings, measuring."""
+
+
+def predict(point: Point, cost: Cost, ceilings: Ceilings | None = None) -> float:
+    """Seconds of one point, between its start inside a running job and its outcome.
+
+    It may end sooner, when its interval is narrow; longer than its budget and the fewest steps it never
+    takes, unless its steps are slower than thought.
+    """
+    step = step_s(point, cost, ceilings)
+    timing = point.timing
+    wanted = min(timing.budget_s, timing.max_steps * step)
+    # The budget is looked at between steps: the one that exceeds it is finished.
+    measured = max(wanted + step, timing.min_steps * step)
+    return OPENING_S + timing.warmup_steps * step + measured
+
+
+def step_s(point: Point, cost: Cost, ceilings: Ceilings | None = None) -> float:
+    """Seconds of one step: its operations one after the other, its input beside them, its exchange after."""
+    rates = rates_of(point.placement, point.precision, ceilings)
+    operations = sum(
+        max(
+            operation.flops / rates.flops_per_s,
+            operation.memory_bytes / rates.memory_bytes_per_s,
+            operation.num_kernels * rates.kernel_s,
+        )
+        for operation in cost.operations
+    )
+    exchange = 0.0
+    if point.exchange != "none":
+        exchange = rates.reduce_s + cost.gradient_bytes / rates.reduce_bytes_per_s
+    return max(operations, cost.input_bytes / rates.input_bytes_per_s) + exchange
+
+
+def starting_s(placement: Placement) -> float:
+    """Seconds until all ranks of a placement are at work."""
+    return _START_S + _START_S_PER_RANK * placement.num_ranks
+
+
+def preparing_s(placement: Placement, ceilings: Ceilings | None, precision: str) -> float:
+    """Seconds that a placement costs before its first point: starts, and ceilings that are not known."""
+    starts = _NUM_JOBS * starting_s(placement)
+    is_known = ceilings is not None and precision in ceilings.precisions
+    return starts if is_known else starts + CEILINGS_S
+
+
+def generating_s(planned: Iterable[PlannedPoint]) -> float:
+    """Seconds to make every data set of these points, on the most ranks that any of them has."""
+    points = tuple(planned)
+    num_ranks = max((one.point.placement.num_ranks for one in points), default=1)
+    costs = {one.point.problem.data: one.cost for one in points}
+    return sum(cost.dataset_core_s / min(num_ranks, cost.dataset_files) for cost in costs.values())

@@ -1,5 +1,6 @@
 """The typed entries of a sweep: every value with its place, found by the path of its key."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -7,7 +8,7 @@ from augment.problem import Value
 from saih.config.kind import ScalarKind, Size, Unfit, expected, found, read_scalar
 from saih.config.mistake import Mistake, nearest, shown
 from saih.config.node import Mapping, Node, Refused, Scalar, Sequence
-from saih.config.schema import Key, Listed, Rungs, Section, Sizes
+from saih.config.schema import Key, Listed, Rungs, Section, Sizes, Table
 
 Path = tuple[str, ...]
 ONLY = ""
@@ -104,6 +105,8 @@ def _read_key(node: Node, key: Key, path: Path, entries: Entries) -> None:
             _read_rungs(node, key.kind, path, entries)
         case Listed():
             _read_listed(node, key.kind, path, entries)
+        case Table():
+            _read_table(node, key.kind, path, entries)
         case _:
             _read_value(node, key.kind, path, entries)
 
@@ -119,6 +122,15 @@ def _read_rungs(node: Node, rungs: Rungs, path: Path, entries: Entries) -> None:
 
 def _read_listed(node: Node, listed: Listed, path: Path, entries: Entries) -> None:
     _read_list(node, listed.item, path, entries, example=listed.example)
+
+
+def _read_table(node: Node, table: Table, path: Path, entries: Entries) -> None:
+    entries.places[path] = node.place
+    for name, (place, child) in _children(node, path, entries).items():
+        if re.fullmatch(table.name.pattern, name):
+            _read_value(child, table.value, (*path, name), entries)
+        else:
+            entries.report(place, path, f"the name {shown(name)}", table.name.words, "correct the name")
 
 
 def _read_list(node: Node, kind: ScalarKind, path: Path, entries: Entries, *, example: str) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from saih.config.kind import Size, json_type
-from saih.config.schema import Key, Listed, Rungs, Section, Sizes, sweep_schema
+from saih.config.schema import Key, Listed, Rungs, Section, Sizes, Table, sweep_schema
 from workloads.catalog import WORKLOADS
 from workloads.protocol import Workload
 
@@ -15,12 +15,13 @@ def sweep_json_schema() -> dict[str, Any]:
     return {
         "$schema": DIALECT,
         "title": "SAIH sweep",
-        **_section(sweep_schema(tuple(WORKLOADS))),
+        **section_json(sweep_schema(tuple(WORKLOADS))),
         "allOf": [_sizes_of(workload) for workload in WORKLOADS.values()],
     }
 
 
-def _section(section: Section) -> dict[str, Any]:
+def section_json(section: Section) -> dict[str, Any]:
+    """A section as JSON Schema."""
     required = [key.name for key in section.keys if key.is_required]
     one = {
         "type": "object",
@@ -39,7 +40,7 @@ def _key(key: Key) -> dict[str, Any]:
 def _kind(key: Key) -> dict[str, Any]:
     match key.kind:
         case Section():
-            return _section(key.kind)
+            return section_json(key.kind)
         case Sizes():
             return {"type": "object", "additionalProperties": json_type(Size())}
         case Rungs():
@@ -50,6 +51,10 @@ def _kind(key: Key) -> dict[str, Any]:
             }
         case Listed():
             return {"type": "array", "items": json_type(key.kind.item), "minItems": 1}
+        case Table():
+            names = {"pattern": f"^({key.kind.name.pattern})$"}
+            values = json_type(key.kind.value)
+            return {"type": "object", "propertyNames": names, "additionalProperties": values}
         case _:
             return json_type(key.kind)
 

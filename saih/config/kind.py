@@ -42,10 +42,12 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Name:
-    """A word that can be part of a file name."""
+class Text:
+    """Text of a certain form; unless told otherwise a word that can be part of a file name."""
 
     pattern: str = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+    words: str = "a name of letters, digits, '.', '_' and '-' (at most 64, a letter or digit first)"
+    """The form in words."""
     reserved: tuple[str, ...] = ()
 
 
@@ -54,7 +56,12 @@ class Size:
     """One size of a problem: a positive number, or a word where the workload knows such."""
 
 
-ScalarKind = Whole | Real | Choice | Name | Size
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """true or false."""
+
+
+ScalarKind = Whole | Real | Choice | Text | Size | Truth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +82,8 @@ def read_scalar(node: Node, kind: ScalarKind) -> Value | Unfit:
         return _read_real(node, kind)
     if isinstance(kind, Size):
         return _read_size(node)
+    if isinstance(kind, Truth):
+        return _read_truth(node)
     return _read_word(node, kind)
 
 
@@ -104,10 +113,12 @@ def expected(kind: ScalarKind) -> str:
             return f"a number above {kind.above:g} and below {kind.below:g}"
         case Choice():
             return kind.words[0] if len(kind.words) == 1 else f"one of {', '.join(kind.words)}"
-        case Name():
-            return "a name of letters, digits, '.', '_' and '-' (at most 64, a letter or digit first)"
         case Size():
             return "a positive number, or a word"
+        case Text():
+            return kind.words
+        case Truth():
+            return "true or false"
 
 
 def json_type(kind: ScalarKind) -> dict[str, Any]:
@@ -119,12 +130,14 @@ def json_type(kind: ScalarKind) -> dict[str, Any]:
             return {"type": "number", "exclusiveMinimum": kind.above, "exclusiveMaximum": kind.below}
         case Choice():
             return {"type": "string", "enum": list(kind.words)}
-        case Name():
+        case Text():
             refused = {"not": {"enum": list(kind.reserved)}} if kind.reserved else {}
-            return {"type": "string", "pattern": f"^{kind.pattern}$", **refused}
+            return {"type": "string", "pattern": f"^({kind.pattern})$", **refused}
         case Size():
             number = {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_SIZE}
             return {"anyOf": [number, {"type": "string", "pattern": f"^{_SIZE_WORD.pattern}$"}]}
+        case Truth():
+            return {"type": "boolean"}
 
 
 def _read_whole(node: Scalar, kind: Whole) -> int | Unfit:
@@ -158,7 +171,13 @@ def _read_size(node: Scalar) -> Value | Unfit:
     return node.text
 
 
-def _read_word(node: Scalar, kind: Choice | Name) -> str | Unfit:
+def _read_truth(node: Scalar) -> bool | Unfit:
+    if node.is_plain and node.text in {"true", "false"}:
+        return node.text == "true"
+    return Unfit(found=found(node), remedy="write true or false, in small letters and without quotes")
+
+
+def _read_word(node: Scalar, kind: Choice | Text) -> str | Unfit:
     if node.is_plain and _is_ambiguous(node.text):
         return Unfit(found=found(node), remedy=_word_advice(node))
     if isinstance(kind, Choice):
@@ -166,9 +185,9 @@ def _read_word(node: Scalar, kind: Choice | Name) -> str | Unfit:
             return node.text
         return Unfit(found=found(node), remedy=nearest(node.text, kind.words))
     if not re.fullmatch(kind.pattern, node.text):
-        return Unfit(found=found(node), remedy="choose another name")
+        return Unfit(found=found(node), remedy="choose another one")
     if node.text in kind.reserved:
-        return Unfit(found=found(node), remedy=f"choose another name; {node.text} is a folder of its own")
+        return Unfit(found=found(node), remedy=f"choose another one; {node.text} is a folder of its own")
     return node.text
 
 

@@ -29,9 +29,9 @@ class Mistake:
 
 
 class SweepFileError(UsageError):
-    """Everything that is wrong with one sweep, in the order of the file."""
+    """Everything that is wrong with one sweep or site, in the order of the file."""
 
-    def __init__(self, source: str, mistakes: Sequence[Mistake]) -> None:
+    def __init__(self, source: str, mistakes: Sequence[Mistake], command: str = "saih init") -> None:
         mistakes = sorted(mistakes, key=_position)
         lines = [f"  {mistake}" for mistake in mistakes[:MAX_SHOWN]]
         if len(mistakes) > MAX_SHOWN:
@@ -39,7 +39,7 @@ class SweepFileError(UsageError):
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         super().__init__(
             "\n".join([f"{source} has {count}:", *lines]),
-            "correct these; `saih init` writes a file that explains every key. Nothing was started.",
+            f"correct these; `{command}` writes a file that explains every key. Nothing was started.",
         )
         self.mistakes = tuple(mistakes)
 

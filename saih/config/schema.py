@@ -9,7 +9,7 @@ from typing import get_args
 
 from augment.ladder import AxisName, Combine
 from augment.problem import Value
-from saih.config.kind import Choice, Name, Real, ScalarKind, Whole
+from saih.config.kind import Choice, Real, ScalarKind, Text, Whole
 from saih.domain.point import Binding, Device, Exchange, Placement, Timing
 from saih.domain.scaling import Scaling
 from saih.domain.site import SchedulerName
@@ -44,8 +44,16 @@ class Rungs:
 class Listed:
     """A list of at least one value of one kind."""
 
-    item: Whole
+    item: ScalarKind
     example: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A mapping from names of the user's own to texts."""
+
+    name: Text
+    value: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +73,7 @@ class Key:
     """One key of a sweep file."""
 
     name: str
-    kind: "ScalarKind | Sizes | Rungs | Listed | Section"
+    kind: "ScalarKind | Sizes | Rungs | Listed | Table | Section"
     meaning: str
     default: Value | None = None
     """None for sections and lists, and for keys that must be given."""
@@ -78,7 +86,7 @@ def sweep_schema(workloads: tuple[str, ...]) -> Section:
         keys=(
             Key(
                 name="name",
-                kind=Name(reserved=RESERVED_NAMES),
+                kind=Text(reserved=RESERVED_NAMES),
                 meaning="name of the sweep, of its folder of results and of its report",
                 is_required=True,
             ),

@@ -1,6 +1,7 @@
 """A site file: what is to be known of one system, checked whole."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -144,8 +145,8 @@ def _check_times(entries: Entries) -> None:
 def _check_options(entries: Entries, scheduler: str) -> None:
     given = entries.values.get(("options",))
     for option in _texts(entries, "options"):
-        name = option.replace("=", " ").split(" ", maxsplit=1)[0]
-        if given is not None and name in OWN_OPTIONS.get(scheduler, ()):
+        name = re.split("[= ]", option, maxsplit=1)[0]
+        if given is not None and _is_own(name, scheduler):
             entries.report(
                 given.place,
                 ("options",),
@@ -153,6 +154,14 @@ def _check_options(entries: Entries, scheduler: str) -> None:
                 "options that SAIH does not set itself",
                 "remove it; partition, account, times and sizes have keys of their own",
             )
+
+
+def _is_own(name: str, scheduler: str) -> bool:
+    """Whether SAIH sets this option: long ones may be cut short, and values may follow short ones at once."""
+    own = OWN_OPTIONS.get(scheduler, ())
+    if name.startswith("--"):
+        return any(one.startswith(name) for one in own)
+    return name in own or (scheduler != "lsf" and name[:2] in own)
 
 
 def _site(entries: Entries) -> Site:

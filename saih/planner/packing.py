@@ -26,7 +26,7 @@ def within_time(plan: Plan, site: Site, ceilings: KnownCeilings = _NO_CEILINGS) 
     room = _most_s(site)
     fitting, dropped = [], list(plan.dropped)
     for planned in plan.points:
-        needed = _alone_s(planned, ceilings)
+        needed = _alone_s(_single(planned, ceilings))
         if needed <= room:
             fitting.append(planned)
         else:
@@ -51,8 +51,9 @@ def pack(
     Raises:
         UsageError: for a point that no job of the site has time for (see ``within_time``).
     """
-    _require_time(planned, site, ceilings)
-    units = _units(planned, site, ceilings)
+    singles = [_single(one, ceilings) for one in planned]
+    _require_time(singles, site)
+    units = _units(singles, site, ceilings)
     bins = [
         one for group in _groups(units, site).values() for one in _fill(group, ceilings, capacity_s(site))
     ]
@@ -122,22 +123,22 @@ class _Bin:
         )
 
 
-def _units(planned: Sequence[PlannedPoint], site: Site, ceilings: KnownCeilings) -> list[_Unit]:
+def _single(planned: PlannedPoint, ceilings: KnownCeilings) -> _Unit:
+    point = planned.point
+    return _Unit(
+        points=(planned,),
+        measuring_s=predict(point, planned.cost, ceilings.get(point.placement.label)),
+    )
+
+
+def _units(singles: Sequence[_Unit], site: Site, ceilings: KnownCeilings) -> list[_Unit]:
     """Scaling lines, cut where one job has no time for the whole; single points for one placement each."""
     if site.packing == "placement":
-        return [_unit((one,), ceilings) for one in planned]
-    lines: dict[Hashable, list[PlannedPoint]] = {}
-    for one in planned:
-        lines.setdefault(_line(one.point), []).append(one)
+        return list(singles)
+    lines: dict[Hashable, list[_Unit]] = {}
+    for single in singles:
+        lines.setdefault(_line(single.points[0].point), []).append(single)
     return [unit for line in lines.values() for unit in _cut(line, ceilings, capacity_s(site))]
-
-
-def _unit(points: Iterable[PlannedPoint], ceilings: KnownCeilings) -> _Unit:
-    members = tuple(points)
-    measuring_s = sum(
-        predict(one.point, one.cost, ceilings.get(one.point.placement.label)) for one in members
-    )
-    return _Unit(points=members, measuring_s=measuring_s)
 
 
 def _line(point: Point) -> Hashable:
@@ -150,15 +151,22 @@ def _line(point: Point) -> Hashable:
     )
 
 
-def _cut(line: Sequence[PlannedPoint], ceilings: KnownCeilings, room_s: float) -> Iterator[_Unit]:
-    part = _Bin()
-    for one in line:
-        unit = _unit((one,), ceilings)
-        if part.points and part.with_s(unit, ceilings) > room_s:
-            yield _unit(part.points, ceilings)
-            part = _Bin()
-        part.take(unit, part.with_s(unit, ceilings))
-    yield _unit(part.points, ceilings)
+def _cut(line: Sequence[_Unit], ceilings: KnownCeilings, room_s: float) -> Iterator[_Unit]:
+    part, members = _Bin(), list[_Unit]()
+    for single in line:
+        if members and part.with_s(single, ceilings) > room_s:
+            yield _joined(members)
+            part, members = _Bin(), []
+        part.take(single, part.with_s(single, ceilings))
+        members.append(single)
+    yield _joined(members)
+
+
+def _joined(units: Sequence[_Unit]) -> _Unit:
+    return _Unit(
+        points=tuple(one for unit in units for one in unit.points),
+        measuring_s=sum(unit.measuring_s for unit in units),
+    )
 
 
 def _groups(units: Iterable[_Unit], site: Site) -> dict[Hashable, list[_Unit]]:
@@ -185,18 +193,17 @@ def _fill(units: Sequence[_Unit], ceilings: KnownCeilings, room_s: float) -> lis
     return [one for _, _, one in bins]
 
 
-def _require_time(planned: Iterable[PlannedPoint], site: Site, ceilings: KnownCeilings) -> None:
-    for one in planned:
-        if (needed := _alone_s(one, ceilings)) > _most_s(site):
-            words = ", ".join(one.labels.values())
+def _require_time(singles: Iterable[_Unit], site: Site) -> None:
+    for single in singles:
+        if (needed := _alone_s(single)) > _most_s(site):
+            (one,) = single.points
             problem, remedy = _too_long(one.point.timing, needed, site)
-            raise UsageError(f"the point {words} {problem}", remedy)
+            raise UsageError(f"the point {', '.join(one.labels.values())} {problem}", remedy)
 
 
-def _alone_s(planned: PlannedPoint, ceilings: KnownCeilings) -> float:
-    """Seconds of a job that does nothing but one point, when everything was prepared by jobs before it."""
-    point = planned.point
-    return starting_s(point.placement) + predict(point, planned.cost, ceilings.get(point.placement.label))
+def _alone_s(single: _Unit) -> float:
+    """Seconds of a job that does nothing but one point, when jobs before it prepared everything."""
+    return starting_s(single.placements[0]) + single.measuring_s
 
 
 def _most_s(site: Site) -> float:

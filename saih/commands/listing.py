@@ -1,47 +1,50 @@
 """A plan in words: points with their costs, what is dropped, and the totals."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from math import inf
 from typing import Any
 
 from saih.commands.table import table
 from saih.config.definition import define
+from saih.config.schema import SCHEDULERS
+from saih.domain.batch import Batch
 from saih.domain.quantity import counted, with_si
+from saih.domain.site import Site
 from saih.domain.sweep import Sweep
+from saih.planner.demand import Demand, demand
+from saih.planner.duration import predict
 from saih.planner.limits import in_bytes
+from saih.planner.packing import pack, within_time
 from saih.planner.plan import Plan, PlannedPoint
 
+MAX_ROWS = 60
+"""Longer plans show their first and last points only."""
+_LAST_ROWS = 10
+_MAX_DROPPED = 20
 
-def plan_text(sweep: Sweep, plan: Plan) -> str:
-    """The plan as tables."""
-    header = ("point", *_label_names(plan), "FLOP per step", "memory per rank", "data set")
-    rows = [_row(planned) for planned in plan.points]
-    parts = [
-        f"sweep {sweep.name}: {counted(len(plan.points), 'point')} of {sweep.workload}",
-        "",
-        table(header, rows),
-    ]
+
+def plan_text(sweep: Sweep, plan: Plan, site: Site | None = None) -> str:
+    """The plan as tables, and what it asks of a site; without one, of jobs that may last any time."""
+    site = site or _anywhere(sweep)
+    plan = within_time(plan, site)
+    parts = [f"sweep {sweep.name}: {counted(len(plan.points), 'point')} of {sweep.workload}", *_axes(plan)]
+    parts += ["", _points(plan)]
     if plan.dropped:
-        parts += ["", f"{counted(len(plan.dropped), 'point')} dropped:"]
-        parts += [f"  {', '.join(dropped.labels.values())}: {dropped.reason}" for dropped in plan.dropped]
-    parts += ["", *_totals(plan), *plan.notes]
-    return "\n".join(parts)
+        parts += ["", f"{counted(len(plan.dropped), 'point')} dropped:", *_dropped(plan)]
+    batches = pack(plan.points, site)
+    needs = demand(plan, batches, site)
+    return "\n".join([*parts, "", *_totals(plan), *_needs(needs, batches, site), *plan.notes])
 
 
-def plan_json(sweep: Sweep, plan: Plan) -> dict[str, Any]:
+def plan_json(sweep: Sweep, plan: Plan, site: Site | None = None) -> dict[str, Any]:
     """The plan as JSON values; units end the keys."""
+    site = site or _anywhere(sweep)
+    plan = within_time(plan, site)
+    batches = pack(plan.points, site)
     return {
         "sweep": define(sweep),
-        "points": [
-            {
-                "point_id": planned.point.point_id,
-                "labels": dict(planned.labels),
-                "definition": planned.point.definition,
-                "flops_per_step_and_rank": planned.cost.flops,
-                "num_parameters": planned.cost.num_parameters,
-                "peak_memory_bytes_per_rank": planned.cost.peak_memory_bytes,
-                "dataset_bytes": planned.cost.dataset_bytes,
-            }
-            for planned in plan.points
-        ],
+        "points": [_point_json(planned) for planned in plan.points],
         "dropped": [
             {
                 "point_id": dropped.point.point_id,
@@ -55,12 +58,65 @@ def plan_json(sweep: Sweep, plan: Plan) -> dict[str, Any]:
         "data_bytes": plan.data_bytes,
         "most_measuring_s": plan.most_measuring_s,
         "most_node_hours": plan.most_node_hours,
+        "demand": asdict(demand(plan, batches, site)),
+        "batches": [_batch_json(batch) for batch in batches],
         "notes": list(plan.notes),
+    }
+
+
+def _anywhere(sweep: Sweep) -> Site:
+    """Stands for a system of which nothing is known: its jobs may last as long as they need."""
+    scheduler = next(name for name in SCHEDULERS if name == sweep.scheduler)
+    return Site(scheduler=scheduler, max_time_s=inf, notice_s=0.0)
+
+
+def _point_json(planned: PlannedPoint) -> dict[str, Any]:
+    return {
+        "point_id": planned.point.point_id,
+        "labels": dict(planned.labels),
+        "definition": planned.point.definition,
+        "flops_per_step_and_rank": planned.cost.flops,
+        "num_parameters": planned.cost.num_parameters,
+        "peak_memory_bytes_per_rank": planned.cost.peak_memory_bytes,
+        "dataset_bytes": planned.cost.dataset_bytes,
+        "predicted_s": predict(planned.point, planned.cost),
+    }
+
+
+def _batch_json(batch: Batch) -> dict[str, Any]:
+    return {
+        "number": batch.number,
+        "nodes": batch.nodes,
+        "point_ids": [point.point_id for point in batch.points],
+        "predicted_s": batch.predicted_s,
+        "time_limit_s": batch.time_limit_s,
     }
 
 
 def _label_names(plan: Plan) -> tuple[str, ...]:
     return tuple(plan.points[0].labels) if plan.points else ()
+
+
+def _axes(plan: Plan) -> list[str]:
+    """Each axis that grows, from its first rung to its last."""
+    rungs: dict[str, Mapping[str, None]] = {
+        name: dict.fromkeys(planned.labels[name] for planned in plan.points) for name in _label_names(plan)
+    }
+    return [
+        f"  {name}: {len(labels)} rungs, {next(iter(labels))} to {list(labels)[-1]}"
+        for name, labels in rungs.items()
+        if len(labels) > 1
+    ]
+
+
+def _points(plan: Plan) -> str:
+    header = ("point", *_label_names(plan), "FLOP per step", "memory per rank", "data set")
+    if len(plan.points) <= MAX_ROWS:
+        return table(header, [_row(planned) for planned in plan.points])
+    shown = (*plan.points[: MAX_ROWS - _LAST_ROWS], *plan.points[-_LAST_ROWS:])
+    lines = table(header, [_row(planned) for planned in shown]).splitlines()
+    left_out = f"... {len(plan.points) - len(shown)} more points (--json lists all)"
+    return "\n".join([*lines[:-_LAST_ROWS], left_out, *lines[-_LAST_ROWS:]])
 
 
 def _row(planned: PlannedPoint) -> tuple[str, ...]:
@@ -73,10 +129,55 @@ def _row(planned: PlannedPoint) -> tuple[str, ...]:
     )
 
 
+def _dropped(plan: Plan) -> list[str]:
+    lines = [
+        f"  {', '.join(dropped.labels.values())}: {dropped.reason}" for dropped in plan.dropped[:_MAX_DROPPED]
+    ]
+    if len(plan.dropped) > _MAX_DROPPED:
+        lines.append(f"  and {len(plan.dropped) - _MAX_DROPPED} more (--json lists all)")
+    return lines
+
+
 def _totals(plan: Plan) -> list[str]:
-    longest = f"at most {with_si(plan.most_measuring_s, 's')}, {plan.most_node_hours:.3g} node-hours"
+    longest = f"at most {with_si(plan.most_measuring_s, 's')}, {_node_hours(plan.most_node_hours)} node-hours"
     return [
         f"data sets: {in_bytes(plan.data_bytes)}",
         f"one step of every point: {with_si(plan.flops_of_one_step, 'FLOP')}",
         f"measuring: {longest} (start, warm-up and making the data sets come on top)",
     ]
+
+
+def _needs(needs: Demand, batches: Sequence[Batch], site: Site) -> list[str]:
+    nodes = max((batch.nodes for batch in batches), default=0)
+    whole = f"predicted with all that: {_clock(needs.longest_s)} on {counted(nodes, 'node')}"
+    if needs.num_batches > 1:
+        whole += f" for {needs.num_batches} batches at the same time"
+    idle = ""
+    if needs.idle_node_hours > 0:
+        idle = (
+            f", {_node_hours(needs.idle_node_hours)} of them on nodes that wait while points with fewer ranks run "
+            "(packing: placement in the site file avoids it)"
+        )
+    lines = [f"{whole}, {_node_hours(needs.node_hours)} node-hours{idle}", f"files: about {needs.num_files}"]
+    if site.scheduler != "local":
+        most = f"; by their time limits they end after {_node_hours(needs.most_node_hours)} node-hours"
+        lines.append(f"scheduler jobs: {_jobs(needs)}{most}")
+    return lines
+
+
+def _jobs(needs: Demand) -> str:
+    if needs.num_batches < 2:
+        return f"{needs.num_jobs} (makes data sets, measures, reports)"
+    return f"{needs.num_jobs} (1 makes data sets, {needs.num_batches} measure, 1 reports)"
+
+
+def _node_hours(hours: float) -> str:
+    return f"{hours:.3g}" if hours < 100 else f"{hours:.0f}"
+
+
+def _clock(duration_s: float) -> str:
+    """A duration of minutes or hours, in two digits: it is no better known."""
+    if duration_s < 100 * 60:
+        return f"{max(1.0, duration_s / 60):.2g} min"
+    hours = duration_s / 3600
+    return f"{hours:.2g} h" if hours < 100 else f"{hours:.0f} h"

@@ -1,6 +1,5 @@
 """How the work on a point ended on one rank, and which rank's ending speaks for all."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,16 +52,15 @@ def ending_of(error: BaseException, rank: int) -> Ending:
     )
 
 
-def common_ending(endings: Sequence[Ending]) -> Ending:
-    """The ending that all ranks record, from that of each rank in order.
+def severity(ending: Ending) -> int:
+    """How little this ending says when ranks end differently; the lowest speaks for all.
 
     The first cause wins: lack of memory before other failures (one lacking rank makes others fail), and
     a failure of its own before the echo of another's.
     """
-    bad = [ending for ending in endings if ending.outcome is not Outcome.COMPLETED]
-    if not bad:
-        return COMPLETED
-    return min(bad, key=lambda ending: (ending.outcome is not Outcome.OUT_OF_MEMORY, ending.is_echo))
+    if ending.outcome is Outcome.COMPLETED:
+        return 4
+    return 2 * (ending.outcome is not Outcome.OUT_OF_MEMORY) + ending.is_echo
 
 
 def _text(error: BaseException) -> str:

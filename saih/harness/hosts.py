@@ -1,12 +1,12 @@
 """The environment of all hosts together: one, or named as mixed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from saih.domain.record import Environment
 from saih.harness.ranks import Ranks
 from saih.machine.environment import capture, environment_id
-from saih.machine.messages import gather_all
+from saih.machine.messages import broadcast, gather
 
 
 def common_environment(ranks: Ranks) -> Environment:
@@ -15,14 +15,17 @@ def common_environment(ranks: Ranks) -> Environment:
     The first rank of each host looks. Hosts that differ make an environment of their own, so that its
     records are never mixed with those of equal hosts.
     """
-    first_of = {seat.host: rank for rank, seat in reversed(list(enumerate(ranks.seats)))}
-    found = capture() if ranks.rank in first_of.values() else None
-    messages = gather_all(
+    found = capture() if ranks.rank in ranks.first_ranks else None
+    messages = gather(
         ranks.comm, {} if found is None else {"facts": dict(found.facts), "notes": dict(found.notes)}
     )
-    facts = [messages[rank]["facts"] for _, rank in sorted(first_of.items(), key=lambda item: item[1])]
-    first = Environment(facts=facts[0], notes=messages[0]["notes"], environment_id=environment_id(facts[0]))
-    return mixed(first, facts)
+    together = None
+    if messages is not None:
+        facts = [messages[rank]["facts"] for rank in ranks.first_ranks]
+        notes = messages[ranks.first_ranks[0]]["notes"]
+        first = Environment(facts=facts[0], notes=notes, environment_id=environment_id(facts[0]))
+        together = asdict(mixed(first, facts))
+    return Environment(**broadcast(ranks.comm, together))
 
 
 def mixed(first: Environment, facts: Sequence[Mapping[str, str]]) -> Environment:

@@ -19,7 +19,7 @@ from saih.harness.ranks import Ranks
 from saih.harness.rendezvous import open_exchange
 from saih.harness.sentinel import Sentinel
 from saih.harness.usage import peak_device_bytes, peak_memory_bytes, reset_peak_memory, summary
-from saih.machine.messages import gather_all
+from saih.machine.messages import gather
 from workloads.protocol import JobSide, Surroundings
 
 _PATIENT = (Outcome.COMPLETED, Outcome.DIVERGED)
@@ -36,7 +36,7 @@ class Setting:
 
 
 def run_point(point: Point, side: JobSide, setting: Setting) -> AttemptResult:
-    """How the point ended, the same on all ranks; steps are on rank 0 only.
+    """How the point ended, the same on all ranks; steps and notes are on rank 0 only.
 
     Does not return when the ranks cannot agree: then the sentinel records why and ends the job.
     """
@@ -44,14 +44,14 @@ def run_point(point: Point, side: JobSide, setting: Setting) -> AttemptResult:
     reset_peak_memory(ranks.device)
     measurement = _measure(point, side, setting)
     ending = agree_or_give_up(measurement.ending, setting)
-    usages = gather_all(ranks.comm, _usage(measurement, ranks.device))
+    usages = gather(ranks.comm, _usage(measurement, ranks.device))
     _release_memory(ranks.device)
     return AttemptResult(
         outcome=ending.outcome,
         reason=ending.reason,
         stop_reason=measurement.stop_reason if ending == COMPLETED else "",
         steps=measurement.steps if ending == COMPLETED else None,
-        notes={"hosts": " ".join(ranks.hosts), **summary(usages)},
+        notes={} if usages is None else {"hosts": " ".join(ranks.hosts), **summary(usages)},
     )
 
 

@@ -11,7 +11,7 @@ from mpi4py import MPI
 
 from saih.domain.errors import EnvironmentMissing
 from saih.domain.point import Device, Placement
-from saih.machine.messages import gather_all
+from saih.machine.messages import Message, broadcast, gather
 
 LAUNCHER_COUNTS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS")
 """Where launchers tell a process how many there should be; only quoted in messages."""
@@ -34,7 +34,10 @@ class Ranks:
     """This rank among all, checked against the placement."""
 
     comm: MPI.Intracomm
-    seats: tuple[Seat, ...]
+    hosts: tuple[str, ...]
+    """Distinct hosts in the order of their first rank."""
+    first_ranks: tuple[int, ...]
+    """The first rank on each of them."""
     device: str
     """``cpu`` or ``cuda:N``."""
 
@@ -48,11 +51,6 @@ class Ranks:
         """All ranks."""
         return self.comm.size
 
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """Distinct hosts in the order of their first rank."""
-        return tuple(dict.fromkeys(seat.host for seat in self.seats))
-
 
 def take_seats(comm: MPI.Intracomm, placement: Placement) -> Ranks:
     """This rank's place; every rank of the job calls it, before anything is timed.
@@ -62,9 +60,30 @@ def take_seats(comm: MPI.Intracomm, placement: Placement) -> Ranks:
     """
     device, device_id = _find_device(comm, placement.device)
     own = Seat(size=comm.size, host=_host(), process=os.getpid(), device_id=device_id)
-    seats = tuple(Seat(**message) for message in gather_all(comm, asdict(own)))
-    check_seats(seats, placement, os.environ)
-    return Ranks(comm=comm, seats=seats, device=device)
+    messages = gather(comm, asdict(own))
+    told = broadcast(comm, None if messages is None else _verdict(messages, placement))
+    if told["problem"]:
+        raise EnvironmentMissing(told["problem"], told["remedy"])
+    return Ranks(comm=comm, hosts=tuple(told["hosts"]), first_ranks=tuple(told["first_ranks"]), device=device)
+
+
+def _verdict(messages: Sequence[Message], placement: Placement) -> Message:
+    """What rank 0 tells all ranks of their seats."""
+    seats = tuple(Seat(**message) for message in messages)
+    problem = remedy = ""
+    try:
+        check_seats(seats, placement, os.environ)
+    except EnvironmentMissing as error:
+        problem, remedy = error.problem, error.remedy
+    firsts: dict[str, int] = {}
+    for rank, seat in enumerate(seats):
+        firsts.setdefault(seat.host, rank)
+    return {
+        "problem": problem,
+        "remedy": remedy,
+        "hosts": list(firsts),
+        "first_ranks": list(firsts.values()),
+    }
 
 
 def check_seats(seats: Sequence[Seat], placement: Placement, environ: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from saih.domain.record import Outcome
 from saih.harness.clock import host_ns
 from saih.harness.ending import MAX_MESSAGE_BYTES, Ending
 from saih.harness.events import tell
+from saih.harness.places import places_in_words
 from saih.machine.messages import decode, encode
 
 LastWords = Callable[[Ending], None]
@@ -95,32 +96,24 @@ class Sentinel:
         faulthandler.dump_traceback(file=STDERR, all_threads=True)
         if self._comm.rank == 0:
             self._end_stalled_job({})
-        self.give_up(Ending(outcome=Outcome.TIMED_OUT, reason=self._own_place))
+        self.give_up(Ending(outcome=Outcome.TIMED_OUT, reason=f"rank {self._comm.rank} {self._place}"))
 
     def _answer(self, rank: int, ending: Ending) -> None:
         if ending.outcome is Outcome.TIMED_OUT:
-            self._end_stalled_job({rank: ending.reason})
+            self._end_stalled_job({rank: _place_of(rank, ending)})
         self._end_job(ending)
-
-    @property
-    def _own_place(self) -> str:
-        return f"rank {self._comm.rank} {self._place}"
 
     def _end_stalled_job(self, places: dict[int, str]) -> None:
         """On rank 0: ask where the other ranks are, for the silent one is the likely cause."""
-        known = {0: self._own_place, **places}
+        known = {0: self._place, **places}
         deadline_ns = host_ns() + round(COLLECT_S * 1e9)
         while self._hears_others and len(known) < self._comm.size and host_ns() < deadline_ns:
             cry = self._hear()
             if cry is None:
                 time.sleep(POLL_S / 10)
             else:
-                known[cry[0]] = cry[1].reason
-        silent = sorted(set(range(self._comm.size)) - set(known))
-        sayings = [known[rank] for rank in sorted(known)]
-        if silent:
-            sayings.append(f"no word from rank {', '.join(map(str, silent))}")
-        reason = f"no progress for {self._limit_s:g} s: {'; '.join(sayings)}"
+                known[cry[0]] = _place_of(*cry)
+        reason = f"no progress for {self._limit_s:g} s: {places_in_words(known, self._comm.size)}"
         self._end_job(Ending(outcome=Outcome.TIMED_OUT, reason=reason))
 
     def _cry(self, ending: Ending) -> None:
@@ -153,3 +146,7 @@ class Sentinel:
         )
         sys.stderr.flush()
         MPI.COMM_WORLD.Abort(1)
+
+
+def _place_of(rank: int, ending: Ending) -> str:
+    return ending.reason.removeprefix(f"rank {rank} ")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from saih.domain.record import Outcome
-from saih.harness.ending import COMPLETED, MAX_MESSAGE_BYTES, Ending, common_ending, ending_of
+from saih.harness.ending import COMPLETED, MAX_MESSAGE_BYTES, Ending, ending_of, severity
 from saih.machine.messages import encode
 
 
@@ -36,15 +36,10 @@ def test_the_longest_reason_fits_a_message_between_ranks(character: str) -> None
     assert len(encode(asdict(ending))) <= MAX_MESSAGE_BYTES
 
 
-def test_all_completed_is_completed() -> None:
-    assert common_ending([COMPLETED, COMPLETED]) == COMPLETED
-
-
 def test_the_cause_wins_over_its_echo_and_lack_of_memory_over_all() -> None:
     echo = ending_of(RuntimeError("[/x/gloo/transport/tcp/pair.cc:1] Connection closed by peer"), rank=0)
     cause = ending_of(ValueError("boom"), rank=1)
     memory = ending_of(MemoryError(), rank=2)
+    diverged = Ending(outcome=Outcome.DIVERGED)
     assert echo.is_echo
-    assert common_ending([echo, COMPLETED, cause]) == cause
-    assert common_ending([echo, cause, memory]) == memory
-    assert common_ending([echo]) == echo
+    assert severity(memory) < severity(cause) == severity(diverged) < severity(echo) < severity(COMPLETED)

@@ -17,6 +17,7 @@ from saih.harness.events import tell
 from saih.harness.hosts import common_environment
 from saih.harness.point_run import Setting, agree_or_give_up, failure, run_point
 from saih.harness.ranks import Ranks, take_seats
+from saih.harness.rendezvous import require_exchanges
 from saih.harness.sentinel import Sentinel
 from saih.machine import ceilings
 from saih.machine.messages import broadcast
@@ -35,7 +36,8 @@ def run_job(job: Job, sides: Sides, comm: MPI.Intracomm) -> None:
     """Do the job; every rank of ``comm`` calls it. What befalls a point is an outcome, no exception.
 
     Raises:
-        EnvironmentMissing: when the ranks are not those that the job's placement asks for.
+        EnvironmentMissing: when the ranks are not those that the job's placement asks for, or cannot
+            exchange gradients as its points do.
         SaihError: when data could not be generated, or nothing can be written.
     """
     ranks = take_seats(comm, job.placement)
@@ -45,6 +47,7 @@ def run_job(job: Job, sides: Sides, comm: MPI.Intracomm) -> None:
     if ranks.rank == 0:
         tell("environment", environment_id=environment.environment_id)
     if job.task == "measure":
+        require_exchanges({point.exchange for point in job.points if ranks.num_ranks > 1})
         _measure_points(job, sides, ranks, environment)
     elif job.task == "generate":
         _generate(job, sides, ranks)

@@ -1,6 +1,7 @@
 """Where the ranks of one point meet to exchange gradients: a process group, or a Horovod, of its own."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -9,9 +10,19 @@ from saih.domain.point import Exchange
 from saih.harness.exchange import MeasuredExchange, NoExchange
 from saih.harness.exchange_ddp import CudaDdpExchange, DdpExchange
 from saih.harness.exchange_horovod import HorovodExchange, moments_of
-from saih.harness.horovod_library import running_horovod
+from saih.harness.horovod_library import require_horovod, running_horovod
 from saih.harness.ranks import Ranks
 from saih.machine.process_group import process_group
+
+
+def require_exchanges(kinds: Collection[Exchange]) -> None:
+    """Do nothing where this rank can exchange gradients in all these ways; needs no other rank.
+
+    Raises:
+        EnvironmentMissing: for Horovod where it is missing or cannot be used.
+    """
+    if "horovod" in kinds:
+        require_horovod(os.environ)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ nvcc is there; elsewhere it has none.
 import argparse
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -163,7 +164,7 @@ def _remedy(said: str) -> str:
         return "make room there, or set XDG_CACHE_HOME and TMPDIR to other folders."
     if "DO NOT MATCH THE HASHES" in said:
         return f"the index gave other sources than {SDIST} as it was published: use another package index."
-    if "Could not find a version" in said or "Connection" in said or "No matching distribution" in said:
+    if "Connection" in said or "no matching distribution" in said.lower():
         return (
             "let pip reach a package index (PIP_INDEX_URL, a proxy), or put "
             f"{SDIST} into {cache_folder(os.environ)} by hand; only the build needs it."
@@ -208,11 +209,15 @@ def _fetch_sdist(shell: Shell, cache: Path, folder: Path) -> Path:
     wanted = folder / "horovod.txt"
     wanted.write_text(f"horovod=={version} --hash=sha256:{SDIST_SHA256}\n")
     download = [*_pip("download"), "--no-binary", ":all:", "--no-build-isolation", "--require-hashes"]
-    nearby = ["--find-links", str(cache)] if (cache / SDIST).is_file() else []
+    nearby = ["--find-links", str(cache)] if _is_whole(cache / SDIST) else []
     shell.run("fetching Horovod's sources", [*download, *nearby, "-d", str(folder), "-r", str(wanted)])
     shutil.copyfile(folder / SDIST, folder / f"copy-{SDIST}")
     (folder / f"copy-{SDIST}").replace(cache / SDIST)
     return folder / SDIST
+
+
+def _is_whole(sdist: Path) -> bool:
+    return sdist.is_file() and hashlib.sha256(sdist.read_bytes()).hexdigest() == SDIST_SHA256
 
 
 def _unpack(sdist: Path, folder: Path) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from saih.analyzer.rank_line import RankLine
 from saih.analyzer.recombination import Family
-from saih.analyzer.scaling import fixed_words
+from saih.analyzer.scaling import setting_words
 from saih.analyzer.terms import EXCHANGE, OWN_WORK, SHARED_WORK, Library
 from saih.analyzer.trends import Course, trend_along
 from saih.domain.trend import RANKS_AXIS, Trend
@@ -29,7 +29,7 @@ def _course(line: RankLine) -> Course:
     return Course(
         axis=RANKS_AXIS,
         size_label=SIZE_LABEL,
-        fixed=fixed_words(line),
+        fixed=_fixed(line),
         points=line.measured,
         sizes=line.sizes,
         peak=None,
@@ -37,6 +37,12 @@ def _course(line: RankLine) -> Course:
         scaling=line.scaling,
         greatest=float(point.batch_per_rank * point.placement.num_ranks) if is_strong else math.inf,
     )
+
+
+def _fixed(line: RankLine) -> str:
+    labels = line.measured[0].labels.items()
+    problem = [f"{axis} {label}" for axis, label in labels if axis != RANKS_AXIS]
+    return ", ".join([*problem, f"{line.scaling} scaling", setting_words(line)])
 
 
 def _family(work: Library) -> Family:

@@ -7,8 +7,9 @@ from saih.analyzer.rank_line import RankLine, num_ranks
 from saih.analyzer.rise import find_rises, rising_limit
 from saih.analyzer.scaling_words import sentences, unmeasured_words
 from saih.domain.interval import Interval
+from saih.domain.quantity import counted
 from saih.domain.record import Phase
-from saih.domain.trend import RANKS_AXIS, Limit, PointSummary, ScalingLine, ScalingRung
+from saih.domain.trend import Limit, PointSummary, ScalingLine, ScalingRung
 
 
 def scale(line: RankLine) -> ScalingLine:
@@ -34,7 +35,7 @@ def scale(line: RankLine) -> ScalingLine:
     rising = rising_limit(rises, rungs[-1].efficiency) if rises else None
     return ScalingLine(
         scaling=line.scaling,
-        fixed=fixed_words(line),
+        setting=setting_words(line),
         rungs=rungs,
         unmeasured=unmeasured_words(line),
         rises=rises,
@@ -43,27 +44,16 @@ def scale(line: RankLine) -> ScalingLine:
     )
 
 
-def fixed_words(line: RankLine) -> str:
-    """What is the same at all points of the line."""
-    first = line.measured[0]
-    point = first.point
+def setting_words(line: RankLine) -> str:
+    """What is the same at all points of the line but the problem itself."""
+    point = line.measured[0].point
     batch = (
         f"global batch {point.batch_per_rank * point.placement.data_parallel}"
         if line.scaling == "strong"
         else f"batch {point.batch_per_rank} per rank"
     )
-    threads = point.placement.threads_per_rank
-    return ", ".join(
-        [
-            *(f"{axis} {label}" for axis, label in first.labels.items() if axis != RANKS_AXIS),
-            f"{line.scaling} scaling",
-            batch,
-            point.precision,
-            f"exchange {line.exchange}",
-            f"{threads} thread{'' if threads == 1 else 's'} per rank ({point.placement.device})",
-            f"seed {point.seed}",
-        ]
-    )
+    threads = f"{counted(point.placement.threads_per_rank, 'thread')} per rank ({point.placement.device})"
+    return f"{batch}, {point.precision}, exchange {line.exchange}, {threads}, seed {point.seed}"
 
 
 def _rung(point: PointSummary, base: PointSummary) -> ScalingRung:

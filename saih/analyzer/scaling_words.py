@@ -1,5 +1,6 @@
 """What a scaling line shows, in sentences with numbers."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from saih.analyzer.rank_line import RankLine, num_ranks
@@ -9,6 +10,7 @@ from saih.domain.quantity import counted, factor, in_seconds, percent, share
 from saih.domain.trend import FailedPoint, Limit, ScalingRung
 
 _NAMES = {"strong": "Strong scaling", "weak": "Weak scaling", "throughput": "Throughput of replicas"}
+_NAMED = {Limit.MIXED: "more than one limit", Limit.UNKNOWN: "work that no ceiling splits"}
 _LEAST_IMBALANCE = 1.05
 """Slowest rank over mean from which on the imbalance is worth a sentence."""
 
@@ -37,7 +39,7 @@ def sentences(
 
 
 def unmeasured_words(line: RankLine) -> tuple[str, ...]:
-    """The rungs without a measurement, each with its reason, by growing number of ranks."""
+    """The rungs without a measurement, those of one reason together, by growing number of ranks."""
     reasons = {
         num_ranks(member): (
             f"{str(member.outcome).replace('_', ' ')} after {counted(member.num_attempts, 'attempt')}: "
@@ -48,7 +50,14 @@ def unmeasured_words(line: RankLine) -> tuple[str, ...]:
         for member in line.unmeasured
     }
     reasons |= dict.fromkeys(line.absent, "no record yet")
-    return tuple(f"{counted(ranks, 'rank')}: {reason}" for ranks, reason in sorted(reasons.items()))
+    groups: dict[str, list[int]] = defaultdict(list)
+    for ranks in sorted(reasons):
+        groups[reasons[ranks]].append(ranks)
+    return tuple(f"{_listed(group)}: {reason}" for reason, group in groups.items())
+
+
+def _listed(ranks: Sequence[int]) -> str:
+    return f"{', '.join(map(str, ranks))} rank{'' if list(ranks) == [1] else 's'}"
 
 
 def _headline(line: RankLine, rungs: Sequence[ScalingRung]) -> str:
@@ -101,13 +110,13 @@ def _loss(rungs: Sequence[ScalingRung], rises: Mapping[Limit, Interval], rising:
     if rising is None:
         return (
             f"No loss of more than {percent(LEAST_LOSS)} is sure at {last.num_ranks} ranks: a sample costs "
-            f"{_signed(whole)} rank-time against {rungs[0].num_ranks}."
+            f"{_more(whole)} rank-time than at {rungs[0].num_ranks}."
         )
     ranked = sorted(rises, key=lambda limit: -rises[limit].value)[:2]
-    parts = " and ".join(f"{limit} {_signed_interval(rises[limit])}" for limit in ranked)
-    name = "more than one limit" if rising is Limit.MIXED else str(rising)
+    parts = " and ".join(f"{_NAMED.get(limit, limit)} {_signed_interval(rises[limit])}" for limit in ranked)
+    name = _NAMED.get(rising, str(rising))
     return (
-        f"What rises most is {name}: a sample costs {_signed(whole)} rank-time at {last.num_ranks} ranks, "
+        f"What rises most is {name}: a sample costs {_more(whole)} rank-time at {last.num_ranks} ranks, "
         f"of which {parts}."
     )
 
@@ -150,10 +159,11 @@ def _balance(rungs: Sequence[ScalingRung]) -> list[str]:
 
 
 def _peaks(rungs: Sequence[ScalingRung]) -> list[str]:
-    without = [counted(rung.num_ranks, "rank") for rung in rungs if rung.share_of_peak is None]
+    without = [rung.num_ranks for rung in rungs if rung.share_of_peak is None]
     if not without:
         return []
-    return [f"No ceiling was measured at {', '.join(without)}, so no share of peak is known there."]
+    where = "any of these placements" if len(without) == len(rungs) else _listed(without)
+    return [f"No ceiling was measured at {where}, so no share of peak is known there."]
 
 
 def _layout(line: RankLine) -> list[str]:
@@ -179,9 +189,13 @@ def _layout(line: RankLine) -> list[str]:
     return []
 
 
+def _more(value: float) -> str:
+    return f"{percent(abs(value))} {'more' if value >= 0 else 'less'}"
+
+
 def _signed(value: float) -> str:
     return f"{'+' if value >= 0 else '-'}{percent(abs(value))}"
 
 
 def _signed_interval(rise: Interval) -> str:
-    return f"{_signed(rise.value)} [{100 * rise.low:.2g}, {100 * rise.high:.2g}]"
+    return f"{_signed(rise.value)} [{100 * rise.low:.3g}, {100 * rise.high:.3g}]"

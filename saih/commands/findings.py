@@ -6,15 +6,16 @@ from saih.commands.table import table
 from saih.domain.quantity import duration, factor
 from saih.domain.trend import Analysis, Check, Comparison, Trend
 from saih.reports.rung_labels import matched_apart
-from saih.reports.terminal import summary_lines
+from saih.reports.terminal import scaling_lines, summary_lines
 
 _MARKS = {True: "ok", False: "FAILED", None: "unknown"}
 
 
 def analysis_text(analysis: Analysis) -> str:
     """Points with their limits, then the law of every trend and how far it may be trusted."""
-    parts = ["\n".join(summary_lines(analysis)), *(_trend(trend) for trend in analysis.trends)]
-    return "\n\n".join(parts)
+    scaling = "\n".join(scaling_lines(analysis))
+    trends = [_trend(trend) for trend in analysis.trends]
+    return "\n\n".join(part for part in ("\n".join(summary_lines(analysis)), scaling, *trends) if part)
 
 
 def comparison_text(comparison: Comparison) -> str:

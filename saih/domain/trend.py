@@ -192,8 +192,8 @@ class ScalingLine:
     """Points that differ in their number of ranks alone, and what more ranks bring."""
 
     scaling: Scaling
-    fixed: str
-    """What is the same at all rungs, in words."""
+    setting: str
+    """What is the same at all rungs but the sizes of the problem, in words."""
     rungs: tuple[ScalingRung, ...]
     """Measured ones, by growing number of ranks; at least one."""
     unmeasured: tuple[str, ...]

@@ -46,7 +46,11 @@ def grids(analysis: Analysis) -> tuple[Grid, ...]:
     made = [
         _grid(setting, [cell for cell in cells if setting_of(cell.point) == setting]) for setting in settings
     ]
-    return tuple(sorted(made, key=lambda grid: (-num_measured(grid), grid.setting)))
+    return tuple(sorted(made, key=lambda grid: (-num_measured(grid), _num_ranks(grid), grid.setting)))
+
+
+def _num_ranks(grid: Grid) -> int:
+    return next(iter(grid.cells.values())).point.placement.num_ranks
 
 
 def num_measured(grid: Grid) -> int:

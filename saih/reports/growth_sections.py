@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from saih.domain.ceiling import Ceilings
 from saih.domain.quantity import counted, interval_with_si, with_si
-from saih.domain.trend import Analysis, PointSummary, Trend
+from saih.domain.trend import RANKS_AXIS, Analysis, PointSummary, Trend
 from saih.reports import tables
 from saih.reports.document import Block, Heading, Paragraph, Picture, Section, section_or
 from saih.reports.grid import setting_of
@@ -80,10 +80,12 @@ def _no_trend(analysis: Analysis) -> str:
 
 
 def _groups(analysis: Analysis) -> list[tuple[str, str, list[Trend]]]:
-    """Trends that share an axis and a setting, data before model."""
+    """Trends that share an axis and a setting, data before model; those over ranks have their own section."""
     settings = {point.record_id: setting_of(point.point) for point in analysis.points}
     groups: dict[tuple[str, str], list[Trend]] = {}
     for trend in analysis.trends:
+        if trend.axis == RANKS_AXIS:
+            continue
         setting = settings.get(trend.record_ids[0], "") if trend.record_ids else ""
         groups.setdefault((trend.axis, setting), []).append(trend)
     return [(axis, setting, groups[axis, setting]) for axis, setting in sorted(groups)]

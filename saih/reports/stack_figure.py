@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from saih.domain.quantity import with_si
 from saih.domain.record import ADDITIVE_PHASES, Phase
-from saih.domain.trend import PointSummary
+from saih.domain.trend import RANKS_AXIS, PointSummary
 from saih.reports.figure import drawn
 from saih.reports.label import plain, shortened
 
@@ -18,7 +18,7 @@ POINTS_PER_FIGURE = 36
 _LABEL_WIDTH = 30
 _WIDTH_MM, _ROW_MM = 176.0, 5.4
 _TOP_MM, _BOTTOM_MM = 13.0, 10.0
-_FILLS = {
+PHASE_FILLS = {
     Phase.INPUT_WAIT: ("#E69F00", ""),
     Phase.FORWARD: ("#0072B2", ""),
     Phase.BACKWARD: ("#7cc4ee", ""),
@@ -26,7 +26,7 @@ _FILLS = {
     Phase.OPTIMIZER: ("#009E73", "...."),
     Phase.OTHER: ("#bfbfbf", ""),
 }
-_INKS = {Phase.FORWARD: "white", Phase.COMMUNICATION: "white", Phase.OPTIMIZER: "white"}
+PHASE_INKS = {Phase.FORWARD: "white", Phase.COMMUNICATION: "white", Phase.OPTIMIZER: "white"}
 _HIDDEN = {Phase.INPUT_PRODUCE: ("D", "#7a5200"), Phase.COMMUNICATION_TOTAL: ("X", "#7d1d00")}
 _FULL = 118.0
 """Abscissa [%] beyond which a hidden phase is drawn at the edge."""
@@ -74,10 +74,13 @@ def stack_figure(points: Sequence[NumberedPoint]) -> str:
 
 
 def _row_label(point: NumberedPoint) -> str:
-    data, model = (point.summary.labels.get(axis, "") for axis in ("data", "model"))
-    words = ", ".join(plain(label) for label in (data, model) if label)
-    if len(words) > _LABEL_WIDTH:
-        words = ", ".join(shortened(label, _LABEL_WIDTH // 2 - 1) for label in (data, model) if label)
+    known = [label for axis in ("data", "model") if (label := point.summary.labels.get(axis, ""))]
+    ranks = point.summary.labels.get(RANKS_AXIS, "")
+    room = _LABEL_WIDTH - len(ranks)
+    words = ", ".join(plain(label) for label in known)
+    if len(words) > room:
+        words = ", ".join(shortened(label, room // 2 - 1) for label in known)
+    words = ", ".join(part for part in (words, ranks) if part)
     return f"{words or 'as given'}  #{point.number}"
 
 
@@ -88,14 +91,14 @@ def _bar(axes: Axes, row: int, summary: PointSummary) -> None:
         if phase not in summary.phases_ns:
             continue
         width = 100 * summary.phases_ns[phase].value / total
-        colour, hatch = _FILLS[phase]
+        colour, hatch = PHASE_FILLS[phase]
         axes.barh(
             row, width, left=left, height=0.72, color=colour, hatch=hatch, edgecolor="white", linewidth=0.4
         )
         if width >= 7:
             axes.text(
                 left + width / 2, row, f"{width:.0f}", ha="center", va="center", fontsize=6.2,
-                color=_INKS.get(phase, "#1a1a1a"),
+                color=PHASE_INKS.get(phase, "#1a1a1a"),
             )  # fmt: skip
         left += width
     axes.text(
@@ -122,7 +125,7 @@ def _legend(figure: Figure, height_mm: float, points: Sequence[NumberedPoint]) -
     present = {phase for point in points for phase in point.summary.phases_ns}
     patches: list[Patch | Line2D] = [
         Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=phase_words(phase))
-        for phase, (colour, hatch) in _FILLS.items()
+        for phase, (colour, hatch) in PHASE_FILLS.items()
         if phase in present
     ]
     patches += [

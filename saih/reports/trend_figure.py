@@ -117,10 +117,10 @@ def _figure(
         sizes = [size for line in lines for size in line.sizes]
         reached = [point.size for line in lines for point in line.curve]
         log_axis(axes, "x", sizes + reached)
-        _shade_extrapolation(axes, max(sizes), max(reached, default=0.0))
+        shade_extrapolation(axes, max(sizes), max(reached, default=0.0))
         for index, line in enumerate(lines):
-            _draw(axes, line, index)
-        _name(axes, lines)
+            draw_line(axes, line, index)
+        name_lines(axes, lines)
 
     return drawn(_WIDTH_MM, height_mm, paint)
 
@@ -134,7 +134,8 @@ def _scaled(curve: Sequence[CurvePoint], factor: float) -> tuple[CurvePoint, ...
     )
 
 
-def _draw(axes: Axes, line: Line, index: int) -> None:
+def draw_line(axes: Axes, line: Line, index: int) -> None:
+    """Marks with their intervals, and the curve with its band; dotted where there is no curve."""
     colour = colour_of(index)
     values = [value.value for value in line.values]
     marked(axes, line.sizes, line.values, index)
@@ -156,7 +157,8 @@ def _parts(curve: Sequence[CurvePoint]) -> list[list[CurvePoint]]:
     return [([runs[number - 1][-1], *run] if number else run) for number, run in enumerate(runs)]
 
 
-def _shade_extrapolation(axes: Axes, measured: float, reached: float) -> None:
+def shade_extrapolation(axes: Axes, measured: float, reached: float) -> None:
+    """Grey beyond the largest measured size, where a curve reaches there."""
     if reached <= measured * 1.0001:
         return
     end = axes.get_xlim()[1]
@@ -167,8 +169,11 @@ def _shade_extrapolation(axes: Axes, measured: float, reached: float) -> None:
     )  # fmt: skip
 
 
-def _name(axes: Axes, lines: Sequence[Line]) -> None:
-    """Write each line's name beside its end, apart from its neighbours."""
+def name_lines(axes: Axes, lines: Sequence[Line], width: int = _LABEL_WIDTH, reach: float = 1.0) -> None:
+    """Write each line's name of at most ``width`` characters beside its end, apart from its neighbours.
+
+    ``reach`` stretches the way there: narrow axes need more of their width for it.
+    """
     ends = [
         (line.curve[-1].size, line.curve[-1].interval.value) if line.curve else
         (line.sizes[-1], line.values[-1].value)
@@ -179,14 +184,14 @@ def _name(axes: Axes, lines: Sequence[Line]) -> None:
     heights = spread([y for _, y in places], 0.052, 0.02, 0.98)
     for index, (line, place, height) in enumerate(zip(lines, places, heights, strict=True)):
         axes.plot(
-            [place[0], 1.035], [place[1], height], transform=axes.transAxes, clip_on=False,
+            [place[0], 1 + 0.035 * reach], [place[1], height], transform=axes.transAxes, clip_on=False,
             color=colour_of(index), linewidth=0.5, alpha=0.7,
         )  # fmt: skip
         axes.plot(
-            [1.048], [height], transform=axes.transAxes, clip_on=False, color=colour_of(index),
+            [1 + 0.048 * reach], [height], transform=axes.transAxes, clip_on=False, color=colour_of(index),
             marker=marker_of(index), markersize=marker_size_of(index), linestyle="none",
         )  # fmt: skip
         axes.text(
-            1.062, height, shortened(line.label, _LABEL_WIDTH), transform=axes.transAxes, va="center",
+            1 + 0.062 * reach, height, shortened(line.label, width), transform=axes.transAxes, va="center",
             fontsize=6.8, color=COLOURS[-1],
         )  # fmt: skip

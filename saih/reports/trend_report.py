@@ -27,6 +27,7 @@ from saih.reports.map_figure import map_figure
 from saih.reports.method import DEFINITIONS, METHOD
 from saih.reports.roofline_figure import roofline_figure
 from saih.reports.rung_labels import told_apart
+from saih.reports.scaling_sections import scaling_sections
 from saih.reports.stack_figure import NumberedPoint
 from saih.reports.words import findings, outcome_words, range_words, system_words
 
@@ -54,6 +55,7 @@ def trend_document(analysis: Analysis) -> Document:
             _summary(analysis, shared),
             growth_section(analysis),
             time_section(analysis, points),
+            *scaling_sections(analysis),
             _rooflines(analysis, points),
             _points(points),
             _unmeasured(analysis, shared),

@@ -16,7 +16,7 @@ from saih.domain.quantity import (
     with_si_short,
 )
 from saih.domain.record import Environment
-from saih.domain.trend import Analysis, FailedPoint, PointSummary, Trend
+from saih.domain.trend import RANKS_AXIS, Analysis, FailedPoint, PointSummary, ScalingLine, Trend
 from saih.reports.label import shortened
 
 GREATEST_SPREAD = 4.0
@@ -73,13 +73,14 @@ def range_words(points: Sequence[PointSummary]) -> str:
 
 
 def findings(analysis: Analysis) -> tuple[str, ...]:
-    """At most six sentences that a reader should take away."""
+    """At most six sentences that a reader should take away, and two more where ranks were scaled."""
     if not analysis.points:
         return (_nothing_measured(analysis),)
     growth = [_growth(trend, analysis.points) for trend in _longest_trends(analysis.trends)]
     sentences = [
         _range(analysis.points),
         *growth,
+        *_scaling(analysis),
         _verdicts(analysis.points),
         _switch(analysis),
         _expectation(analysis.trends),
@@ -139,9 +140,11 @@ def _basis(interval: Interval) -> str:
 
 
 def _longest_trends(trends: Sequence[Trend]) -> list[Trend]:
-    """For each axis the trend that spans the largest factor, at the largest setting of the others."""
+    """For each axis of the problem the trend of the largest factor, at the largest setting of the others."""
     best: dict[str, Trend] = {}
     for trend in trends:
+        if trend.axis == RANKS_AXIS:
+            continue
         if len(trend.sizes) > 1 and (
             trend.axis not in best or _span(trend) >= _span(best[trend.axis]) * 0.999
         ):
@@ -163,6 +166,28 @@ def _growth(trend: Trend, points: Sequence[PointSummary]) -> str:
         return f"{times}: the median step goes from {steps}."
     verb = "rises" if last.low > first.high else "falls" if last.high < first.low else "does not clearly move"
     return f"{times}: the share of peak {verb}, {share(first)} to {share(last)}."
+
+
+def _scaling(analysis: Analysis) -> list[str]:
+    """The lines of highest and lowest efficiency at their largest rung."""
+    lines = [line for line in analysis.scaling if len(line.rungs) > 1]
+    if not lines:
+        return [f"{line_words(line, analysis)}: {line.findings[0]}" for line in analysis.scaling[:1]]
+    ordered = sorted(lines, key=lambda line: line.rungs[-1].efficiency.value)
+    ends = [ordered[-1], ordered[0]] if len(ordered) > 1 else ordered
+    return [f"{line_words(line, analysis)}: {line.findings[0]}{_rising(line)}" for line in ends]
+
+
+def _rising(line: ScalingLine) -> str:
+    return f" What rises most: {line.rising}." if line.rising else ""
+
+
+def line_words(line: ScalingLine, analysis: Analysis) -> str:
+    """The rungs of the other axes at which a scaling line runs, such as ``64^3 x 4, width 16``."""
+    first = next((point for point in analysis.points if point.record_id == line.rungs[0].record_id), None)
+    known = first.labels if first is not None else {}
+    others = [label for axis, label in sorted(known.items()) if axis != RANKS_AXIS]
+    return shortened(", ".join(others) or line.setting, 2 * NAME_WIDTH)
 
 
 def _verdicts(points: Sequence[PointSummary]) -> str:

@@ -35,6 +35,7 @@ CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
 NEEDED_BYTES = 600 * 2**20
 """Sources, objects and packages of one build take 350 MiB; removed when it ends."""
 _TAIL_LINES = 15
+_MOVE = "the wheel of the same Python, torch and MPI may be copied and installed with pip."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -155,20 +156,18 @@ class Shell:
         raise SaihError(
             f"{what} failed with exit status {done.returncode}; the last lines of {self._log_path}:\n    "
             + "\n    ".join(lines[-_TAIL_LINES:]),
-            _remedy("\n".join(lines)),
+            _remedy(what, "\n".join(lines)),
         )
 
 
-def _remedy(said: str) -> str:
+def _remedy(what: str, said: str) -> str:
     if "No space left on device" in said:
         return "make room there, or set XDG_CACHE_HOME and TMPDIR to other folders."
     if "DO NOT MATCH THE HASHES" in said:
         return f"the index gave other sources than {SDIST} as it was published: use another package index."
-    if "Connection" in said or "no matching distribution" in said.lower():
-        return (
-            "let pip reach a package index (PIP_INDEX_URL, a proxy), or put "
-            f"{SDIST} into {cache_folder(os.environ)} by hand; only the build needs it."
-        )
+    # Pip says in many ways that it found no package; with exact versions it has nothing else to solve.
+    if what.startswith("fetching"):
+        return "let pip reach a package index (PIP_INDEX_URL, a proxy), or build where it can: " + _MOVE
     return "mend what the log says, and build again."
 
 

@@ -46,12 +46,10 @@ def demand(
 ) -> Demand:
     """What the points of ``plan``, packed into ``batches``, ask of ``site``."""
     has_many, has_scheduler = len(batches) > 1, site.scheduler != "local"
-    # Several batches share data sets that a job before them made, on the nodes of the largest.
-    data_s = generating_s(plan.points) + starting_s(plan.placements[-1]) if has_many else 0.0
-    data_nodes = max((batch.nodes for batch in batches), default=0)
-    held_s = sum(batch.nodes * batch.predicted_s for batch in batches) + data_nodes * data_s
+    data_s = _apart_s(plan) if has_many else 0.0
+    held_s = sum(batch.nodes * batch.predicted_s for batch in batches) + data_s
     most_s = sum(batch.nodes * batch.time_limit_s for batch in batches)
-    most_s += data_nodes * time_limit_s(data_s, site) if has_many else 0.0
+    most_s += time_limit_s(data_s, site) if has_many else 0.0
     files = {one.point.problem.data: one.cost.dataset_files for one in plan.points}
     num_jobs = len(batches) + (2 if has_many else 0) if has_scheduler else 0
     return Demand(
@@ -70,6 +68,12 @@ def demand(
     )
 
 
+def _apart_s(plan: Plan) -> float:
+    """Seconds of the job that makes the data sets of several batches before them, on one node."""
+    fullest = max(plan.placements, key=lambda placement: placement.ranks_per_node)
+    return generating_s(plan.points, fullest.ranks_per_node) + starting_s(fullest)
+
+
 def _idle_s(plan: Plan, batches: Sequence[Batch], ceilings: KnownCeilings) -> float:
     """Node-seconds for which nodes wait while others of their batch work."""
     costs = {one.point.point_id: one.cost for one in plan.points}
@@ -83,4 +87,7 @@ def _idle_s(plan: Plan, batches: Sequence[Batch], ceilings: KnownCeilings) -> fl
             known = ceilings.get(placement.label)
             prepared_s = preparing_s(placement, known, batch.points[0].precision)
             total += (batch.nodes - placement.nodes) * prepared_s
+    if len(batches) == 1:
+        fewest = min(plan.placements, key=lambda placement: placement.num_ranks)
+        total += (batches[0].nodes - fewest.nodes) * generating_s(plan.points, fewest.num_ranks)
     return total

@@ -12,6 +12,8 @@ KnownCeilings = Mapping[str, Ceilings]
 """Measured ceilings by the label of their placement."""
 OPENING_S = 3.0
 """Building a model, opening its data, and what first steps pay once."""
+STEP_S = 0.003
+"""What a step takes that has hardly any work: loading, the optimizer's many small tensors, the loop."""
 CEILINGS_S = 45.0
 """Measuring the ceilings of one placement: 30 s of probes, preparing them, and their starts."""
 _START_S = 6.0
@@ -50,7 +52,7 @@ def step_s(point: Point, cost: Cost, ceilings: Ceilings | None = None) -> float:
     exchange = 0.0
     if point.exchange != "none":
         exchange = rates.reduce_s + cost.gradient_bytes / rates.reduce_bytes_per_s
-    return max(operations, cost.input_bytes / rates.input_bytes_per_s) + exchange
+    return STEP_S + max(operations, cost.input_bytes / rates.input_bytes_per_s) + exchange
 
 
 def starting_s(placement: Placement) -> float:
@@ -65,9 +67,7 @@ def preparing_s(placement: Placement, ceilings: Ceilings | None, precision: str)
     return starts if is_known else starts + CEILINGS_S
 
 
-def generating_s(planned: Iterable[PlannedPoint]) -> float:
-    """Seconds to make every data set of these points, on the most ranks that any of them has."""
-    points = tuple(planned)
-    num_ranks = max((one.point.placement.num_ranks for one in points), default=1)
-    costs = {one.point.problem.data: one.cost for one in points}
+def generating_s(planned: Iterable[PlannedPoint], num_ranks: int) -> float:
+    """Seconds for so many ranks to make every data set of these points."""
+    costs = {one.point.problem.data: one.cost for one in planned}
     return sum(cost.dataset_core_s / min(num_ranks, cost.dataset_files) for cost in costs.values())

@@ -53,8 +53,8 @@ def _assumed(placement: Placement) -> Rates:
     is_gpu = placement.device == "cuda"
     threads = placement.threads_per_rank
     return Rates(
-        flops_per_s=2e12 * placement.gpus_per_rank if is_gpu else 5e9 * threads,
-        memory_bytes_per_s=2e11 if is_gpu else 2e9,
+        flops_per_s=4e12 * placement.gpus_per_rank if is_gpu else 2e10 * threads,
+        memory_bytes_per_s=2e11 if is_gpu else 4e9,
         input_bytes_per_s=5e7,
         kernel_s=2e-5,
         reduce_s=2e-4 * hops,

@@ -155,8 +155,8 @@ def _needs(needs: Demand, batches: Sequence[Batch], site: Site) -> list[str]:
     idle = ""
     if needs.idle_node_hours > 0:
         idle = (
-            f", {_node_hours(needs.idle_node_hours)} of them on nodes that wait while points with fewer ranks run "
-            "(packing: placement in the site file avoids it)"
+            f", {_node_hours(needs.idle_node_hours)} of them on nodes that wait while points with fewer "
+            "ranks run (packing: placement in the site file avoids it)"
         )
     lines = [f"{whole}, {_node_hours(needs.node_hours)} node-hours{idle}", f"files: about {needs.num_files}"]
     if site.scheduler != "local":

@@ -33,7 +33,7 @@ CMAKE_PACKAGE = "cmake"
 """Fetched where the machine has no cmake."""
 CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
 NEEDED_BYTES = 600 * 2**20
-"""Sources, objects and packages of one build take 350 MiB; removed when it ends."""
+"""Sources, objects and packages of one build take about 400 MiB; removed when it ends."""
 _TAIL_LINES = 15
 _MOVE = "the wheel of the same Python, torch and MPI may be copied and installed with pip."
 
@@ -162,7 +162,7 @@ class Shell:
 
 def _remedy(what: str, said: str) -> str:
     if "No space left on device" in said:
-        return "make room there, or set XDG_CACHE_HOME and TMPDIR to other folders."
+        return "make room there, or set XDG_CACHE_HOME to another folder."
     if "DO NOT MATCH THE HASHES" in said:
         return f"the index gave other sources than {SDIST} as it was published: use another package index."
     # Pip says in many ways that it found no package; with exact versions it has nothing else to solve.

@@ -43,34 +43,47 @@ class Finding:
 def examine(folders: Folders) -> tuple[Finding, ...]:
     """Every check, in the order in which a sweep would fail."""
     return (
-        _finding("python", _python),
-        _finding("torch", partial(_package, "torch")),
-        _finding("mpi4py", partial(_package, "mpi4py")),
-        _finding("MPI launcher", lambda: find_launcher().version),
-        _finding("two ranks", _hello),
-        _finding("memory", _memory),
-        _finding("HDF5", _hdf5),
-        _finding("data folder", partial(_writable, folders.data, "--data-folder")),
-        _finding("results folder", partial(_writable, folders.results, "--results")),
-        _finding("reports folder", partial(_writable, folders.reports, "--reports")),
-        _finding("disk", partial(_disk, folders.data)),
-        _finding("GPU", _gpu, is_needed=False),
+        finding("python", _python),
+        finding("torch", partial(_package, "torch")),
+        finding("mpi4py", partial(_package, "mpi4py")),
+        finding("MPI launcher", lambda: find_launcher().version),
+        finding("two ranks", _hello),
+        finding("memory", _memory),
+        finding("HDF5", _hdf5),
+        finding("data folder", partial(_writable, folders.data, "--data-folder")),
+        finding("results folder", partial(_writable, folders.results, "--results")),
+        finding("reports folder", partial(_writable, folders.reports, "--reports")),
+        finding("disk", partial(_disk, folders.data)),
+        finding("GPU", _gpu, is_needed=False),
+    )
+
+
+def examine_login(folders: Folders) -> tuple[Finding, ...]:
+    """The checks of a machine that only submits: what ranks need is looked for on their nodes."""
+    return (
+        finding("python", _python),
+        finding("HDF5", _hdf5),
+        finding("data folder", partial(_writable, folders.data, "--data-folder")),
+        finding("results folder", partial(_writable, folders.results, "--results")),
+        finding("reports folder", partial(_writable, folders.reports, "--reports")),
+        finding("disk", partial(_disk, folders.data)),
     )
 
 
 def findings_text(findings: Sequence[Finding]) -> str:
     """The checks as a table, then the remedies."""
-    rows = [(_word(finding), finding.name, finding.found) for finding in findings]
-    remedies = [f"{finding.name}: {finding.remedy}" for finding in findings if not finding.is_fine]
+    rows = [(_word(one), one.name, " ".join(one.found.split())) for one in findings]
+    remedies = [f"{one.name}: {one.remedy}" for one in findings if not one.is_fine]
     return "\n".join([table(("", "check", "found"), rows), *(f"\n-> {remedy}" for remedy in remedies)])
 
 
 def findings_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """The checks as JSON values."""
-    return [asdict(finding) for finding in findings]
+    return [asdict(one) for one in findings]
 
 
-def _finding(name: str, check: Callable[[], str], *, is_needed: bool = True) -> Finding:
+def finding(name: str, check: Callable[[], str], *, is_needed: bool = True) -> Finding:
+    """What a check found out, or what its error says."""
     try:
         return Finding(name=name, is_fine=True, is_needed=is_needed, found=check(), remedy="")
     except SaihError as error:
@@ -79,10 +92,10 @@ def _finding(name: str, check: Callable[[], str], *, is_needed: bool = True) -> 
         )
 
 
-def _word(finding: Finding) -> str:
-    if finding.is_fine:
+def _word(found: Finding) -> str:
+    if found.is_fine:
         return "ok"
-    return "MISSING" if finding.is_needed else "none"
+    return "MISSING" if found.is_needed else "none"
 
 
 def _python() -> str:

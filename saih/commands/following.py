@@ -72,26 +72,22 @@ class Teller:
     def changes(self, account: Account) -> Iterator[str]:
         """A line for each job and each point that changed; what was over at the start is no news."""
         for job in account.jobs:
-            key, now = (job.submission, job.batch), (job.condition, _head(job))
+            key, now = (job.submission, job.batch), (job.condition, job.head)
             is_news = self.jobs.get(key) != now and not (self.is_first and not job.is_live)
             self.jobs[key] = now
             if is_news:
-                yield f"{job.task}: {_head(job)}{f' -> {job.advice}' if job.advice else ''}"
-        num_over = sum(one.standing in _STAYS for one in account.standings.values())
+                yield f"{job.task}: {job.head}{f' -> {job.advice}' if job.advice else ''}"
+        num_over = sum(standing in _STAYS for standing in self.points.values())
         for planned in self.plan.points:
             point_id = planned.point.point_id
             one = account.standings[point_id]
             is_news = one.standing in _STAYS and self.points.get(point_id) is not one.standing
             self.points[point_id] = one.standing
+            num_over += is_news
             if is_news and not self.is_first:
                 words = ", ".join(planned.labels.values())
                 yield f"[{num_over}/{len(self.plan.points)}] {words}: {_result(one)}"
         self.is_first = False
-
-
-def _head(job: JobStatus) -> str:
-    """What the scheduler says of the job; how far it is changes all the time."""
-    return job.words.partition(";")[0]
 
 
 def _result(one: PointStanding) -> str:

@@ -9,14 +9,20 @@ from saih.commands.talk import give
 
 
 @click.command("init")
-@click.argument("path", type=click.Path(path_type=Path), default=Path("sweep.yaml"))
-@click.option("--preset", default=DEFAULT, show_default=True, help="Begin with laptop, node or cluster.")
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@click.option("--preset", help=f"Begin with laptop, node or cluster; {DEFAULT} if not given.")
 @click.option("--name", help="Name of the sweep; the file's name if not given.")
-def command(path: Path, preset: str, name: str | None) -> None:
+@click.option("--site", "is_site", is_flag=True, help="Write a site file, which describes a system, instead.")
+def command(path: Path | None, preset: str | None, name: str | None, *, is_site: bool) -> None:
     """Write a sweep file in which every key is explained.
 
-    An existing file is never replaced.
+    PATH is sweep.yaml (with --site: site.yaml) if not given. An existing file is never replaced.
     """
-    from saih.commands.beginning import write_sweep_file
+    from saih.commands.beginning import write_site_file, write_sweep_file
 
-    give(str(write_sweep_file(path, preset, name)))
+    if is_site:
+        if preset or name:
+            raise click.UsageError("--preset and --name are for sweep files, --site writes a site file.")
+        give(str(write_site_file(path or Path("site.yaml"))))
+    else:
+        give(str(write_sweep_file(path or Path("sweep.yaml"), preset or DEFAULT, name)))

@@ -80,7 +80,7 @@ def next_command(
     folder: SweepFolder, states: Mapping[str, PointState], live_points: Collection[str] = ()
 ) -> str:
     """What to do next with the sweep, of which jobs may still work on ``live_points``."""
-    where = "" if str(folder.root) == "results" else f" --results {shlex.quote(str(folder.root))}"
+    where = where_option(folder)
     left = [point_id for point_id, state in states.items() if state.is_to_be_measured]
     if left and all(point_id in live_points for point_id in left):
         return f"saih sweep {folder.name} --wait{where}"
@@ -89,6 +89,11 @@ def next_command(
     if any(state.status is PointStatus.FAILED for state in states.values()):
         return f"saih sweep {folder.name} --retry-failed{where}"
     return f"saih report {folder.name}{where}"
+
+
+def where_option(folder: SweepFolder) -> str:
+    """The option that a command needs to find the folder; empty in the usual place."""
+    return "" if str(folder.root) == "results" else f" --results {shlex.quote(str(folder.root))}"
 
 
 def _status(state: PointState) -> str:

@@ -9,12 +9,16 @@ from saih.domain.ceiling import Ceilings
 from saih.domain.errors import DamagedData, UsageError
 from saih.domain.limits import Limits
 from saih.domain.record import Record
+from saih.domain.site import Site
 from saih.domain.sweep import Sweep
 from saih.domain.trend import Analysis
 from saih.machine.memory import disk_free_bytes, meminfo_bytes, memory_limit_bytes
+from saih.planner.limits import limits_of
+from saih.planner.packing import within_time
 from saih.planner.plan import Plan, make_plan
 from saih.store.ceilings_file import read_ceilings
 from saih.store.limits_file import read_limits
+from saih.store.submission_folder import SubmissionFolder, read_submission, submission_numbers
 from saih.store.sweep_folder import SweepFolder, read_definition, read_records
 
 
@@ -26,7 +30,31 @@ def plan_here(sweep: Sweep, data_folder: Path) -> Plan:
 def plan_of(folder: SweepFolder, data_folder: Path) -> Plan:
     """The plan of a folder of results, on the machine that it was measured on."""
     limits = read_limits(folder)
-    return make_plan(stored_sweep(folder), limits_here(data_folder) if limits is None else limits)
+    plan = make_plan(stored_sweep(folder), limits_here(data_folder) if limits is None else limits)
+    site = last_site(folder)
+    return plan if site is None else within_time(plan, site)
+
+
+def last_site(folder: SweepFolder) -> Site | None:
+    """The site of the last submission of a sweep; None when it was never submitted."""
+    for number in reversed(submission_numbers(folder)):
+        try:
+            return read_submission(SubmissionFolder(sweep=folder, number=number)).site
+        except FileNotFoundError:
+            continue
+    return None
+
+
+def plan_at(sweep: Sweep, site: Site, data_folder: Path) -> Plan:
+    """The plan of a sweep on a system, which may be this machine."""
+    if site.scheduler == "local":
+        return plan_here(sweep, data_folder)
+    return within_time(make_plan(sweep, limits_at(site, data_folder)), site)
+
+
+def limits_at(site: Site, data_folder: Path) -> Limits:
+    """The room on the nodes of a site, and on the disk of the data folder, which they see too."""
+    return limits_of(site, disk_free_bytes(data_folder) + _bytes_below(data_folder))
 
 
 def limits_here(data_folder: Path) -> Limits:
@@ -80,6 +108,7 @@ def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple
         ceilings,
         [dropped for dropped in plan.dropped if dropped.point.point_id not in tried],
         len(planned | tried),
+        rank_ladder=stored_sweep(folder).rank_ladder,
     )
     told = [(damage.problem, damage.remedy) for damage in damages]
     told += [(error.problem, error.remedy) for error in refused]

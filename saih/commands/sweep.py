@@ -4,28 +4,64 @@ from pathlib import Path
 
 import click
 
-from saih.commands.choice import JSON, REPORTS, Choice, sweep_options
+from saih.commands.choice import JSON, REPORTS, SCHEDULER, SITE, Choice, sweep_options
+from saih.domain.site import SchedulerName
 
 
 @click.command("sweep")
 @sweep_options
 @REPORTS
+@SITE
+@SCHEDULER
+@click.option("--wait", "is_waiting", is_flag=True, help="Follow the submitted jobs to their end.")
 @click.option("--dry-run", "is_dry", is_flag=True, help="Show what would run; write and start nothing.")
 @click.option("--no-report", "is_silent", is_flag=True, help="Measure only.")
 @click.option("--retry-failed", "is_retrying", is_flag=True, help="Measure failed points again.")
 @JSON
-def command(
-    choice: Choice, reports: Path, *, is_dry: bool, is_silent: bool, is_retrying: bool, is_json: bool
+def command(  # noqa: PLR0913 - one parameter for each option
+    choice: Choice,
+    reports: Path,
+    site: str | None,
+    scheduler: SchedulerName | None,
+    *,
+    is_waiting: bool,
+    is_dry: bool,
+    is_silent: bool,
+    is_retrying: bool,
+    is_json: bool,
 ) -> int:
     """Measure a sweep, analyze it and write its report.
 
     SWEEP is a YAML file, the name of a sweep with results, or a preset (laptop, node, cluster). Points
-    that have a result are not measured again. The last line on stdout is the path of the report.
+    that have a result are not measured again. Here, the last line on stdout is the path of the report.
+    With a site file that names a scheduler, jobs are submitted and the command returns; the same command
+    again submits what is missing and not under way.
     """
-    from saih.commands.sweeping import Wish, show, sweep
+    from saih.commands.selection import read_choice
+    from saih.commands.system import Where, system_of
+    from saih.commands.wish import Wish
+    from saih.store.sweep_folder import SweepFolder
 
-    wish = Wish(choice=choice, reports_folder=reports, is_retrying=is_retrying, is_json=is_json)
+    wish = Wish(
+        choice=choice,
+        reports_folder=reports,
+        is_reporting=not is_silent,
+        is_retrying=is_retrying,
+        is_json=is_json,
+    )
+    asked = read_choice(choice)
+    folder = SweepFolder(choice.results_folder, asked.name)
+    system = system_of(Where(site=site, scheduler=scheduler), asked, folder)
+    if system.scheduler == "local":
+        from saih.commands.sweeping import show, sweep
+
+        if is_dry:
+            show(wish)
+            return 0
+        return sweep(wish, system)
+    from saih.commands.submitting import show_submission, submit_sweep
+
     if is_dry:
-        show(wish)
+        show_submission(wish, system)
         return 0
-    return sweep(wish, is_reporting=not is_silent)
+    return submit_sweep(wish, system, is_waiting=is_waiting)

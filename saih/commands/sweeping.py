@@ -2,42 +2,31 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from saih.commands.choice import Choice
-from saih.commands.findings import analysis_text
 from saih.commands.lines import stderr_is_live
 from saih.commands.listing import plan_json, plan_text
 from saih.commands.outcome import counts, next_command, states_json
 from saih.commands.progress import Progress
 from saih.commands.selection import read_choice
-from saih.commands.stage import analysis_of, limits_here, plan_here, require_points
+from saih.commands.situation import read_account
+from saih.commands.stage import limits_here, plan_here, require_points
 from saih.commands.talk import give, give_json, say
+from saih.commands.wish import Wish, report_path, write_report_of
 from saih.config.definition import define
+from saih.domain.errors import UsageError
+from saih.domain.quantity import counted
+from saih.domain.site import Site
 from saih.domain.sweep import Sweep
 from saih.launch.campaign import run
 from saih.launch.job_run import Options
 from saih.launch.mpirun import command_line, find_launcher
+from saih.launch.patience import watchdog_limit_s
 from saih.machine.environment import capture
 from saih.planner.plan import Plan, make_plan
 from saih.store.limits_file import write_limits
 from saih.store.point_state import PointState, PointStatus
 from saih.store.sweep_folder import SweepFolder, point_states, record_definition
-
-_SHORTEST_WATCHDOG_S = 300.0
-_WATCHDOG_BUDGETS = 10.0
-"""A step counts as hung when it takes longer than this many of the budgets that its point was given."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the user asked of ``saih sweep``."""
-
-    choice: Choice
-    reports_folder: Path
-    is_retrying: bool
-    is_json: bool
 
 
 def show(wish: Wish) -> None:
@@ -45,12 +34,12 @@ def show(wish: Wish) -> None:
     sweep = read_choice(wish.choice)
     plan = plan_here(sweep, wish.choice.data_folder)
     require_points(sweep, plan)
-    commands = _commands(sweep)
+    commands = _commands(plan)
     folder = SweepFolder(wish.choice.results_folder, sweep.name)
     files = {
         "data": str(wish.choice.data_folder),
         "results": str(folder.path),
-        "report": str(_report_path(wish, sweep.name)),
+        "report": str(report_path(wish, sweep.name)),
     }
     if wish.is_json:
         give_json("dry-run", {**plan_json(sweep, plan), "commands": commands, "files": files})
@@ -61,21 +50,22 @@ def show(wish: Wish) -> None:
     give("\nfiles:\n" + "\n".join(f"  {name}: {path}" for name, path in files.items()))
 
 
-def sweep(wish: Wish, *, is_reporting: bool) -> int:
-    """Measure what is not measured yet, then report; gives the exit code."""
+def sweep(wish: Wish, site: Site) -> int:
+    """Measure what is not measured yet on this machine, then report; gives the exit code."""
     asked = read_choice(wish.choice)
     limits = limits_here(wish.choice.data_folder)
     plan = make_plan(asked, limits)
     require_points(asked, plan)
-    _commands(asked)
+    _commands(plan)
     folder = SweepFolder(wish.choice.results_folder, asked.name)
+    _refuse_live_jobs(folder, plan)
     record_definition(folder, define(asked))
     write_limits(folder, limits)
     for note in plan.notes:
         say(note)
-    states = _measure(wish, asked, plan, folder)
+    states = _measure(wish, site, asked, plan, folder)
     is_complete = all(state.status is PointStatus.COMPLETED for state in states.values())
-    report = _report(wish, folder) if is_reporting else None
+    report = write_report_of(wish, folder) if wish.is_reporting else None
     found = counts(plan, states)
     say(f"{asked.name}: " + ", ".join(f"{number} {state}" for state, number in found.items()))
     if not is_complete:
@@ -88,7 +78,9 @@ def sweep(wish: Wish, *, is_reporting: bool) -> int:
     return 0 if is_complete else 1
 
 
-def _measure(wish: Wish, asked: Sweep, plan: Plan, folder: SweepFolder) -> Mapping[str, PointState]:
+def _measure(
+    wish: Wish, site: Site, asked: Sweep, plan: Plan, folder: SweepFolder
+) -> Mapping[str, PointState]:
     points = [planned.point for planned in plan.points]
     states = point_states(folder, [point.point_id for point in points])
     num_points = sum(
@@ -105,8 +97,9 @@ def _measure(wish: Wish, asked: Sweep, plan: Plan, folder: SweepFolder) -> Mappi
     )
     options = Options(
         seed=asked.seed,
-        watchdog_s=max(_SHORTEST_WATCHDOG_S, _WATCHDOG_BUDGETS * asked.timing.budget_s),
+        watchdog_s=watchdog_limit_s([asked.timing]),
         is_retrying_failed=wish.is_retrying,
+        site=site,
     )
     try:
         result = run(folder, points, wish.choice.data_folder, capture(), progress.hear, options)
@@ -115,24 +108,22 @@ def _measure(wish: Wish, asked: Sweep, plan: Plan, folder: SweepFolder) -> Mappi
     return result.states
 
 
-def _report(wish: Wish, folder: SweepFolder) -> Path:
-    from saih.reports.trend_report import write_report
-
-    analysis, damages = analysis_of(folder, wish.choice.data_folder)
-    for damage in damages:
-        say(damage)
-    if not wish.is_json:
-        give(analysis_text(analysis))
-    return write_report(analysis, _report_path(wish, folder.name))
-
-
-def _report_path(wish: Wish, name: str) -> Path:
-    return wish.reports_folder / f"{name}.pdf"
+def _refuse_live_jobs(folder: SweepFolder, plan: Plan) -> None:
+    """Leave the points alone that a scheduler's job may work on."""
+    states = point_states(folder, [planned.point.point_id for planned in plan.points])
+    live = read_account(folder, states).live_points
+    left = [job for point_id, job in live.items() if states[point_id].is_to_be_measured]
+    if left:
+        raise UsageError(
+            f"{counted(len(left), 'point')} of {folder.name} may be worked on by a job of a scheduler: "
+            f"{left[0].words}",
+            f"wait for it (`saih status {folder.name}`), or end it (`saih cancel {folder.name}`).",
+        )
 
 
-def _commands(asked: Sweep) -> list[list[str]]:
+def _commands(plan: Plan) -> list[list[str]]:
     """The command of every placement; also the check that this machine can start each."""
     launcher = find_launcher()
     return [
-        command_line(launcher, placement, "saih.worker", Path("JOB.json")) for placement in asked.placements
+        command_line(launcher, placement, "saih.worker", Path("JOB.json")) for placement in plan.placements
     ]

@@ -105,6 +105,11 @@ class JobStatus:
     advice: str
 
     @property
+    def head(self) -> str:
+        """What the scheduler says of it, without how far it is."""
+        return self.words.partition(";")[0]
+
+    @property
     def is_live(self) -> bool:
         """Whether the job may still work on its points."""
         return self.condition is not Condition.ENDED
@@ -140,8 +145,11 @@ def _job_status(situation: Situation, submitted: Submitted, element: int) -> Job
     worked = situation.batches.get(number) if number is not None else None
     seen = _seen(situation.view.jobs if situation.view else (), submitted, element)
     job_id = _job_id(submitted, seen, element)
-    if seen is not None and not _is_over(seen):
-        condition, words, advice = _queued(seen, job_id, worked, situation.finished)
+    if seen is not None and not _is_over(seen) and situation.view is not None:
+        if worked is not None and _began_since(worked, situation.view):
+            condition, words, advice = Condition.RUNNING, f"job {job_id} has begun", ""
+        else:
+            condition, words, advice = _queued(seen, job_id, worked, situation.finished)
     elif worked is not None and _left(worked, situation) == 0:
         condition, words, advice = Condition.ENDED, "all its points have an outcome", ""
     else:
@@ -177,6 +185,11 @@ def _queued(
         return Condition.WAITING, f"{said}: it was stopped for a while by the scheduler", ""
     condition = Condition.STUCK if wait.is_stuck else Condition.WAITING
     return condition, f"{said}: {wait.words}" if wait.words else said, wait.advice
+
+
+def _began_since(worked: Worked, view: SchedulerView) -> bool:
+    """Whether somebody took the batch up after the scheduler was asked."""
+    return worked.holder is not None and _seconds(view.asked_utc, worked.holder.since_utc) > 0
 
 
 def _not_queued(

@@ -17,6 +17,9 @@ _ADVICE = {
 }
 
 
+_FIRST = {"generate": "data sets come", "ceilings": "ceilings come"}
+
+
 class Standing(StrEnum):
     """Where a point stands."""
 
@@ -85,13 +88,13 @@ def _in_live_job(point_id: str, worked: Worked, job: JobStatus) -> tuple[Standin
     said, holder = worked.current, worked.holder
     is_at_work = job.condition in (Condition.RUNNING, Condition.UNKNOWN)
     if is_at_work and said and holder and said.point_id == point_id:
-        doubt = "" if job.condition is Condition.RUNNING else f"; {job.words}"
+        doubt = "" if job.condition is Condition.RUNNING else f"; {job.head}"
         return Standing.RUNNING, f"on {holder.host} since {moment(said.at_utc)}, job {job.job_id}{doubt}"
     if is_at_work and said and said.task not in ("measure", "ended"):
-        return Standing.WAITING, f"its job is at {said.task} first: {job.words}"
+        return Standing.WAITING, f"{_FIRST.get(said.task, said.task)} first: {job.head}"
     if job.condition is Condition.RUNNING:
-        return Standing.WAITING, f"its turn in batch {job.batch}: {job.words}"
-    return Standing.WAITING, job.words
+        return Standing.WAITING, f"its turn in batch {job.batch}: {job.head}"
+    return Standing.WAITING, job.head
 
 
 def _why_not(state: PointState, job: JobStatus | None) -> str:

@@ -182,6 +182,13 @@ def test_progress_of_an_earlier_holder_is_void() -> None:
     assert standings[FIRST.point_id].standing is Standing.WAITING
 
 
+def test_a_holder_that_came_after_the_scheduler_was_asked_knows_better() -> None:
+    began = replace(HOLDER, since_utc="2026-11-20T10:30:02.123456+00:00")
+    (status,) = job_statuses(situation(view(job("PENDING", "Priority")), holder=began))
+    assert status.condition is Condition.RUNNING
+    assert "job 12 has begun" in status.words
+
+
 def test_the_point_that_its_holder_names_is_running_and_the_next_one_waits_for_its_turn() -> None:
     known = situation(view(job("RUNNING", nodes="n[1-2]")), holder=HOLDER, progress=PROGRESS)
     found = point_standings(dict.fromkeys(EVERY_POINT, PENDING), known, job_statuses(known))

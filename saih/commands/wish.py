@@ -1,0 +1,38 @@
+"""What the user asked of ``saih sweep``, and the report that it ends with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from saih.commands.choice import Choice
+from saih.commands.findings import analysis_text
+from saih.commands.stage import analysis_of
+from saih.commands.talk import give, say
+from saih.store.sweep_folder import SweepFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the user asked of ``saih sweep``."""
+
+    choice: Choice
+    reports_folder: Path
+    is_reporting: bool
+    is_retrying: bool
+    is_json: bool
+
+
+def write_report_of(wish: Wish, folder: SweepFolder) -> Path:
+    """Analyze what was measured, tell it, and write the report."""
+    from saih.reports.trend_report import write_report
+
+    analysis, damages = analysis_of(folder, wish.choice.data_folder)
+    for damage in damages:
+        say(damage)
+    if not wish.is_json:
+        give(analysis_text(analysis))
+    return write_report(analysis, report_path(wish, folder.name))
+
+
+def report_path(wish: Wish, name: str) -> Path:
+    """Where the report of a sweep is written."""
+    return wish.reports_folder / f"{name}.pdf"

@@ -21,13 +21,18 @@ _REMEDIES = {
 
 def write_file(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path``, replacing what is there, so that a crash leaves the old or the new."""
+    put_file(path, data)
+    sync_folder(path.parent)
+
+
+def put_file(path: Path, data: bytes) -> None:
+    """The same, but a loss of power may take the file away again until ``sync_folder`` was called."""
     temporary = _write_beside(path, data)
     try:
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
 
 
 def publish_file(path: Path, data: bytes) -> bool:

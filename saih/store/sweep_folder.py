@@ -28,10 +28,10 @@ from saih.store.files import (
     MAX_JSON_BYTES,
     make_folder,
     publish_file,
+    put_file,
     read_file,
     starting_at,
     sync_folder,
-    write_file,
     writing_at,
 )
 from saih.store.point_state import PointState, state_of
@@ -133,13 +133,12 @@ def begin_attempt(
     """
     if not fence.is_open:
         raise fence.superseded()
-    point_path = folder.path / point.point_id
     with writing_at(folder.path):
-        make_folder(point_path)
+        make_folder(folder.path)
+        (folder.path / point.point_id).mkdir(mode=0o700, exist_ok=True)
         attempt = _claim(folder, point.point_id)
-        sync_folder(point_path)
-        write_file(attempt.path / POINT, codec.encode_point(point))
-        write_file(attempt.path / ENVIRONMENT, codec.encode_environment(environment))
+        put_file(attempt.path / POINT, codec.encode_point(point))
+        put_file(attempt.path / ENVIRONMENT, codec.encode_environment(environment))
     return attempt
 
 
@@ -157,7 +156,10 @@ def finish(attempt: Attempt, result: AttemptResult, fence: Fence = NO_FENCE) -> 
         if result.steps is not None:
             from saih.store.steps_file import encode_steps  # noqa: PLC0415 - slow to load, not always needed
 
-            write_file(attempt.path / STEPS, encode_steps(result.steps))
+            put_file(attempt.path / STEPS, encode_steps(result.steps))
+        # Names that led nowhere after a loss of power would do no harm before there is an outcome.
+        sync_folder(attempt.sweep_path)
+        sync_folder(attempt.path.parent)
         document = codec.encode_outcome(outcome_note(attempt, result))
         if not fence.is_open:  # asked as late as can be
             publish_file(attempt.path / SUPERSEDED, document)

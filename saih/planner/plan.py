@@ -8,10 +8,10 @@ from augment.ladder import climb
 from augment.problem import Problem, ProblemError
 from saih.domain.errors import UsageError
 from saih.domain.limits import Limits
-from saih.domain.point import Exchange, Placement, Point
-from saih.domain.scaling import RankLadder, placed_on
+from saih.domain.point import Placement, Point
 from saih.domain.sweep import MAX_POINTS, DroppedPoint, Sweep
 from saih.planner.limits import Claims
+from saih.planner.seats import Seats, seats_of
 from workloads.catalog import workload
 from workloads.protocol import Cost, Workload
 
@@ -76,12 +76,12 @@ def make_plan(sweep: Sweep, limits: Limits) -> Plan:
     dropped: dict[str, DroppedPoint] = {}
     num_repeated = 0
     judge = _Judge(application=application, claims=Claims(limits=limits))
-    for candidate in _candidates(sweep):
-        point_id = candidate.point.point_id
+    for point, seats in _candidates(sweep):
+        point_id = point.point_id
         if point_id in planned or point_id in dropped:
             num_repeated += 1
             continue
-        judged = judge.judge(candidate)
+        judged = judge.judge(point, seats)
         if isinstance(judged, PlannedPoint):
             planned[point_id] = judged
         else:
@@ -109,30 +109,9 @@ def _check_count(sweep: Sweep) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seats:
-    """Where points run, and what that decides."""
-
-    placement: Placement
-    batch_per_rank: int
-    exchange: Exchange
-    labels: Mapping[str, str]
-    refusal: str = ""
-    """Why no point can run so; empty where it can."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    """A point that is asked for."""
-
-    point: Point
-    labels: Mapping[str, str]
-    refusal: str
-
-
-def _candidates(sweep: Sweep) -> Iterator[_Candidate]:
+def _candidates(sweep: Sweep) -> Iterator[tuple[Point, Seats]]:
     problems = climb(sweep.base, sweep.ladders)
-    for seats in _seats(sweep):
+    for seats in seats_of(sweep):
         for problem in problems:
             point = Point(
                 workload=sweep.workload,
@@ -144,37 +123,7 @@ def _candidates(sweep: Sweep) -> Iterator[_Candidate]:
                 timing=sweep.timing,
                 seed=sweep.seed,
             )
-            yield _Candidate(point=point, labels=seats.labels, refusal=seats.refusal)
-
-
-def _seats(sweep: Sweep) -> Iterator[_Seats]:
-    if sweep.rank_ladder is not None:
-        for ranks in sweep.rank_ladder.ranks:
-            yield _rung(sweep, sweep.rank_ladder, ranks)
-        return
-    for placement in sweep.placements:
-        yield _Seats(
-            placement=placement,
-            batch_per_rank=sweep.batch_per_rank,
-            exchange=sweep.exchange if placement.num_ranks > 1 else "none",
-            labels={"placement": placement.label} if len(sweep.placements) > 1 else {},
-        )
-
-
-def _rung(sweep: Sweep, ladder: RankLadder, ranks: int) -> _Seats:
-    batch, refusal = sweep.batch_per_rank, ""
-    try:
-        batch = ladder.batch_per_rank(sweep.batch_per_rank, ranks)
-    except UsageError as error:
-        refusal = f"{error.problem}; {error.remedy}"
-    is_alone = ranks == 1 or ladder.scaling == "throughput"
-    return _Seats(
-        placement=placed_on(sweep.placements[0], ranks),
-        batch_per_rank=batch,
-        exchange="none" if is_alone else sweep.exchange,
-        labels={"ranks": f"{ranks} rank{'' if ranks == 1 else 's'}"},
-        refusal=refusal,
-    )
+            yield point, seats
 
 
 @dataclass(slots=True, kw_only=True)
@@ -187,16 +136,15 @@ class _Judge:
         default_factory=dict
     )
 
-    def judge(self, candidate: _Candidate) -> PlannedPoint | DroppedPoint:
+    def judge(self, point: Point, seats: Seats) -> PlannedPoint | DroppedPoint:
         """The point with its cost, or with what is wrong or too large about it."""
-        point = candidate.point
         found = self._described(point)
         if isinstance(found, ProblemError):
-            given = {**_as_given(point), **candidate.labels}
+            given = {**_as_given(point), **seats.labels}
             return DroppedPoint(point=point, labels=given, reason=str(found))
         cost, described = found
-        named = {**described, **candidate.labels}
-        reason = candidate.refusal or self.claims.refusal(point, cost)
+        named = {**described, **seats.labels}
+        reason = seats.refusal or self.claims.refusal(point, cost)
         if reason:
             return DroppedPoint(point=point, labels=named, reason=reason)
         return PlannedPoint(point=point, cost=cost, labels=named)
@@ -224,7 +172,7 @@ def _as_given(point: Point) -> Mapping[str, str]:
 
 
 def _notes(sweep: Sweep, num_repeated: int) -> Iterator[str]:
-    seats = tuple(_seats(sweep))
+    seats = tuple(seats_of(sweep))
     alone = [one.placement.label for one in seats if one.placement.num_ranks == 1]
     if sweep.exchange != "none" and alone:
         yield f"exchange {sweep.exchange} becomes none on {', '.join(alone)}: one rank shares with nobody."

@@ -36,6 +36,8 @@ def check_rank_axis(entries: Entries, placements: tuple[Placement, ...], num_pla
             "numbers that grow",
             f"write it as {sorted(set(rungs))}",
         )
+    elif placements and not rungs:
+        _check_placement(entries, placements[0])
     elif placements:
         _check_nodes(entries, placements[0], rungs)
 
@@ -91,6 +93,19 @@ def doubling(placement: Placement) -> tuple[int, ...]:
     inside = {2**power for power in range(per_node.bit_length())}
     across = {per_node * 2**power for power in range(nodes.bit_length())}
     return tuple(sorted({*inside, *across, placement.num_ranks}))
+
+
+def _check_placement(entries: Entries, placement: Placement) -> None:
+    """Where the ranks are left to the placement, it must have some."""
+    is_told = any(mistake.key == ".".join(_RUNGS) for mistake in entries.mistakes)
+    if placement.num_ranks == 1 and not is_told:
+        entries.report(
+            entries.places[PATH],
+            PATH,
+            "no list of ranks, and a placement with one rank",
+            "ranks to climb",
+            "write ranks: [1, 2, 4], or give placement more nodes or ranks_per_node",
+        )
 
 
 def _check_nodes(entries: Entries, placement: Placement, rungs: tuple[int, ...]) -> None:

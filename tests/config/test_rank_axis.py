@@ -91,6 +91,14 @@ def test_one_placement_only_has_a_ranks_axis() -> None:
     assert "expected one placement" in mistake
 
 
+@pytest.mark.parametrize("axis", ["{}", "{scaling: strong}"])
+def test_an_axis_without_ranks_on_a_placement_of_one_is_told(axis: str) -> None:
+    (mistake,) = mistakes_of(f"{{ranks: {axis}}}", "{}")
+    assert "found no list of ranks, and a placement with one rank" in mistake
+    assert "write ranks: [1, 2, 4]" in mistake
+    assert len(mistakes_of("{ranks: {ranks: []}}", "{}")) == 1
+
+
 def test_the_rungs_of_ranks_are_counted_before_they_are_expanded() -> None:
     sizes = ", ".join(str(size) for size in range(1, 1001))
     (mistake,) = mistakes_of(

@@ -51,7 +51,11 @@ def find_rank_lines(members: Sequence[Member], ladder: RankLadder | None) -> tup
         for scaling, shared in _by_batch(exchanged, exchange, ladder)
         for part in _by_layout(shared)
     ]
-    return tuple(line for line in lines if line is not None)
+    return tuple(sorted((line for line in lines if line is not None), key=_problem_sizes))
+
+
+def _problem_sizes(line: RankLine) -> list[tuple[str, float]]:
+    return sorted(item for item in line.measured[0].axis_sizes.items() if item[0] != RANKS_AXIS)
 
 
 def has_rank_axis(members: Sequence[Member], ladder: RankLadder | None) -> bool:

@@ -32,7 +32,7 @@ def sentences(
         *_turn(line, rungs),
         _loss(rungs, rises, rising),
         *_exchange(rungs),
-        *_balance(rungs),
+        *_balance(line, rungs),
         *_peaks(rungs),
         *_layout(line),
     )
@@ -141,21 +141,20 @@ def _exchange(rungs: Sequence[ScalingRung]) -> list[str]:
     ]
 
 
-def _balance(rungs: Sequence[ScalingRung]) -> list[str]:
-    uneven = [rung for rung in rungs if rung.balance and rung.balance.imbalance >= _LEAST_IMBALANCE]
-    if not uneven:
+def _balance(line: RankLine, rungs: Sequence[ScalingRung]) -> list[str]:
+    """The rung of the greatest imbalance, where it matters."""
+    known = [(rung.balance.imbalance, rung.num_ranks, rung.balance) for rung in rungs if rung.balance]
+    imbalance, ranks, balance = max(known, key=lambda item: item[0], default=(1.0, 1, None))
+    if balance is None or imbalance < _LEAST_IMBALANCE:
         return []
-    worst = max(uneven, key=lambda rung: rung.balance.imbalance if rung.balance else 0.0)
-    balance = worst.balance
-    if balance is None:
-        return []
-    return [
-        (
-            f"At {worst.num_ranks} ranks the slowest rank (number {balance.slowest_rank}) works "
-            f"{percent(balance.imbalance - 1)} longer than the mean of {balance.num_ranks}; the others wait "
-            "for it in the exchange."
-        )
-    ]
+    text = (
+        f"At {ranks} ranks the slowest rank (number {balance.slowest_rank}) works {percent(imbalance - 1)} "
+        f"longer than the mean of {balance.num_ranks}"
+    )
+    waiting = in_seconds((imbalance - 1) * balance.mean_work_ns)
+    if line.exchange == "none":
+        return [f"{text}."]
+    return [f"{text}; in the exchange the others wait for it, {waiting} on average."]
 
 
 def _peaks(rungs: Sequence[ScalingRung]) -> list[str]:

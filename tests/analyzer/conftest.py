@@ -1,13 +1,14 @@
 """Synthetic records with a known truth, and a small workload whose cost is plain arithmetic."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from augment.problem import Problem, Shape
+from saih.analyzer.summary import summarize
 from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
 from saih.domain.interval import Interval
 from saih.domain.point import Placement, Point, Timing
@@ -20,6 +21,8 @@ from saih.domain.record import (
     Record,
     Steps,
 )
+from saih.domain.scaling import RankLadder, placed_on
+from saih.domain.trend import PointSummary
 from workloads.protocol import Axis, Cost, Operation, OpKind
 
 ENVIRONMENT = Environment(
@@ -203,6 +206,48 @@ def sweep(
     ]
 
 
+def rank_sweep(
+    truth: Mapping[Phase, Callable[[int, int], float]],
+    ladder: RankLadder,
+    generator: np.random.Generator,
+    *,
+    batch: int = 64,
+    per_node: int = 4,
+    rows: int = 8,
+    exchange: str = "ddp",
+    **noise: float,
+) -> list[Record]:
+    """One record for each rung; each phase follows its true law of (ranks, batch per rank) [ns]."""
+    base = Placement(ranks_per_node=per_node, data_parallel=per_node)
+    records = []
+    for ranks in ladder.ranks:
+        own = ladder.batch_per_rank(batch, ranks)
+        at = point(
+            rows=rows,
+            batch_per_rank=own,
+            placement=placed_on(base, ranks),
+            exchange=exchange if ranks > 1 else "none",
+        )
+        typical = {phase: law(ranks, own) for phase, law in truth.items()}
+        records.append(record(at, steps(typical, generator, ranks=ranks, **noise)))
+    return records
+
+
+def placed_ceilings(records: list[Record]) -> list[Ceilings]:
+    """Ceilings of every placement, whose rates grow with its ranks."""
+    found = {}
+    for one in records:
+        placement = one.point.placement
+        own = ceilings(label=placement.label)
+        curves = tuple(
+            curve if curve.kind is CeilingKind.LAUNCH
+            else replace(curve, rates=tuple(rate.scaled(placement.num_ranks) for rate in curve.rates))
+            for curve in own.curves
+        )  # fmt: skip
+        found[placement.label] = replace(own, curves=curves)
+    return list(found.values())
+
+
 @pytest.fixture(scope="session")
 def synthetic() -> SimpleNamespace:
     return SimpleNamespace(
@@ -220,4 +265,17 @@ def synthetic() -> SimpleNamespace:
         ceiling=ceiling,
         ceilings=ceilings,
         sweep=sweep,
+        rank_sweep=rank_sweep,
+        placed_ceilings=placed_ceilings,
     )
+
+
+@pytest.fixture(scope="session")
+def summary_of() -> Callable[[Point], PointSummary]:
+    """A measured point without noise, as the analyzer sees it."""
+
+    def made(at: Point) -> PointSummary:
+        measured = steps({Phase.FORWARD: 1e6}, np.random.default_rng(0), ranks=at.placement.num_ranks)
+        return summarize(record(at, measured), measured, Square(), None)
+
+    return made

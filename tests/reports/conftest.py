@@ -11,6 +11,7 @@ from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
 from saih.domain.interval import Interval
 from saih.domain.point import Placement, Point, Timing
 from saih.domain.record import ADDITIVE_PHASES, Environment, Outcome, Phase
+from saih.domain.scaling import Scaling
 from saih.domain.sweep import DroppedPoint
 from saih.domain.trend import (
     Analysis,
@@ -24,6 +25,9 @@ from saih.domain.trend import (
     LossCheck,
     MatchedPoint,
     PointSummary,
+    RankBalance,
+    ScalingLine,
+    ScalingRung,
     Trend,
 )
 
@@ -336,3 +340,74 @@ def analysis_of() -> Callable[..., Analysis]:
 @pytest.fixture(scope="session")
 def comparison_of() -> Callable[..., Comparison]:
     return build_comparison
+
+
+def build_scaling(
+    kind: Scaling = "strong",
+    ranks: Sequence[int] = (1, 2, 4, 8),
+    num_lines: int = 2,
+    *,
+    has_ceilings: bool = True,
+) -> Analysis:
+    """An analysis with ``num_lines`` lines over ``ranks`` whose exchange grows with every rank."""
+    places = [(32 * 2**index, rank) for index in range(num_lines) for rank in ranks]
+    points = {
+        (edge, rank): replace(
+            summary_at(edge, 16, rank, "", with_ceilings=has_ceilings),
+            labels={**labels_at(edge, 16, ""), "ranks": f"{rank} rank{'' if rank == 1 else 's'}"},
+        )
+        for edge, rank in places
+    }
+    lines = [
+        scaling_line(kind, [points[32 * 2**index, rank] for rank in ranks]) for index in range(num_lines)
+    ]
+    return replace(
+        build_analysis(1, 1, (ranks[0],), edge_fails=False, name="cosmoflow-ranks"),
+        points=tuple(points.values()),
+        trends=(),
+        scaling=tuple(lines),
+        num_planned=len(points),
+        ceilings=tuple(ceilings_of(rank) for rank in ranks) if has_ceilings else (),
+    )
+
+
+def scaling_line(kind: Scaling, points: Sequence[PointSummary]) -> ScalingLine:
+    base = points[0]
+    rungs = []
+    for point in points:
+        ranks = point.point.placement.num_ranks
+        speedup = ranks / (1 + 0.05 * (ranks - 1))
+        rungs.append(
+            ScalingRung(
+                record_id=point.record_id,
+                num_ranks=ranks,
+                placement_label=point.point.placement.label,
+                batch_per_rank=4,
+                step_ns=point.step_ns,
+                samples_per_s=base.samples_per_s.scaled(speedup),
+                speedup=around(speedup),
+                efficiency=around(speedup / ranks),
+                share_of_peak=point.share_of_peak,
+                exposed_share=around(0.05 * ranks / (1 + 0.05 * ranks)),
+                exposed_ns=point.phases_ns[Phase.COMMUNICATION],
+                communication_ns=point.phases_ns[Phase.COMMUNICATION_TOTAL],
+                balance=RankBalance(num_ranks=ranks, slowest_rank=1, mean_work_ns=1e7, imbalance=1.07)
+                if ranks > 1
+                else None,
+                limit=point.diagnosis.limit,
+            )
+        )
+    return ScalingLine(
+        scaling=kind,
+        setting="global batch 32, float32, exchange ddp, 1 thread per rank (cpu), seed 1",
+        rungs=tuple(rungs),
+        unmeasured=("16 ranks: out of memory after 2 attempts: rank 3 was killed",),
+        rises={Limit.INTERCONNECT: around(0.3), Limit.UNEXPLAINED: around(0.05)},
+        rising=Limit.INTERCONNECT,
+        findings=(f"{kind.capitalize()} scaling from 1 to {rungs[-1].num_ranks} ranks of the test.",),
+    )
+
+
+@pytest.fixture(scope="session")
+def scaling_of() -> Callable[..., Analysis]:
+    return build_scaling

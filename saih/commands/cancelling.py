@@ -1,6 +1,7 @@
 """Taking the jobs of a sweep back from its scheduler."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 
 from saih.commands.situation import read_account
 from saih.domain.errors import UsageError
@@ -8,6 +9,9 @@ from saih.launch import slurm
 from saih.launch.batch_state import Condition, JobStatus
 from saih.store.point_state import PointState
 from saih.store.sweep_folder import SweepFolder
+
+_SETTLE_S = 1.0
+"""A scheduler takes a moment to act on what it was told."""
 
 
 def cancel_jobs(folder: SweepFolder, states: Mapping[str, PointState]) -> tuple[JobStatus, ...]:
@@ -29,6 +33,8 @@ def cancel_jobs(folder: SweepFolder, states: Mapping[str, PointState]) -> tuple[
             f"cancel them with the commands of {site.scheduler}.",
         )
     cancel_these([job for job in live if job.job_id])
+    time.sleep(_SETTLE_S)
+    read_account(folder, states, is_fresh=True)  # for whoever looks next
     return live
 
 
@@ -39,7 +45,7 @@ def cancel_spare_jobs(jobs: tuple[JobStatus, ...]) -> tuple[JobStatus, ...]:
     return spare
 
 
-def cancel_these(jobs: "tuple[JobStatus, ...] | list[JobStatus]") -> None:
+def cancel_these(jobs: Sequence[JobStatus]) -> None:
     """Ask the scheduler to end these jobs."""
     if jobs:
         slurm.cancel([job.job_id for job in jobs])

@@ -56,9 +56,9 @@ def sweep(wish: Wish, site: Site) -> int:
     limits = limits_here(wish.choice.data_folder)
     plan = make_plan(asked, limits)
     require_points(asked, plan)
-    _commands(plan)
     folder = SweepFolder(wish.choice.results_folder, asked.name)
     _refuse_live_jobs(folder, plan)
+    _commands(plan)
     record_definition(folder, define(asked))
     write_limits(folder, limits)
     for note in plan.notes:

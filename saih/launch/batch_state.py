@@ -175,6 +175,8 @@ def _queued(
     if state in _RUNNING:
         where = f" on {seen.nodes}" if seen.nodes else ""
         verb = {"COMPLETING": "is ending", "CONFIGURING": "gets its nodes ready"}.get(state, "running")
+        if worked is not None and worked.current is not None and worked.current.task == "ended":
+            verb = "is ending"
         return Condition.RUNNING, f"job {job_id} {verb}{where}", ""
     reason = f" ({seen.reason})" if seen.reason and seen.reason != "None" else ""
     said = f"job {job_id} {state}{reason}"

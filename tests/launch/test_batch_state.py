@@ -189,6 +189,14 @@ def test_a_holder_that_came_after_the_scheduler_was_asked_knows_better() -> None
     assert "job 12 has begun" in status.words
 
 
+def test_a_job_whose_holder_said_its_last_word_is_ending() -> None:
+    known = situation(
+        view(job("RUNNING", nodes="n1")), holder=HOLDER, progress=replace(PROGRESS, task="ended", point_id="")
+    )
+    assert "job 12 is ending on n1" in job_statuses(known)[0].words
+    assert job_statuses(known)[0].is_live
+
+
 def test_the_point_that_its_holder_names_is_running_and_the_next_one_waits_for_its_turn() -> None:
     known = situation(view(job("RUNNING", nodes="n[1-2]")), holder=HOLDER, progress=PROGRESS)
     found = point_standings(dict.fromkeys(EVERY_POINT, PENDING), known, job_statuses(known))

@@ -6,6 +6,7 @@ interval that ignores this is too narrow by the square root of the correlation t
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,20 +25,39 @@ def correlation_time(values: Sequence[float] | Array) -> float:
     the initial positive sequence (Geyer, Statistical Science 7, 1992, 473) for slower drifts. A correlation
     below 1.3 standard errors, 1 / sqrt(n) each, counts as none.
     """
-    count = len(values)
-    if count < 6 or np.ptp(values) == 0:
+    series = np.asarray(values, dtype=np.float64)
+    count = len(series)
+    if count < 6 or series.min() == series.max():
         return 1.0
-    _, order, repeats = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(repeats) - (repeats - 1) / 2)[order]
-    scores = special.ndtri((ranks - 0.375) / (count + 0.25))
-    scores = scores - scores.mean()
+    scores = _normal_scores(series)
     power = float(scores @ scores)
-    lags = np.array([scores[lag:] @ scores[: count - lag] for lag in range(1, count // 2)]) / power
+    lags = np.correlate(scores, scores, "full")[count : count + count // 2 - 1] / power
     first = (count * lags[0] + 1) / (count - 4)
     if first < 1.3 / math.sqrt(count):
         return 1.0
     first = min(first, 0.98)
     return float(min(max((1 + first) / (1 - first), _initial_positive(lags), 1.0), count / 3))
+
+
+def _normal_scores(series: Array) -> Array:
+    """Normal scores of the ranks of the values, ties at their mean rank, with mean 0."""
+    count = len(series)
+    order = np.argsort(series, kind="stable")
+    ordered = series[order]
+    scores = np.empty(count)
+    if (ordered[1:] > ordered[:-1]).all():
+        scores[order] = _untied_scores(count)
+        return scores
+    _, places, repeats = np.unique(series, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(repeats) - (repeats - 1) / 2)[places]
+    scores = special.ndtri((ranks - 0.375) / (count + 0.25))
+    return np.asarray(scores - scores.mean(), dtype=np.float64)
+
+
+@lru_cache(maxsize=256)
+def _untied_scores(count: int) -> Array:
+    scores = special.ndtri((np.arange(1, count + 1) - 0.375) / (count + 0.25))
+    return np.asarray(scores - scores.mean(), dtype=np.float64)
 
 
 def _initial_positive(lags: Array) -> float:
@@ -51,7 +71,7 @@ def _initial_positive(lags: Array) -> float:
     return float(total)
 
 
-def dependent_median_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+def dependent_median_interval(values: Sequence[float] | Array, level: float = 0.95) -> Interval:
     """The median of serially correlated values with its interval from order statistics.
 
     As for independent values, but the number of values below the median is taken to vary like that of
@@ -63,11 +83,12 @@ def dependent_median_interval(values: Sequence[float], level: float = 0.95) -> I
     Raises:
         ValueError: for no values, or one that is not finite.
     """
-    if not values or not all(math.isfinite(value) for value in values):
+    series = np.asarray(values, dtype=np.float64)
+    if not len(series) or not np.isfinite(series).all():
         raise ValueError("a median needs at least one value, and finite ones only")
-    ordered = sorted(float(value) for value in values)
+    ordered = np.sort(series).tolist()
     count = len(ordered)
-    effective = count / correlation_time(values)
+    effective = count / correlation_time(series)
     quantile = float(special.stdtrit(max(effective - 1, 2.0), (1 + level) / 2))
     half_width = 0.5 * quantile * count / math.sqrt(effective)
     index = max(math.floor(count / 2 - half_width), 0)

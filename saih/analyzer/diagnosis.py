@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,13 +42,12 @@ def diagnose(phases: Mapping[Phase, Array], cost: Cost, point: Point, ceilings: 
     from a circular block bootstrap over steps with a fixed seed, in which the ceilings vary within their own
     intervals too.
     """
-    generator = np.random.default_rng(SEED)
-    typical = _typical_phases(phases, generator)
+    typical, deviates = _typical_phases(phases)
     known = ceilings if ceilings is not None and has_arithmetic(ceilings, point.precision) else None
     found = floors(cost, point.placement.num_ranks, known, point.precision) if known is not None else ()
-    factors = _ceiling_factors(known, point.precision, generator)
+    factors = _ceiling_factors(known, point.precision, deviates)
     split = _split(typical, found, factors, is_known=known is not None)
-    intervals = {limit: _interval(row, len(phases[Phase.FORWARD])) for limit, row in split.shares.items()}
+    intervals = _intervals(split.shares, len(phases[Phase.FORWARD]))
     peak_share = _peak_share(typical, cost, point, known, factors)
     leader, runner_up = _leaders(split)
     limit = _verdict(split, leader, runner_up, peak_share)
@@ -76,26 +76,42 @@ class _Split:
     """Share of the device phases that the floors account for."""
 
 
-def _typical_phases(phases: Mapping[Phase, Array], generator: np.random.Generator) -> dict[Phase, Array]:
+def _typical_phases(phases: Mapping[Phase, Array]) -> tuple[dict[Phase, Array], Array]:
     """Mean of each additive phase over the central steps [ns], measured first and then resampled.
 
     Ordered by duration, a tenth of the steps is left out at either end: outliers do not count, waits that
-    come only at every few steps do, and the phases still sum to the step.
+    come only at every few steps do, and the phases still sum to the step. With them come the normal deviates
+    for the ceilings, from the same generator.
     """
     table = np.stack([phases[phase] for phase in ADDITIVE_PHASES])
     whole = table.sum(axis=0)
     count = len(whole)
     block = max(1, round(min(correlation_time(whole), count / 3)))
-    rows = np.vstack([np.arange(count), block_indices(count, block, NUM_RESAMPLES, generator)])
-    order = np.take_along_axis(rows, np.argsort(whole[rows], axis=1, kind="stable"), axis=1)
+    occurrences, deviates = _draws(count, block)
+    order = np.argsort(whole, kind="stable")
     cut = int(count * (1 - CENTRAL_SHARE) / 2)
-    means = table[:, order[:, cut : count - cut]].mean(axis=2)
-    return dict(zip(ADDITIVE_PHASES, means, strict=True))
+    # How often each step is among the central ones of a resample, without sorting every resample.
+    passed = np.clip(occurrences[:, order].cumsum(axis=1), cut, count - cut)
+    central = np.diff(passed, axis=1, prepend=cut) / (count - 2 * cut)
+    means = table[:, order] @ central.T
+    return dict(zip(ADDITIVE_PHASES, means, strict=True)), deviates
 
 
-def _ceiling_factors(
-    ceilings: Ceilings | None, precision: str, generator: np.random.Generator
-) -> dict[Limit, Array]:
+@lru_cache(maxsize=64)
+def _draws(count: int, block: int) -> tuple[NDArray[np.int64], Array]:
+    """How often each step occurs in each resample, the measured one first, and deviates of the ceilings.
+
+    The seed is fixed, so that these follow from the number of steps and the length of blocks alone.
+    """
+    generator = np.random.default_rng(SEED)
+    rows = np.vstack([np.arange(count), block_indices(count, block, NUM_RESAMPLES, generator)])
+    offsets = count * np.arange(len(rows))[:, None]
+    occurrences = np.bincount((rows + offsets).ravel(), minlength=rows.size).reshape(rows.shape)
+    deviates = generator.standard_normal((len(ROOFLINE_LIMITS), NUM_RESAMPLES + 1))
+    return occurrences, deviates
+
+
+def _ceiling_factors(ceilings: Ceilings | None, precision: str, deviates: Array) -> dict[Limit, Array]:
     """How much longer each class's floor may be, from the interval of its ceiling; 1 for the measured one."""
     curves = {
         Limit.COMPUTE: ceilings.peak_flops_per_s(precision) if ceilings is not None else None,
@@ -103,9 +119,9 @@ def _ceiling_factors(
         Limit.LAUNCH: _best(ceilings, CeilingKind.LAUNCH),
     }
     factors = {}
-    for limit, rate in curves.items():
+    for (limit, rate), own in zip(curves.items(), deviates, strict=True):
         deviation = log_deviation(rate) if rate is not None and rate.low > 0 else 0.0
-        factors[limit] = np.exp(deviation * generator.standard_normal(NUM_RESAMPLES + 1))
+        factors[limit] = np.exp(deviation * own)
         factors[limit][0] = 1.0
     return factors
 
@@ -187,8 +203,16 @@ def _verdict(split: _Split, leader: Limit, runner_up: Limit, peak_share: Array |
     return Limit.MIXED if Limit.UNKNOWN not in (leader, runner_up) else Limit.UNKNOWN
 
 
-def _interval(row: Array, count: int) -> Interval:
-    """Percentile interval of a bootstrapped share around the measured one."""
-    low, high = (float(bound) for bound in np.quantile(row, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
-    value = float(row[0])
-    return Interval(low=min(low, value), value=value, high=max(high, value), level=LEVEL, count=count)
+def _intervals(shares: Mapping[Limit, Array], count: int) -> dict[Limit, Interval]:
+    """Percentile intervals of the bootstrapped shares around the measured ones."""
+    bounds = np.quantile(list(shares.values()), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    return {
+        limit: Interval(
+            low=float(min(low, row[0])),
+            value=float(row[0]),
+            high=float(max(high, row[0])),
+            level=LEVEL,
+            count=count,
+        )
+        for (limit, row), low, high in zip(shares.items(), *bounds, strict=True)
+    }

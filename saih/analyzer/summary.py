@@ -22,7 +22,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
     point = record.point
     cost = cost_of(record, workload)
     num_ranks = point.placement.num_ranks
-    step_ns = dependent_median_interval([float(step) for step in steps.slowest_ns])
+    step_ns = dependent_median_interval(steps.slowest_ns)
     flops_per_step = float(cost.flops * num_ranks)
     flops_per_s = step_ns.inverted(flops_per_step * 1e9)
     peaks = _shares(flops_per_s, ceilings, point.precision)
@@ -34,7 +34,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         labels={axis.name: workload.describe(point.problem, axis.name) for axis in workload.axes},
         axis_sizes=dict(cost.axis_sizes),
         step_ns=step_ns,
-        phases_ns={phase: dependent_median_interval(row.tolist()) for phase, row in phases.items()},
+        phases_ns={phase: dependent_median_interval(row) for phase, row in phases.items()},
         flops_per_step=flops_per_step,
         flops_per_s=flops_per_s,
         samples_per_s=step_ns.inverted(cost.samples_per_step * num_ranks * 1e9),

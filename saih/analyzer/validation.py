@@ -101,8 +101,9 @@ def _bad_durations(steps: Steps) -> str:
         (str(phase), np.asarray(rows, dtype=np.float64), 0.0) for phase, rows in steps.duration_ns.items()
     ]
     for name, durations, least in tables:
-        bad = np.argwhere(~(np.isfinite(durations) & (durations >= least)))
-        if len(bad):
+        usable = np.isfinite(durations) & (durations >= least)
+        if not usable.all():
+            bad = np.argwhere(~usable)
             row, step = (int(index) for index in bad[0])
             return (
                 f"{name} lasts {durations[row, step]:g} ns at step {step} on rank {_rank(steps, row)} "

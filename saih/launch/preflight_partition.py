@@ -18,7 +18,7 @@ def partition_problems(
     partitions: Sequence[Partition],
     resolves: Callable[[str], bool],
 ) -> Iterator[str]:
-    """Why the site's partition cannot run these placements; ``resolves`` tells whether an address is found."""
+    """Why the site's partition cannot run these placements; ``resolves``: whether an address is found."""
     partition = _wanted(site, partitions)
     if partition is None:
         yield _unknown(site, partitions)
@@ -28,8 +28,8 @@ def partition_problems(
     longest_s = partition.max_time_s
     if longest_s is not None and site.max_time_s > longest_s:
         yield (
-            f"max_time_h is {site.max_time_s / 3600:g}, but the partition {partition.name} takes jobs of at most "
-            f"{longest_s / 3600:g} h: set `max_time_h: {longest_s / 3600:g}`."
+            f"max_time_h is {site.max_time_s / 3600:g}, but the partition {partition.name} takes jobs of at "
+            f"most {longest_s / 3600:g} h: set `max_time_h: {longest_s / 3600:g}`."
         )
     for placement in dict.fromkeys(placements):
         yield from _placement_problems(site, placement, partition)
@@ -67,8 +67,8 @@ def _placement_problems(site: Site, placement: Placement, partition: Partition) 
     gpus, most_gpus = placement.gpus_per_node, max(node.gpus for node in partition.nodes)
     if gpus > most_gpus:
         yield (
-            f"{what} needs {placement.ranks_per_node} ranks x {placement.gpus_per_rank} GPUs = {gpus} GPUs on "
-            f"each node, which have {most_gpus}: use fewer ranks_per_node, or another partition."
+            f"{what} needs {placement.ranks_per_node} ranks x {placement.gpus_per_rank} GPUs = {gpus} "
+            f"GPUs on each node, which have {most_gpus}: use fewer ranks_per_node, or another partition."
         )
     fitting = [node for node in partition.nodes if node.cores >= cores and node.gpus >= gpus]
     if 0 < len(fitting) < placement.nodes and cores <= most_cores and gpus <= most_gpus:

@@ -145,17 +145,9 @@ def _job_status(situation: Situation, submitted: Submitted, element: int) -> Job
     worked = situation.batches.get(number) if number is not None else None
     seen = _seen(situation.view.jobs if situation.view else (), submitted, element)
     job_id = _job_id(submitted, seen, element)
-    if seen is not None and not _is_over(seen) and situation.view is not None:
-        if worked is not None and _began_since(worked, situation.view):
-            condition, words, advice = Condition.RUNNING, f"job {job_id} has begun", ""
-        else:
-            condition, words, advice = _queued(seen, job_id, worked, situation.finished)
-    elif worked is not None and _left(worked, situation) == 0:
-        condition, words, advice = Condition.ENDED, "all its points have an outcome", ""
-    else:
-        condition, words, advice = _not_queued(situation, submitted, element, job_id, seen)
-    if worked is not None and condition is not Condition.ENDED:
-        words = "; ".join([words, *_how_far(worked, condition)])
+    condition, words, advice = _told(situation, submitted, element, worked, seen)
+    if worked is not None:
+        words = "; ".join([words, *_how_far(worked, condition, situation)])
     return JobStatus(
         submission=submission.number,
         task=submission.task,
@@ -165,6 +157,20 @@ def _job_status(situation: Situation, submitted: Submitted, element: int) -> Job
         words=words,
         advice=advice.replace("JOB", job_id),
     )
+
+
+def _told(
+    situation: Situation, submitted: Submitted, element: int, worked: Worked | None, seen: JobView | None
+) -> tuple[Condition, str, str]:
+    """A job's condition, in words, and what to do."""
+    job_id = _job_id(submitted, seen, element)
+    if seen is not None and not _is_over(seen) and situation.view is not None:
+        if worked is not None and _began_since(worked, situation.view):
+            return Condition.RUNNING, f"job {job_id} has begun", ""
+        return _queued(seen, job_id, worked, situation.finished)
+    if worked is not None and not _left(worked, situation):
+        return Condition.ENDED, "all its points have an outcome", ""
+    return _not_queued(situation, submitted, element, job_id, seen)
 
 
 def _queued(
@@ -244,9 +250,12 @@ def _said_its_end(situation: Situation, submitted: Submitted, element: int) -> b
     return worked is not None and worked.current is not None and worked.current.task == "ended"
 
 
-def _how_far(worked: Worked, condition: Condition) -> list[str]:
+def _how_far(worked: Worked, condition: Condition, situation: Situation) -> list[str]:
     """What the batch's own files tell of it."""
     holder, said = worked.holder, worked.current
+    if condition is Condition.ENDED:
+        is_early = said is not None and _left(worked, situation)
+        return [f"its last word: {' '.join(said.text.split())}"] if said and is_early else []
     if holder is None:
         return []
     if said is None:

@@ -102,4 +102,4 @@ def _why_not(state: PointState, job: JobStatus | None) -> str:
     if job is None:
         begun = "begun, and stopped before its end" if state.num_attempts else ""
         return reason or begun
-    return "; ".join(part for part in (f"{job.words} before this point had an outcome", reason) if part)
+    return "; ".join(part for part in (reason, job.words) if part)

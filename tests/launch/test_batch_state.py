@@ -280,6 +280,13 @@ def test_data_sets_of_many_batches_are_made_by_one_job() -> None:
     assert not live_points(known, (status,))
 
 
+def test_a_job_that_ended_too_early_is_told_with_its_last_word() -> None:
+    said = replace(PROGRESS, task="ended", point_id="", text="failed: another\n environment")
+    known = situation(view(accounts=(job("FAILED"),)), holder=HOLDER, progress=said)
+    found = point_standings({FIRST.point_id: PENDING}, known, job_statuses(known))
+    assert "failed: another environment" in found[FIRST.point_id].why
+
+
 def test_a_point_left_over_by_a_dead_job_is_not_submitted_and_says_why() -> None:
     known = situation(view(accounts=(job("TIMEOUT"),)))
     found = point_standings({FIRST.point_id: PENDING}, known, job_statuses(known))

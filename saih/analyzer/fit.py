@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from saih.analyzer.terms import GROWTH, Library, Member, candidates, fit_member, predict_all
+from saih.analyzer.terms import GROWTH, Library, Member, candidates, complexity, fit_member, fitted, foreseen
 from saih.domain.interval import Interval
 from saih.domain.record import Phase
 from saih.domain.trend import Fit
@@ -46,6 +46,8 @@ class Law:
     weights: Array
     noise: float
     """Standard deviation of log(value) that the points have by themselves."""
+    scatter: tuple[tuple[float, float], ...]
+    """For each member the variance of its log residuals, and the degrees of freedom of that."""
 
 
 def fit_law(
@@ -66,19 +68,21 @@ def fit_law(
         return None
     noise = max(noise, LEAST_NOISE)
     groups = candidates(num_distinct, library)
-    errors = _residuals(groups, x, y)
+    errors = np.log(fitted(groups, x, y) / y)
     if num_distinct >= 4:
-        errors = np.concatenate([errors[:, :3], _chained_errors(groups, x, y)], axis=1)
-    complexity = np.array([2 if len(group) == 2 or group == ("x^p",) else 1 for group in groups])
-    scores = errors.shape[1] * np.log(np.maximum((errors**2).mean(axis=1), noise**2)) + 2 * complexity
+        ahead, targets = foreseen(groups, x, y, fewest=3)
+        errors = np.concatenate([errors[:, :3], np.log(ahead / y[targets])], axis=1)
+    scores = errors.shape[1] * np.log(np.maximum((errors**2).mean(axis=1), noise**2)) + 2 * complexity(groups)
     weights = np.exp(-(scores - scores.min()) / 2)
     ranked = [index for index in np.argsort(-weights, kind="stable") if weights[index] >= LEAST_WEIGHT]
+    members = tuple(fit_member(groups[index], x, y, float(x[0])) for index in ranked)
     return Law(
         sizes=x,
         values=y,
-        members=tuple(fit_member(groups[index], x, y, float(x[0])) for index in ranked),
+        members=members,
         weights=weights[ranked] / weights[ranked].sum(),
         noise=noise,
+        scatter=tuple(_scatter(member, x, y, noise) for member in members),
     )
 
 
@@ -100,16 +104,15 @@ def predict(law: Law, sizes: Array) -> Prediction:
         )
     logs = np.log([member.at(sizes) for member in law.members])
     mean = law.weights @ logs
-    scatter = [_scatter(law, member) for member in law.members]
     inner = np.array(
         [
             variance * (1 + member.log_variance(sizes))
-            for member, (variance, _) in zip(law.members, scatter, strict=True)
+            for member, (variance, _) in zip(law.members, law.scatter, strict=True)
         ]
     )
     drift = DRIFT_PER_DOUBLING * np.maximum(np.log2(sizes / largest), 0.0)
     variance = law.weights @ (inner + (logs - mean) ** 2) + drift**2
-    freedom = float(law.weights @ [freedom for _, freedom in scatter])
+    freedom = float(law.weights @ [freedom for _, freedom in law.scatter])
     return Prediction(log_value=mean, log_deviation=np.sqrt(variance), freedom=freedom)
 
 
@@ -145,31 +148,17 @@ def describe(law: Law, phase: Phase | None) -> Fit:
     )
 
 
-def _chained_errors(groups: tuple[tuple[str, ...], ...], x: Array, y: Array) -> Array:
-    """Log errors of predicting the next one or two points from all smaller ones, ``[candidate, error]``."""
-    found = []
-    for begin in range(min(3, len(x) - 1), len(x)):
-        ahead = slice(begin, begin + 2)
-        predicted = predict_all(groups, x[:begin], y[:begin], x[ahead])
-        found.append(np.log(predicted / y[ahead]))
-    return np.concatenate(found, axis=1)
-
-
-def _residuals(groups: tuple[tuple[str, ...], ...], x: Array, y: Array) -> Array:
-    return np.asarray(np.log(predict_all(groups, x, y, x) / y), dtype=np.float64)
-
-
-def _scatter(law: Law, member: Member) -> tuple[float, float]:
+def _scatter(member: Member, sizes: Array, values: Array, noise: float) -> tuple[float, float]:
     """Variance of log residuals, pooled with the noise that the steps show, and its degrees of freedom.
 
     Runs differ by more than the steps inside one run tell, so the noise counts for the less, the more the
     residuals exceed it.
     """
-    squares = float(np.sum(np.log(law.values / member.at(law.sizes)) ** 2))
-    freedom = max(len(law.sizes) - member.num_parameters, 0)
-    excess = squares / freedom / law.noise**2 if freedom else 1.0
+    squares = float(np.sum(np.log(values / member.at(sizes)) ** 2))
+    freedom = max(len(sizes) - member.num_parameters, 0)
+    excess = squares / freedom / noise**2 if freedom else 1.0
     trust = NOISE_FREEDOM / max(excess, 1.0)
-    return (trust * law.noise**2 + squares) / (trust + freedom), trust + freedom
+    return (trust * noise**2 + squares) / (trust + freedom), trust + freedom
 
 
 def _word(coefficient_ns: float, term: str, scale: float) -> str:

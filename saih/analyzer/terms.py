@@ -4,13 +4,12 @@ Every term is 1 at the smallest size, so coefficients are durations there. Fits 
 so that small points count as much as large ones.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 Array = NDArray[np.float64]
 
@@ -66,7 +65,20 @@ log x rounds (Thakur, Rabenseifner & Gropp, IJHPCA 19, 2005, 49)."""
 
 
 def evaluate(term: str, sizes: Array, scale: float) -> Array:
-    """A term at these sizes, relative to its value at ``scale``."""
+    """A term at these sizes, relative to its value at ``scale``; the array is not to be written to."""
+    return _evaluated(term, np.ascontiguousarray(sizes, dtype=np.float64).tobytes(), scale)
+
+
+@lru_cache(maxsize=8192)
+def _evaluated(term: str, raw_sizes: bytes, scale: float) -> Array:
+    """Trends of one sweep share their sizes, so that few are ever evaluated."""
+    sizes = np.frombuffer(raw_sizes, dtype=np.float64)
+    values = _term_values(term, sizes, scale)
+    values.flags.writeable = False
+    return values
+
+
+def _term_values(term: str, sizes: Array, scale: float) -> Array:
     if term in POWERS:
         return np.asarray((sizes / scale) ** POWERS[term], dtype=np.float64)
     if term == "1 - 1/x":
@@ -77,12 +89,19 @@ def evaluate(term: str, sizes: Array, scale: float) -> Array:
     return np.asarray(logarithm * sizes / scale if term == "x log x" else logarithm, dtype=np.float64)
 
 
+@lru_cache
 def candidates(num_points: int, library: Library = GROWTH) -> tuple[tuple[str, ...], ...]:
     """The sums of at most two terms that this many distinct sizes can choose from, simplest first."""
     if num_points < 4:
         return (*library.few, POWER_LAW)
     singles = (("1",), *((term,) for term in library.terms if term != "1"))
     return (*singles, *combinations(library.terms, 2), POWER_LAW)
+
+
+@lru_cache
+def complexity(groups: tuple[tuple[str, ...], ...]) -> NDArray[np.int64]:
+    """Fitted numbers of each candidate."""
+    return np.array([2 if len(group) == 2 or group == POWER_LAW else 1 for group in groups])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,21 +143,32 @@ def fit_member(terms: tuple[str, ...], sizes: Array, values: Array, scale: float
     if terms == POWER_LAW:
         return _fit_power(sizes, values, scale)
     columns = np.stack([evaluate(term, sizes, scale) for term in terms]) / values
-    solution, _ = optimize.nnls(columns.T, np.ones(len(values)))
+    gram, sums = columns @ columns.T, columns.sum(axis=1)
+    solution = np.array(_two_term(gram, sums, np.array([0]), np.array([len(terms) - 1])))[: len(terms), 0]
     kept = np.flatnonzero((solution[:, None] * columns).max(axis=1) > NEGLIGIBLE)
-    gram = columns[kept] @ columns[kept].T
     return Member(
         terms=tuple(terms[index] for index in kept),
         coefficients=tuple(float(solution[index]) for index in kept),
         exponent=None,
         scale=scale,
-        covariance=np.asarray(np.linalg.pinv(gram, rcond=1e-10), dtype=np.float64),
+        covariance=_inverse(gram[np.ix_(kept, kept)]),
     )
+
+
+def _inverse(gram: Array) -> Array:
+    """Of one or two columns; the pseudo-inverse where they are nearly one."""
+    if len(gram) == 1:
+        return np.asarray(1 / gram, dtype=np.float64)
+    (a, c), (_, b) = gram.tolist()
+    determinant = a * b - c * c
+    if determinant <= 1e-9 * (a + b) ** 2:
+        return np.asarray(np.linalg.pinv(gram, rcond=1e-10), dtype=np.float64)
+    return np.array([[b, -c], [-c, a]]) / determinant
 
 
 def _fit_power(sizes: Array, values: Array, scale: float) -> Member:
     columns = np.stack([np.ones_like(sizes), np.log(sizes / scale)])
-    inverse = np.linalg.pinv(columns @ columns.T, rcond=1e-10)
+    inverse = _inverse(columns @ columns.T)
     intercept, exponent = inverse @ columns @ np.log(values)
     return Member(
         terms=(f"x^{exponent:.2f}",),
@@ -149,31 +179,75 @@ def _fit_power(sizes: Array, values: Array, scale: float) -> Member:
     )
 
 
-def predict_all(terms: Sequence[tuple[str, ...]], sizes: Array, values: Array, targets: Array) -> Array:
-    """What every candidate fitted to these points says at the targets, ``[candidate, target]``.
+def fitted(groups: tuple[tuple[str, ...], ...], sizes: Array, values: Array) -> Array:
+    """What every candidate fitted to all points says at them, ``[candidate, point]``."""
+    return _foreseen(groups, sizes, values, np.full(len(sizes), len(sizes)), np.arange(len(sizes)))
 
-    The same fits as ``fit_member``, all at once: with two terms the non-negative optimum is the inner one,
-    or else the better of the two single terms.
+
+def foreseen(
+    groups: tuple[tuple[str, ...], ...], sizes: Array, values: Array, fewest: int
+) -> tuple[Array, NDArray[np.int64]]:
+    """What every candidate says at the next one or two points when fitted to all before, and at which points.
+
+    Fits begin with ``fewest`` points. ``[candidate, prediction]``, ``[prediction]``.
     """
+    count = len(sizes)
+    begins = np.concatenate([np.arange(fewest, count), np.arange(fewest, count - 1)])
+    targets = np.concatenate([np.arange(fewest, count), np.arange(fewest + 1, count)])
+    return _foreseen(groups, sizes, values, begins, targets), targets
+
+
+def _foreseen(
+    groups: tuple[tuple[str, ...], ...],
+    sizes: Array,
+    values: Array,
+    begins: NDArray[np.int64],
+    targets: NDArray[np.int64],
+) -> Array:
+    """Predictions at the points ``targets`` by fits to the first ``begins`` points.
+
+    The same fits as ``fit_member``, all at once, from running sums over the points: with two terms the
+    non-negative optimum is the inner one, or else the better of the two single terms.
+    """
+    names, first, second = _index(groups)
     scale = float(sizes[0])
-    names = list(dict.fromkeys(name for group in terms for name in group if group != POWER_LAW))
-    columns = np.stack([evaluate(name, sizes, scale) for name in names]) / values
-    ahead = np.stack([evaluate(name, targets, scale) for name in names])
-    first = np.array([names.index(group[0]) if group != POWER_LAW else 0 for group in terms])
-    second = np.array([names.index(group[-1]) if group != POWER_LAW else 0 for group in terms])
-    gram, sums = columns @ columns.T, columns.sum(axis=1)
+    terms = np.stack([evaluate(name, sizes, scale) for name in names])
+    columns = terms / values
+    gram = np.cumsum(columns[:, None, :] * columns[None, :, :], axis=2)[:, :, begins - 1]
+    sums = np.cumsum(columns, axis=1)[:, begins - 1]
     one, two = _two_term(gram, sums, first, second)
-    predicted = one[:, None] * ahead[first] + two[:, None] * ahead[second]
-    for index, group in enumerate(terms):
-        if group == POWER_LAW:
-            predicted[index] = _fit_power(sizes, values, scale).at(targets)
+    ahead = terms[:, targets]
+    predicted = one * ahead[first] + two * ahead[second]
+    if POWER_LAW in groups:
+        predicted[groups.index(POWER_LAW)] = _power_ahead(sizes / scale, values, begins, targets)
     return np.asarray(predicted, dtype=np.float64)
+
+
+@lru_cache
+def _index(
+    groups: tuple[tuple[str, ...], ...],
+) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
+    """Names of all terms, and for each group the places of its first and last one."""
+    names = tuple(dict.fromkeys(name for group in groups for name in group if group != POWER_LAW))
+    first = np.array([names.index(group[0]) if group != POWER_LAW else 0 for group in groups])
+    second = np.array([names.index(group[-1]) if group != POWER_LAW else 0 for group in groups])
+    return names, first, second
+
+
+def _power_ahead(sizes: Array, values: Array, begins: NDArray[np.int64], targets: NDArray[np.int64]) -> Array:
+    """The power law by linear regression in log; constant where all sizes before are equal."""
+    x, y = np.log(sizes), np.log(values)
+    sum_x, sum_y, sum_xx, sum_xy = (np.cumsum(part)[begins - 1] for part in (x, y, x * x, x * y))
+    spread = begins * sum_xx - sum_x**2
+    is_spread = spread > 1e-12 * begins * np.maximum(sum_xx, 1e-300)
+    slope = np.where(is_spread, begins * sum_xy - sum_x * sum_y, 0.0) / np.where(is_spread, spread, 1.0)
+    return np.asarray(np.exp((sum_y - slope * sum_x) / begins + slope * x[targets]), dtype=np.float64)
 
 
 def _two_term(
     gram: Array, sums: Array, first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> tuple[Array, Array]:
-    """Coefficients of every pair (a single term is a pair of itself)."""
+    """Coefficients of every pair (a single term is a pair of itself), for each gram along the last axis."""
     a, b, c = gram[first, first], gram[second, second], gram[first, second]
     determinant = a * b - c * c
     safe = np.where(determinant > 1e-10 * a * b, determinant, np.inf)

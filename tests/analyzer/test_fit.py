@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import nnls
 
 from saih.analyzer.fit import describe, fit_law, intervals, predict
-from saih.analyzer.terms import candidates, fit_member, predict_all
+from saih.analyzer.terms import POWER_LAW, candidates, evaluate, fit_member, fitted, foreseen
 from saih.domain.record import Phase
 
 TRUTHS = {
@@ -94,7 +95,14 @@ def test_a_law_is_written_in_words(term, words):
     law = fit_law(sizes, np.full(4, 2e6), 0.01)
     member = fit_member((term,), sizes, 2e6 * fit_member((term,), sizes, sizes, 4.0)._columns(sizes)[0], 4.0)
     text = describe(
-        type(law)(sizes=sizes, values=member.at(sizes), members=(member,), weights=np.ones(1), noise=0.01),
+        type(law)(
+            sizes=sizes,
+            values=member.at(sizes),
+            members=(member,),
+            weights=np.ones(1),
+            noise=0.01,
+            scatter=((0.01, 4.0),),
+        ),
         None,
     ).text
     assert text == words
@@ -139,7 +147,27 @@ def test_predictions_are_positive_and_scale_with_the_unit(values, unit):
 def test_fitting_all_candidates_at_once_agrees_with_scipy(values):
     sizes, y = 2.0 ** np.arange(5), np.array(values)
     groups = candidates(5)
-    together = predict_all(groups, sizes, y, sizes)
+    together = fitted(groups, sizes, y)
     for row, group in zip(together, groups, strict=True):
         alone = fit_member(group, sizes, y, 1.0).at(sizes)
+        if group != POWER_LAW:
+            columns = np.stack([evaluate(term, sizes, 1.0) for term in group]) / y
+            _, distance = nnls(columns.T, np.ones(5))
+            assert np.sum((alone / y - 1) ** 2) == pytest.approx(distance**2, abs=1e-6, rel=1e-6)
         assert np.sum((alone / y - 1) ** 2) == pytest.approx(np.sum((row / y - 1) ** 2), abs=1e-6, rel=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(0.5, 2.0), min_size=5, max_size=9), st.booleans())
+def test_chained_predictions_are_those_of_fits_to_the_points_before(factors, has_repeats):
+    sizes = 4.0 * 2.0 ** np.arange(len(factors))
+    if has_repeats:
+        sizes[1] = sizes[0]
+    y = 1e6 * (3 + sizes) * np.array(factors)
+    groups = candidates(len(factors))
+    ahead, targets = foreseen(groups, sizes, y, fewest=3)
+    begins = [*range(3, len(sizes)), *range(3, len(sizes) - 1)]
+    for place, (begin, target) in enumerate(zip(begins, targets, strict=True)):
+        for row, group in enumerate(groups):
+            member = fit_member(group, sizes[:begin], y[:begin], float(sizes[0]))
+            assert ahead[row, place] == pytest.approx(float(member.at(sizes[[target]])[0]), rel=1e-5)

@@ -198,17 +198,20 @@ def test_a_signal_reaches_the_driver_at_once_and_only_a_notice_requeues(
     scontrol.write_text(f'#!/bin/bash\necho "$@" > {tmp_path}/asked\n')
     scontrol.chmod(0o755)
     (tmp_path / "script.sh").write_text(stubbed(one.script, "60", "0"))
-    process = subprocess.Popen(
-        ["bash", "script.sh"], cwd=tmp_path, env=job_environment(tmp_path), stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
     begin = time.monotonic()
-    for line in process.stdout:
-        if "driver has" in line:
-            break
-    process.send_signal(signal.Signals[f"SIG{name}"])
-    rest = process.stdout.read()
-    assert process.wait() == 75
+    with subprocess.Popen(
+        ["bash", "script.sh"],
+        cwd=tmp_path,
+        env=job_environment(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        while "driver has" not in (line := process.stdout.readline()):
+            assert line, "the script ended before its driver began"
+        process.send_signal(signal.Signals[f"SIG{name}"])
+        rest = process.stdout.read()
+    assert process.returncode == 75
     assert time.monotonic() - begin < 20
     assert f"driver got SIG{name}" in rest
     assert (tmp_path / "asked").exists() is is_requeued

@@ -4,7 +4,8 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,13 +22,16 @@ _REMEDIES = {
 
 def write_file(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path``, replacing what is there, so that a crash leaves the old or the new."""
-    put_file(path, data)
+    _replace(path, _write_beside(path, data))
     sync_folder(path.parent)
 
 
 def put_file(path: Path, data: bytes) -> None:
-    """The same, but a loss of power may take the file away again until ``sync_folder`` was called."""
-    temporary = _write_beside(path, data)
+    """The same, but a loss of power may take the file away again until ``sync_all`` got it and its folder."""
+    _replace(path, _write_beside(path, data, is_synced=False))
+
+
+def _replace(path: Path, temporary: Path) -> None:
     try:
         temporary.replace(path)
     except OSError:
@@ -116,9 +120,15 @@ def clock_ns(folder: Path) -> int:
         temporary.unlink(missing_ok=True)
 
 
+def sync_all(paths: Sequence[Path]) -> None:
+    """Make files, and the names in folders, durable at the same time: one commit then serves all of them."""
+    with ThreadPoolExecutor(len(paths)) as pool:
+        list(pool.map(sync_folder, paths))
+
+
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Make the names in a folder durable, or what is in a file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -149,7 +159,7 @@ def writing_at(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _write_beside(path: Path, data: bytes) -> Path:
+def _write_beside(path: Path, data: bytes, *, is_synced: bool = True) -> Path:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o600)
@@ -157,7 +167,8 @@ def _write_beside(path: Path, data: bytes) -> Path:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(descriptor)
+            if is_synced:
+                os.fsync(descriptor)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise

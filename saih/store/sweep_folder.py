@@ -31,7 +31,7 @@ from saih.store.files import (
     put_file,
     read_file,
     starting_at,
-    sync_folder,
+    sync_all,
     writing_at,
 )
 from saih.store.point_state import PointState, state_of
@@ -139,6 +139,7 @@ def begin_attempt(
         attempt = _claim(folder, point.point_id)
         put_file(attempt.path / POINT, codec.encode_point(point))
         put_file(attempt.path / ENVIRONMENT, codec.encode_environment(environment))
+        sync_all([attempt.path / POINT, attempt.path / ENVIRONMENT])
     return attempt
 
 
@@ -157,9 +158,9 @@ def finish(attempt: Attempt, result: AttemptResult, fence: Fence = NO_FENCE) -> 
             from saih.store.steps_file import encode_steps  # noqa: PLC0415 - slow to load, not always needed
 
             put_file(attempt.path / STEPS, encode_steps(result.steps))
-        # Names that led nowhere after a loss of power would do no harm before there is an outcome.
-        sync_folder(attempt.sweep_path)
-        sync_folder(attempt.path.parent)
+        # Folders are synced this late: before there is an outcome, a loss of power may take the attempt away.
+        steps = [] if result.steps is None else [attempt.path / STEPS]
+        sync_all([attempt.sweep_path, attempt.path.parent, *steps])
         document = codec.encode_outcome(outcome_note(attempt, result))
         if not fence.is_open:  # asked as late as can be
             publish_file(attempt.path / SUPERSEDED, document)

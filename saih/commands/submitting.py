@@ -20,6 +20,7 @@ from saih.domain.limits import Limits
 from saih.domain.quantity import counted
 from saih.domain.site import Site
 from saih.domain.sweep import Sweep
+from saih.launch.lock import sweep_lock
 from saih.launch.preflight import check
 from saih.launch.submission import reconcile, submit
 from saih.launch.submission_plan import Order, Prepared, prepare
@@ -86,32 +87,38 @@ def show_submission(wish: Wish, site: Site) -> None:
 def submit_sweep(wish: Wish, site: Site, *, is_waiting: bool) -> int:
     """Submit what is missing and not under way; gives the exit code."""
     cluster = _cluster(wish, site)
-    choice = wish.choice
+    choice, folder = wish.choice, cluster.folder
     check(site, cluster.plan.placements, [choice.results_folder, choice.data_folder, wish.reports_folder])
-    folder = cluster.folder
     record_definition(folder, define(cluster.asked))
     write_limits(folder, cluster.limits)
     for note in cluster.plan.notes:
         say(note)
+    with sweep_lock(folder.path / "lock", 0.0, say):
+        pass  # nobody measures it on this machine
     reconcile(folder, say)
-    states = cluster.states()
-    account = read_account(folder, states, is_fresh=True)
+    account = read_account(folder, cluster.states(), is_fresh=True)
     for job in cancel_spare_jobs(account.jobs):
         say(f"cancelled job {job.job_id}: its points all have an outcome")
-    live = account.live_points
-    if wish.is_retrying:
-        failed = [one for one, state in states.items() if state.status is PointStatus.FAILED]
-        set_failures_aside(folder, [point_id for point_id in failed if point_id not in live])
-        states = cluster.states()
-    left = {one for one, state in states.items() if state.is_to_be_measured and one not in live}
+    left = _missing(cluster, account.live_points)
     if order := cluster.order(left):
         submit(folder, order, say)
-        account = read_account(folder, states)
+    states = cluster.states()
+    account = read_account(folder, states)
     _tell(cluster, account, num_new=len(left))
     if account.live_jobs and not is_waiting:
         return _leave(cluster, states, account)
     states = follow(folder, cluster.plan) if account.live_jobs else states
     return _end(cluster, states)
+
+
+def _missing(cluster: _Cluster, live: Collection[str]) -> set[str]:
+    """The points to submit; failed ones too, if asked, but none that a job may work on."""
+    states = cluster.states()
+    if cluster.wish.is_retrying:
+        failed = [one for one, state in states.items() if state.status is PointStatus.FAILED]
+        set_failures_aside(cluster.folder, [point_id for point_id in failed if point_id not in live])
+        states = cluster.states()
+    return {one for one, state in states.items() if state.is_to_be_measured and one not in live}
 
 
 def _cluster(wish: Wish, site: Site) -> _Cluster:
@@ -159,10 +166,12 @@ def _end(cluster: _Cluster, states: Mapping[str, PointState]) -> int:
     wish, folder = cluster.wish, cluster.folder
     account = read_account(folder, states)
     is_complete = all(state.status is PointStatus.COMPLETED for state in states.values())
-    report = write_report_of(wish, folder) if wish.is_reporting else None
+    has_results = any(state.outcome is not None for state in states.values())
+    report = write_report_of(wish, folder) if wish.is_reporting and has_results else None
     found = standing_counts(cluster.plan, account.standings)
     say(f"{folder.name}: " + ", ".join(f"{number} {word}" for word, number in found.items()))
     if not is_complete:
+        say(jobs_text(account.jobs))
         say(f"next: saih status {folder.name}, then {next_command(folder, states)}")
     if wish.is_json:
         content = {**states_json(cluster.plan, states), **account_json(account)}

@@ -68,10 +68,11 @@ def fit_law(
         return None
     noise = max(noise, LEAST_NOISE)
     groups = candidates(num_distinct, library)
-    errors = np.log(fitted(groups, x, y) / y)
+    residuals = np.log(fitted(groups, x, y) / y)
+    errors = residuals
     if num_distinct >= 4:
         ahead, targets = foreseen(groups, x, y, fewest=3)
-        errors = np.concatenate([errors[:, :3], np.log(ahead / y[targets])], axis=1)
+        errors = np.concatenate([residuals[:, :3], np.log(ahead / y[targets])], axis=1)
     scores = errors.shape[1] * np.log(np.maximum((errors**2).mean(axis=1), noise**2)) + 2 * complexity(groups)
     weights = np.exp(-(scores - scores.min()) / 2)
     ranked = [index for index in np.argsort(-weights, kind="stable") if weights[index] >= LEAST_WEIGHT]
@@ -82,7 +83,9 @@ def fit_law(
         members=members,
         weights=weights[ranked] / weights[ranked].sum(),
         noise=noise,
-        scatter=tuple(_scatter(member, x, y, noise) for member in members),
+        scatter=tuple(
+            _scatter(member, residuals[index], noise) for member, index in zip(members, ranked, strict=True)
+        ),
     )
 
 
@@ -102,14 +105,12 @@ def predict(law: Law, sizes: Array) -> Prediction:
             f"size {float(np.max(sizes)):g} is more than {GREATEST_FACTOR:g} times the largest measured size "
             f"{largest:g}; no number is given there, measure a larger point"
         )
-    logs = np.log([member.at(sizes) for member in law.members])
-    mean = law.weights @ logs
-    inner = np.array(
-        [
-            variance * (1 + member.log_variance(sizes))
-            for member, (variance, _) in zip(law.members, law.scatter, strict=True)
-        ]
+    values, variances = (
+        np.array(part) for part in zip(*(one.foresee(sizes) for one in law.members), strict=True)
     )
+    logs = np.log(values)
+    mean = law.weights @ logs
+    inner = np.array([variance for variance, _ in law.scatter])[:, None] * (1 + variances)
     drift = DRIFT_PER_DOUBLING * np.maximum(np.log2(sizes / largest), 0.0)
     variance = law.weights @ (inner + (logs - mean) ** 2) + drift**2
     freedom = float(law.weights @ [freedom for _, freedom in law.scatter])
@@ -119,15 +120,10 @@ def predict(law: Law, sizes: Array) -> Prediction:
 def intervals(prediction: Prediction, count: int, level: float = PREDICTION_LEVEL) -> tuple[Interval, ...]:
     """Prediction intervals of new measurements, one for each predicted size."""
     quantile = float(special.stdtrit(prediction.freedom, (1 + level) / 2))
+    reach = quantile * prediction.log_deviation
+    bounds = np.exp([prediction.log_value + side * reach for side in (-1, 0, 1)]).T.tolist()
     return tuple(
-        Interval(
-            low=float(np.exp(centre - quantile * deviation)),
-            value=float(np.exp(centre)),
-            high=float(np.exp(centre + quantile * deviation)),
-            level=level,
-            count=count,
-        )
-        for centre, deviation in zip(prediction.log_value, prediction.log_deviation, strict=True)
+        Interval(low=low, value=value, high=high, level=level, count=count) for low, value, high in bounds
     )
 
 
@@ -148,14 +144,14 @@ def describe(law: Law, phase: Phase | None) -> Fit:
     )
 
 
-def _scatter(member: Member, sizes: Array, values: Array, noise: float) -> tuple[float, float]:
+def _scatter(member: Member, residuals: Array, noise: float) -> tuple[float, float]:
     """Variance of log residuals, pooled with the noise that the steps show, and its degrees of freedom.
 
     Runs differ by more than the steps inside one run tell, so the noise counts for the less, the more the
     residuals exceed it.
     """
-    squares = float(np.sum(np.log(values / member.at(sizes)) ** 2))
-    freedom = max(len(sizes) - member.num_parameters, 0)
+    squares = float(residuals @ residuals)
+    freedom = max(len(residuals) - member.num_parameters, 0)
     excess = squares / freedom / noise**2 if freedom else 1.0
     trust = NOISE_FREEDOM / max(excess, 1.0)
     return (trust * noise**2 + squares) / (trust + freedom), trust + freedom

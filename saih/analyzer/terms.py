@@ -128,11 +128,24 @@ class Member:
 
     def log_variance(self, sizes: Array) -> Array:
         """Variance of log(law) at these sizes for relative residuals of unit variance."""
+        return self.foresee(sizes)[1]
+
+    def foresee(self, sizes: Array) -> tuple[Array, Array]:
+        """The law at these sizes and its ``log_variance``."""
+        first: Array | float = 1.0
         if self.exponent is not None:
-            columns = np.stack([np.ones_like(sizes), np.log(sizes / self.scale)])
+            values = self.at(sizes)
+            last = np.log(sizes / self.scale)
         else:
-            columns = self._columns(sizes) / self.at(sizes)
-        return np.asarray(np.einsum("in,ij,jn->n", columns, self.covariance, columns), dtype=np.float64)
+            columns = [evaluate(term, sizes, self.scale) for term in self.terms]
+            values = sum(
+                factor * column for factor, column in zip(self.coefficients, columns, strict=True)
+            ) + np.zeros_like(sizes)
+            first, last = columns[0] / values, columns[-1] / values
+        if len(self.covariance) == 1:
+            return values, self.covariance[0, 0] * last**2
+        (own, joint), (_, other) = self.covariance
+        return values, own * first**2 + 2 * joint * first * last + other * last**2
 
     def _columns(self, sizes: Array) -> Array:
         return np.stack([evaluate(term, sizes, self.scale) for term in self.terms])
@@ -145,13 +158,14 @@ def fit_member(terms: tuple[str, ...], sizes: Array, values: Array, scale: float
     columns = np.stack([evaluate(term, sizes, scale) for term in terms]) / values
     gram, sums = columns @ columns.T, columns.sum(axis=1)
     solution = np.array(_two_term(gram, sums, np.array([0]), np.array([len(terms) - 1])))[: len(terms), 0]
-    kept = np.flatnonzero((solution[:, None] * columns).max(axis=1) > NEGLIGIBLE)
+    largest = solution * columns.max(axis=1)
+    kept = [index for index in range(len(terms)) if largest[index] > NEGLIGIBLE]
     return Member(
         terms=tuple(terms[index] for index in kept),
         coefficients=tuple(float(solution[index]) for index in kept),
         exponent=None,
         scale=scale,
-        covariance=_inverse(gram[np.ix_(kept, kept)]),
+        covariance=_inverse(gram if len(kept) == len(terms) else gram[kept][:, kept]),
     )
 
 
@@ -181,7 +195,7 @@ def _fit_power(sizes: Array, values: Array, scale: float) -> Member:
 
 def fitted(groups: tuple[tuple[str, ...], ...], sizes: Array, values: Array) -> Array:
     """What every candidate fitted to all points says at them, ``[candidate, point]``."""
-    return _foreseen(groups, sizes, values, np.full(len(sizes), len(sizes)), np.arange(len(sizes)))
+    return _foreseen(groups, sizes, values, np.array([len(sizes)]), np.arange(len(sizes)))
 
 
 def foreseen(
@@ -204,7 +218,7 @@ def _foreseen(
     begins: NDArray[np.int64],
     targets: NDArray[np.int64],
 ) -> Array:
-    """Predictions at the points ``targets`` by fits to the first ``begins`` points.
+    """Predictions at the points ``targets`` by fits to the first ``begins`` points, each or all.
 
     The same fits as ``fit_member``, all at once, from running sums over the points: with two terms the
     non-negative optimum is the inner one, or else the better of the two single terms.

@@ -8,6 +8,8 @@ from saih.domain.point import Placement, Point
 Task = Literal["generate", "ceilings", "measure"]
 EVENT_PREFIX = "saih-event "
 """Begins each line on stdout by which a job tells an event; the rest of the line is one JSON object."""
+LAUNCHER_VARIABLE = "SAIH_LAUNCHER"
+"""Tells the ranks what started them, such as ``openmpi``; unset where the scheduler did."""
 GENERATION_PATIENCE = 50.0
 """Watchdog limits for which generating may be silent. A universe is made in silence (16 s for 128^3 on one
 shared core, 64 times that for 512^3), and what is missing may be spread unevenly over the ranks."""

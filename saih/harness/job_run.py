@@ -14,6 +14,7 @@ from saih.domain.record import Environment
 from saih.harness.attempt_log import AttemptLog
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.events import tell
+from saih.harness.footing import require_footing
 from saih.harness.hosts import common_environment
 from saih.harness.point_run import Setting, agree_or_give_up, failure, run_point
 from saih.harness.ranks import Ranks, take_seats
@@ -43,6 +44,7 @@ def run_job(job: Job, sides: Sides, comm: MPI.Intracomm) -> None:
     ranks = take_seats(comm, job.placement)
     _check_points(job, sides)
     torch.set_num_threads(job.placement.threads_per_rank)
+    require_footing(job, ranks)
     environment = common_environment(ranks)
     if ranks.rank == 0:
         tell("environment", environment_id=environment.environment_id)

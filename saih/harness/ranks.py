@@ -11,6 +11,7 @@ from mpi4py import MPI
 
 from saih.domain.errors import EnvironmentMissing
 from saih.domain.point import Device, Placement
+from saih.harness.mpi_library import mpi_name, require_own_launcher
 from saih.machine.messages import Message, broadcast, gather
 
 LAUNCHER_COUNTS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS")
@@ -58,8 +59,9 @@ def take_seats(comm: MPI.Intracomm, placement: Placement) -> Ranks:
     Raises:
         EnvironmentMissing: on every rank, when the ranks are not those that the placement asks for.
     """
+    require_own_launcher(os.environ, mpi_name())
     device, device_id = _find_device(comm, placement.device)
-    own = Seat(size=comm.size, host=_host(), process=os.getpid(), device_id=device_id)
+    own = Seat(size=comm.size, host=host_name(), process=os.getpid(), device_id=device_id)
     messages = gather(comm, asdict(own))
     told = broadcast(comm, None if messages is None else _verdict(messages, placement))
     if told["problem"]:
@@ -108,7 +110,7 @@ def _check_count(seats: Sequence[Seat], placement: Placement, environ: Mapping[s
         raise EnvironmentMissing(
             f"the placement asks for {placement.num_ranks} ranks, but this rank is alone in an MPI world "
             f"of 1{promised}: {placement.num_ranks} singletons would each measure a different problem",
-            f"start the ranks with the launcher of the MPI that mpi4py was built with ({_mpi_name()}), or "
+            f"start the ranks with the launcher of the MPI that mpi4py was built with ({mpi_name()}), or "
             "give srun the matching plugin (srun --mpi=list, then --mpi=pmix or --mpi=pmi2).",
         )
     raise EnvironmentMissing(
@@ -163,10 +165,7 @@ def _find_device(comm: MPI.Intracomm, device: Device) -> tuple[str, str]:
     return f"cuda:{index}", str(torch.cuda.get_device_properties(index).uuid)
 
 
-def _host() -> str:
+def host_name() -> str:
+    """The host of this rank, as its peers are to know it."""
     # Slurm may run several emulated nodes on one machine; only its own name tells them apart.
     return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
-
-
-def _mpi_name() -> str:
-    return MPI.Get_library_version().split(",")[0].splitlines()[0].strip("\0 ")

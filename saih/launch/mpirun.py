@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from saih.domain.errors import EnvironmentMissing, UsageError
+from saih.domain.job import LAUNCHER_VARIABLE
 from saih.domain.point import Placement
 from saih.domain.site import Site
 from saih.launch import starter
@@ -93,7 +94,8 @@ class LocalMpirun:
                 *options,
                 *tethered(program),
             ),
-            environment=rank_environment({**os.environ, **self.site.environment}, placement),
+            environment=rank_environment({**os.environ, **self.site.environment}, placement)
+            | {LAUNCHER_VARIABLE: self.launcher.family},
             has_local_ranks=True,
         )
 

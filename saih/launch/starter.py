@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from saih.domain.job import LAUNCHER_VARIABLE
 from saih.domain.point import Placement
 from saih.domain.site import Site
 
@@ -67,5 +68,12 @@ def rank_environment(base: Mapping[str, str], placement: Placement) -> dict[str,
 
 def exported(environment: Mapping[str, str], site: Site) -> tuple[str, ...]:
     """Names of variables that ranks on other nodes need; a launcher need not pass on what it inherited."""
-    names = (*_THREAD_VARIABLES, *_ALLOCATOR, "PYTHONFAULTHANDLER", *_INHERITED, *site.environment)
+    names = (
+        LAUNCHER_VARIABLE,
+        *_THREAD_VARIABLES,
+        *_ALLOCATOR,
+        "PYTHONFAULTHANDLER",
+        *_INHERITED,
+        *site.environment,
+    )
     return tuple(name for name in dict.fromkeys(names) if name in environment)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from saih.domain.errors import UsageError
+from saih.domain.job import LAUNCHER_VARIABLE
 from saih.domain.point import Placement
 from saih.domain.site import Site
 from saih.launch.mpirun import Launcher
@@ -23,6 +24,7 @@ class AllocationMpirun:
         """The launcher's command on the first nodes; UsageError when there are too few."""
         nodes = _first(self.nodes, placement)
         environment = rank_environment({**os.environ, **self.site.environment}, placement)
+        environment[LAUNCHER_VARIABLE] = self.launcher.family
         if self.launcher.family == "mpich":
             options = _hydra_options(nodes, placement)
         else:
@@ -73,9 +75,13 @@ class AllocationSrun:
         options += [f"--gpus-per-node={placement.gpus_per_node}"] if placement.gpus_per_node else []
         return Start(
             command=("srun", *options, *tethered(program)),
-            environment=rank_environment({**os.environ, **self.site.environment}, placement),
+            environment=rank_environment({**_without_launcher(), **self.site.environment}, placement),
             has_local_ranks=False,
         )
+
+
+def _without_launcher() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != LAUNCHER_VARIABLE}
 
 
 def _first(nodes: tuple[str, ...], placement: Placement) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """Process groups of torch.distributed over the ranks of a communicator, on a free port."""
 
+import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 
 import torch
@@ -10,7 +11,9 @@ import torch.distributed as dist
 from mpi4py import MPI
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # exported only where it was built
 
-from saih.machine.messages import broadcast
+from saih.domain.errors import EnvironmentMissing
+from saih.machine.meeting import answering, candidate_addresses, interface_addresses, reach
+from saih.machine.messages import Message, broadcast, first
 
 LOOPBACK = "127.0.0.1"
 
@@ -49,14 +52,18 @@ def _meet(comm: MPI.Intracomm, timeout_s: float) -> TCPStore:
 
     The kernel picks the port, so two jobs on one node never meet; one host listens on loopback only.
     """
-    is_one_host = _is_one_host(comm)
+    node = MPI.Intracomm(comm.Split_type(MPI.COMM_TYPE_SHARED))
+    try:
+        is_one_host = bool(node.size == comm.size)
+        host = LOOPBACK if is_one_host else _way_to_first(comm, node)
+    finally:
+        node.Free()
     timeout = timedelta(seconds=timeout_s)
     if comm.rank != 0:
-        address = broadcast(comm, None)
-        return TCPStore(address["host"], address["port"], comm.size, is_master=False, timeout=timeout)
+        port = broadcast(comm, None)["port"]
+        return TCPStore(host, port, comm.size, is_master=False, timeout=timeout)
     listener = socket.create_server((LOOPBACK if is_one_host else "", 0), backlog=comm.size)
-    # The name of a lone machine need not resolve.
-    host, port = LOOPBACK if is_one_host else socket.gethostname(), listener.getsockname()[1]
+    port = listener.getsockname()[1]
     store = TCPStore(
         host,
         port,
@@ -66,13 +73,41 @@ def _meet(comm: MPI.Intracomm, timeout_s: float) -> TCPStore:
         wait_for_workers=False,
         master_listen_fd=listener.detach(),
     )
-    broadcast(comm, {"host": host, "port": port})
+    broadcast(comm, {"port": port})
     return store
 
 
-def _is_one_host(comm: MPI.Intracomm) -> bool:
-    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
-    try:
-        return bool(node.size == comm.size)
-    finally:
-        node.Free()
+def _way_to_first(comm: MPI.Intracomm, node: MPI.Intracomm) -> str:
+    """The address by which this rank reaches rank 0; gloo is told the interface on that way.
+
+    One rank of each host tries the addresses of rank 0's host: names need not resolve, and what a name
+    stands for need not be reachable.
+
+    Raises:
+        EnvironmentMissing: on every rank, when some host finds no way.
+    """
+    is_first_host = bool(broadcast(node, {"rank": comm.rank})["rank"] == 0)
+    with answering() if comm.rank == 0 else nullcontext((0, "")) as (port, token):
+        own = {"addresses": candidate_addresses(), "port": port, "token": token}
+        offered = broadcast(comm, own if comm.rank == 0 else None)
+        tries = node.rank == 0 and not is_first_host
+        way = reach(offered["addresses"], offered["port"], offered["token"]) if tries else None
+        # Rank 0 answers until everybody came out of this.
+        unreached = first(comm, {"host": socket.gethostname()} if tries and way is None else None)
+        used = first(comm, None if way is None else {"address": way[0], "own": way[0]})
+    if unreached is not None or used is None:
+        raise _no_way(offered["addresses"], unreached)
+    if not is_first_host:
+        used = broadcast(node, None if way is None else {"address": way[0], "own": way[1]})
+    if interface := interface_addresses().get(used["own"], ""):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)  # what the site says stands
+    return str(used["address"])
+
+
+def _no_way(addresses: Sequence[str], unreached: Message | None) -> EnvironmentMissing:
+    where = "other hosts" if unreached is None else unreached["host"]
+    return EnvironmentMissing(
+        f"{where} reached the host of rank 0 by none of its addresses ({', '.join(addresses) or 'none'}).",
+        "open the ports between compute nodes, or name an interface that joins them: GLOO_SOCKET_IFNAME in "
+        "the environment of the site file.",
+    )

@@ -1,6 +1,5 @@
 """What may end the work inside an allocation: signals, the time limit, a failing node, a later holder."""
 
-import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,16 +7,12 @@ from pathlib import Path
 from saih.domain.errors import Interrupted, SaihError
 from saih.launch.interruption import Interruption
 from saih.launch.local import Ending
-from saih.launch.loss import tail_of
+from saih.launch.loss import tail_of, was_terminated
 from saih.launch.node_probe import NodeProbe
 from saih.store.fence import NO_FENCE, Fence
 
 _LOOK_S = 2.0
 _TICK_S = 0.2
-_TERMINATED = (-15, 143)
-_FROM_OUTSIDE = re.compile(r"DUE TO [A-Z ]+|signal 15|task \S+: Terminated|forcing job termination")
-_CANCELLED = "CANCELLED AT"
-_FAILED_FIRST = re.compile(r"task \S+: (?!Terminated)|exited on signal|Error: ")
 _SHORT_WAIT_S = 3.0
 _LONG_WAIT_S = 45.0
 """Schedulers signal the ranks of a job first, its script later: Slurm after GraceTime and KillWait (30 s)."""
@@ -54,7 +49,7 @@ class AllocationOverseer:
             Interrupted: when the job is being ended, or a node does not answer.
             Superseded: when somebody else took the points over.
         """
-        self._wait(_LONG_WAIT_S if _looks_terminated(ending, tail_of(log_path)) else _SHORT_WAIT_S)
+        self._wait(_LONG_WAIT_S if was_terminated(ending, tail_of(log_path)) else _SHORT_WAIT_S)
         if not self.probe.is_well():
             self._wait(_LONG_WAIT_S)
             raise _interrupted("not every node of the job answers any more")
@@ -75,13 +70,6 @@ class AllocationOverseer:
             self._looked_s = now_s
             self._is_superseded = self._is_superseded or not self.fence.is_open
         return self._is_superseded
-
-
-def _looks_terminated(ending: Ending, text: str) -> bool:
-    """Whether somebody ended the ranks; Slurm says CANCELLED too when it ends the others of a failed one."""
-    if ending.exit_status in _TERMINATED or _FROM_OUTSIDE.search(text):
-        return True
-    return _CANCELLED in text and not _FAILED_FIRST.search(text)
 
 
 def _interrupted(cause: str) -> Interrupted:

@@ -12,7 +12,7 @@ from saih.domain.record import Environment
 from saih.domain.site import Site
 from saih.launch.event import Event, error_of
 from saih.launch.local import Cause, Ending, Run, run_ranks
-from saih.launch.loss import cause_line, out_of_memory_kills, result_of
+from saih.launch.loss import cause_line, out_of_memory_kills, result_of, tail_of, was_terminated
 from saih.launch.overseer import Overseer
 from saih.launch.starter import Starter, worker_program
 from saih.machine.scheduler_job import scheduler_notes
@@ -116,7 +116,7 @@ def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequ
     stop_if_asked(around)
     if hearing.error is not None and not _is_of_points(hearing.begun):
         raise hearing.error
-    if ending.exit_status != 0 and not _is_of_points(hearing.begun):
+    if not _is_whole(hearing.begun, ending, log_path):
         around.overseer.consider(ending, log_path)
     for attempt in hearing.begun:
         _close(around, hearing, attempt, ending, log_path)
@@ -167,6 +167,13 @@ def _is_of_points(begun: Sequence[Attempt]) -> bool:
         return bool([read_outcome(attempt) for attempt in begun])
     except FileNotFoundError:
         return False
+
+
+def _is_whole(begun: Sequence[Attempt], ending: Ending, log_path: Path) -> bool:
+    """Whether the ranks said all that they had to; mpirun exits with 0 when somebody ends its daemons."""
+    if begun:
+        return _is_of_points(begun)
+    return ending.exit_status == 0 and not was_terminated(ending, tail_of(log_path))
 
 
 def _close(around: Surroundings, hearing: _Hearing, attempt: Attempt, ending: Ending, log_path: Path) -> None:

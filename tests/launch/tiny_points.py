@@ -10,7 +10,7 @@ ENVIRONMENT = Environment(facts={"machine": "test"}, notes={}, environment_id="0
 NUM_STEPS = 4
 
 
-def tiny_point(width: int, fault: str = "none", duration_s: float = 0.0) -> Point:
+def tiny_point(width: int, fault: str = "none", duration_s: float = 0.0, nodes: int = 1) -> Point:
     """A point on two ranks; ``fault`` says how it ends, so that no other channel into the job is needed."""
     model = Shape.of(width=width, fault=fault, duration_s=duration_s)
     return Point(
@@ -19,7 +19,7 @@ def tiny_point(width: int, fault: str = "none", duration_s: float = 0.0) -> Poin
         batch_per_rank=1,
         precision="float32",
         exchange="none",
-        placement=Placement(ranks_per_node=2, data_parallel=2),
+        placement=Placement(nodes=nodes, ranks_per_node=2 // nodes, data_parallel=2),
         timing=Timing(),
         seed=7,
     )

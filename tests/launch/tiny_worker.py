@@ -17,6 +17,7 @@ from saih.domain.job import Job
 from saih.domain.point import Point
 from saih.domain.record import AttemptResult, Outcome
 from saih.store.ceilings_file import write_ceilings
+from saih.store.fence import Fence
 from saih.store.job_file import read_job
 from saih.store.sweep_folder import SweepFolder, begin_attempt, finish
 
@@ -28,9 +29,10 @@ def say(**event: Any) -> None:
 
 def measure(job: Job, point: Point, comm: MPI.Intracomm) -> None:
     folder = SweepFolder(Path(job.results_folder), job.sweep_name)
+    fence = Fence(holder_path=job.holder_path, token=job.holder_token)
     fault = str(point.problem.model["fault"])
     if comm.rank == 0:
-        attempt = begin_attempt(folder, point, ENVIRONMENT)
+        attempt = begin_attempt(folder, point, ENVIRONMENT, fence)
         say(event="point_begin", point_id=point.point_id, attempt=attempt.number)
     comm.Barrier()
     time.sleep(float(point.problem.model["duration_s"]))
@@ -49,7 +51,7 @@ def measure(job: Job, point: Point, comm: MPI.Intracomm) -> None:
             result = AttemptResult(
                 outcome=Outcome.FAILED, reason="rank 0: as asked", stop_reason="", steps=None, notes={}
             )
-        finish(attempt, result)
+        finish(attempt, result, fence)
         say(event="point_end", point_id=point.point_id, attempt=attempt.number, outcome=str(result.outcome))
         if fault == "gives up":
             say(event="error", kind="SaihError", problem="rank 0 ended the job.", remedy="mend it.")
@@ -100,6 +102,7 @@ def main(job_path: str) -> None:
     assert comm.size == job.placement.num_ranks
     if comm.rank == 0:
         sys.stdout.write(f"tiny worker: {job.task}\n")
+        say(event="environment", environment_id=ENVIRONMENT.environment_id)
     if job.task == "ceilings" and comm.rank == 0:
         write_ceilings(Path(job.results_folder), ceilings_of(job))
         say(event="message", text="ceilings measured")

@@ -1,11 +1,12 @@
 """Gradient exchange by torch's DistributedDataParallel: buckets of gradients, all-reduced as they fill."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.autograd import Variable
 from torch.distributed import GradBucket  # type: ignore[attr-defined]  # exported only where it was built
 from torch.nn.parallel import DistributedDataParallel
 
@@ -13,14 +14,18 @@ from saih.harness.clock import host_ns
 from saih.harness.device_events import elapsed_ns, record_event
 from saih.harness.exchange import NO_COMMUNICATION, Communication, communication
 
-Moment = TypeVar("Moment")
-
 
 class DdpExchange:
-    """DistributedDataParallel on the process group, with its all-reduces timed on the host (gloo)."""
+    """DistributedDataParallel on the process group, with its all-reduces timed on the host (gloo).
+
+    Buckets are averaged where they lie, and the main thread waits for them before the backward pass
+    returns. Handing each average on by a future, as comm hooks usually do, woke Python twice for every
+    bucket: 0.1 ms more on each.
+    """
 
     def __init__(self, group: dist.ProcessGroup) -> None:
         self._group = group
+        self._running: list[dist.Work] = []
         self._ready_ns: list[int] = []
         self._done_ns: list[int] = []
 
@@ -39,8 +44,23 @@ class DdpExchange:
         return communication(list(zip(sorted(ready_ns), sorted(done_ns), strict=True)), end_ns)
 
     def _start(self, bucket: GradBucket) -> torch.futures.Future[torch.Tensor]:
+        if not self._running:
+            # Called before DDP looks at the buckets, and before the backward pass returns.
+            Variable._execution_engine.queue_callback(self._finish)  # noqa: SLF001
+        gradients = bucket.buffer()
         self._ready_ns.append(host_ns())
-        return _noting(self._done_ns, host_ns, _average(bucket, self._group))
+        # Divided before the sum, as DDP's own hook does: half-precision sums then cannot overflow.
+        work = self._group.allreduce([gradients.div_(self._group.size())])
+        work.get_future().add_done_callback(_note(self._done_ns))
+        self._running.append(work)
+        begun: torch.futures.Future[torch.Tensor] = torch.futures.Future()
+        begun.set_result(gradients)
+        return begun
+
+    def _finish(self) -> None:
+        running, self._running = self._running, []
+        for work in running:
+            work.wait()
 
 
 class CudaDdpExchange:
@@ -75,7 +95,7 @@ class CudaDdpExchange:
 
     def _start(self, bucket: GradBucket) -> torch.futures.Future[torch.Tensor]:
         self._ready.append(record_event())
-        return _noting(self._done, record_event, _average(bucket, self._group))
+        return _noting(self._done, _average(bucket, self._group))
 
 
 class _Hook(Protocol):
@@ -100,16 +120,26 @@ def _average(bucket: GradBucket, group: dist.ProcessGroup) -> torch.futures.Futu
     return work.get_future()
 
 
+def _note(moments_ns: list[int]) -> Callable[[object], None]:
+    """What adds the moment of its call to ``moments_ns``."""
+
+    # The backend's thread calls this before it wakes the main thread, and drops it after. It must not hold
+    # the process group: dropped last, a group ends on its own thread, which then joins itself and aborts.
+    def note(done: object) -> None:
+        moments_ns.append(host_ns())
+
+    return note
+
+
 def _noting(
-    moments: list[Moment], now: Callable[[], Moment], future: torch.futures.Future[list[torch.Tensor]]
+    moments: list[torch.cuda.Event], future: torch.futures.Future[list[torch.Tensor]]
 ) -> torch.futures.Future[torch.Tensor]:
     """The average once it is there, with the moment of its coming added to ``moments``."""
 
-    # The backend's thread calls this, wakes the main thread, and only then drops it. It must not hold the
-    # process group: dropped last, a group ends on its own thread, which then joins itself and aborts.
+    # It must not hold the process group, as above.
     def finish(done: torch.futures.Future[list[torch.Tensor]]) -> torch.Tensor:
         averaged = done.value()[0]
-        moments.append(now())
+        moments.append(record_event())
         return averaged
 
     return future.then(finish)

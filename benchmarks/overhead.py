@@ -4,39 +4,45 @@
 and clock frequency strike both alike. A harness window holds everything that the harness does for its
 steps: loader thread, marks, losses. What lies between its steps, the gathering of durations and the
 decision to go on, is timed by itself and added at the rate at which it happens. Both kinds read the loss
-of every step, work on the same batches in memory, and are timed in whole windows from outside.
+of every step, work on the same batches in memory, and are timed in whole windows from outside. A second
+part does the same on two ranks that exchange gradients, by DDP and by Horovod (``exchange_overhead``).
 """
 
 import argparse
+import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from mpi4py import MPI
-from torch import Tensor
-from torch.nn import functional
 
-from cosmology import network
-from cosmology.architecture import Architecture, Recipe, num_stages
-from saih.domain.interval import Interval, median, median_interval
-from saih.domain.point import Timing
+from benchmarks.training import Training, excess
+from saih.domain.interval import Interval, median_interval
+from saih.domain.point import Placement, Timing
 from saih.harness.clock import device_clock
-from saih.harness.decision import CHECK_EVERY_NS
 from saih.harness.exchange import NoExchange
 from saih.harness.measure import Instruments, Ledger, TimedSession, check
 from saih.harness.prefetch import Prefetch
-from workloads.protocol import Mark
+from saih.launch.mpirun import find_launcher
+from saih.launch.starter import rank_environment
 
 LIMIT_PERCENT = 2.0
+EXCHANGE_LIMIT_PERCENT = 1.0
+EXCHANGES = ("ddp", "horovod")
+EXCHANGE_MEMBERS = ((16, 32), (32, 16))
+EXCHANGE_ROUNDS, QUICK_EXCHANGE_ROUNDS = 2000, 120
+NUM_RANKS = 2
 WINDOW_S = 0.04
 """Short, so that another program's time slices spoil few windows."""
 MEMBERS = ((16, 4), (16, 16), (16, 32))
 """Resolution [voxels] and width of the members that are trained, from the shortest step on."""
 ROUNDS, QUICK_ROUNDS = 1000, 120
-BATCH = 4
 MAX_CHECKED = 20
 """Decisions that are timed: as many as a point of a few seconds takes."""
 
@@ -58,54 +64,6 @@ class Spent:
 
     wall_s: float
     processor_s: float
-
-
-class Training:
-    """Training on a few batches in memory; a session for the harness, and plain steps for the bare loop."""
-
-    def __init__(self, resolution: int, width: int) -> None:
-        stages = tuple(width * 2**stage for stage in range(num_stages(resolution)))
-        architecture = Architecture(
-            resolution=resolution, channels=4, stage_channels=stages, residuals_per_stage=0
-        )
-        self.model = network.build(architecture, seed=1, recipe=Recipe.SCALED)
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.001, momentum=0.9)
-        generator = torch.Generator().manual_seed(1)
-        shape = (BATCH, 4, resolution, resolution, resolution)
-        self.batches = [
-            (torch.randn(shape, generator=generator), torch.rand((BATCH, 4), generator=generator))
-            for _ in range(4)
-        ]
-
-    def produce(self, step: int) -> tuple[Tensor, Tensor]:
-        """A batch that is there already."""
-        return self.batches[step % len(self.batches)]
-
-    def step(self, batch: tuple[Tensor, Tensor], mark: Mark) -> Tensor:
-        """One descent, as the CosmoFlow session does it."""
-        grids, targets = batch
-        mark("input_wait")
-        loss = functional.mse_loss(self.model(grids), targets)
-        mark("forward")
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        mark("backward")
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        mark("optimizer")
-        return loss.detach()
-
-    def bare_window(self, num_steps: int) -> None:
-        """The same descents without anybody watching."""
-        for step in range(num_steps):
-            grids, targets = self.batches[step % len(self.batches)]
-            loss = functional.mse_loss(self.model(grids), targets)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.item()
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def compare(resolution: int, width: int, num_rounds: int) -> Row:
@@ -135,10 +93,10 @@ def compare(resolution: int, width: int, num_rounds: int) -> Row:
     return Row(
         name=f"{resolution}^3 x 4, width {width}",
         bare_ms=median_interval([bare.wall_s / num_steps * 1e3 for bare, _ in pairs]),
-        overhead_percent=_excess(
+        overhead_percent=excess(
             [(bare.wall_s, harness.wall_s) for bare, harness in pairs], [spent.wall_s for spent in checks]
         ),
-        processor_percent=_excess(
+        processor_percent=excess(
             [(bare.processor_s, harness.processor_s) for bare, harness in pairs],
             [spent.processor_s for spent in checks],
         ),
@@ -146,11 +104,32 @@ def compare(resolution: int, width: int, num_rounds: int) -> Row:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the table and the bar; 1 when the bar is missed."""
+    """Print the tables and the bars; 1 when one is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds, within 50 s")
-    num_rounds = QUICK_ROUNDS if parser.parse_args(arguments).quick else ROUNDS
+    parser.add_argument("--part", choices=("step", "exchange"), help="one of the two parts only")
+    options = parser.parse_args(arguments)
     torch.set_num_threads(1)
+    are_met = []
+    if options.part != "exchange":
+        worst = step_part(QUICK_ROUNDS if options.quick else ROUNDS)
+        are_met.append(is_met("overhead", worst, LIMIT_PERCENT))
+    if options.part != "step":
+        worst = exchange_part(is_quick=options.quick)
+        are_met.append(is_met("exchange overhead", worst, EXCHANGE_LIMIT_PERCENT))
+    return 0 if all(are_met) else 1
+
+
+def is_met(name: str, worst_percent: float, limit_percent: float) -> bool:
+    """Print a bar; whether it is met."""
+    is_below = worst_percent <= limit_percent
+    verdict = "PASS" if is_below else "FAIL"
+    print(f"BAR {name}: {worst_percent:.2f} % (bar <= {limit_percent:g} %) {verdict}", flush=True)
+    return is_below
+
+
+def step_part(num_rounds: int) -> float:
+    """Print the table of steps on one rank; the worst overhead [%]."""
     print(f"{num_rounds} rounds; medians with 95 % intervals; the bar is on wall time")
     print(
         f"{'member':<20} {'bare step [ms]':>14} {'added [us]':>10} {'overhead [%]':>28} "
@@ -160,19 +139,53 @@ def main(arguments: Sequence[str]) -> int:
     for resolution, width in MEMBERS:
         row = compare(resolution, width, num_rounds)
         rows.append(row)
-        shares = [
-            f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]"
-            for share in (row.overhead_percent, row.processor_percent)
-        ]
+        shares = [_share(share) for share in (row.overhead_percent, row.processor_percent)]
         added_us = 10 * row.overhead_percent.value * row.bare_ms.value
         print(
             f"{row.name:<20} {row.bare_ms.value:>14.2f} {added_us:>10.0f} {shares[0]:>28} {shares[1]:>28}",
             flush=True,
         )
-    worst = max(row.overhead_percent.value for row in rows)
-    is_met = worst <= LIMIT_PERCENT
-    print(f"BAR overhead: {worst:.2f} % (bar <= {LIMIT_PERCENT:g} %) {'PASS' if is_met else 'FAIL'}")
-    return 0 if is_met else 1
+    return max(row.overhead_percent.value for row in rows)
+
+
+def exchange_part(*, is_quick: bool) -> float:
+    """Print the table of steps on two ranks that exchange gradients; the worst overhead [%]."""
+    members = EXCHANGE_MEMBERS[:1] if is_quick else EXCHANGE_MEMBERS
+    num_rounds = QUICK_EXCHANGE_ROUNDS if is_quick else EXCHANGE_ROUNDS
+    print(f"{NUM_RANKS} ranks, {num_rounds} rounds; medians with 95 % intervals")
+    print(f"{'exchange and member':<28} {'bare step [ms]':>14} {'added [us]':>10} {'overhead [%]':>28}")
+    overheads = []
+    for exchange in EXCHANGES:
+        for resolution, width in members:
+            found = _on_ranks(exchange, resolution, width, num_rounds)
+            bare_ms, overhead = (Interval(**found[name]) for name in ("bare_ms", "overhead_percent"))
+            name = f"{exchange}, {resolution}^3 x 4, width {width}"
+            added_us = 10 * overhead.value * bare_ms.value
+            print(f"{name:<28} {bare_ms.value:>14.2f} {added_us:>10.0f} {_share(overhead):>28}", flush=True)
+            overheads.append(overhead.value)
+    return max(overheads)
+
+
+def _on_ranks(exchange: str, *numbers: int) -> dict[str, Any]:
+    launcher = find_launcher()
+    ranks = [str(launcher.path), "-n", str(NUM_RANKS)]
+    if launcher.family == "openmpi":
+        ranks += ["--map-by", "slot:OVERSUBSCRIBE", "--bind-to", "none"]
+    program = [sys.executable, "-m", "mpi4py", "-m", "benchmarks.exchange_overhead", exchange]
+    placement = Placement(ranks_per_node=NUM_RANKS, data_parallel=NUM_RANKS)
+    done = subprocess.run(
+        [*ranks, *program, *map(str, numbers)],
+        env=rank_environment(os.environ, placement),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    row: dict[str, Any] = json.loads(done.stdout)
+    return row
+
+
+def _share(share: Interval) -> str:
+    return f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]"
 
 
 def _pair(bare: Callable[[], None], harness: Callable[[], None], *, is_swapped: bool) -> tuple[Spent, Spent]:
@@ -182,12 +195,6 @@ def _pair(bare: Callable[[], None], harness: Callable[[], None], *, is_swapped: 
     else:
         bare_spent, harness_spent = _spent(bare), _spent(harness)
     return bare_spent, harness_spent
-
-
-def _excess(pairs: Sequence[tuple[float, float]], checks_s: Sequence[float]) -> Interval:
-    """Median excess of the second over the first of each pair, and of the checks between [%]."""
-    check_percent = 100 * median(checks_s) / (CHECK_EVERY_NS / 1e9)
-    return median_interval([100 * (second / first - 1) + check_percent for first, second in pairs])
 
 
 def _spent(work: Callable[[], object]) -> Spent:

@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine with Python >= 3.11 and a C compiler:
 #   make demo    sweep this machine and make the PDF
-#   make test    every check and every test
+#   make test    every check and every test; it builds Horovod first, with a C++ compiler and make
 # make check is the quick gate before a commit; make help lists the rest.
 
 PYTHON ?= python3

@@ -90,15 +90,17 @@ def _typical_phases(phases: Mapping[Phase, Array]) -> tuple[dict[Phase, Array], 
     occurrences, deviates = _draws(count, block)
     order = np.argsort(whole, kind="stable")
     cut = int(count * (1 - CENTRAL_SHARE) / 2)
-    # How often each step is among the central ones of a resample, without sorting every resample.
-    passed = np.clip(occurrences[:, order].cumsum(axis=1), cut, count - cut)
-    central = np.diff(passed, axis=1, prepend=cut) / (count - 2 * cut)
-    means = table[:, order] @ central.T
+    # Central steps up to each one, by duration, without sorting every resample; the sum over steps of how
+    # often each is central times its phases is then one by parts.
+    ordered = table[:, order]
+    passed = np.clip(occurrences[:, order].cumsum(axis=1), cut, count - cut) - cut
+    parts = ordered - np.append(ordered[:, 1:], np.zeros((len(ordered), 1)), axis=1)
+    means = parts @ passed.T / (count - 2 * cut)
     return dict(zip(ADDITIVE_PHASES, means, strict=True)), deviates
 
 
 @lru_cache(maxsize=64)
-def _draws(count: int, block: int) -> tuple[NDArray[np.int64], Array]:
+def _draws(count: int, block: int) -> tuple[Array, Array]:
     """How often each step occurs in each resample, the measured one first, and deviates of the ceilings.
 
     The seed is fixed, so that these follow from the number of steps and the length of blocks alone.
@@ -106,7 +108,8 @@ def _draws(count: int, block: int) -> tuple[NDArray[np.int64], Array]:
     generator = np.random.default_rng(SEED)
     rows = np.vstack([np.arange(count), block_indices(count, block, NUM_RESAMPLES, generator)])
     offsets = count * np.arange(len(rows))[:, None]
-    occurrences = np.bincount((rows + offsets).ravel(), minlength=rows.size).reshape(rows.shape)
+    counts = np.bincount((rows + offsets).ravel(), minlength=rows.size)
+    occurrences = counts.reshape(rows.shape).astype(np.float64)
     deviates = generator.standard_normal((len(ROOFLINE_LIMITS), NUM_RESAMPLES + 1))
     return occurrences, deviates
 
@@ -192,20 +195,28 @@ def _leaders(split: _Split) -> tuple[Limit, Limit]:
 
 def _verdict(split: _Split, leader: Limit, runner_up: Limit, peak_share: Array | None) -> Limit:
     if peak_share is not None:
-        lowest = float(np.quantile(peak_share, (1 - LEVEL) / 2))
+        lowest = float(_bounds(peak_share)[0])
         if lowest >= GREATEST_CEILING:
             return Limit.BEYOND
         if lowest >= LEAST_CEILING:
             return Limit.CEILING
     lead = split.shares[leader] - split.shares[runner_up]
-    if np.quantile(lead, (1 - LEVEL) / 2) > LEAST_MARGIN and lead[0] > LEAST_MARGIN:
+    if _bounds(lead)[0] > LEAST_MARGIN and lead[0] > LEAST_MARGIN:
         return leader
     return Limit.MIXED if Limit.UNKNOWN not in (leader, runner_up) else Limit.UNKNOWN
 
 
+def _bounds(resampled: Array) -> tuple[Array, Array]:
+    """Lower and upper percentile at ``LEVEL`` along the last axis: order statistics, as 400 + 1 allow."""
+    last = resampled.shape[-1] - 1
+    low, high = round((1 - LEVEL) / 2 * last), round((1 + LEVEL) / 2 * last)
+    ordered = np.partition(resampled, (low, high), axis=-1)
+    return ordered[..., low], ordered[..., high]
+
+
 def _intervals(shares: Mapping[Limit, Array], count: int) -> dict[Limit, Interval]:
     """Percentile intervals of the bootstrapped shares around the measured ones."""
-    bounds = np.quantile(list(shares.values()), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    bounds = _bounds(np.array(list(shares.values())))
     return {
         limit: Interval(
             low=float(min(low, row[0])),

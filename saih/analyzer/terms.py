@@ -28,6 +28,8 @@ POWERS = {
     "x^3": 3.0,
 }
 POWER_LAW = ("x^p",)
+DEPENDENT = 1e-10
+"""Two terms whose columns span less than this, relative to their lengths, are one."""
 NEGLIGIBLE = 1e-6
 """A term that is nowhere a larger part of the value than this is rounding, not a term."""
 
@@ -155,18 +157,31 @@ def fit_member(terms: tuple[str, ...], sizes: Array, values: Array, scale: float
     """Non-negative relative least squares; a term that would need a negative coefficient is left out."""
     if terms == POWER_LAW:
         return _fit_power(sizes, values, scale)
-    columns = np.stack([evaluate(term, sizes, scale) for term in terms]) / values
-    gram, sums = columns @ columns.T, columns.sum(axis=1)
-    solution = np.array(_two_term(gram, sums, np.array([0]), np.array([len(terms) - 1])))[: len(terms), 0]
-    largest = solution * columns.max(axis=1)
-    kept = [index for index in range(len(terms)) if largest[index] > NEGLIGIBLE]
+    columns = [evaluate(term, sizes, scale) / values for term in terms]
+    solution = _non_negative(columns)
+    kept = [index for index, factor in enumerate(solution) if factor * columns[index].max() > NEGLIGIBLE]
+    gram = np.array([[columns[row] @ columns[column] for column in kept] for row in kept])
     return Member(
         terms=tuple(terms[index] for index in kept),
-        coefficients=tuple(float(solution[index]) for index in kept),
+        coefficients=tuple(solution[index] for index in kept),
         exponent=None,
         scale=scale,
-        covariance=_inverse(gram if len(kept) == len(terms) else gram[kept][:, kept]),
+        covariance=_inverse(gram),
     )
+
+
+def _non_negative(columns: list[Array]) -> tuple[float, ...]:
+    """Coefficients of one or two columns that come closest to 1; ``_two_term`` finds those of all pairs."""
+    sums, squares = [float(one.sum()) for one in columns], [float(one @ one) for one in columns]
+    if len(columns) == 1:
+        return (sums[0] / squares[0],)
+    (a, b), c = squares, float(columns[0] @ columns[1])
+    determinant = a * b - c * c
+    one, two = b * sums[0] - c * sums[1], a * sums[1] - c * sums[0]
+    if determinant > DEPENDENT * a * b and one > 0 and two > 0:
+        return one / determinant, two / determinant
+    is_first = sums[0] ** 2 / a >= sums[1] ** 2 / b
+    return (sums[0] / a, 0.0) if is_first else (0.0, sums[1] / b)
 
 
 def _inverse(gram: Array) -> Array:
@@ -264,7 +279,7 @@ def _two_term(
     """Coefficients of every pair (a single term is a pair of itself), for each gram along the last axis."""
     a, b, c = gram[first, first], gram[second, second], gram[first, second]
     determinant = a * b - c * c
-    safe = np.where(determinant > 1e-10 * a * b, determinant, np.inf)
+    safe = np.where(determinant > DEPENDENT * a * b, determinant, np.inf)
     one = (b * sums[first] - c * sums[second]) / safe
     two = (a * sums[second] - c * sums[first]) / safe
     is_inner = (one > 0) & (two > 0)

@@ -78,9 +78,7 @@ def _read(file: h5py.File, num_bytes: int) -> Steps:
     required = {_STEP, _LOSSES} | (_SUMMARY if is_summarised else set())
     if names - allowed or required - names:
         raise ValueError(f"it holds {sorted(names)}")
-    for name in names:
-        _require_plain(file, name, num_bytes)
-    arrays = {name: file[name][()] for name in file}
+    arrays = {name: _read_plain(file, name, num_bytes) for name in sorted(names)}
     losses = arrays.pop(_LOSSES)
     summary = {name: arrays.pop(name) for name in names & (_SUMMARY | _MEDIANS)}
     warmup_steps = int(file.attrs["warmup_steps"])
@@ -99,7 +97,8 @@ def _read(file: h5py.File, num_bytes: int) -> Steps:
     )
 
 
-def _require_plain(file: h5py.File, name: str, num_bytes: int) -> None:
+def _read_plain(file: h5py.File, name: str, num_bytes: int) -> NDArray[Any]:
+    """What a dataset holds, if nothing about it is but as ``encode_steps`` makes it."""
     link = file.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
         raise TypeError(f"{name} is a link to elsewhere")
@@ -115,6 +114,8 @@ def _require_plain(file: h5py.File, name: str, num_bytes: int) -> None:
         raise ValueError(f"{name} has filters {sorted(filters)}, expected fletcher32 alone")
     if not 0 < dataset.nbytes <= min(num_bytes, dataset.id.get_storage_size()):
         raise ValueError(f"{name} declares {dataset.nbytes} bytes, more than the file holds")
+    found: NDArray[Any] = dataset[()]
+    return found
 
 
 def _require_durations(arrays: Arrays) -> None:

@@ -30,7 +30,7 @@ class SchedulerView:
 
     asked_utc: str
     jobs: tuple[JobView, ...]
-    """In the queue: waiting, running or ending."""
+    """In the queue, or ended a moment ago."""
     accounts: tuple[JobView, ...]
     """What became of jobs of this sweep, as far as accounts are kept."""
     problem: str

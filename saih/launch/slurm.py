@@ -53,9 +53,19 @@ def test(script_path: Path, site: Site) -> str:
 
 
 def jobs(patience_s: float = 0.0) -> tuple[JobView, ...]:
-    """All jobs of this user that are in the queue, by one squeue."""
+    """All jobs of this user in the queue, and those that ended a moment ago, by one squeue.
+
+    Accounts show a job only some seconds after its end; without the latter it would be nowhere meanwhile.
+    """
     user = pwd.getpwuid(os.getuid()).pw_name
-    command = ["squeue", "--noheader", "--array", f"--user={user}", f"--format={slurm_text.QUEUE_FORMAT}"]
+    command = [
+        "squeue",
+        "--noheader",
+        "--array",
+        "--states=all",
+        f"--user={user}",
+        f"--format={slurm_text.QUEUE_FORMAT}",
+    ]
     return slurm_text.parse_queue(ask(command, patience_s))
 
 

@@ -9,7 +9,7 @@ from saih.domain.errors import SaihError, UsageError
 from saih.domain.site import Site
 from saih.launch import slurm
 from saih.launch.lock import sweep_lock
-from saih.launch.submission_handover import cancel, hand_over, look_again, withdraw
+from saih.launch.submission_handover import cancel, hand_over, look_again
 from saih.launch.submission_plan import Order, Prepared, prepare, waiting_options
 from saih.store.batch_folder import BatchFolder, write_batch
 from saih.store.submission_folder import (
@@ -17,6 +17,7 @@ from saih.store.submission_folder import (
     read_receipt,
     read_submission,
     submission_numbers,
+    withdraw_submission,
     write_receipt,
     write_submission,
 )
@@ -76,7 +77,7 @@ def _submit_all(folder: SweepFolder, prepared: Sequence[Prepared]) -> tuple[Rece
         try:
             job_id = hand_over(place, submission, options)
         except UsageError:
-            withdraw(place)
+            withdraw_submission(place)
             cancel(submission.site, [receipt.job_id for receipt in receipts.values()])
             raise
         receipts[submission.number] = Receipt(job_id=job_id, submitted_utc=_now())
@@ -93,7 +94,7 @@ def _reconcile(folder: SweepFolder) -> tuple[int, ...]:
         with suppress(FileNotFoundError):  # ended between making the folder and writing what to ask
             job_id = look_again(read_submission(place))
             if job_id is None:
-                withdraw(place)
+                withdraw_submission(place)
             else:
                 write_receipt(place, Receipt(job_id=job_id, submitted_utc=_now()))
                 found.append(number)

@@ -58,14 +58,6 @@ def look_again(submission: Submission) -> str | None:
     return slurm.find(submission.token, submission.written_utc)
 
 
-def withdraw(place: SubmissionFolder) -> None:
-    """Forget a submission that the scheduler has not."""
-    for path in (place.path / "submission.json", place.script_path):
-        path.unlink(missing_ok=True)
-    with suppress(OSError):  # whatever else is in there is not ours
-        place.path.rmdir()
-
-
 def cancel(site: Site, job_ids: Sequence[str]) -> None:
     """End jobs.
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,15 @@ def write_submission(folder: SubmissionFolder, submission: Submission, script: s
         write_file(folder.script_path, script.encode())
         folder.script_path.chmod(0o700)
         return publish_file(folder.path / "submission.json", render("saih submission", submission))
+
+
+def withdraw_submission(folder: SubmissionFolder) -> None:
+    """Forget a submission that no scheduler has; other files of its folder stay."""
+    with writing_at(folder.path):
+        for path in (folder.path / "submission.json", folder.script_path):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # whatever else is in there is not ours
+            folder.path.rmdir()
 
 
 def read_submission(folder: SubmissionFolder) -> Submission:

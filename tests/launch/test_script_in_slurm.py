@@ -31,7 +31,7 @@ if os.environ.get("SLURM_RESTART_COUNT", "0") == "0":
 
 @pytest.fixture
 def place(tmp_path: Path) -> SubmissionFolder:
-    """A submission in a folder of an awkward name, its driver replaced by one that waits at its first start."""
+    """A submission in a folder of an awkward name; its driver waits at its first start."""
     point = Point(
         workload="cosmoflow",
         problem=Problem(

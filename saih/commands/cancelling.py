@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from saih.commands.situation import read_account
 from saih.domain.errors import UsageError
 from saih.launch import slurm
-from saih.launch.batch_state import Condition, JobStatus
+from saih.launch.situation import Condition, JobStatus
 from saih.store.point_state import PointState
 from saih.store.sweep_folder import SweepFolder
 

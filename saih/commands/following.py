@@ -8,9 +8,9 @@ from saih.commands.lines import Lines, stderr_is_live
 from saih.commands.situation import Account, read_account
 from saih.commands.standing import standing_counts
 from saih.domain.errors import Interrupted
-from saih.launch.batch_state import Condition, JobStatus
 from saih.launch.interruption import interruption
 from saih.launch.point_standing import PointStanding, Standing
+from saih.launch.situation import Condition, JobStatus
 from saih.planner.plan import Plan
 from saih.store.point_state import PointState
 from saih.store.sweep_folder import SweepFolder, point_states

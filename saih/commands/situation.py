@@ -8,9 +8,10 @@ from typing import TypeVar
 from saih.commands.talk import say
 from saih.domain.errors import DamagedData, EnvironmentMissing
 from saih.domain.site import Site
-from saih.launch.batch_state import JobStatus, Situation, Submitted, Worked, job_statuses
+from saih.launch.batch_state import job_statuses
 from saih.launch.point_standing import PointStanding, live_points, point_standings
 from saih.launch.scheduler_view import SchedulerView, read_view
+from saih.launch.situation import JobStatus, Situation, Submitted, Worked
 from saih.store.batch_folder import BatchFolder, batch_numbers, read_batch, read_holder, read_progress
 from saih.store.point_state import PointState
 from saih.store.submission_folder import (

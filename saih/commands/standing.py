@@ -6,8 +6,8 @@ from typing import Any
 
 from saih.commands.situation import Account
 from saih.commands.table import table
-from saih.launch.batch_state import JobStatus
 from saih.launch.point_standing import PointStanding, Standing
+from saih.launch.situation import JobStatus
 from saih.planner.plan import Plan
 
 _SHOWN_CHARACTERS = 100

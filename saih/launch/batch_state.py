@@ -4,29 +4,19 @@ The outcomes of points decide; the scheduler's word explains what has none yet, 
 missing. Whatever is not known to have ended counts as live, so that no point is ever worked on twice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-from saih.domain.batch import Batch, BatchProgress, Holder, Receipt, Submission
+from saih.domain.batch import Submission
 from saih.launch.job_view import JobView
 from saih.launch.scheduler_view import SchedulerView
+from saih.launch.situation import Condition, JobStatus, Situation, Submitted, Worked
 from saih.launch.waiting import explain
 
 _ANSWER_PATIENCE_S = 120.0
 """A submission without an answer may still be on its way for this long."""
 _RUNNING = ("RUNNING", "COMPLETING", "CONFIGURING", "STAGE_OUT", "SIGNALING", "RESIZING", "STOPPED")
-_WAITING = (
-    "PENDING",
-    "REQUEUED",
-    "REQUEUE_HOLD",
-    "REQUEUE_FED",
-    "SPECIAL_EXIT",
-    "SUSPENDED",
-    "RESV_DEL_HOLD",
-)
 _HOLDS = ("REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD")
 _ENDS = {
     "COMPLETED": "ended",
@@ -42,79 +32,6 @@ _ENDS = {
 }
 
 
-class Condition(StrEnum):
-    """Where a job is."""
-
-    RUNNING = "running"
-    WAITING = "waiting"
-    STUCK = "stuck"
-    """Waiting, and somebody has to do something."""
-    SPARE = "spare"
-    """Still with the scheduler, although all its points have an outcome."""
-    ENDED = "ended"
-    UNKNOWN = "unknown"
-    """The scheduler was not asked, or did not answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submitted:
-    """A submission, and the scheduler's answer where there is one."""
-
-    submission: Submission
-    receipt: Receipt | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worked:
-    """A batch, who works on it, and how far that is."""
-
-    batch: Batch
-    holder: Holder | None
-    progress: BatchProgress | None
-
-    @property
-    def current(self) -> BatchProgress | None:
-        """What the present holder said; an earlier holder's progress is void."""
-        is_of_holder = self.progress and self.holder and self.progress.token == self.holder.token
-        return self.progress if is_of_holder else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """All that is known of a sweep's jobs."""
-
-    submissions: tuple[Submitted, ...]
-    batches: Mapping[int, Worked]
-    view: SchedulerView | None
-    """None when the scheduler was not asked at all."""
-    finished: AbstractSet[str]
-    """Ids of the points that have an outcome and are not measured again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobStatus:
-    """One job of the sweep (one element of an array)."""
-
-    submission: int
-    task: str
-    batch: int | None
-    job_id: str
-    """As the scheduler's commands take it; empty where it is not known."""
-    condition: Condition
-    words: str
-    advice: str
-
-    @property
-    def head(self) -> str:
-        """What the scheduler says of it, without how far it is."""
-        return self.words.partition(";")[0]
-
-    @property
-    def is_live(self) -> bool:
-        """Whether the job may still work on its points."""
-        return self.condition is not Condition.ENDED
-
-
 def job_statuses(situation: Situation) -> tuple[JobStatus, ...]:
     """Every job of the sweep, oldest first."""
     return tuple(
@@ -127,11 +44,6 @@ def job_statuses(situation: Situation) -> tuple[JobStatus, ...]:
 def num_elements(submission: Submission) -> int:
     """How many jobs a submission is for the scheduler; only measuring makes an array."""
     return max(len(submission.batches), 1) if submission.task == "measure" else 1
-
-
-def live_batches(jobs: Sequence[JobStatus]) -> Mapping[int, JobStatus]:
-    """The measuring job of every batch that may still be worked on."""
-    return {job.batch: job for job in jobs if job.is_live and job.task == "measure" and job.batch is not None}
 
 
 def moment(utc: str) -> str:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from saih.domain.record import Outcome
-from saih.launch.batch_state import Condition, JobStatus, Situation, Worked, moment
+from saih.launch.batch_state import moment
+from saih.launch.situation import Condition, JobStatus, Situation, Worked
 from saih.store.point_state import PointState, PointStatus
 
 _AGAIN = "`--retry-failed` measures it again"

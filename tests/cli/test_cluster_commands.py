@@ -19,8 +19,8 @@ from saih.config.sweep_file import parse_sweep
 from saih.domain.batch import Batch, Receipt, Submission
 from saih.domain.limits import Limits
 from saih.domain.site import Site
-from saih.launch.batch_state import Condition, JobStatus, Situation
 from saih.launch.point_standing import PointStanding, Standing
+from saih.launch.situation import Condition, JobStatus, Situation
 from saih.planner.plan import Plan, make_plan
 from saih.store.batch_folder import BatchFolder, write_batch
 from saih.store.submission_folder import SubmissionFolder, write_receipt, write_submission

@@ -12,10 +12,11 @@ from saih.domain.batch import Batch, BatchProgress, Holder, Receipt, Submission
 from saih.domain.point import Placement, Point, Timing
 from saih.domain.record import Outcome
 from saih.domain.site import Site
-from saih.launch.batch_state import Condition, Situation, Submitted, Worked, job_statuses, live_batches
+from saih.launch.batch_state import job_statuses
 from saih.launch.job_view import JobView
 from saih.launch.point_standing import Standing, live_points, point_standings
 from saih.launch.scheduler_view import SchedulerView
+from saih.launch.situation import Condition, Situation, Submitted, Worked
 from saih.launch.waiting import explain
 from saih.store.point_state import PointState, PointStatus
 
@@ -268,7 +269,6 @@ def test_elements_of_an_array_are_told_apart_and_waiting_ones_may_come_together(
     assert (first.job_id, first.batch, first.condition) == ("12_0", 1, Condition.RUNNING)
     assert (second.job_id, second.batch, second.condition) == ("12_1", 2, Condition.WAITING)
     assert "max_jobs" in second.words
-    assert set(live_batches((first, second))) == {1, 2}
     assert set(live_points(known, (first, second))) == {*EVERY_POINT, point(16).point_id}
 
 

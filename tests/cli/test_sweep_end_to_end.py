@@ -149,3 +149,13 @@ def test_data_sets_and_ceilings_can_be_made_by_themselves(folder: Path) -> None:
     assert measured.returncode == 0, measured.stderr
     assert "1 node x 2 ranks x 1 thread (cpu), measured " in measured.stdout
     assert "gemm" in measured.stdout
+
+
+def test_a_ranks_axis_is_measured_and_reported_on_this_machine(folder: Path) -> None:
+    done = saih(folder, "sweep", "tiny.yaml", "--axis", "ranks")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "reports/tiny-ranks.pdf"
+    status = json.loads(saih(folder, "status", "tiny-ranks", "--json").stdout)
+    assert [point["labels"]["ranks"] for point in status["points"]] == ["1 rank", "2 ranks"]
+    assert status["counts"] == {"completed": 2}
+    assert "Weak scaling from 1 rank to 2" in saih(folder, "analyze", "tiny-ranks").stdout

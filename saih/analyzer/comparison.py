@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import asdict
 
 from saih.analyzer.propagation import geometric_mean, quotient
-from saih.domain.trend import Analysis, Comparison, MatchedPoint, PointSummary
+from saih.domain.trend import RANKS_AXIS, Analysis, Comparison, MatchedPoint, PointSummary
 
 Key = tuple[object, ...]
 
@@ -80,7 +80,7 @@ def _twin(summary: PointSummary) -> tuple[str, int]:
 def _match(a: PointSummary, b: PointSummary) -> MatchedPoint:
     ratio = quotient(b.step_ns, a.step_ns)
     return MatchedPoint(
-        labels={**a.labels, "placement": a.point.placement.label},
+        labels={**_problem_labels(a), "placement": a.point.placement.label},
         record_a=a.record_id,
         record_b=b.record_id,
         step_a_ns=a.step_ns,
@@ -92,9 +92,14 @@ def _match(a: PointSummary, b: PointSummary) -> MatchedPoint:
     )
 
 
+def _problem_labels(summary: PointSummary) -> dict[str, str]:
+    """Labels without that of the ranks, which the placement says."""
+    return {axis: label for axis, label in summary.labels.items() if axis != RANKS_AXIS}
+
+
 def _label(summary: PointSummary) -> str:
     point = summary.point
-    rungs = ", ".join(f"{axis} {label}" for axis, label in summary.labels.items())
+    rungs = ", ".join(f"{axis} {label}" for axis, label in _problem_labels(summary).items())
     return (
         f"{point.workload}: {rungs}; batch {point.batch_per_rank} per rank, {point.precision}, "
         f"exchange {point.exchange}, {point.placement.label}, seed {point.seed}"

@@ -242,9 +242,10 @@ def _foreseen(
     scale = float(sizes[0])
     terms = np.stack([evaluate(name, sizes, scale) for name in names])
     columns = terms / values
-    gram = np.cumsum(columns[:, None, :] * columns[None, :, :], axis=2)[:, :, begins - 1]
-    sums = np.cumsum(columns, axis=1)[:, begins - 1]
-    one, two = _two_term(gram, sums, first, second)
+    ends, places = np.unique(begins - 1, return_inverse=True)
+    gram = np.cumsum(columns[:, None, :] * columns[None, :, :], axis=2)[:, :, ends]
+    sums = np.cumsum(columns, axis=1)[:, ends]
+    one, two = (part[:, places] for part in _two_term(gram, sums, first, second))
     ahead = terms[:, targets]
     predicted = one * ahead[first] + two * ahead[second]
     if POWER_LAW in groups:

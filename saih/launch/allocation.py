@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from saih.domain.batch import Submission
-from saih.domain.errors import Interrupted, SaihError, UsageError
+from saih.domain.errors import EnvironmentMissing, Interrupted, SaihError, UsageError
 from saih.domain.point import Placement, Point
 from saih.domain.site import Site
 from saih.launch.allocation_holder import fence_of, require_progress, take_over
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str], worker_module: str = "saih.worker") -> int:
             folder, number, index = _parsed(arguments)
             drive = _Drive(
                 folder=folder,
-                submission=read_submission(SubmissionFolder(sweep=folder, number=number)),
+                submission=_submission(folder, number),
                 allocation=find_allocation(os.environ),
                 asked=asked,
                 worker_module=worker_module,
@@ -169,6 +169,17 @@ def _stop_at_s(allocation: Allocation, notice_s: float) -> float | None:
     if allocation.left_s is None:
         return None
     return time.monotonic() + allocation.left_s - min(notice_s, allocation.left_s) / 2
+
+
+def _submission(folder: SweepFolder, number: int) -> Submission:
+    submission = SubmissionFolder(sweep=folder, number=number)
+    try:
+        return read_submission(submission)
+    except FileNotFoundError as error:
+        raise EnvironmentMissing(
+            f"there is no submission {submission.path} on this node.",
+            "put the results folder where every node sees it.",
+        ) from error
 
 
 def _batch_number(submission: Submission, index: int | None) -> int:

@@ -27,22 +27,24 @@ def correlation_time(values: Sequence[float] | Array) -> float:
     """
     series = np.asarray(values, dtype=np.float64)
     count = len(series)
-    if count < 6 or series.min() == series.max():
+    if count < 6:
         return 1.0
-    scores = _normal_scores(series)
+    order = np.argsort(series, kind="stable")
+    if series[order[0]] == series[order[-1]]:
+        return 1.0
+    scores = _normal_scores(series, order)
     power = float(scores @ scores)
-    lags = np.correlate(scores, scores, "full")[count : count + count // 2 - 1] / power
-    first = (count * lags[0] + 1) / (count - 4)
+    first = (count * float(scores[1:] @ scores[:-1]) / power + 1) / (count - 4)
     if first < 1.3 / math.sqrt(count):
         return 1.0
     first = min(first, 0.98)
+    lags = np.correlate(scores, scores, "full")[count : count + count // 2 - 1] / power
     return float(min(max((1 + first) / (1 - first), _initial_positive(lags), 1.0), count / 3))
 
 
-def _normal_scores(series: Array) -> Array:
+def _normal_scores(series: Array, order: NDArray[np.int64]) -> Array:
     """Normal scores of the ranks of the values, ties at their mean rank, with mean 0."""
     count = len(series)
-    order = np.argsort(series, kind="stable")
     ordered = series[order]
     scores = np.empty(count)
     if (ordered[1:] > ordered[:-1]).all():
@@ -84,9 +86,9 @@ def dependent_median_interval(values: Sequence[float] | Array, level: float = 0.
         ValueError: for no values, or one that is not finite.
     """
     series = np.asarray(values, dtype=np.float64)
-    if not len(series) or not np.isfinite(series).all():
+    ordered = np.sort(series).tolist()  # what is not finite comes to the ends
+    if not ordered or not math.isfinite(ordered[0]) or not math.isfinite(ordered[-1]):
         raise ValueError("a median needs at least one value, and finite ones only")
-    ordered = np.sort(series).tolist()
     count = len(ordered)
     effective = count / correlation_time(series)
     quantile = float(special.stdtrit(max(effective - 1, 2.0), (1 + level) / 2))

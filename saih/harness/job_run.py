@@ -1,6 +1,7 @@
 """One job on all its ranks: generate data, measure ceilings, or measure points one after another."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from saih.harness.attempt_log import AttemptLog
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.events import tell
 from saih.harness.footing import require_footing
+from saih.harness.host_clocks import require_equal_clocks
 from saih.harness.hosts import common_environment
 from saih.harness.point_run import Setting, agree_or_give_up, failure, run_point
 from saih.harness.ranks import Ranks, take_seats
 from saih.harness.rendezvous import require_exchanges
 from saih.harness.sentinel import Sentinel
+from saih.harness.shared_data import require_same_data
 from saih.machine import ceilings
 from saih.machine.messages import broadcast
 from saih.store.ceilings_file import write_ceilings
@@ -45,7 +48,10 @@ def run_job(job: Job, sides: Sides, comm: MPI.Intracomm) -> None:
     _check_points(job, sides)
     torch.set_num_threads(job.placement.threads_per_rank)
     require_footing(job, ranks)
+    require_same_data(job, ranks)
+    clocks = require_equal_clocks(ranks)
     environment = common_environment(ranks)
+    environment = replace(environment, notes={**environment.notes, **clocks})
     if ranks.rank == 0:
         tell("environment", environment_id=environment.environment_id)
     if job.task == "measure":

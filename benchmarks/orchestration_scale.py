@@ -164,8 +164,15 @@ def main(arguments: Sequence[str]) -> None:
     begun_s, begun_processor_s = time.perf_counter(), _processor_s()
     work()
     wall_s, processor_s = time.perf_counter() - begun_s, _processor_s() - begun_processor_s
-    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(json.dumps({"wall_s": wall_s, "processor_s": processor_s, "peak_bytes": 1024 * max(peaks)}))
+    # What getrusage says of this process may be the peak of the one that started it.
+    peak_bytes = max(peak_memory_bytes(), 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    print(json.dumps({"wall_s": wall_s, "processor_s": processor_s, "peak_bytes": peak_bytes}))
+
+
+def peak_memory_bytes() -> int:
+    """Peak resident memory of this process since it began."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def _processor_s() -> float:

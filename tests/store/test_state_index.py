@@ -153,7 +153,7 @@ def test_what_changed_just_now_is_not_cached(
         lambda data: b"no newline",
         lambda data: data[:-1],
         lambda data: data.replace(b"completed", b"pending##"),
-        lambda data: data.replace(b"saih states 1", b"saih states 2"),
+        lambda data: data.replace(b"saih states 2", b"saih states 3"),
     ],
     ids=["empty", "one line", "cut", "changed", "newer"],
 )

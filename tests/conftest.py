@@ -1,8 +1,9 @@
-"""What several packages of tests share: a Slurm cluster on this machine."""
+"""What several packages of tests share: a Slurm cluster on this machine, and the tiny worker."""
 
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path.extend(str(folder) for folder in (HERE, HERE / "launch", HERE / "faults"))
 
 pytest_plugins = ("slurm_cluster_fixture",)

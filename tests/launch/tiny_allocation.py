@@ -1,4 +1,4 @@
-"""A driver inside an allocation with the tiny worker: ``tiny_allocation.py SWEEP_FOLDER SUBMISSION [INDEX]``."""
+"""A driver of an allocation with the tiny worker: ``tiny_allocation.py SWEEP_FOLDER SUBMISSION [INDEX]``."""
 
 import sys
 

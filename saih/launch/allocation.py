@@ -10,12 +10,12 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from saih.domain.batch import Submission
 from saih.domain.errors import EnvironmentMissing, Interrupted, SaihError, UsageError
-from saih.domain.point import Placement, Point
+from saih.domain.point import Point
 from saih.domain.site import Site
 from saih.launch.allocation_holder import fence_of, require_progress, take_over
 from saih.launch.allocation_nodes import Allocation, find_allocation
@@ -23,13 +23,13 @@ from saih.launch.allocation_overseer import AllocationOverseer
 from saih.launch.allocation_progress import BatchReport, log_line
 from saih.launch.event import Event
 from saih.launch.interruption import Interruption, interruption
-from saih.launch.job_run import OnEvent, Options, Surroundings, require_done, run_job
+from saih.launch.job_run import OnEvent, Options, Surroundings
 from saih.launch.mpirun import LocalMpirun, find_launcher
 from saih.launch.node_probe import NodeProbe
 from saih.launch.patience import watchdog_limit_s
 from saih.launch.starter import Starter
 from saih.launch.starter_allocation import AllocationMpirun, AllocationSrun
-from saih.launch.work import work
+from saih.launch.work import generate, work
 from saih.store.batch_folder import BatchFolder, batch_numbers, read_batch
 from saih.store.fence import NO_FENCE, Fence
 from saih.store.submission_folder import SubmissionFolder, read_submission
@@ -111,23 +111,9 @@ def _generate(drive: _Drive) -> None:
     if not left:
         log_line("every point has an outcome: no data set is needed")
         return
-    placement = _generating(left, len(drive.allocation.nodes))
-    wanted = {(point.workload, point.problem.data): replace(point, placement=placement) for point in left}
     around = _surroundings(drive, left, NO_FENCE, _log_event)
-    require_done(run_job(around, "generate", placement, tuple(wanted.values())))
+    generate(around, left, most_nodes=len(drive.allocation.nodes))
     log_line("data sets are whole")
-
-
-def _generating(points: Sequence[Point], num_nodes: int) -> Placement:
-    """The largest placement of the points, on the nodes that there are; generating needs no GPU."""
-    largest = max((point.placement for point in points), key=lambda placement: placement.num_ranks)
-    nodes = min(largest.nodes, num_nodes)
-    return Placement(
-        nodes=nodes,
-        ranks_per_node=largest.ranks_per_node,
-        threads_per_rank=largest.threads_per_rank,
-        data_parallel=nodes * largest.ranks_per_node,
-    )
 
 
 def _surroundings(drive: _Drive, points: Sequence[Point], fence: Fence, on_event: OnEvent) -> Surroundings:

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from saih.domain.errors import DamagedData, SaihError
 from saih.domain.job import Task
@@ -25,9 +26,30 @@ def work(around: Surroundings, points: Sequence[Point]) -> Counter[Outcome]:
         SaihError: when the worker says so, or ends before it begins a point.
     """
     counts: Counter[Outcome] = Counter()
-    for placement, group in _groups(_to_measure(around, points)).items():
-        counts += _run_placement(around, placement, group)
+    left = _to_measure(around, points)
+    if left:
+        environment_id = generate(around, left).environment_id
+        for placement, group in _groups(left).items():
+            counts += _run_placement(around, placement, group, environment_id)
     return counts
+
+
+def generate(around: Surroundings, points: Sequence[Point], most_nodes: int | None = None) -> JobEnd:
+    """Make the data sets of the points, each once, with the most ranks that any of them has.
+
+    Generating needs no GPU, and no more than one start of the ranks, however many placements there are.
+    ``most_nodes`` is what the allocation has; None for as many as any point needs.
+    """
+    largest = max((point.placement for point in points), key=lambda placement: placement.num_ranks)
+    nodes = largest.nodes if most_nodes is None else min(largest.nodes, most_nodes)
+    placement = Placement(
+        nodes=nodes,
+        ranks_per_node=largest.ranks_per_node,
+        threads_per_rank=largest.threads_per_rank,
+        data_parallel=nodes * largest.ranks_per_node,
+    )
+    wanted = {(point.workload, point.problem.data): replace(point, placement=placement) for point in points}
+    return _run_task(around, "generate", placement, tuple(wanted.values()))
 
 
 def order_key(seed: int, point: Point) -> bytes:
@@ -58,17 +80,21 @@ def _groups(points: Iterable[Point]) -> Mapping[Placement, list[Point]]:
     return dict(sorted(groups.items(), key=lambda group: group[0].num_ranks))
 
 
-def _run_placement(around: Surroundings, placement: Placement, points: Sequence[Point]) -> Counter[Outcome]:
+def _run_placement(
+    around: Surroundings, placement: Placement, points: Sequence[Point], environment_id: str
+) -> Counter[Outcome]:
+    """Ceilings where none are known in the environment that all ranks together found, then the points."""
     cores = len(os.sched_getaffinity(0))
     if placement.ranks_per_node * placement.threads_per_rank > cores:
         around.on_event(
             message(f"{placement.label} shares {cores} cores: its ranks will wait for each other.")
         )
-    environment_id = _run_task(around, "generate", placement, points).environment_id
     if around.environment is not None:
         environment_id = around.environment.environment_id
     if not {point.precision for point in points} <= _precisions(around, placement, environment_id):
-        _run_task(around, "ceilings", placement, points)
+        found_id = _run_task(around, "ceilings", placement, points).environment_id
+        if around.environment is None:
+            environment_id = found_id  # fewer of the nodes may be more alike
         if not _precisions(around, placement, environment_id):
             raise SaihError(
                 f"the ranks measured the ceilings of {placement.label} in another environment than this "

@@ -87,7 +87,4 @@ def _idle_s(plan: Plan, batches: Sequence[Batch], ceilings: KnownCeilings) -> fl
             known = ceilings.get(placement.label)
             prepared_s = preparing_s(placement, known, batch.points[0].precision)
             total += (batch.nodes - placement.nodes) * prepared_s
-    if len(batches) == 1:
-        fewest = min(plan.placements, key=lambda placement: placement.num_ranks)
-        total += (batches[0].nodes - fewest.nodes) * generating_s(plan.points, fewest.num_ranks)
     return total

@@ -58,8 +58,8 @@ def pack(
         one for group in _groups(units, site).values() for one in _fill(group, ceilings, capacity_s(site))
     ]
     if len(bins) == 1:
-        # The placement with the fewest ranks comes first, and finds no data set made.
-        bins[0].predicted_s += generating_s(planned, min(one.num_ranks for one in bins[0].placements))
+        # It makes the data sets itself, on all its ranks.
+        bins[0].predicted_s += generating_s(planned, max(one.num_ranks for one in bins[0].placements))
     place = {one.point.point_id: index for index, one in enumerate(planned)}
     for one in bins:
         one.points.sort(key=lambda member: place[member.point.point_id])

@@ -64,7 +64,8 @@ def test_packing_holds_its_promises(
         assert batch.nodes == max(point.placement.nodes for point in batch.points)
         assert batch.time_limit_s <= site.max_time_s
         assert measuring_s(plan, batch) <= capacity_s(site) + 1e-6 or len(batch.points) == 1
-        data_s = generating_s(plan.points, 1) if len(batches) == 1 else 0.0
+        most = max(point.placement.num_ranks for point in batch.points)
+        data_s = generating_s(plan.points, most) if len(batches) == 1 else 0.0
         assert batch.predicted_s == pytest.approx(measuring_s(plan, batch) + data_s)
     if site.packing == "placement":
         assert all(len({point.placement for point in batch.points}) == 1 for batch in batches)

@@ -23,6 +23,12 @@ def test_the_command_line_imports_without_heavy_libraries(banned: str) -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
+def test_status_submitting_and_cancelling_load_no_numerical_library() -> None:
+    modules = ", ".join(f"saih.commands.{name}" for name in ("standing", "stage", "submitting", "cancelling"))
+    program = f"import sys; sys.modules.update(numpy=None, scipy=None); import {modules}"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
 @pytest.mark.parametrize(
     "path", [path for path in SOURCES if path.name == "__init__.py"], ids=lambda p: str(p.relative_to(ROOT))
 )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from saih.analyzer.comparison import compare
-from saih.commands.stage import analysis_of
+from saih.commands.analysis import analysis_of
 from saih.commands.talk import say
 from saih.domain.errors import GateFailed
 from saih.domain.trend import Comparison

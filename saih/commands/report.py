@@ -16,8 +16,8 @@ def command(name: str, folders: Folders, *, is_json: bool) -> int:
     NAME is a sweep with results, or the path of its folder. Prints the path of the report. Ends with 4
     if a record does not verify.
     """
+    from saih.commands.analysis import analysis_of, exit_code_of
     from saih.commands.selection import find_folder
-    from saih.commands.stage import analysis_of, exit_code_of
     from saih.reports.trend_report import write_report
 
     folder = find_folder(name, folders.results)

@@ -1,25 +1,19 @@
-"""Where the stages meet: a sweep to its plan, a folder of results to its analysis."""
+"""Where the stages meet: a sweep to its plan, on this machine, at a site, or as it was measured."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from saih.analyzer.analysis import analyze
 from saih.config.definition import restore
-from saih.domain.ceiling import Ceilings
-from saih.domain.errors import DamagedData, UsageError
+from saih.domain.errors import UsageError
 from saih.domain.limits import Limits
-from saih.domain.record import Record
 from saih.domain.site import Site
 from saih.domain.sweep import Sweep
-from saih.domain.trend import Analysis
 from saih.machine.memory import disk_free_bytes, meminfo_bytes, memory_limit_bytes
 from saih.planner.limits import limits_of
 from saih.planner.packing import within_time
 from saih.planner.plan import Plan, make_plan
-from saih.store.ceilings_file import read_ceilings
 from saih.store.limits_file import read_limits
 from saih.store.submission_folder import SubmissionFolder, read_submission, submission_numbers
-from saih.store.sweep_folder import SweepFolder, read_definition, read_records
+from saih.store.sweep_folder import SweepFolder, read_definition
 
 
 def plan_here(sweep: Sweep, data_folder: Path) -> Plan:
@@ -87,49 +81,6 @@ def require_points(sweep: Sweep, plan: Plan) -> None:
 def stored_sweep(folder: SweepFolder) -> Sweep:
     """The sweep whose results the folder holds."""
     return restore(read_definition(folder), str(folder.path))
-
-
-def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple[str, ...]]:
-    """The analysis of a folder of results, and what does not verify in it, one sentence each."""
-    plan = plan_of(folder, data_folder)
-    records, damages = read_records(folder)
-    if damages and not records:
-        raise DamagedData(damages[0].problem, damages[0].remedy)
-    if not records:
-        raise UsageError(
-            f"the sweep {folder.name} has no finished point yet", f"run `saih sweep {folder.name}` first."
-        )
-    tried = {record.point.point_id for record in records}
-    planned = {planned.point.point_id for planned in plan.points}
-    ceilings, refused = _ceilings(folder.root, records)
-    analysis = analyze(
-        folder.name,
-        records,
-        ceilings,
-        [dropped for dropped in plan.dropped if dropped.point.point_id not in tried],
-        len(planned | tried),
-        rank_ladder=stored_sweep(folder).rank_ladder,
-    )
-    told = [(damage.problem, damage.remedy) for damage in damages]
-    told += [(error.problem, error.remedy) for error in refused]
-    return analysis, tuple(" ".join(sentences) for sentences in told)
-
-
-def exit_code_of(damages: Sequence[str]) -> int:
-    """The exit code of a command whose output is made from what verifies: 4 when something does not."""
-    return DamagedData.exit_code if damages else 0
-
-
-def _ceilings(root: Path, records: tuple[Record, ...]) -> tuple[list[Ceilings], list[DamagedData]]:
-    """The ceilings of every placement and environment that was measured, and which do not verify."""
-    asked = {(record.environment.environment_id, record.point.placement.label): record for record in records}
-    found, refused = [], []
-    for record in asked.values():
-        try:
-            found.append(read_ceilings(root, record.environment.environment_id, record.point.placement))
-        except DamagedData as error:
-            refused.append(error)
-    return [ceilings for ceilings in found if ceilings is not None], refused
 
 
 def _bytes_below(folder: Path) -> int:

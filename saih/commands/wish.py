@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from saih.commands.choice import Choice
-from saih.commands.findings import analysis_text
-from saih.commands.stage import analysis_of
 from saih.commands.talk import give, say
 from saih.store.sweep_folder import SweepFolder
 
@@ -23,6 +21,8 @@ class Wish:
 
 def write_report_of(wish: Wish, folder: SweepFolder) -> Path:
     """Analyze what was measured, tell it, and write the report."""
+    from saih.commands.analysis import analysis_of
+    from saih.commands.findings import analysis_text
     from saih.reports.trend_report import write_report
 
     analysis, damages = analysis_of(folder, wish.choice.data_folder)

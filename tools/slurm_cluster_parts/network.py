@@ -162,7 +162,8 @@ def _unshare() -> list[str]:
 
 def _join(keeper: Process) -> list[str]:
     own = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-    return ["nsenter", "--no-fork", "--target", str(keeper.pid), *own, "--net", "--uts", "--ipc", "--mount"]
+    spaces = ["--net", "--uts", "--ipc", "--mount", "--root"]  # its root: it may be a folder of the machine's
+    return ["nsenter", "--no-fork", "--target", str(keeper.pid), *own, *spaces]
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -51,12 +51,11 @@ class _Cluster:
         """What became of every point so far."""
         return point_states(self.folder, [planned.point.point_id for planned in self.plan.points])
 
-    def order(self, point_ids: Collection[str]) -> Order | None:
+    def order(self, point_ids: Collection[str], first_number: int) -> Order | None:
         """These points as batches; None for no points."""
         left = [planned for planned in self.plan.points if planned.point.point_id in point_ids]
         if not left:
             return None
-        first_number = max(batch_numbers(self.folder), default=0) + 1
         return Order(
             site=self.site,
             batches=pack(left, self.site, first_number=first_number),
@@ -64,12 +63,16 @@ class _Cluster:
             reports_folder=self.wish.reports_folder if self.wish.is_reporting else None,
         )
 
+    def next_number(self) -> int:
+        """The number of the first batch to come."""
+        return max(batch_numbers(self.folder), default=0) + 1
+
 
 def show_submission(wish: Wish, site: Site) -> None:
     """Print exactly what would be submitted; nothing is written, and no scheduler is asked."""
     cluster = _cluster(wish, site)
     wanted = {point_id for point_id, state in cluster.states().items() if _is_wanted(state, wish)}
-    order = cluster.order(wanted)
+    order = cluster.order(wanted, cluster.next_number())
     jobs = prepare(cluster.folder, order, _USUAL_MAX_ELEMENTS) if order else ()
     batches = {batch.number: batch for batch in order.batches} if order else {}
     if wish.is_json:
@@ -95,12 +98,15 @@ def submit_sweep(wish: Wish, site: Site, *, is_waiting: bool) -> int:
         say(note)
     with sweep_lock(folder.path / "lock", 0.0, say):
         pass  # nobody measures it on this machine
+    # Taken before the look at what is under way: whoever submits after that look takes these numbers first,
+    # and then this command refuses to submit.
+    first_number = cluster.next_number()
     reconcile(folder, say)
     account = read_account(folder, cluster.states(), is_fresh=True)
     for job in cancel_spare_jobs(account.jobs):
         say(f"cancelled job {job.job_id}: its points all have an outcome")
     left = _missing(cluster, account.live_points)
-    if order := cluster.order(left):
+    if order := cluster.order(left, first_number):
         submit(folder, order, say)
     states = cluster.states()
     account = read_account(folder, states)

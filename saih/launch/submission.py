@@ -40,7 +40,9 @@ def submit(folder: SweepFolder, order: Order, warn: Callable[[str], None]) -> tu
         for batch in order.batches:
             if not write_batch(BatchFolder(sweep=folder, number=batch.number), batch):
                 raise SaihError(
-                    f"{folder.path} has a batch {batch.number} already.", "run the same command again."
+                    f"{folder.path} has a batch {batch.number} already: another command submitted jobs of "
+                    "this sweep meanwhile.",
+                    "run the same command again; it submits what is missing then.",
                 )
         return _submit_all(folder, prepared)
 

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +65,34 @@ class Saih:
         exit_code = run(arguments)
         out, err = self.capsys.readouterr()
         return Said(exit_code=exit_code, out=out, err=err)
+
+
+NODES = "\n".join(f"main*|up|infinite|n{n}|127.0.0.1|8|1000|(null)|idle" for n in (1, 2))
+WITHOUT_LOCKS = """\
+import errno, fcntl
+from saih.cli import run
+def flock(*_):
+    raise OSError(errno.ENOLCK, "no locks")
+fcntl.flock = flock
+run(["sweep", "tiny.yaml", "--site", "site.yaml"])
+"""
+"""Another submitter, from a host where the file system has no locks."""
+
+
+def answer(tmp_path: Path, **answers: str) -> Path:
+    """Let the scheduler take every job, with none in its queue; gives the list of those taken."""
+    taken = tmp_path / "taken"
+    usual = {
+        "sbatch": f'echo "$@" >> {taken}; wc -l < {taken}',
+        "squeue": "true",
+        "sacct": "true",
+        "sinfo": f"cat <<END\n{NODES}\nEND",
+        "scontrol": "echo MaxArraySize = 1001",
+        "scancel": f'echo "$@" >> {tmp_path}/cancelled',
+    }
+    for name, lines in (usual | answers).items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{lines}\n")
+    return taken
 
 
 @pytest.fixture
@@ -185,6 +215,16 @@ def test_points_that_a_job_may_work_on_are_not_measured_here(saih: Saih) -> None
     assert said.exit_code == 2
     assert "4 points of tiny may be worked on by a job" in said.err
     assert "saih cancel tiny" in said.err
+
+
+def test_who_is_overtaken_by_another_submitter_submits_nothing(saih: Saih, tmp_path: Path) -> None:
+    submitted()  # its job is gone, so that its points are to be submitted again
+    other = shlex.join([sys.executable, "-c", WITHOUT_LOCKS])
+    other = f"if mkdir {tmp_path}/once 2>/dev/null; then {other} >/dev/null; fi"
+    taken = answer(tmp_path, squeue=other)
+    said = saih("sweep", "tiny.yaml", "--site", "site.yaml")
+    assert (said.exit_code, len(taken.read_text().splitlines())) == (1, 1)
+    assert "has a batch 2 already" in said.err
 
 
 def test_cancel_says_when_there_is_nothing_to_cancel(saih: Saih, asked: Path) -> None:

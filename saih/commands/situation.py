@@ -12,7 +12,7 @@ from saih.launch.batch_state import job_statuses
 from saih.launch.point_standing import PointStanding, live_points, point_standings
 from saih.launch.scheduler_view import SchedulerView, read_view
 from saih.launch.situation import JobStatus, Situation, Submitted, Worked
-from saih.store.batch_folder import BatchFolder, batch_numbers, read_batch, read_holder, read_progress
+from saih.store.batch_folder import BatchFolder, read_batch, read_holder, read_progress
 from saih.store.point_state import PointState
 from saih.store.submission_folder import (
     SubmissionFolder,
@@ -49,15 +49,27 @@ class Account:
         return self.situation.submissions[-1].submission.site if self.situation.submissions else None
 
 
-def read_account(folder: SweepFolder, states: Mapping[str, PointState], *, is_fresh: bool = False) -> Account:
+def read_account(
+    folder: SweepFolder, states: Mapping[str, PointState], *, is_fresh: bool = False, is_strict: bool = False
+) -> Account:
     """What the jobs of a sweep are doing; the scheduler is asked when the sweep was ever given to one.
 
-    It is asked seldom, unless ``is_fresh``: for whoever is about to submit or to cancel.
+    It is asked seldom, unless ``is_fresh``: for whoever is about to submit or to cancel. Damage is told and
+    passed over, unless ``is_strict``: for whoever is about to work on points, which the job of a submission
+    that cannot be read may have.
+
+    Raises:
+        DamagedData: when ``is_strict``, and what was submitted does not verify.
+        EnvironmentMissing: when ``is_strict``, and a batch that was submitted is not there.
     """
-    submissions = tuple(_submissions(folder))
-    numbers = {number for one in submissions for number in one.submission.batches}
-    known = [number for number in batch_numbers(folder) if number in numbers]
-    worked = {number: _told(partial(_worked, folder, number)) for number in known}
+    told = _raised if is_strict else _told
+    submissions = tuple(
+        one
+        for number in submission_numbers(folder)
+        if (one := told(partial(_submitted, SubmissionFolder(sweep=folder, number=number)))) is not None
+    )
+    numbers = dict.fromkeys(number for one in submissions for number in one.submission.batches)
+    worked = {number: told(partial(_worked, folder, number)) for number in numbers}
     situation = Situation(
         submissions=submissions,
         batches={number: one for number, one in worked.items() if one is not None},
@@ -74,16 +86,6 @@ def _view(folder: SweepFolder, submissions: Sequence[Submitted], *, is_fresh: bo
     return read_view(folder, submissions[-1].submission.site, is_fresh=is_fresh)
 
 
-def _submissions(folder: SweepFolder) -> list[Submitted]:
-    found = []
-    for number in submission_numbers(folder):
-        place = SubmissionFolder(sweep=folder, number=number)
-        submitted = _told(partial(_submitted, place))
-        if submitted is not None:
-            found.append(submitted)
-    return found
-
-
 def _submitted(place: SubmissionFolder) -> Submitted | None:
     try:
         submission = read_submission(place)
@@ -94,7 +96,11 @@ def _submitted(place: SubmissionFolder) -> Submitted | None:
 
 def _worked(folder: SweepFolder, number: int) -> Worked:
     place = BatchFolder(sweep=folder, number=number)
-    return Worked(batch=read_batch(place), holder=read_holder(place), progress=read_progress(place))
+    return Worked(
+        batch=read_batch(place),
+        holder=_told(partial(read_holder, place)),
+        progress=_told(partial(read_progress, place)),
+    )
 
 
 def _told(read: Callable[[], _Value | None]) -> _Value | None:
@@ -104,3 +110,8 @@ def _told(read: Callable[[], _Value | None]) -> _Value | None:
     except (DamagedData, EnvironmentMissing) as error:
         say(f"{error.problem} {error.remedy}")
         return None
+
+
+def _raised(read: Callable[[], _Value | None]) -> _Value | None:
+    """What was read; what does not verify is not passed over."""
+    return read()

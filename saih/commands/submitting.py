@@ -102,7 +102,7 @@ def submit_sweep(wish: Wish, site: Site, *, is_waiting: bool) -> int:
     # and then this command refuses to submit.
     first_number = cluster.next_number()
     reconcile(folder, say)
-    account = read_account(folder, cluster.states(), is_fresh=True)
+    account = read_account(folder, cluster.states(), is_fresh=True, is_strict=True)
     for job in cancel_spare_jobs(account.jobs):
         say(f"cancelled job {job.job_id}: its points all have an outcome")
     left = _missing(cluster, account.live_points)

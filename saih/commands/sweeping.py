@@ -111,7 +111,7 @@ def _measure(
 def _refuse_live_jobs(folder: SweepFolder, plan: Plan) -> None:
     """Leave the points alone that a scheduler's job may work on."""
     states = point_states(folder, [planned.point.point_id for planned in plan.points])
-    live = read_account(folder, states).live_points
+    live = read_account(folder, states, is_strict=True).live_points
     left = [job for point_id, job in live.items() if states[point_id].is_to_be_measured]
     if left:
         raise UsageError(

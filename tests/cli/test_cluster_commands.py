@@ -24,7 +24,7 @@ from saih.domain.site import Site
 from saih.launch.point_standing import PointStanding, Standing
 from saih.launch.situation import Condition, JobStatus, Situation
 from saih.planner.plan import Plan, make_plan
-from saih.store.batch_folder import BatchFolder, write_batch
+from saih.store.batch_folder import BatchFolder, read_batch, write_batch
 from saih.store.submission_folder import SubmissionFolder, write_receipt, write_submission
 from saih.store.sweep_folder import SweepFolder, record_definition
 
@@ -215,6 +215,29 @@ def test_points_that_a_job_may_work_on_are_not_measured_here(saih: Saih) -> None
     assert said.exit_code == 2
     assert "4 points of tiny may be worked on by a job" in said.err
     assert "saih cancel tiny" in said.err
+
+
+@pytest.mark.parametrize("name", ["submissions/submission-1/submission.json", "batches/batch-1/batch.json"])
+def test_points_of_a_job_that_cannot_be_read_are_not_worked_on_again(
+    saih: Saih, tmp_path: Path, name: str
+) -> None:
+    taken = answer(tmp_path, squeue="echo '12|N/A|RUNNING|n1|None|saih-0123456789'")
+    damaged = submitted().path / name
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    for where in (("--site", "site.yaml"), ("--scheduler", "local")):
+        said = saih("sweep", "tiny.yaml", *where)
+        assert (said.exit_code, str(damaged) in said.err) == (4, True)
+    assert not taken.exists()
+
+
+@pytest.mark.parametrize("name", ["holder", "progress"])
+def test_a_batch_of_an_unknown_holder_is_as_live_as_its_job(saih: Saih, tmp_path: Path, name: str) -> None:
+    taken = answer(tmp_path, squeue="echo '12|N/A|RUNNING|n1|None|saih-0123456789'")
+    (submitted().path / "batches" / "batch-1" / f"{name}.json").write_text("{}")
+    assert saih("sweep", "tiny.yaml", "--site", "site.yaml").exit_code == 0
+    batch = read_batch(BatchFolder(sweep=SweepFolder(Path("results"), "tiny"), number=2))
+    assert len(batch.points) == 2
+    assert len(taken.read_text().splitlines()) == 1
 
 
 def test_who_is_overtaken_by_another_submitter_submits_nothing(saih: Saih, tmp_path: Path) -> None:

@@ -36,6 +36,11 @@ class Submission:
     """Where the data sets are, or are to be made; an absolute path that every node sees."""
     written_utc: str
 
+    @property
+    def num_elements(self) -> int:
+        """How many jobs it is for the scheduler; only measuring makes an array."""
+        return max(len(self.batches), 1) if self.task == "measure" else 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from saih.domain.batch import Submission
+from saih.domain.site import Site
 from saih.launch.job_view import JobView
 from saih.launch.scheduler_view import SchedulerView
 from saih.launch.situation import Condition, JobStatus, Situation, Submitted, Worked
@@ -18,6 +18,10 @@ _ANSWER_PATIENCE_S = 120.0
 """A submission without an answer may still be on its way for this long."""
 _RUNNING = ("RUNNING", "COMPLETING", "CONFIGURING", "STAGE_OUT", "SIGNALING", "RESIZING", "STOPPED")
 _HOLDS = ("REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD")
+_LEFT_SILENTLY = (
+    "once it has left the queue without a word, delete submissions/submission-NUMBER; then `saih sweep` "
+    "submits what is missing"
+)
 _ENDS = {
     "COMPLETED": "ended",
     "CANCELLED": "was cancelled",
@@ -37,13 +41,8 @@ def job_statuses(situation: Situation) -> tuple[JobStatus, ...]:
     return tuple(
         _job_status(situation, submitted, element)
         for submitted in situation.submissions
-        for element in range(num_elements(submitted.submission))
+        for element in range(submitted.submission.num_elements)
     )
-
-
-def num_elements(submission: Submission) -> int:
-    """How many jobs a submission is for the scheduler; only measuring makes an array."""
-    return max(len(submission.batches), 1) if submission.task == "measure" else 1
 
 
 def moment(utc: str) -> str:
@@ -118,10 +117,13 @@ def _not_queued(
     """A job that is not in the scheduler's queue, or whose queue nobody saw."""
     view = situation.view
     if _said_its_end(situation, submitted, element):
-        return Condition.ENDED, f"job {job_id} said that it ended", ""
+        return Condition.ENDED, f"job {job_id} is over, as its files tell", ""
     if view is None or view.problem:
         why = view.problem.rstrip(".") if view else "the scheduler was not asked"
-        return Condition.UNKNOWN, f"{f'job {job_id}' if job_id else 'a job without a known id'}: {why}", ""
+        advice = "" if submitted.submission.site.scheduler == "slurm" else _LEFT_SILENTLY
+        number = submitted.submission.number
+        words = f"{f'job {job_id}' if job_id else 'a job without a known id'}: {why}"
+        return Condition.UNKNOWN, words, advice.replace("NUMBER", str(number))
     if seen is None and _may_be_too_new(submitted, view):
         is_taken = submitted.receipt is not None
         words = f"job {job_id} was submitted a moment ago" if is_taken else "it is being submitted right now"
@@ -151,15 +153,46 @@ def _end(ended: JobView | None) -> str:
 
 
 def _said_its_end(situation: Situation, submitted: Submitted, element: int) -> bool:
-    """Whether the job's own last word is all that can be known, and was that it ended.
+    """Whether the files alone tell that a job is over, of a scheduler that cannot be asked.
 
-    Slurm can be asked, and may put a job back into its queue that ended so.
+    Slurm can be, and may put a job back into its queue that ended so.
     """
     submission = submitted.submission
-    if submission.site.scheduler == "slurm" or submission.task != "measure" or not submission.batches:
+    if submission.site.scheduler == "slurm":
         return False
-    worked = situation.batches.get(submission.batches[element])
-    return worked is not None and worked.current is not None and worked.current.task == "ended"
+    if submission.task == "measure":
+        worked = situation.batches.get(submission.batches[element]) if submission.batches else None
+        return worked is not None and _is_last_word(worked, submission.site)
+    others = [one for one in situation.submissions if one.submission.task == "measure"]
+    if submission.task == "generate":  # what waits for it begins only after its end
+        return any(
+            worked.holder is not None
+            for one in others
+            if submission.number in one.submission.after
+            for number in one.submission.batches
+            if (worked := situation.batches.get(number)) is not None
+        )
+    return all(
+        _is_over_by_files(situation, one, element)
+        for one in others
+        if one.submission.number in submission.after
+        for element in range(one.submission.num_elements)
+    )
+
+
+def _is_over_by_files(situation: Situation, submitted: Submitted, element: int) -> bool:
+    worked = situation.batches.get(submitted.submission.batches[element])
+    if worked is not None and not _left(worked, situation):
+        return True
+    return _said_its_end(situation, submitted, element)
+
+
+def _is_last_word(worked: Worked, site: Site) -> bool:
+    """Whether the holder has ended for good; LSF puts a job back by its exit code, when that says so."""
+    said = worked.current
+    if said is None or said.task != "ended":
+        return False
+    return not (site.scheduler == "lsf" and site.is_requeued and said.text.startswith("stopped"))
 
 
 def _how_far(worked: Worked, condition: Condition, situation: Situation) -> list[str]:
@@ -194,7 +227,7 @@ def _seen(views: Sequence[JobView], submitted: Submitted, element: int) -> JobVi
 
 def _job_id(submitted: Submitted, seen: JobView | None, element: int) -> str:
     number = submitted.receipt.job_id if submitted.receipt else seen.job_id if seen else ""
-    return f"{number}_{element}" if number and num_elements(submitted.submission) > 1 else number
+    return f"{number}_{element}" if number and submitted.submission.num_elements > 1 else number
 
 
 def _left(worked: Worked, situation: Situation) -> int:

@@ -51,7 +51,8 @@ def read_view(folder: SweepFolder, site: Site, *, is_fresh: bool = False) -> Sch
             return known
         view = _asked(folder)
         if is_kept:
-            write_file(_path(folder), render("saih scheduler view", view))
+            with suppress(OSError):  # a full disk: everybody asks then
+                write_file(_path(folder), render("saih scheduler view", view))
         return view
 
 
@@ -88,7 +89,7 @@ def _ours(views: tuple[JobView, ...], submitted: tuple[tuple[Submission, str], .
 def _is_shown(submission: Submission, job_id: str, jobs: tuple[JobView, ...]) -> bool:
     """Whether the queue tells everything about a submission; ended elements of an array are not in it."""
     shown = [job for job in jobs if job_id in {"", job.job_id} and job.name == submission.token]
-    return len(shown) >= max(len(submission.batches), 1)
+    return len(shown) >= submission.num_elements
 
 
 def _known(folder: SweepFolder) -> SchedulerView | None:

@@ -42,9 +42,8 @@ def render(
         raise UsageError(
             f"the site {site.name} has no batch scheduler.", "name its `scheduler` in the site file."
         )
-    number = len(submission.batches)
-    is_array = submission.task == "measure" and number > 1
-    elements = Elements(number=number, at_once=min(number, site.max_jobs)) if is_array else None
+    number = submission.num_elements
+    elements = Elements(number=number, at_once=min(number, site.max_jobs)) if number > 1 else None
     paths = (submission.data_folder, str(reports_folder or ""), sys.executable)
     if any(not path.isprintable() for path in paths):  # a new line could begin a directive of its own
         raise UsageError(f"a path among {paths!r} has control characters.", "rename that folder.")

@@ -246,6 +246,37 @@ def test_a_scheduler_that_cannot_be_asked_leaves_the_last_word_to_the_job() -> N
         assert job_statuses(known)[0].condition is condition
 
 
+def test_jobs_of_a_scheduler_that_cannot_be_asked_are_over_when_the_files_tell_so() -> None:
+    site, seen = Site(scheduler="pbs"), view(problem="SAIH cannot ask pbs about its jobs")
+    tasks = ((1, "generate", (1,), ()), (2, "measure", (1,), (1,)), (3, "report", (), (2,)))
+    chain = tuple(
+        Submitted(
+            submission=submission(number=number, task=task, batches=batches, after=after, site=site),
+            receipt=RECEIPT,
+        )
+        for number, task, batches, after in tasks
+    )
+    begun = situation(seen, holder=HOLDER, progress=PROGRESS)
+    for finished, holder, expected in (
+        (frozenset(), None, (Condition.UNKNOWN,) * 3),
+        (frozenset(), HOLDER, (Condition.ENDED, Condition.UNKNOWN, Condition.UNKNOWN)),
+        (EVERY_POINT, HOLDER, (Condition.ENDED,) * 3),
+    ):
+        worked = {1: Worked(batch=BATCH, holder=holder, progress=None)}
+        known = replace(begun, submissions=chain, batches=worked, finished=finished)
+        assert tuple(status.condition for status in job_statuses(known)) == expected
+
+
+def test_lsf_puts_a_job_back_that_was_stopped_and_no_other() -> None:
+    submitted = Submitted(submission=submission(site=Site(scheduler="lsf")), receipt=RECEIPT)
+    for text, condition in (("stopped: a signal", Condition.UNKNOWN), ("failed: it", Condition.ENDED)):
+        said = replace(PROGRESS, task="ended", text=text)
+        known = situation(view(problem="no"), submitted=submitted, holder=HOLDER, progress=said)
+        (status,) = job_statuses(known)
+        assert status.condition is condition
+        assert ("submission-1" in status.advice) == status.is_live
+
+
 def test_a_job_submitted_after_the_scheduler_was_asked_is_live() -> None:
     fresh = Submitted(submission=submission(), receipt=LATE)
     (status,) = job_statuses(situation(view(), submitted=fresh))

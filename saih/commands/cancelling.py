@@ -4,9 +4,11 @@ import time
 from collections.abc import Mapping, Sequence
 
 from saih.commands.situation import read_account
+from saih.commands.talk import say
 from saih.domain.errors import UsageError
 from saih.launch import slurm
 from saih.launch.situation import Condition, JobStatus
+from saih.launch.submission import reconcile
 from saih.store.point_state import PointState
 from saih.store.sweep_folder import SweepFolder
 
@@ -18,10 +20,13 @@ def cancel_jobs(folder: SweepFolder, states: Mapping[str, PointState]) -> tuple[
     """Cancel every job of the sweep that may be live; gives those that were asked to end.
 
     Raises:
-        UsageError: when the scheduler cannot be asked by SAIH.
+        UsageError: when the scheduler cannot be asked by SAIH, or somebody submits the sweep right now.
         SaihError: when it does not answer.
     """
     account = read_account(folder, states, is_fresh=True)
+    if any(not job.job_id for job in account.live_jobs):
+        reconcile(folder, say)  # a job whose answer was lost may be in the queue all the same
+        account = read_account(folder, states, is_fresh=True)
     live = account.live_jobs
     if not live:
         return ()
@@ -32,7 +37,7 @@ def cancel_jobs(folder: SweepFolder, states: Mapping[str, PointState]) -> tuple[
             f"SAIH cannot cancel jobs of {site.scheduler} (jobs of {folder.name}: {ids})",
             f"cancel them with the commands of {site.scheduler}.",
         )
-    cancel_these([job for job in live if job.job_id])
+    cancel_these(live)
     time.sleep(_SETTLE_S)
     read_account(folder, states, is_fresh=True)  # for whoever looks next
     return live

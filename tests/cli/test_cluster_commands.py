@@ -5,7 +5,8 @@ import os
 import re
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from saih.launch.point_standing import PointStanding, Standing
 from saih.launch.situation import Condition, JobStatus, Situation
 from saih.planner.plan import Plan, make_plan
 from saih.store.batch_folder import BatchFolder, read_batch, write_batch
-from saih.store.submission_folder import SubmissionFolder, write_receipt, write_submission
+from saih.store.submission_folder import SubmissionFolder, read_submission, write_receipt, write_submission
 from saih.store.sweep_folder import SweepFolder, record_definition
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -215,6 +216,22 @@ def test_points_that_a_job_may_work_on_are_not_measured_here(saih: Saih) -> None
     assert said.exit_code == 2
     assert "4 points of tiny may be worked on by a job" in said.err
     assert "saih cancel tiny" in said.err
+
+
+def test_a_job_whose_answer_was_lost_is_cancelled_by_the_id_that_it_is_found_with(
+    saih: Saih, tmp_path: Path
+) -> None:
+    # Not yet in the queue at the first look, as when the request was still on its way.
+    line = "echo '12|N/A|PENDING||Priority|saih-0123456789'"
+    answer(tmp_path, squeue=f"if mkdir {tmp_path}/once 2>/dev/null; then exit 0; fi; {line}")
+    place = SubmissionFolder(sweep=submitted(), number=1)
+    (place.path / "receipt.json").unlink()
+    found = replace(read_submission(place), written_utc=datetime.now(UTC).isoformat(timespec="seconds"))
+    (place.path / "submission.json").unlink()
+    assert write_submission(place, found, "#!/bin/bash\n")
+    said = saih("cancel", "tiny")
+    assert "cancelled job 12 (measure, batch 1" in said.out
+    assert (tmp_path / "cancelled").read_text() == "12\n"
 
 
 @pytest.mark.parametrize("name", ["submissions/submission-1/submission.json", "batches/batch-1/batch.json"])

@@ -63,11 +63,13 @@ def _shape(
 ) -> Shape:
     tasks = max((ranks for ranks, _, _ in placements), default=1)
     cores = max((ranks * threads for ranks, threads, _ in placements), default=1)
+    if cores % tasks:  # 3 x 1 and 1 x 4 fit a node of 4 cores, 3 tasks of 2 cores do not
+        tasks = cores
     whole_s = 60 * ceil(time_s / 60)  # schedulers count minutes
     return Shape(
         nodes=nodes,
         tasks_per_node=tasks,
-        cores_per_task=ceil(cores / tasks),
+        cores_per_task=cores // tasks,
         gpus_per_node=max((gpus for _, _, gpus in placements), default=0),
         time_s=whole_s,
         notice_s=ceil(min(notice_s, _LONGEST_NOTICE * whole_s)),

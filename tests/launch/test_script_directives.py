@@ -205,13 +205,18 @@ def test_slurm_is_asked_for_what_the_placement_needs() -> None:
     }
 
 
-def test_placements_that_divide_a_node_differently_share_an_allocation_that_fits_both() -> None:
-    wide = batch(1, Placement(ranks_per_node=8, data_parallel=8))
+@pytest.mark.parametrize(
+    ("ranks", "tasks", "cores"), [(8, "8", "1"), (4, "4", "2"), (3, "8", "1"), (1, "1", "8")]
+)
+def test_placements_that_divide_a_node_differently_share_an_allocation_of_no_more_cores_than_either(
+    ranks: int, tasks: str, cores: str
+) -> None:
+    wide = batch(1, Placement(ranks_per_node=ranks, data_parallel=ranks))
     deep = batch(2, Placement(threads_per_rank=8))
     both = replace(wide, points=wide.points + deep.points)
     (one,) = prepare(SweepFolder(Path("/srv/r"), "s"), order(site_of("slurm"), (both,), Path("/srv")), 1000)
     found = dict(directives_of("slurm", one.script))
-    assert (found["--ntasks-per-node"], found["--cpus-per-task"]) == ("8", "1")
+    assert (found["--ntasks-per-node"], found["--cpus-per-task"]) == (tasks, cores)
 
 
 def test_several_batches_make_data_sets_then_one_array_for_each_shape_then_the_report() -> None:

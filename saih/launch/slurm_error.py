@@ -36,7 +36,11 @@ _REFUSALS = (
         "ask for fewer nodes or ranks per node; `max_nodes` in the site file keeps jobs below a number.",
     ),
     (r"gres|generic resource", "so many GPUs", "ask for fewer GPUs on each node, or name another partition."),
-    (r"memory specification", "the memory", "take `--mem` out of `options` in the site file."),
+    (
+        r"memory specification",
+        "the memory",
+        "take `--mem-per-cpu` and the like out of `options` in the site file.",
+    ),
     (
         r"accounting/QOS policy|limit",
         "more jobs or nodes than you may have",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-_CANCEL = "saih cancel it, then `saih sweep` again"
+_CANCEL = "`saih cancel` the sweep, then `saih sweep` again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ _REASONS = (
         "PartitionTimeLimit",
         Wait(
             words="it asks for more time than the partition gives",
-            advice=f"lower max_time_s in the site file, {_CANCEL}",
+            advice=f"lower max_time_h in the site file, {_CANCEL}",
         ),
     ),
     (

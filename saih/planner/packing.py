@@ -215,7 +215,7 @@ def _most_s(site: Site) -> float:
 def _too_long(timing: Timing, needed_s: float, site: Site) -> tuple[str, str]:
     problem = (
         f"takes about {needed_s / 60:.3g} minutes; a job on {site.name} has {_most_s(site) / 60:.3g} "
-        f"(max_time_s {site.max_time_s:g}, less notice_s {site.notice_s:g})"
+        f"(max_time_h {site.max_time_s / 3600:g}, less notice_s {site.notice_s:g})"
     )
     remedy = (
         f"lower timing.budget_s ({timing.budget_s:g}), timing.min_steps ({timing.min_steps}) or the "

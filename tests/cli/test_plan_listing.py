@@ -51,7 +51,7 @@ def test_points_that_no_job_has_time_for_are_shown_as_dropped() -> None:
     text = plan_text(sweep, make_plan(sweep, Limits()), replace(SLURM, max_time_s=3600.0))
     assert "sweep laptop: 0 points" in text
     assert "12 points dropped:" in text
-    assert "a job on big has 58 (max_time_s 3600, less notice_s 120)" in text
+    assert "a job on big has 58 (max_time_h 1, less notice_s 120)" in text
 
 
 @pytest.mark.parametrize("num_widths", [MAX_ROWS, 4 * MAX_ROWS])

@@ -38,20 +38,6 @@ def submit(script_path: Path, site: Site, options: Sequence[str] = ()) -> str:
     raise refusal(answer.err, site)
 
 
-def test(script_path: Path, site: Site) -> str:
-    """When and where Slurm would start a script; nothing is submitted.
-
-    Raises:
-        UsageError: when Slurm would refuse it.
-    """
-    answer = call(["sbatch", "--test-only", str(script_path)])
-    if answer.status == 0:
-        return last_line(answer.err)
-    if is_transient(answer.err):
-        raise silence("sbatch --test-only", last_line(answer.err))
-    raise refusal(answer.err, site)
-
-
 def jobs(patience_s: float = 0.0) -> tuple[JobView, ...]:
     """All jobs of this user in the queue, and those that ended a moment ago, by one squeue.
 

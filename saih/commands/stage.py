@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from saih.config.definition import restore
-from saih.domain.errors import UsageError
+from saih.domain.errors import DamagedData, UsageError
 from saih.domain.limits import Limits
 from saih.domain.site import Site
 from saih.domain.sweep import Sweep
@@ -30,11 +30,11 @@ def plan_of(folder: SweepFolder, data_folder: Path) -> Plan:
 
 
 def last_site(folder: SweepFolder) -> Site | None:
-    """The site of the last submission of a sweep; None when it was never submitted."""
+    """The site of the last submission of a sweep that can be read; None when it was never submitted."""
     for number in reversed(submission_numbers(folder)):
         try:
             return read_submission(SubmissionFolder(sweep=folder, number=number)).site
-        except FileNotFoundError:
+        except (FileNotFoundError, DamagedData):
             continue
     return None
 

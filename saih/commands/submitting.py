@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from saih.commands.cancelling import cancel_spare_jobs
-from saih.commands.following import follow
+from saih.commands.following import follow, is_awaited
 from saih.commands.listing import plan_json, plan_text
 from saih.commands.outcome import next_command, states_json, where_option
 from saih.commands.selection import read_choice
@@ -111,9 +111,10 @@ def submit_sweep(wish: Wish, site: Site, *, is_waiting: bool) -> int:
     states = cluster.states()
     account = read_account(folder, states)
     _tell(cluster, account, num_new=len(left))
-    if account.live_jobs and not is_waiting:
+    has_jobs = any(is_awaited(job) for job in account.jobs)
+    if has_jobs and not is_waiting:
         return _leave(cluster, states, account)
-    states = follow(folder, cluster.plan) if account.live_jobs else states
+    states = follow(folder, cluster.plan) if has_jobs else states
     return _end(cluster, states)
 
 

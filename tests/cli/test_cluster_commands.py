@@ -247,6 +247,13 @@ def test_points_of_a_job_that_cannot_be_read_are_not_worked_on_again(
     assert not taken.exists()
 
 
+def test_status_tells_of_a_submission_that_cannot_be_read(saih: Saih, asked: Path) -> None:
+    damaged = submitted().path / "submissions" / "submission-1" / "submission.json"
+    damaged.write_text("{}")
+    said = saih("status", "tiny")
+    assert (said.exit_code, str(damaged) in said.err) == (0, True)
+
+
 @pytest.mark.parametrize("name", ["holder", "progress"])
 def test_a_batch_of_an_unknown_holder_is_as_live_as_its_job(saih: Saih, tmp_path: Path, name: str) -> None:
     taken = answer(tmp_path, squeue="echo '12|N/A|RUNNING|n1|None|saih-0123456789'")

@@ -19,8 +19,10 @@ def main(arguments: list[str]) -> None:
         # prctl(2): the setting survives execve, so the command keeps it.
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
     found = os.getppid()
-    if found == _ORPHANED or parent not in (0, found):
-        sys.exit(0)  # the parent ended before the tie held
+    if (
+        found != parent if parent else found == _ORPHANED
+    ):  # in a container, process 1 may be the parent itself
+        sys.exit(1)  # the parent ended before the tie held
     os.execvp(arguments[2], arguments[2:])  # noqa: S606 - no shell is the point
 
 

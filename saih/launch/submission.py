@@ -31,7 +31,7 @@ def submit(folder: SweepFolder, order: Order, warn: Callable[[str], None]) -> tu
 
     Raises:
         UsageError: when the scheduler refuses a job, or another process submits the same sweep; none of the
-            order's jobs is left then.
+            order's jobs is left then, or the error tells which.
         SchedulerSilentError: when the scheduler does not answer; the next ``reconcile`` finds what it took.
     """
     with sweep_lock(folder.path / "submit.lock", _LOCK_PATIENCE_S, warn):
@@ -78,13 +78,21 @@ def _submit_all(folder: SweepFolder, prepared: Sequence[Prepared]) -> tuple[Rece
         options = waiting_options(submission, [receipts[number].job_id for number in submission.after])
         try:
             job_id = hand_over(place, submission, options)
-        except UsageError:
+        except UsageError as error:
             withdraw_submission(place)
-            cancel(submission.site, [receipt.job_id for receipt in receipts.values()])
+            _take_back(submission.site, [receipt.job_id for receipt in receipts.values()], error)
             raise
         receipts[submission.number] = Receipt(job_id=job_id, submitted_utc=_now())
         write_receipt(place, receipts[submission.number])
     return tuple(receipts.values())
+
+
+def _take_back(site: Site, job_ids: Sequence[str], refusal: UsageError) -> None:
+    """End the jobs before a refused one; where that cannot be, say so beside the refusal."""
+    try:
+        cancel(site, job_ids)
+    except SaihError as left:
+        raise UsageError(refusal.problem, f"{refusal.remedy} {left.problem} {left.remedy}") from refusal
 
 
 def _reconcile(folder: SweepFolder) -> tuple[int, ...]:

@@ -219,6 +219,19 @@ def test_other_schedulers_are_handed_the_script_and_their_id_is_read(
     assert "batch --dependency=afterok:f12AbC" in asked
 
 
+def test_jobs_before_a_refused_one_that_only_the_user_can_end_are_told_beside_the_refusal(
+    folder: SweepFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing = (
+        f'mkdir {tmp_path}/once 2>/dev/null && echo 12.server || {{ echo "no such queue" >&2; exit 1; }}'
+    )
+    wrapped("qsub", refusing, tmp_path, monkeypatch)
+    with pytest.raises(UsageError) as caught:
+        submit(folder, order(tmp_path, 2, Site(name="x", scheduler="pbs")), print)
+    assert "no such queue" in caught.value.problem
+    assert "qdel 12.server" in caught.value.remedy
+
+
 def test_a_job_of_which_nobody_can_be_asked_is_told(
     folder: SweepFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,9 +13,9 @@ from saih.domain.errors import DamagedData, SaihError
 from saih.domain.site import Site
 from saih.launch import slurm
 from saih.launch.job_view import JobView
-from saih.store.document import parse, render
-from saih.store.files import MAX_JSON_BYTES, make_folder, read_file, write_file
-from saih.store.structure import from_json
+from saih.store.document import render
+from saih.store.files import make_folder, write_file
+from saih.store.note import read_note
 from saih.store.submission_folder import SubmissionFolder, read_receipt, read_submission, submission_numbers
 from saih.store.sweep_folder import SweepFolder
 
@@ -93,15 +93,10 @@ def _is_shown(submission: Submission, job_id: str, jobs: tuple[JobView, ...]) ->
 
 
 def _known(folder: SweepFolder) -> SchedulerView | None:
-    path = _path(folder)
     try:
-        data = read_file(path, MAX_JSON_BYTES)
-        view: SchedulerView = parse(
-            "saih scheduler view", data, path, lambda value: from_json(SchedulerView, value), remedy=_REMEDY
-        )
-    except (FileNotFoundError, DamagedData):
+        return read_note("saih scheduler view", SchedulerView, _path(folder), remedy=_REMEDY)
+    except DamagedData:
         return None
-    return view
 
 
 @contextmanager

@@ -1,22 +1,16 @@
 """Where a batch is kept: batches/batch-N/ with its points, who works on them, and how far that is."""
 
-import os
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from saih.domain.batch import Batch, BatchProgress, Holder
 from saih.domain.errors import EnvironmentMissing
 from saih.store.codec import decode_batch, encode_batch
-from saih.store.document import parse, render
+from saih.store.document import render
 from saih.store.fence import HOLDER_REMEDY, holder_at
 from saih.store.files import MAX_JSON_BYTES, make_folder, publish_file, read_file, write_file, writing_at
-from saih.store.structure import from_json
+from saih.store.note import numbers_below, read_note
 from saih.store.sweep_folder import SweepFolder
-
-_BATCH = re.compile(r"batch-([1-9][0-9]{0,8})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +33,7 @@ class BatchFolder:
 
 def batch_numbers(sweep: SweepFolder) -> tuple[int, ...]:
     """The batches of a sweep, oldest first."""
-    return _numbers(sweep.path / "batches", _BATCH)
+    return numbers_below(sweep.path / "batches", "batch")
 
 
 def write_batch(folder: BatchFolder, batch: Batch) -> bool:
@@ -84,23 +78,4 @@ def write_progress(folder: BatchFolder, progress: BatchProgress) -> None:
 
 def read_progress(folder: BatchFolder) -> BatchProgress | None:
     """How far the holder is; None before it said, DamagedData when that does not verify."""
-    path = folder.path / "progress.json"
-    try:
-        data = read_file(path, MAX_JSON_BYTES)
-    except FileNotFoundError:
-        return None
-
-    def progress(content: Any) -> BatchProgress:  # Any: a JSON value
-        found: BatchProgress = from_json(BatchProgress, content)
-        return found
-
-    return parse("saih progress", data, path, progress, remedy=HOLDER_REMEDY)
-
-
-def _numbers(path: Path, pattern: re.Pattern[str]) -> tuple[int, ...]:
-    try:
-        with os.scandir(path) as entries:
-            names: Iterable[str] = [entry.name for entry in entries]
-    except FileNotFoundError:
-        return ()
-    return tuple(sorted(int(match.group(1)) for name in names if (match := pattern.fullmatch(name))))
+    return read_note("saih progress", BatchProgress, folder.path / "progress.json", remedy=HOLDER_REMEDY)

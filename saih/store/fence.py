@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from saih.domain.batch import Holder
 from saih.domain.errors import DamagedData, Superseded
-from saih.store.document import parse
-from saih.store.files import MAX_JSON_BYTES, read_file
-from saih.store.structure import from_json
+from saih.store.note import read_note
 
 HOLDER_REMEDY = (
     "delete this file; the next `saih sweep` of the same sweep goes on without it; no point is lost."
@@ -56,13 +53,4 @@ def is_held(holder_path: Path, token: str) -> bool:
 
 def holder_at(path: Path) -> Holder | None:
     """The holder that a file names; None where there is none, DamagedData when it does not verify."""
-    try:
-        data = read_file(path, MAX_JSON_BYTES)
-    except FileNotFoundError:
-        return None
-
-    def holder(content: Any) -> Holder:  # Any: a JSON value
-        found: Holder = from_json(Holder, content)
-        return found
-
-    return parse("saih holder", data, path, holder, remedy=HOLDER_REMEDY)
+    return read_note("saih holder", Holder, path, remedy=HOLDER_REMEDY)

@@ -1,18 +1,15 @@
 """Where a submission is kept: submissions/submission-N/ with what was asked, the script, and the answer."""
 
-import os
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from saih.domain.batch import Receipt, Submission
-from saih.store.document import parse, render
-from saih.store.files import MAX_JSON_BYTES, make_folder, publish_file, read_file, write_file, writing_at
-from saih.store.structure import from_json
+from saih.store.document import render
+from saih.store.files import make_folder, publish_file, write_file, writing_at
+from saih.store.note import numbers_below, read_note
 from saih.store.sweep_folder import SweepFolder
 
-_SUBMISSION = re.compile(r"submission-([1-9][0-9]{0,8})")
 _REMEDY = "delete its folder when its job is gone; the next `saih sweep` submits what is missing."
 
 
@@ -36,12 +33,7 @@ class SubmissionFolder:
 
 def submission_numbers(sweep: SweepFolder) -> tuple[int, ...]:
     """The submissions of a sweep, oldest first."""
-    try:
-        with os.scandir(sweep.path / "submissions") as entries:
-            matches = [match for entry in entries if (match := _SUBMISSION.fullmatch(entry.name))]
-    except FileNotFoundError:
-        return ()
-    return tuple(sorted(int(match.group(1)) for match in matches))
+    return numbers_below(sweep.path / "submissions", "submission")
 
 
 def write_submission(folder: SubmissionFolder, submission: Submission, script: str) -> bool:
@@ -65,10 +57,9 @@ def withdraw_submission(folder: SubmissionFolder) -> None:
 def read_submission(folder: SubmissionFolder) -> Submission:
     """What the scheduler was asked; DamagedData when that does not verify, FileNotFoundError for none."""
     path = folder.path / "submission.json"
-    data = read_file(path, MAX_JSON_BYTES)
-    found: Submission = parse(
-        "saih submission", data, path, lambda value: from_json(Submission, value), remedy=_REMEDY
-    )
+    found = read_note("saih submission", Submission, path, remedy=_REMEDY)
+    if found is None:
+        raise FileNotFoundError(path)
     return found
 
 
@@ -80,12 +71,4 @@ def write_receipt(folder: SubmissionFolder, receipt: Receipt) -> None:
 
 def read_receipt(folder: SubmissionFolder) -> Receipt | None:
     """The scheduler's answer; None where it is not known."""
-    path = folder.path / "receipt.json"
-    try:
-        data = read_file(path, MAX_JSON_BYTES)
-    except FileNotFoundError:
-        return None
-    found: Receipt = parse(
-        "saih receipt", data, path, lambda value: from_json(Receipt, value), remedy=_REMEDY
-    )
-    return found
+    return read_note("saih receipt", Receipt, folder.path / "receipt.json", remedy=_REMEDY)

@@ -1,0 +1,41 @@
+"""Small values that stand in files of their own, and folders that are told apart by a number."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+from saih.store.document import parse
+from saih.store.files import MAX_JSON_BYTES, read_file
+from saih.store.structure import from_json
+
+T = TypeVar("T")
+
+
+def read_note(kind: str, value_type: type[T], path: Path, *, remedy: str) -> T | None:
+    """The value that the document at ``path`` holds; None where there is none.
+
+    Raises:
+        DamagedData: when it does not verify; tells ``remedy``.
+    """
+    try:
+        data = read_file(path, MAX_JSON_BYTES)
+    except FileNotFoundError:
+        return None
+
+    def value(content: Any) -> T:  # Any: a JSON value
+        found: T = from_json(value_type, content)
+        return found
+
+    return parse(kind, data, path, value, remedy=remedy)
+
+
+def numbers_below(path: Path, word: str) -> tuple[int, ...]:
+    """The numbers N of what is called ``word-N`` in a folder, in growing order."""
+    pattern = re.compile(rf"{re.escape(word)}-([1-9][0-9]{{0,8}})")
+    try:
+        with os.scandir(path) as entries:
+            matches = [match for entry in entries if (match := pattern.fullmatch(entry.name))]
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted(int(match.group(1)) for match in matches))

@@ -86,8 +86,8 @@ def describe(folder: Path, mode: Mode, settings: Settings, ports: tuple[int, ...
     short = open_to_all / "cluster"
     short.symlink_to(folder.resolve(), target_is_directory=True)
     cluster = Cluster(folder=folder.resolve(), short=short, mode=mode, settings=settings, ports=ports)
-    for part in (*(folder / part for part in PARTS), cluster.munge):
-        part.mkdir(exist_ok=True)
+    for path in (*(folder / part for part in PARTS), cluster.munge):
+        path.mkdir(exist_ok=True)
     for part in ("state", "mysql"):
         (folder / part).chmod(0o700)
     document = {"short": str(short), "mode": mode, "ports": ports, "settings": asdict(settings)}

@@ -23,6 +23,9 @@ _FROM_OUTSIDE = re.compile(
     r"DUE TO [A-Z ]+|signal 15|task \S+: Terminated|forcing job termination|exit status \(36608\)"
 )
 _CANCELLED = "CANCELLED AT"
+_DECIDED = "DUE TO "
+"""Follows CANCELLED where Slurm says why: PREEMPTION, TIME LIMIT, NODE FAILURE."""
+_FIRST_TASK = re.compile(r"srun: error: \S+: tasks? \S+: (\w+)")
 _FAILED_FIRST = re.compile(r"task \S+: (?!Terminated)|exited on signal|Error: ")
 _ABORT = re.compile(r"(?:tasks? [0-9,-]+: (?!Terminated)|An error occurred in |DUE TO )[^*\n]{1,200}")
 _TELLING = (
@@ -77,8 +80,11 @@ def cause_line(log_path: Path) -> str:
 def was_terminated(ending: Ending, text: str) -> bool:
     """Whether somebody else ended the ranks, by the end of their log.
 
-    Slurm says CANCELLED too when it ends the others of a failed rank.
+    Slurm says CANCELLED too, and ends with 143, when it ends the others of a failed rank; srun tells first
+    which task ended first.
     """
+    if _DECIDED not in text and (first := _FIRST_TASK.search(text)):
+        return first.group(1) == "Terminated"
     if ending.exit_status in _TERMINATED or _FROM_OUTSIDE.search(text):
         return True
     return _CANCELLED in text and not _FAILED_FIRST.search(text)

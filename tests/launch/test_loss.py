@@ -93,7 +93,7 @@ PREEMPTED = (
     ],
 )
 def test_ranks_that_failed_are_told_from_ranks_that_were_ended(
-    text: str, exit_status: int, is_from_outside: bool
+    text: str, exit_status: int, *, is_from_outside: bool
 ) -> None:
     ending = Ending(cause=Cause.EXITED, exit_status=exit_status)
     assert was_terminated(ending, text) is is_from_outside

@@ -19,6 +19,8 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 8.0
 _MAX_CANCELLED = 500
 """Job ids on one command line of scancel."""
+_MAX_SAID = 200
+"""Characters of an answer that nobody understands."""
 
 
 def submit(script_path: Path, site: Site, options: Sequence[str] = ()) -> str:
@@ -52,7 +54,7 @@ def jobs(patience_s: float = 0.0) -> tuple[JobView, ...]:
         f"--user={user}",
         f"--format={slurm_text.QUEUE_FORMAT}",
     ]
-    return slurm_text.parse_queue(ask(command, patience_s))
+    return _queue(command, patience_s)
 
 
 def accounts(since_utc: str) -> tuple[JobView, ...] | None:
@@ -64,7 +66,7 @@ def accounts(since_utc: str) -> tuple[JobView, ...] | None:
     ]  # fmt: skip
     answer = call(command)
     if answer.status == 0:
-        return slurm_text.parse_accounts(answer.out)
+        return _understood("sacct", answer.out, slurm_text.parse_accounts(answer.out))
     if has_no_accounts(answer.err):
         return None
     raise silence("sacct", last_line(answer.err))
@@ -83,7 +85,7 @@ def find(name: str, since_utc: str) -> str | None:
         f"--name={name}",
         f"--format={slurm_text.QUEUE_FORMAT}",
     ]
-    found = slurm_text.parse_queue(ask(command, patience_s=0.0))
+    found = _queue(command, patience_s=0.0)
     views = [view for view in found if view.name == name] or [
         view for view in accounts(since_utc) or () if view.name == name
     ]
@@ -136,3 +138,15 @@ def ask(command: Sequence[str], patience_s: float) -> str:
             raise silence(command[0], last_line(answer.err))
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _queue(command: Sequence[str], patience_s: float) -> tuple[JobView, ...]:
+    out = ask(command, patience_s)
+    return _understood("squeue", out, slurm_text.parse_queue(out))
+
+
+def _understood(command: str, out: str, views: tuple[JobView, ...]) -> tuple[JobView, ...]:
+    """The views, unless something was said of which nothing is a job: that is no word of an empty queue."""
+    if out.strip() and not views:
+        raise silence(command, last_line(out)[:_MAX_SAID])
+    return views

@@ -21,6 +21,8 @@ STATES = (
     "TIMEOUT",
 )  # fmt: skip
 """Job states of squeue(1) and sacct(1)."""
+_NUMBER = re.compile(r"[0-9]{1,10}")
+_WORD = re.compile(r"[A-Z][A-Z_,+]{0,63}")
 _JOB = re.compile(r"([0-9]{1,10})(?:_(?:([0-9]{1,9})|\[([0-9,:%-]{1,4000})\]))?")
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9})(?::([1-9][0-9]{0,8}))?)?")
 _MAX_ELEMENTS = 100_000
@@ -55,19 +57,22 @@ class Partition:
 
 
 def parse_queue(text: str) -> tuple[JobView, ...]:
-    """The jobs of ``squeue --noheader --array --format QUEUE_FORMAT``, one view for each array element."""
+    """The jobs of ``squeue --noheader --array --format QUEUE_FORMAT``, one view for each array element.
+
+    A state that is not among ``STATES``, as a later Slurm may have, is passed on: the job is in the queue.
+    """
     views: list[JobView] = []
     for line in text.splitlines():
         fields = line.split("|", 5)
-        if (
-            len(fields) == 6
-            and fields[0].isascii()
-            and fields[0].isdigit()
-            and (state := state_of(fields[2]))
-        ):
-            number, element, _, nodes, reason, name = fields
+        if len(fields) == 6 and _NUMBER.fullmatch(fields[0]) and _WORD.fullmatch(fields[2]):
+            number, element, state, nodes, reason, name = fields
             view = JobView(
-                job_id=number, name=name, state=state, reason=_said(reason), nodes=_said(nodes), index=None
+                job_id=number,
+                name=name,
+                state=state_of(state) or state,
+                reason=_said(reason),
+                nodes=_said(nodes),
+                index=None,
             )
             views += [replace(view, index=index) for index in _elements(element)]
     return tuple(views)

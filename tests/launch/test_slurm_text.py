@@ -1,5 +1,7 @@
 """What Slurm prints, read: recorded answers, odd ones, and garbage."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +48,10 @@ def test_the_queue_is_read_with_one_view_for_each_element() -> None:
         view("2", "PENDING", 1, reason="Priority"),
         view("5", "PENDING", reason="PartitionTimeLimit", name="a|b"),
     )
+
+
+def test_a_job_in_a_state_of_a_later_slurm_is_still_in_the_queue() -> None:
+    assert slurm_text.parse_queue("1|N/A|POWER_UP_NODE||None|saih-abc\n") == (view("1", "POWER_UP_NODE"),)
 
 
 def test_elements_that_are_told_together_become_views_of_their_own() -> None:
@@ -161,7 +167,10 @@ def test_mpi_plugins_are_those_that_are_listed() -> None:
     st.text(alphabet=st.characters(codec="utf-8") | st.sampled_from("|_[]-%,:.+*\n0123456789"), max_size=200)
 )
 def test_garbage_is_left_out_and_ends_nothing(text: str) -> None:
-    for one in (*slurm_text.parse_queue(text), *slurm_text.parse_accounts(text)):
+    for one in slurm_text.parse_queue(text):
+        assert one.job_id.isdigit()
+        assert re.fullmatch(r"[A-Z_,+]+", one.state)
+    for one in slurm_text.parse_accounts(text):
         assert one.job_id.isdigit()
         assert one.state in slurm_text.STATES
     slurm_text.parse_nodes(text)

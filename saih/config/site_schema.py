@@ -122,7 +122,7 @@ SITE_SCHEMA = Section(
         Key(
             name="max_jobs",
             kind=Whole(low=1, high=10_000),
-            meaning="most jobs of one sweep at the same time",
+            meaning="most jobs of one array at the same time; a sweep has an array for each shape of job",
             default=_SITE.max_jobs,
         ),
         Key(

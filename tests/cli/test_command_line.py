@@ -221,6 +221,7 @@ def test_init_writes_a_file_that_reads_back_as_the_preset(saih: Saih, folder: Pa
 
 def test_the_schema_is_one_json_document(saih: Saih) -> None:
     assert json.loads(saih("schema").out)["title"] == "SAIH sweep"
+    assert json.loads(saih("schema", "--site").out)["title"] == "SAIH site"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

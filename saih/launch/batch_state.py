@@ -88,7 +88,7 @@ def _queued(
     seen: JobView, job_id: str, worked: Worked | None, finished: AbstractSet[str]
 ) -> tuple[Condition, str, str]:
     """A job that the scheduler has in its queue."""
-    state = _state(seen)
+    state = seen.state
     if state in _RUNNING:
         where = f" on {seen.nodes}" if seen.nodes else ""
         verb = {"COMPLETING": "is ending", "CONFIGURING": "gets its nodes ready"}.get(state, "running")
@@ -145,7 +145,7 @@ def _end(ended: JobView | None) -> str:
     """How a job that is not queued any more ended, as far as anybody knows."""
     if ended is None:
         return "is gone: the scheduler no longer knows it"
-    state = _state(ended)
+    state = ended.state
     if state not in _ENDS:
         return f"is gone: it is no longer queued, though the accounts still say {state}"
     said = ", ".join(part for part in (state, ended.reason) if part and part != "None")
@@ -234,14 +234,8 @@ def _left(worked: Worked, situation: Situation) -> int:
     return sum(point.point_id not in situation.finished for point in worked.batch.points)
 
 
-def _state(view: JobView) -> str:
-    """The bare word: accounts add who cancelled, and cut long words."""
-    word = (view.state.split() or ["UNKNOWN"])[0].rstrip("+")
-    return next((known for known in _ENDS if len(word) > 4 and known.startswith(word)), word)
-
-
 def _is_over(view: JobView) -> bool:
-    return _state(view) in _ENDS
+    return view.state in _ENDS
 
 
 def _seconds(begin_utc: str, end_utc: str) -> float:

@@ -11,7 +11,7 @@ class JobView:
     """Of the whole array, for an element of one."""
     name: str
     state: str
-    """In capitals, such as PENDING, RUNNING, COMPLETED, CANCELLED."""
+    """In capitals, such as PENDING, RUNNING, COMPLETED, CANCELLED: one bare word."""
     reason: str
     """Why it waits, or how it ended; empty where nothing was said."""
     nodes: str

@@ -134,8 +134,8 @@ LATE = replace(RECEIPT, submitted_utc=ASKED)
         (view(job("CONFIGURING", nodes="n1")), Condition.RUNNING, "gets its nodes ready on n1"),
         (view(), Condition.ENDED, "job 12 is gone: the scheduler no longer knows it"),
         (view(accounts=(job("TIMEOUT"),)), Condition.ENDED, "ran into its time limit (TIMEOUT)"),
-        (view(accounts=(job("CANCELLED by 1001"),)), Condition.ENDED, "was cancelled (CANCELLED)"),
-        (view(accounts=(job("OUT_OF_ME+"),)), Condition.ENDED, "ran out of memory (OUT_OF_MEMORY)"),
+        (view(accounts=(job("CANCELLED"),)), Condition.ENDED, "was cancelled (CANCELLED)"),
+        (view(accounts=(job("OUT_OF_MEMORY"),)), Condition.ENDED, "ran out of memory (OUT_OF_MEMORY)"),
         (view(accounts=(job("NODE_FAIL"), job("FAILED"))), Condition.ENDED, "job 12 failed (FAILED)"),
         (view(accounts=(job("REQUEUED"),)), Condition.ENDED, "though the accounts still say REQUEUED"),
         (view(accounts=(job("RUNNING"),)), Condition.ENDED, "though the accounts still say RUNNING"),
@@ -235,6 +235,12 @@ def test_a_job_whose_id_was_lost_is_found_by_its_name(
     (status,) = job_statuses(situation(seen, submitted=lost))
     assert status.condition is condition
     assert words in status.words
+
+
+def test_a_state_of_a_later_slurm_is_no_end_though_its_name_begins_like_one() -> None:
+    known = situation(view(job("PREEMPT")))
+    (said,) = job_statuses(known)
+    assert said.is_live
 
 
 def test_a_scheduler_that_cannot_be_asked_leaves_the_last_word_to_the_job() -> None:

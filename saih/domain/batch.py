@@ -1,6 +1,6 @@
 """Batches: which points share an allocation, how that was handed to the scheduler, and who works on them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from saih.domain.point import Point
@@ -26,7 +26,7 @@ class Submission:
     number: int
     task: Literal["generate", "measure", "report"]
     token: str
-    """Name of the job, used once: by it a job is found again whose id was lost on the way back."""
+    """Name of the job: by it a job is found again whose id was lost on the way back."""
     batches: tuple[int, ...]
     """Element i of the job array works on batch ``batches[i]``; a single one makes a plain job."""
     after: tuple[int, ...]
@@ -35,6 +35,8 @@ class Submission:
     data_folder: str
     """Where the data sets are, or are to be made; an absolute path that every node sees."""
     written_utc: str
+    earlier_job_ids: tuple[str, ...] = field(default=(), metadata={"came_later": True})
+    """Jobs of this name that the scheduler had before: of a folder since deleted, or taken back."""
 
     @property
     def num_elements(self) -> int:

@@ -49,7 +49,7 @@ class Site:
     notice_s: float = 120.0
     """How long before the time limit the job is told to stop; it then continues in a later run."""
     max_jobs: int = 10
-    """Most elements of one job array that run at the same time; a sweep has an array for each shape of job."""
+    """Most jobs of one array that run at the same time; a sweep has an array for each shape of job."""
     is_exclusive: bool = True
     """Whether nodes are asked for whole; shared nodes make timings of strangers."""
     is_requeued: bool = True

@@ -217,7 +217,11 @@ def _seen(views: Sequence[JobView], submitted: Submitted, element: int) -> JobVi
     ours = [
         view
         for view in views
-        if (view.job_id == receipt.job_id if receipt else view.name == submission.token)
+        if (
+            view.job_id == receipt.job_id
+            if receipt
+            else view.name == submission.token and view.job_id not in submission.earlier_job_ids
+        )
     ]
     exact = [view for view in ours if view.index == element]
     together = [view for view in ours if view.index is None]

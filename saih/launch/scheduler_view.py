@@ -88,7 +88,12 @@ def _ours(views: tuple[JobView, ...], submitted: tuple[tuple[Submission, str], .
 
 def _is_shown(submission: Submission, job_id: str, jobs: tuple[JobView, ...]) -> bool:
     """Whether the queue tells everything about a submission; ended elements of an array are not in it."""
-    shown = [job for job in jobs if job_id in {"", job.job_id} and job.name == submission.token]
+    others = submission.earlier_job_ids
+    shown = [
+        job
+        for job in jobs
+        if job_id in {"", job.job_id} and job.name == submission.token and job.job_id not in others
+    ]
     return len(shown) >= submission.num_elements
 
 

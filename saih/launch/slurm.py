@@ -3,7 +3,8 @@
 import os
 import pwd
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from saih.domain.errors import SaihError
 from saih.domain.site import Site
 from saih.launch import slurm_text
 from saih.launch.job_view import JobView
-from saih.launch.scheduler_call import call, last_line, silence
+from saih.launch.scheduler_call import SchedulerSilentError, call, last_line, silence
 from saih.launch.slurm_error import has_no_accounts, is_transient, refusal
 from saih.launch.slurm_text import Partition
 
@@ -72,24 +73,31 @@ def accounts(since_utc: str) -> tuple[JobView, ...] | None:
     raise silence("sacct", last_line(answer.err))
 
 
-def find(name: str, since_utc: str) -> str | None:
+def find(name: str, since_utc: str, earlier: Collection[str] = ()) -> str | None:
     """The id of the job of this name, waiting, running or ended; None when Slurm never had one.
+
+    Those of ``earlier`` are others. They are told apart by their ids: times of submission are by the clock of
+    Slurm's controller, which may be any time apart from the one of this machine.
 
     Raises:
         SchedulerSilentError: when Slurm does not answer.
     """
-    command = [
-        "squeue",
-        "--noheader",
-        "--states=all",
-        f"--name={name}",
-        f"--format={slurm_text.QUEUE_FORMAT}",
-    ]
-    found = _queue(command, patience_s=0.0)
-    views = [view for view in found if view.name == name] or [
-        view for view in accounts(since_utc) or () if view.name == name
-    ]
+    views = _other(name, _named([name]), earlier) or _other(name, accounts(since_utc) or (), earlier)
     return views[-1].job_id if views else None
+
+
+def known(names: Sequence[str], since_utc: str, patience_s: float) -> Mapping[str, tuple[str, ...]]:
+    """The ids of the jobs of each name that ``find`` would find.
+
+    Raises:
+        SchedulerSilentError: when Slurm does not answer for so long.
+    """
+    views = _named(names, patience_s)
+    with suppress(
+        SchedulerSilentError
+    ):  # jobs that ended before ``since_utc`` are not in the accounts anyway
+        views += accounts(since_utc) or ()
+    return {name: tuple(dict.fromkeys(view.job_id for view in _other(name, views))) for name in names}
 
 
 def cancel(job_ids: Sequence[str]) -> None:
@@ -138,6 +146,17 @@ def ask(command: Sequence[str], patience_s: float) -> str:
             raise silence(command[0], last_line(answer.err))
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _named(names: Sequence[str], patience_s: float = 0.0) -> tuple[JobView, ...]:
+    """The jobs of these names in the queue, or that ended a moment ago, of whatever user."""
+    command = ["squeue", "--noheader", "--states=all", f"--name={','.join(names)}"]
+    return _queue([*command, f"--format={slurm_text.QUEUE_FORMAT}"], patience_s)
+
+
+def _other(name: str, views: Sequence[JobView], than: Collection[str] = ()) -> tuple[JobView, ...]:
+    """The views of this name, other than those jobs."""
+    return tuple(view for view in views if view.name == name and view.job_id not in than)
 
 
 def _queue(command: Sequence[str], patience_s: float) -> tuple[JobView, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from saih.domain.batch import Receipt
@@ -9,7 +10,7 @@ from saih.domain.errors import SaihError, UsageError
 from saih.domain.site import Site
 from saih.launch import slurm
 from saih.launch.lock import sweep_lock
-from saih.launch.submission_handover import cancel, hand_over, look_again
+from saih.launch.submission_handover import cancel, hand_over, look_again, with_earlier
 from saih.launch.submission_plan import Order, Prepared, prepare, waiting_options
 from saih.store.batch_folder import BatchFolder, write_batch
 from saih.store.submission_folder import (
@@ -36,7 +37,7 @@ def submit(folder: SweepFolder, order: Order, warn: Callable[[str], None]) -> tu
     """
     with sweep_lock(folder.path / "submit.lock", _LOCK_PATIENCE_S, warn):
         _reconcile(folder)
-        prepared = prepare(folder, order, max_elements(order.site, len(order.batches)))
+        prepared = _prepared(folder, order)
         for batch in order.batches:
             if not write_batch(BatchFolder(sweep=folder, number=batch.number), batch):
                 raise SaihError(
@@ -66,6 +67,12 @@ def max_elements(site: Site, num_batches: int) -> int:
     if site.scheduler == "slurm":
         return slurm.max_array_size()
     return {"pbs": 1000, "lsf": 1000}.get(site.scheduler, 1)  # what they take unless configured otherwise
+
+
+def _prepared(folder: SweepFolder, order: Order) -> tuple[Prepared, ...]:
+    jobs = prepare(folder, order, max_elements(order.site, len(order.batches)))
+    submissions = with_earlier([one.submission for one in jobs])
+    return tuple(replace(one, submission=told) for one, told in zip(jobs, submissions, strict=True))
 
 
 def _submit_all(folder: SweepFolder, prepared: Sequence[Prepared]) -> tuple[Receipt, ...]:

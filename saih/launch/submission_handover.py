@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from saih.domain.batch import Submission
@@ -55,7 +56,22 @@ def look_again(submission: Submission) -> str | None:
     age_s = (datetime.now(UTC) - datetime.fromisoformat(submission.written_utc)).total_seconds()
     if 0 <= age_s < _SETTLE_S:
         time.sleep(_SETTLE_S - age_s)
-    return slurm.find(submission.token, submission.written_utc)
+    return slurm.find(submission.token, submission.written_utc, submission.earlier_job_ids)
+
+
+def with_earlier(submissions: Sequence[Submission]) -> tuple[Submission, ...]:
+    """The submissions of one order, with the jobs of their names that the scheduler has already.
+
+    A name is the same whenever the same submission is prepared: a sweep whose folder was deleted used it.
+
+    Raises:
+        SchedulerSilentError: when the scheduler does not answer for a long time.
+    """
+    if not submissions or submissions[0].site.scheduler != "slurm":
+        return tuple(submissions)  # the others cannot be asked, then or later
+    names = [one.token for one in submissions]
+    known = slurm.known(names, submissions[0].written_utc, _PATIENCE_S)
+    return tuple(replace(one, earlier_job_ids=known[one.token]) for one in submissions)
 
 
 def cancel(site: Site, job_ids: Sequence[str]) -> None:
@@ -82,7 +98,7 @@ def _found(submission: Submission, deadline: float, error: SchedulerSilentError)
             raise SchedulerSilentError(error.problem, _LOST) from error
         time.sleep(_SETTLE_S)
         with suppress(SchedulerSilentError):
-            return slurm.find(submission.token, submission.written_utc)
+            return slurm.find(submission.token, submission.written_utc, submission.earlier_job_ids)
 
 
 def _hand_over_elsewhere(place: SubmissionFolder, submission: Submission, options: Sequence[str]) -> str:

@@ -237,6 +237,14 @@ def test_a_job_whose_id_was_lost_is_found_by_its_name(
     assert words in status.words
 
 
+def test_a_job_of_a_deleted_folder_is_not_taken_for_one_without_an_answer() -> None:
+    unanswered = Submitted(submission=submission(earlier_job_ids=("12",)), receipt=None)
+    (said,) = job_statuses(situation(view(job("RUNNING")), submitted=unanswered))
+    assert (said.condition, said.job_id) == (Condition.ENDED, "")
+    (said,) = job_statuses(situation(view(job("RUNNING", job_id="13")), submitted=unanswered))
+    assert (said.condition, said.job_id) == (Condition.RUNNING, "13")
+
+
 def test_a_state_of_a_later_slurm_is_no_end_though_its_name_begins_like_one() -> None:
     known = situation(view(job("PREEMPT")))
     (said,) = job_statuses(known)

@@ -171,6 +171,24 @@ def test_a_killed_submission_is_found_again_and_not_repeated(
     assert [one.job_id for one in queued(folder)] == [job.job_id]
 
 
+def test_an_old_job_of_the_same_name_is_not_taken_for_one_whose_answer_was_lost(
+    folder: SweepFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a deleted folder of results leaves it: the first sbatch is lost on the way, the second arrives."""
+    (shown,) = prepare(folder, order(tmp_path, 1), 1)
+    old = f"5|N/A|COMPLETED|n1|None|{shown.submission.token}"
+    wrapped("squeue", f'echo "{old}"', tmp_path, monkeypatch)
+    wrapped("sacct", f'echo "4|COMPLETED|0:0|n1|{shown.submission.token}"', tmp_path, monkeypatch)
+    lost = 'echo "sbatch: error: Socket timed out on send/recv operation" >&2; exit 1'
+    wrapped("sbatch", f"mkdir {tmp_path}/once 2>/dev/null && {{ {lost}; }}; echo 7", tmp_path, monkeypatch)
+    monkeypatch.setattr("saih.launch.submission_handover._SETTLE_S", 0.0)
+    (receipt,) = submit(folder, order(tmp_path, 1), print)
+    assert receipt.job_id == "7"
+    kept = read_submission(SubmissionFolder(sweep=folder, number=1))
+    assert kept.earlier_job_ids == ("5", "4")
+    assert replace(kept, earlier_job_ids=(), written_utc=shown.submission.written_utc) == shown.submission
+
+
 @pytest.mark.slow
 def test_an_intent_that_never_reached_slurm_is_withdrawn(
     on_cluster: SlurmCluster, folder: SweepFolder, tmp_path: Path

@@ -141,6 +141,11 @@ def _as_ours(cause: BaseException) -> SaihError:
         context = getattr(cause, "ctx", None)
         command = context.command_path if context else "saih"
         return UsageError(cause.format_message(), f"see `{command} --help`.")
+    if isinstance(cause, OSError) and cause.filename is not None:
+        return SaihError(
+            f"{str(cause.filename)!r} cannot be used: {cause.strerror or cause}.",
+            "check this path and its file system, then run the same command again.",
+        )
     return SaihError(
         f"SAIH made a mistake of its own: {type(cause).__name__}: {cause}",
         "run it again with --debug, and report what it prints.",

@@ -12,6 +12,29 @@ from saih.domain.site import SchedulerName
 
 DEFAULT = "laptop"
 Command = Callable[..., Any]
+_MAX_SHOWN = 200
+"""Characters of a path that is too long."""
+
+
+class FolderPath(click.Path):
+    """A folder that is there, or could be: a path that no system call takes is refused at once."""
+
+    name = "directory"
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path of the folder; a usage error where a file, a link or its own length is in the way."""
+        try:
+            Path(value).stat()
+        except FileNotFoundError:
+            if Path(value).is_symlink():
+                self.fail(f"{str(value)!r} is a link to nothing", param, ctx)
+        except (OSError, ValueError) as error:
+            said = error.strerror if isinstance(error, OSError) else str(error)
+            self.fail(f"{str(value)[:_MAX_SHOWN]!r} cannot be a folder: {said}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,21 +96,21 @@ def folder_options(command: Command) -> Command:
 
 RESULTS = click.option(
     "--results",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FolderPath(),
     default=Path("results"),
     show_default=True,
     help="Folder of results.",
 )
 REPORTS = click.option(
     "--reports",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FolderPath(),
     default=Path("reports"),
     show_default=True,
     help="Folder of reports.",
 )
 DATA_FOLDER = click.option(
     "--data-folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FolderPath(),
     default=Path("data"),
     show_default=True,
     help="Folder of data sets.",

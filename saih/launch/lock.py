@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,17 +61,19 @@ def _acquire(descriptor: int, path: Path, patience_s: float) -> bool:
 
 
 def _sign(descriptor: int) -> None:
+    """Leave a name for whoever is kept out; a full disk, or a pipe in place of the file, takes none."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     text = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since_utc": since})
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, text.encode(), 0)
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode(), 0)
 
 
 def _held(descriptor: int, path: Path) -> UsageError:
     try:
         holder = json.loads(os.pread(descriptor, 4096, 0))
         words = f"process {holder['pid']} on {holder['host']}, since {holder['since_utc']}"
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         words = "a process that left no name"
     return UsageError(
         f"the sweep in {path.parent} is being run already by {words}, or by what that process started.",

@@ -7,11 +7,20 @@ from pathlib import Path
 
 from saih.domain.errors import EnvironmentMissing, UsageError
 from saih.domain.point import Placement
-from saih.domain.site import Site
+from saih.domain.site import SchedulerName, Site
 from saih.launch import slurm
 from saih.launch.mpirun import find_launcher
 from saih.launch.preflight_partition import partition_problems
+from saih.launch.scheduler_call import require_command
 from saih.launch.site_environment import allocation_around
+
+_COMMANDS: Mapping[SchedulerName, tuple[str, ...]] = {
+    "slurm": ("sbatch", "squeue", "scancel", "sinfo", "scontrol"),
+    "pbs": ("qsub",),
+    "lsf": ("bsub",),
+    "flux": ("flux",),
+}
+"""What submitting calls; without one of them, it would end in its middle."""
 
 
 def check(
@@ -39,6 +48,8 @@ def check(
             f"{count} this sweep from running at {site.name}:\n{lines}",
             "correct these in the sweep or the site file. Nothing was submitted.",
         )
+    for name in _COMMANDS[site.scheduler]:
+        require_command(name)
 
 
 def _surrounding_problems(environ: Mapping[str, str]) -> Iterator[str]:
@@ -53,7 +64,7 @@ def _surrounding_problems(environ: Mapping[str, str]) -> Iterator[str]:
 def _folder_problems(folders: Sequence[Path]) -> Iterator[str]:
     for folder in dict.fromkeys(folders):
         whole = folder.absolute()
-        nearest = next(path for path in (whole, *whole.parents) if path.exists())
+        nearest = next(path for path in (whole, *whole.parents) if path.exists() or path.is_symlink())
         if not nearest.is_dir():
             yield f"{nearest} is not a folder, so {folder} cannot be made: name another one."
         elif not os.access(nearest, os.W_OK | os.X_OK):

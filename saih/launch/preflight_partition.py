@@ -44,7 +44,7 @@ def _wanted(site: Site, partitions: Sequence[Partition]) -> Partition | None:
 
 
 def _unknown(site: Site, partitions: Sequence[Partition]) -> str:
-    valid = ", ".join(one.name for one in partitions) or "none"
+    valid = ", ".join(sorted(one.name for one in partitions)) or "none"
     if not site.partition:
         return f"the system has no default partition: name a `partition` (valid are {valid})."
     return f"there is no partition {site.partition!r}: valid are {valid}."

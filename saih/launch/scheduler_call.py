@@ -39,11 +39,7 @@ def call(command: Sequence[str], limit_s: float = CALL_LIMIT_S, source: Path | N
         SchedulerSilentError: when it takes longer than ``limit_s``.
     """
     environment = scheduler_environment(os.environ)
-    if shutil.which(command[0], path=environment.get("PATH")) is None:
-        raise EnvironmentMissing(
-            f"there is no command `{command[0]}` on this machine.",
-            "run this on a login node of the system, or name another `scheduler` in the site file.",
-        )
+    require_command(command[0])
     # A command that outlived a killed saih could submit a job after the next saih looked for it.
     tether = [sys.executable, "-m", "saih.launch.tether", str(int(signal.SIGKILL)), str(os.getpid())]
     try:
@@ -60,6 +56,19 @@ def call(command: Sequence[str], limit_s: float = CALL_LIMIT_S, source: Path | N
         raise silence(command[0], f"nothing for {limit_s:g} s") from error
     out, err = (text.decode("utf-8", "replace") for text in (done.stdout, done.stderr))
     return Answer(status=done.returncode, out=out, err=err)
+
+
+def require_command(name: str) -> None:
+    """Refuse to go on without a command of the scheduler.
+
+    Raises:
+        EnvironmentMissing: when there is no such command.
+    """
+    if shutil.which(name) is None:
+        raise EnvironmentMissing(
+            f"there is no command `{name}` on this machine.",
+            "run this on a login node of the system, or name another `scheduler` in the site file.",
+        )
 
 
 def silence(command: str, said: str) -> SchedulerSilentError:

@@ -1,6 +1,7 @@
 """Which jobs a scheduler gets for some batches, and the exact script and command of each. Pure."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -112,4 +113,4 @@ def _arrays(order: Order, max_elements: int) -> list[tuple[int, ...]]:
 def _token(folder: SweepFolder, number: int) -> str:
     """The job's name: the same whenever the same submission is prepared, and no other sweep's."""
     text = f"{folder.path.absolute()}\0{number}"
-    return f"saih-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+    return f"saih-{hashlib.sha256(os.fsencode(text)).hexdigest()[:10]}"

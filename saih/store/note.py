@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any, TypeVar
 
+from saih.domain.errors import DamagedData
 from saih.store.document import parse
 from saih.store.files import MAX_JSON_BYTES, read_file
 from saih.store.structure import from_json
@@ -31,11 +32,20 @@ def read_note(kind: str, value_type: type[T], path: Path, *, remedy: str) -> T |
 
 
 def numbers_below(path: Path, word: str) -> tuple[int, ...]:
-    """The numbers N of what is called ``word-N`` in a folder, in growing order."""
+    """The numbers N of what is called ``word-N`` in a folder, in growing order.
+
+    Raises:
+        DamagedData: when something else is in the place of the folder, or it cannot be read.
+    """
     pattern = re.compile(rf"{re.escape(word)}-([1-9][0-9]{{0,8}})")
     try:
         with os.scandir(path) as entries:
             matches = [match for entry in entries if (match := pattern.fullmatch(entry.name))]
     except FileNotFoundError:
         return ()
+    except OSError as error:
+        raise DamagedData(
+            f"{path} cannot be read as a folder: {error.strerror}.",
+            "restore it from a copy, or move it away.",
+        ) from error
     return tuple(sorted(int(match.group(1)) for match in matches))

@@ -12,6 +12,7 @@ from saih.domain.batch import Receipt
 from saih.store.submission_folder import SubmissionFolder, write_receipt
 from saih.store.sweep_folder import SweepFolder
 
+LONG = "/".join(["y" * 200] * 25)
 SWEEP = ("sweep", "tiny.yaml", "--site", "site.yaml", "--json")
 
 
@@ -74,3 +75,73 @@ def test_a_lost_job_is_not_given_up_when_the_accounts_are_nonsense(
     scheduler.answer("sacct", "echo '1|COMPLETED|0:0|n1|'$(cat ../jobs/1)")
     run(SWEEP)
     assert receipt.exists()
+
+
+@pytest.mark.parametrize("option", ["--results", "--data-folder", "--reports"])
+@pytest.mark.parametrize("path", ["z" * 300, LONG, "tiny.yaml/below", "loop", "dangling", "/dev/null/x"])
+def test_a_path_that_can_be_no_folder_is_refused_by_every_command(
+    scheduler: FakeScheduler, capsys: pytest.CaptureFixture[str], option: str, path: str
+) -> None:
+    Path("loop").symlink_to("loop")
+    Path("dangling").symlink_to("nowhere")
+    before = sorted(Path().rglob("*"))
+    for command in (SWEEP, (*SWEEP, "--dry-run"), ("status", "tiny", "--json")):
+        assert run((*command, option, path)) == 2
+        assert json.loads(capsys.readouterr().out)["kind"] == "UsageError"
+    assert sorted(Path().rglob("*")) == before
+    assert scheduler.jobs == []
+
+
+@pytest.mark.parametrize("option", ["--results", "--data-folder", "--reports"])
+@pytest.mark.parametrize("path", ["a\nb", "a\x1b[31mb", "a\udce9b"])
+def test_a_path_that_no_script_can_name_is_refused(
+    scheduler: FakeScheduler, capsys: pytest.CaptureFixture[str], option: str, path: str
+) -> None:
+    assert run((*SWEEP, option, path)) == 2
+    assert json.loads(capsys.readouterr().out)["kind"] == "UsageError"
+    assert scheduler.jobs == []
+
+
+@pytest.mark.parametrize("name", ["sbatch", "squeue", "sinfo", "scancel", "scontrol"])
+def test_a_missing_command_is_told_before_anything_is_written(
+    scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setenv("PATH", str(scheduler.programs))
+    scheduler.lose(name)
+    assert run(SWEEP) == 3
+    assert f"no command `{name}`" in json.loads(capsys.readouterr().out)["problem"]
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(("other", "command"), [("pbs", "qsub"), ("lsf", "bsub"), ("flux", "flux")])
+def test_other_schedulers_are_missed_before_anything_is_written(
+    scheduler: FakeScheduler,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    other: str,
+    command: str,
+) -> None:
+    monkeypatch.setenv("PATH", str(scheduler.programs))
+    assert run(("sweep", "tiny.yaml", "--scheduler", other)) == 3
+    assert f"no command `{command}`" in capsys.readouterr().err
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("name", ["lock", "submit.lock", "scheduler.lock"])
+def test_a_pipe_in_place_of_a_lock_locks_as_well(scheduler: FakeScheduler, name: str) -> None:
+    Path("results/tiny").mkdir(parents=True)
+    os.mkfifo(Path("results/tiny") / name)
+    assert run(SWEEP) == 0
+    assert scheduler.jobs == ["1"]
+
+
+@pytest.mark.parametrize("name", ["batches", "submissions"])
+def test_a_file_in_place_of_a_folder_is_told(
+    scheduler: FakeScheduler, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    Path("results/tiny").mkdir(parents=True)
+    (Path("results/tiny") / name).touch()
+    assert run(SWEEP) == 4
+    document = json.loads(capsys.readouterr().out)
+    assert f"tiny/{name} cannot be read as a folder" in document["problem"]
+    assert scheduler.jobs == []

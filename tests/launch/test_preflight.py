@@ -136,7 +136,7 @@ def test_a_real_cluster_is_checked_against_what_it_has(
     fitting = Placement(nodes=4, ranks_per_node=2, data_parallel=8)
     site = replace(SITE, starter="srun", srun_mpi="pmix")
     check(site, [fitting])
-    names = ", ".join(one.name for one in slurm.partitions())
+    names = ", ".join(sorted(one.name for one in slurm.partitions()))
     with pytest.raises(UsageError, match=f"valid are {names}"):
         check(replace(site, partition="nope"), [fitting])
     with pytest.raises(UsageError) as caught:

@@ -24,7 +24,8 @@ from saih.launch.lock import sweep_lock
 from saih.launch.preflight import check
 from saih.launch.submission import reconcile, submit
 from saih.launch.submission_plan import Order, Prepared, prepare
-from saih.planner.packing import pack, within_time
+from saih.planner.duration import apart_s
+from saih.planner.packing import pack, time_limit_s, within_time
 from saih.planner.plan import Plan, make_plan
 from saih.store.batch_folder import batch_numbers
 from saih.store.limits_file import write_limits
@@ -61,6 +62,7 @@ class _Cluster:
             batches=pack(left, self.site, first_number=first_number),
             data_folder=self.wish.choice.data_folder,
             reports_folder=self.wish.reports_folder if self.wish.is_reporting else None,
+            generating_limit_s=time_limit_s(apart_s(left), self.site),
         )
 
     def next_number(self) -> int:

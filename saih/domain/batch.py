@@ -37,6 +37,8 @@ class Submission:
     written_utc: str
     earlier_job_ids: tuple[str, ...] = field(default=(), metadata={"came_later": True})
     """Jobs of this name that the scheduler had before: of a folder since deleted, or taken back."""
+    time_limit_s: float | None = field(default=None, metadata={"came_later": True})
+    """Of the job that makes data sets; None where the time limits of its batches tell."""
 
     @property
     def num_elements(self) -> int:

@@ -37,7 +37,7 @@ def render(
         UsageError: for a site without a batch scheduler, or a folder that a script cannot name.
     """
     site = submission.site
-    shape = shape_of(submission.task, site, batches)
+    shape = shape_of(submission.task, site, batches, submission.time_limit_s)
     if site.scheduler == "local":
         raise UsageError(
             f"the site {site.name} has no batch scheduler.", "name its `scheduler` in the site file."

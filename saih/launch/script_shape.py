@@ -27,7 +27,9 @@ class Shape:
     is_exclusive: bool
 
 
-def shape_of(task: JobTask, site: Site, batches: Sequence[Batch]) -> Shape:
+def shape_of(
+    task: JobTask, site: Site, batches: Sequence[Batch], generating_limit_s: float | None = None
+) -> Shape:
     """What a job at a site needs for its batches.
 
     Data sets are made on one node, by as many ranks as one node has when measuring. Placements that divide a
@@ -38,7 +40,8 @@ def shape_of(task: JobTask, site: Site, batches: Sequence[Batch]) -> Shape:
         return _shape(nodes=1, placements=(), time_s=min(_REPORT_S, site.max_time_s), notice_s=site.notice_s)
     is_generating = task == "generate"
     nodes = 1 if is_generating else max(batch.nodes for batch in batches)
-    time_s = min(sum(limits_s), site.max_time_s) if is_generating else max(limits_s)
+    most_s = sum(limits_s) if generating_limit_s is None else generating_limit_s
+    time_s = min(most_s, site.max_time_s) if is_generating else max(limits_s)
     placements = tuple(
         (point.placement.ranks_per_node, point.placement.threads_per_rank, point.placement.gpus_per_node)
         for batch in batches

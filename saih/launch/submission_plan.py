@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
@@ -27,6 +27,8 @@ class Order:
     data_folder: Path
     reports_folder: Path | None
     """None: no report is written."""
+    generating_limit_s: float | None = None
+    """Time limit of the job that makes the data sets of several batches; None: of all batches together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,8 @@ def _submissions(folder: SweepFolder, order: Order, max_elements: int) -> tuple[
     if len(numbers) == 1:
         alone = begun(number=first, task="measure", token=_token(folder, first), batches=numbers, after=())
         return (alone,)
-    made = [begun(number=first, task="generate", token=_token(folder, first), batches=numbers, after=())]
+    making = begun(number=first, task="generate", token=_token(folder, first), batches=numbers, after=())
+    made = [replace(making, time_limit_s=order.generating_limit_s)]
     for number, part in enumerate(_arrays(order, max_elements), first + 1):
         token = _token(folder, number)
         made.append(begun(number=number, task="measure", token=token, batches=part, after=(first,)))

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from saih.domain.batch import Batch
 from saih.domain.site import Site
-from saih.planner.duration import KnownCeilings, generating_s, predict, preparing_s, starting_s
+from saih.planner.duration import KnownCeilings, apart_s, predict, preparing_s
 from saih.planner.packing import time_limit_s
 from saih.planner.plan import Plan
 
@@ -46,7 +46,7 @@ def demand(
 ) -> Demand:
     """What the points of ``plan``, packed into ``batches``, ask of ``site``."""
     has_many, has_scheduler = len(batches) > 1, site.scheduler != "local"
-    data_s = _apart_s(plan) if has_many else 0.0
+    data_s = apart_s(plan.points) if has_many else 0.0
     held_s = sum(batch.nodes * batch.predicted_s for batch in batches) + data_s
     most_s = sum(batch.nodes * batch.time_limit_s for batch in batches)
     most_s += time_limit_s(data_s, site) if has_many else 0.0
@@ -66,12 +66,6 @@ def demand(
         + _FILES_OF_PLACEMENT * len(plan.placements)
         + (_FILES_OF_BATCH * len(batches) if has_scheduler else 0),
     )
-
-
-def _apart_s(plan: Plan) -> float:
-    """Seconds of the job that makes the data sets of several batches before them, on one node."""
-    fullest = max(plan.placements, key=lambda placement: placement.ranks_per_node)
-    return generating_s(plan.points, fullest.ranks_per_node) + starting_s(fullest)
 
 
 def _idle_s(plan: Plan, batches: Sequence[Batch], ceilings: KnownCeilings) -> float:

@@ -1,6 +1,6 @@
 """How long the parts of a sweep will take: meant to be seldom exceeded, not to be exact."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from saih.domain.ceiling import Ceilings
 from saih.domain.point import Placement, Point
@@ -71,3 +71,9 @@ def generating_s(planned: Iterable[PlannedPoint], num_ranks: int) -> float:
     """Seconds for so many ranks to make every data set of these points."""
     costs = {one.point.problem.data: one.cost for one in planned}
     return sum(cost.dataset_core_s / min(num_ranks, cost.dataset_files) for cost in costs.values())
+
+
+def apart_s(planned: Sequence[PlannedPoint]) -> float:
+    """Seconds of the job that makes the data sets of several batches before them, on one node."""
+    fullest = max((one.point.placement for one in planned), key=lambda placement: placement.ranks_per_node)
+    return generating_s(planned, fullest.ranks_per_node) + starting_s(fullest)

@@ -24,8 +24,11 @@ from saih.domain.limits import Limits
 from saih.domain.site import Site
 from saih.launch.point_standing import PointStanding, Standing
 from saih.launch.situation import Condition, JobStatus, Situation
+from saih.planner.duration import apart_s
+from saih.planner.packing import time_limit_s
 from saih.planner.plan import Plan, make_plan
 from saih.store.batch_folder import BatchFolder, read_batch, write_batch
+from saih.store.structure import from_json, to_json
 from saih.store.submission_folder import SubmissionFolder, read_submission, write_receipt, write_submission
 from saih.store.sweep_folder import SweepFolder, record_definition
 
@@ -167,6 +170,25 @@ def test_a_dry_run_as_json_holds_every_script_and_command(saih: Saih) -> None:
     assert job["script"].startswith("#!/bin/bash")
     assert job["command"][-1].endswith("results/tiny/submissions/submission-1/script.sh")
     assert len(document["points"]) == 6
+
+
+def test_the_job_for_data_sets_asks_for_what_the_plan_says(saih: Saih) -> None:
+    Path("site.yaml").write_text(f"{SITE}packing: placement\n")
+    site = parse_site(Path("site.yaml").read_text(), "site.yaml")
+    document = json.loads(saih("sweep", "tiny.yaml", "--site", "site.yaml", "--dry-run", "--json").out)
+    making, *_ = document["jobs"]
+    assert making["task"] == "generate"
+    limit_s = int(time_limit_s(apart_s(plan().points), site))
+    assert limit_s < sum(batch["time_limit_s"] for batch in document["batches"])
+    assert f"--time=00:{limit_s // 60:02}:00\n" in making["script"]
+
+
+def test_a_submission_of_an_earlier_version_can_be_read(saih: Saih) -> None:
+    known = read_submission(SubmissionFolder(sweep=submitted(), number=1))
+    fields = to_json(known)
+    for name in ("time_limit_s", "earlier_job_ids"):
+        del fields[name]
+    assert from_json(Submission, fields) == known
 
 
 def test_the_scheduler_may_be_named_without_a_site_file(saih: Saih) -> None:

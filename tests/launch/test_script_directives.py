@@ -242,6 +242,15 @@ def test_several_batches_make_data_sets_then_one_array_for_each_shape_then_the_r
     assert "report /srv/r/s --reports" in jobs[3].script
 
 
+def test_the_job_that_makes_data_sets_asks_for_the_time_that_was_predicted_for_it() -> None:
+    asked = order(site_of("slurm"), (batch(1), batch(2)), Path("/srv"))
+    for limit_s, time in ((420.0, "00:07:00"), (None, "00:20:00"), (1e9, "24:00:00")):
+        jobs = prepare(SweepFolder(Path("/srv/r"), "s"), replace(asked, generating_limit_s=limit_s), 1000)
+        assert jobs[0].submission.time_limit_s == limit_s
+        assert dict(directives_of("slurm", jobs[0].script))["--time"] == time
+        assert dict(directives_of("slurm", jobs[1].script))["--time"] == "00:10:00"
+
+
 def test_an_array_is_cut_where_the_scheduler_takes_no_larger_one() -> None:
     batches = tuple(batch(number) for number in range(1, 8))
     sweep = SweepFolder(Path("/srv/r"), "s")

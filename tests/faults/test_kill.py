@@ -14,9 +14,9 @@ from saih.store.attempt import read_outcome
 from saih.store.files import remove_temporaries
 from saih.store.sweep_folder import SweepFolder, all_attempts, read_records
 
-NUM_KILLS = 50
+NUM_KILLS = 200
 NUM_POINTS = 12
-DURATION_S = 0.2
+DURATION_S = 0.05
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def wait_for_nobody(tiny: ModuleType, text: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_fifty_kills_of_the_driver_change_nothing_but_the_time(
+def test_two_hundred_kills_of_the_driver_change_nothing_but_the_time(
     tmp_path: Path,
     tiny: ModuleType,
     killing: ModuleType,

@@ -33,6 +33,8 @@ from saih.store.point_state import PointState, PointStatus
 from saih.store.retry import set_failures_aside
 from saih.store.sweep_folder import SweepFolder, point_states, record_definition
 
+_LOCK_PATIENCE_S = 5.0
+"""For another command that submits the same sweep."""
 _USUAL_MAX_ELEMENTS = 1000
 """Of a job array, where the scheduler is not asked: Slurm's own default is 1001."""
 
@@ -98,8 +100,22 @@ def submit_sweep(wish: Wish, site: Site, *, is_waiting: bool) -> int:
     write_limits(folder, cluster.limits)
     for note in cluster.plan.notes:
         say(note)
-    with sweep_lock(folder.path / "lock", 0.0, say):
-        pass  # nobody measures it on this machine
+    # Held until all is written down: a sweep that begins on this machine looks at it then.
+    with sweep_lock(folder.path / "lock", _LOCK_PATIENCE_S, say):
+        num_new = _submit_missing(cluster)
+    states = cluster.states()
+    account = read_account(folder, states)
+    _tell(cluster, account, num_new=num_new)
+    has_jobs = any(is_awaited(job) for job in account.jobs)
+    if has_jobs and not is_waiting:
+        return _leave(cluster, states, account)
+    states = follow(folder, cluster.plan) if has_jobs else states
+    return _end(cluster, states)
+
+
+def _submit_missing(cluster: _Cluster) -> int:
+    """Submit the points that are missing and that no job may work on; gives their number."""
+    folder = cluster.folder
     # Taken before the look at what is under way: whoever submits after that look takes these numbers first,
     # and then this command refuses to submit.
     first_number = cluster.next_number()
@@ -110,14 +126,7 @@ def submit_sweep(wish: Wish, site: Site, *, is_waiting: bool) -> int:
     left = _missing(cluster, account.live_points)
     if order := cluster.order(left, first_number):
         submit(folder, order, say)
-    states = cluster.states()
-    account = read_account(folder, states)
-    _tell(cluster, account, num_new=len(left))
-    has_jobs = any(is_awaited(job) for job in account.jobs)
-    if has_jobs and not is_waiting:
-        return _leave(cluster, states, account)
-    states = follow(folder, cluster.plan) if has_jobs else states
-    return _end(cluster, states)
+    return len(left)
 
 
 def _missing(cluster: _Cluster, live: Collection[str]) -> set[str]:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from saih.commands.lines import stderr_is_live
@@ -100,6 +101,8 @@ def _measure(
         watchdog_s=watchdog_limit_s([asked.timing]),
         is_retrying_failed=wish.is_retrying,
         site=site,
+        # Again: somebody may have submitted the same points between the first look and the lock.
+        check=partial(_refuse_live_jobs, folder, plan),
     )
     try:
         result = run(folder, points, wish.choice.data_folder, capture(), progress.hear, options)

@@ -46,7 +46,7 @@ def run(
         UsageError: another driver runs this sweep, or its records come from another environment.
         EnvironmentMissing: without a usable MPI.
         Interrupted: when a signal asked to stop; its exit code is 128 + the signal's number.
-        SaihError: when the worker says so, or ends before it begins a point.
+        SaihError: when the worker says so, or ends before it begins a point; or what ``check`` raises.
     """
     launcher = find_launcher(options.site)
     lock_path = folder.path / "lock"
@@ -55,6 +55,8 @@ def run(
         on_event(message(text))
 
     with interruption() as asked, sweep_lock(lock_path, options.lock_patience_s, warn) as lock:
+        if options.check is not None:
+            options.check()
         remove_temporaries(folder.path)
         if options.is_retrying_failed:
             set_failures_aside(folder, [point.point_id for point in points])

@@ -41,6 +41,8 @@ class Options:
     worker_module: str = "saih.worker"
     site: Site = field(default_factory=Site)
     """What the ranks run in: interpreter, container, environment."""
+    check: Callable[[], None] | None = None
+    """Called as soon as nobody else can begin to run or submit the sweep; ends the campaign by raising."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

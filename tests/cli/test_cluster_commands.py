@@ -21,9 +21,12 @@ from saih.config.site_schema import SITE_SCHEMA
 from saih.config.sweep_file import parse_sweep
 from saih.domain.batch import Batch, Receipt, Submission
 from saih.domain.limits import Limits
+from saih.domain.record import Environment
 from saih.domain.site import Site
+from saih.launch.lock import sweep_lock
 from saih.launch.point_standing import PointStanding, Standing
 from saih.launch.situation import Condition, JobStatus, Situation
+from saih.machine.environment import capture
 from saih.planner.duration import apart_s
 from saih.planner.packing import time_limit_s
 from saih.planner.plan import Plan, make_plan
@@ -125,15 +128,15 @@ def saih(
     return Saih(capsys)
 
 
-def plan() -> Plan:
-    return make_plan(parse_sweep(TINY, "tiny"), Limits())
+def plan(text: str = TINY) -> Plan:
+    return make_plan(parse_sweep(text, "tiny"), Limits())
 
 
-def submitted(job_id: str = "12") -> SweepFolder:
+def submitted(job_id: str = "12", text: str = TINY) -> SweepFolder:
     """A folder whose first batch, of four points, was submitted."""
     folder = SweepFolder(Path("results"), "tiny")
-    record_definition(folder, define(parse_sweep(TINY, "tiny")))
-    points = tuple(planned.point for planned in plan().points[:4])
+    record_definition(folder, define(parse_sweep(text, "tiny")))
+    points = tuple(planned.point for planned in plan(text).points[:4])
     batch = Batch(number=1, points=points, nodes=2, predicted_s=60.0, time_limit_s=600.0)
     write_batch(BatchFolder(sweep=folder, number=1), batch)
     place = SubmissionFolder(sweep=folder, number=1)
@@ -238,6 +241,31 @@ def test_points_that_a_job_may_work_on_are_not_measured_here(saih: Saih) -> None
     assert said.exit_code == 2
     assert "4 points of tiny may be worked on by a job" in said.err
     assert "saih cancel tiny" in said.err
+
+
+def test_points_that_were_submitted_while_a_sweep_here_began_are_not_measured_here(
+    saih: Saih, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = TINY.replace("nodes: 2", "nodes: 1").replace("[1, 2, 4]", "[1, 2]")
+    Path("tiny.yaml").write_text(here)
+
+    def after_the_first_look() -> Environment:
+        submitted(text=here)
+        return capture()
+
+    monkeypatch.setattr("saih.commands.sweeping.capture", after_the_first_look)
+    said = saih("sweep", "tiny.yaml", "--scheduler", "local")
+    assert "4 of 4 points to measure" in said.err
+    assert said.exit_code == 2
+    assert "4 points of tiny may be worked on by a job" in said.err
+
+
+def test_nobody_begins_a_sweep_here_while_it_is_being_submitted(saih: Saih, tmp_path: Path) -> None:
+    answer(tmp_path, sbatch="flock -n results/tiny/lock true && exit 1; echo 12")
+    said = saih("sweep", "tiny.yaml", "--site", "site.yaml")
+    assert (said.exit_code, said.out) == (0, "12\n"), said.err
+    with sweep_lock(Path("results/tiny/lock"), 0.0, print):
+        pass  # free again
 
 
 def test_a_job_whose_answer_was_lost_is_cancelled_by_the_id_that_it_is_found_with(

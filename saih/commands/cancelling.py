@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from saih.commands.situation import read_account
+from saih.commands.situation import Account, read_account
 from saih.commands.talk import say
 from saih.domain.errors import UsageError
 from saih.launch import slurm
@@ -16,8 +16,8 @@ _SETTLE_S = 1.0
 """A scheduler takes a moment to act on what it was told."""
 
 
-def cancel_jobs(folder: SweepFolder, states: Mapping[str, PointState]) -> tuple[JobStatus, ...]:
-    """Cancel every job of the sweep that may be live; gives those that were asked to end.
+def cancel_jobs(folder: SweepFolder, states: Mapping[str, PointState]) -> Account:
+    """Cancel every job of the sweep that may be live; gives what was known of them before.
 
     Raises:
         UsageError: when the scheduler cannot be asked by SAIH, or somebody submits the sweep right now.
@@ -29,7 +29,7 @@ def cancel_jobs(folder: SweepFolder, states: Mapping[str, PointState]) -> tuple[
         account = read_account(folder, states, is_fresh=True)
     live = account.live_jobs
     if not live:
-        return ()
+        return account
     site = account.site
     if site is not None and site.scheduler != "slurm":
         ids = ", ".join(job.job_id for job in live if job.job_id) or "unknown"
@@ -40,7 +40,7 @@ def cancel_jobs(folder: SweepFolder, states: Mapping[str, PointState]) -> tuple[
     cancel_these(live)
     time.sleep(_SETTLE_S)
     read_account(folder, states, is_fresh=True)  # for whoever looks next
-    return live
+    return account
 
 
 def cancel_spare_jobs(jobs: tuple[JobStatus, ...]) -> tuple[JobStatus, ...]:

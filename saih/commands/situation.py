@@ -32,6 +32,8 @@ class Account:
     situation: Situation
     jobs: tuple[JobStatus, ...]
     standings: Mapping[str, PointStanding]
+    damages: tuple[str, ...] = ()
+    """What of the submissions and batches does not verify, and was passed over."""
 
     @property
     def live_points(self) -> Mapping[str, JobStatus]:
@@ -62,7 +64,8 @@ def read_account(
         DamagedData: when ``is_strict``, and what was submitted does not verify.
         EnvironmentMissing: when ``is_strict``, and a batch that was submitted is not there.
     """
-    told = _raised if is_strict else _told
+    damages: list[str] = []
+    told = _raised if is_strict else partial(_told, damages)
     submissions = tuple(
         one
         for number in submission_numbers(folder)
@@ -77,7 +80,8 @@ def read_account(
         finished={point_id for point_id, state in states.items() if not state.is_to_be_measured},
     )
     jobs = job_statuses(situation)
-    return Account(situation=situation, jobs=jobs, standings=point_standings(states, situation, jobs))
+    standings = point_standings(states, situation, jobs)
+    return Account(situation=situation, jobs=jobs, standings=standings, damages=tuple(damages))
 
 
 def _view(folder: SweepFolder, submissions: Sequence[Submitted], *, is_fresh: bool) -> SchedulerView | None:
@@ -98,17 +102,18 @@ def _worked(folder: SweepFolder, number: int) -> Worked:
     place = BatchFolder(sweep=folder, number=number)
     return Worked(
         batch=read_batch(place),
-        holder=_told(partial(read_holder, place)),
-        progress=_told(partial(read_progress, place)),
+        holder=_told([], partial(read_holder, place)),
+        progress=_told([], partial(read_progress, place)),
     )
 
 
-def _told(read: Callable[[], _Value | None]) -> _Value | None:
-    """What was read; what does not verify is told and passed over."""
+def _told(damages: list[str], read: Callable[[], _Value | None]) -> _Value | None:
+    """What was read; what does not verify is told, added to ``damages`` and passed over."""
     try:
         return read()
     except (DamagedData, EnvironmentMissing) as error:
-        say(f"{error.problem} {error.remedy}")
+        damages.append(f"{error.problem} {error.remedy}")
+        say(damages[-1])
         return None
 
 

@@ -1,10 +1,14 @@
 """Batches: which points share an allocation, how that was handed to the scheduler, and who works on them."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from saih.domain.moment import require_utc
 from saih.domain.point import Point
 from saih.domain.site import Site
+
+_JOB_ID = re.compile(r"[A-Za-z0-9\N{LATIN SMALL LETTER F WITH HOOK}][^\s\x00-\x1f\x7f-\x9f]{0,199}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,9 @@ class Submission:
     time_limit_s: float | None = field(default=None, metadata={"came_later": True})
     """Of the job that makes data sets; None where the time limits of its batches tell."""
 
+    def __post_init__(self) -> None:
+        require_utc(self.written_utc)
+
     @property
     def num_elements(self) -> int:
         """How many jobs it is for the scheduler; only measuring makes an array."""
@@ -53,6 +60,11 @@ class Receipt:
     job_id: str
     submitted_utc: str
 
+    def __post_init__(self) -> None:
+        require_utc(self.submitted_utc)
+        if not _JOB_ID.fullmatch(self.job_id):  # it becomes a word of a command line
+            raise ValueError(f"{self.job_id[:40]!r} is no id of a job")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
@@ -65,6 +77,9 @@ class Holder:
     since_utc: str
     num_idle_restarts: int
     """Starts in a row, this one not counted, that finished no point."""
+
+    def __post_init__(self) -> None:
+        require_utc(self.since_utc)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +95,6 @@ class BatchProgress:
     num_points: int
     text: str
     at_utc: str
+
+    def __post_init__(self) -> None:
+        require_utc(self.at_utc)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from saih.domain.batch import Submission
 from saih.domain.errors import DamagedData, SaihError
+from saih.domain.moment import require_utc
 from saih.domain.site import Site
 from saih.launch import slurm
 from saih.launch.job_view import JobView
@@ -35,6 +36,9 @@ class SchedulerView:
     """What became of jobs of this sweep, as far as accounts are kept."""
     problem: str
     """Why the scheduler could not be asked, for the reader; empty when it answered."""
+
+    def __post_init__(self) -> None:
+        require_utc(self.asked_utc)
 
 
 def read_view(folder: SweepFolder, site: Site, *, is_fresh: bool = False) -> SchedulerView:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from saih.domain.batch import Receipt, Submission
+from saih.domain.errors import DamagedData
 from saih.store.document import render
 from saih.store.files import make_folder, publish_file, write_file, writing_at
 from saih.store.note import numbers_below, read_note
@@ -59,6 +60,8 @@ def read_submission(folder: SubmissionFolder) -> Submission:
     path = folder.path / "submission.json"
     found = read_note("saih submission", Submission, path, remedy=_REMEDY)
     if found is None:
+        if read_receipt(folder) is not None:  # it was asked, and what of nobody knows
+            raise DamagedData(f"{path} is missing, though its receipt is there.", _REMEDY)
         raise FileNotFoundError(path)
     return found
 

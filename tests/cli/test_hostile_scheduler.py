@@ -145,3 +145,27 @@ def test_a_file_in_place_of_a_folder_is_told(
     document = json.loads(capsys.readouterr().out)
     assert f"tiny/{name} cannot be read as a folder" in document["problem"]
     assert scheduler.jobs == []
+
+
+@pytest.mark.parametrize("name", ["submissions/submission-1/submission.json", "batches/batch-1/batch.json"])
+def test_who_cancels_is_told_that_a_job_may_be_left(
+    scheduler: FakeScheduler, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    submitted_long_ago()
+    path = Path("results/tiny") / name
+    path.write_bytes(path.read_bytes()[:-20])
+    capsys.readouterr()
+    assert run(("cancel", "tiny", "--json")) == 4
+    (damage,) = json.loads(capsys.readouterr().out)["damages"]
+    assert str(path) in damage
+
+
+def test_a_receipt_without_its_submission_keeps_others_from_submitting(
+    scheduler: FakeScheduler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    submitted_long_ago()
+    Path("results/tiny/submissions/submission-1/submission.json").unlink()
+    capsys.readouterr()
+    assert run(SWEEP) == 4
+    assert "is missing, though its receipt is there" in json.loads(capsys.readouterr().out)["problem"]
+    assert scheduler.jobs == ["1"]

@@ -138,5 +138,5 @@ def test_a_partition_that_is_not_there_is_refused_before_anything_is_submitted(
     arguments = ("sweep", "tiny.yaml", "--name", "refused", "--site", "wrong.yaml")
     code, _, err = saih(cluster, folder, *arguments)
     assert code == 2
-    assert "there is no partition 'gpu': valid are main, high" in err
+    assert "there is no partition 'gpu': valid are high, main" in err
     assert not (folder / "results/refused").exists()

@@ -50,13 +50,17 @@ class FakeScheduler:
         self._jobs = folder / "jobs"
         for path in (self.programs, self._jobs):
             path.mkdir()
-        for name, lines in _ANSWERS.items():
-            self.answer(name, lines.format(jobs=self._jobs))
+        for name in _ANSWERS:
+            self.answer(name, self.usual(name))
 
     @property
     def jobs(self) -> list[str]:
         """The ids of the jobs that it has."""
         return sorted(path.name for path in self._jobs.iterdir())
+
+    def usual(self, name: str) -> str:
+        """The lines of shell of a command that does its work."""
+        return _ANSWERS[name].format(jobs=self._jobs)
 
     def answer(self, name: str, lines: str) -> None:
         """Let a command answer with these lines of shell from now on."""

@@ -8,12 +8,14 @@ from saih.commands.talk import say
 from saih.domain.errors import UsageError
 from saih.launch import slurm
 from saih.launch.situation import Condition, JobStatus
-from saih.launch.submission import reconcile
+from saih.launch.submission import reconcile_alone, submitting_alone
 from saih.store.point_state import PointState
 from saih.store.sweep_folder import SweepFolder
 
 _SETTLE_S = 1.0
 """A scheduler takes a moment to act on what it was told."""
+_PATIENCE_S = 60.0
+"""Whoever submits jobs of the sweep right now is waited for, so that none is left."""
 
 
 def cancel_jobs(folder: SweepFolder, states: Mapping[str, PointState]) -> Account:
@@ -24,23 +26,28 @@ def cancel_jobs(folder: SweepFolder, states: Mapping[str, PointState]) -> Accoun
         SaihError: when it does not answer.
     """
     account = read_account(folder, states, is_fresh=True)
-    if any(not job.job_id for job in account.live_jobs):
-        reconcile(folder, say)  # a job whose answer was lost may be in the queue all the same
-        account = read_account(folder, states, is_fresh=True)
-    live = account.live_jobs
-    if not live:
+    if not account.live_jobs:
         return account
+    _require_slurm(folder, account)
+    with submitting_alone(folder, _PATIENCE_S, say):  # jobs that come after this look would stay
+        account = read_account(folder, states, is_fresh=True)
+        if any(not job.job_id for job in account.live_jobs):
+            reconcile_alone(folder)  # a job whose answer was lost may be in the queue all the same
+            account = read_account(folder, states, is_fresh=True)
+        cancel_these(account.live_jobs)
+    time.sleep(_SETTLE_S)
+    read_account(folder, states, is_fresh=True)  # for whoever looks next
+    return account
+
+
+def _require_slurm(folder: SweepFolder, account: Account) -> None:
     site = account.site
     if site is not None and site.scheduler != "slurm":
-        ids = ", ".join(job.job_id for job in live if job.job_id) or "unknown"
+        ids = ", ".join(job.job_id for job in account.live_jobs if job.job_id) or "unknown"
         raise UsageError(
             f"SAIH cannot cancel jobs of {site.scheduler} (jobs of {folder.name}: {ids})",
             f"cancel them with the commands of {site.scheduler}.",
         )
-    cancel_these(live)
-    time.sleep(_SETTLE_S)
-    read_account(folder, states, is_fresh=True)  # for whoever looks next
-    return account
 
 
 def cancel_spare_jobs(jobs: tuple[JobStatus, ...]) -> tuple[JobStatus, ...]:

@@ -36,7 +36,7 @@ def submit(script_path: Path, site: Site, options: Sequence[str] = ()) -> str:
     job_id = slurm_text.parse_job_id(answer.out)
     if answer.status == 0 and job_id is not None:
         return job_id
-    if answer.status == 0 or is_transient(answer.err):
+    if not answer.is_refusal or is_transient(answer.err):
         raise silence("sbatch", last_line(answer.err or answer.out))
     raise refusal(answer.err, site)
 

@@ -1,7 +1,7 @@
 """Jobs handed to a scheduler: written down first, and found again when the answer is lost."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -35,8 +35,8 @@ def submit(folder: SweepFolder, order: Order, warn: Callable[[str], None]) -> tu
             order's jobs is left then, or the error tells which.
         SchedulerSilentError: when the scheduler does not answer; the next ``reconcile`` finds what it took.
     """
-    with sweep_lock(folder.path / "submit.lock", _LOCK_PATIENCE_S, warn):
-        _reconcile(folder)
+    with submitting_alone(folder, _LOCK_PATIENCE_S, warn):
+        reconcile_alone(folder)
         prepared = _prepared(folder, order)
         for batch in order.batches:
             if not write_batch(BatchFolder(sweep=folder, number=batch.number), batch):
@@ -56,8 +56,36 @@ def reconcile(folder: SweepFolder, warn: Callable[[str], None]) -> tuple[int, ..
     Raises:
         SchedulerSilentError: when the scheduler does not answer.
     """
-    with sweep_lock(folder.path / "submit.lock", _LOCK_PATIENCE_S, warn):
-        return _reconcile(folder)
+    with submitting_alone(folder, _LOCK_PATIENCE_S, warn):
+        return reconcile_alone(folder)
+
+
+@contextmanager
+def submitting_alone(folder: SweepFolder, patience_s: float, warn: Callable[[str], None]) -> Iterator[None]:
+    """Keep everybody else from submitting jobs of the sweep.
+
+    Raises:
+        UsageError: when somebody still does so after ``patience_s``.
+    """
+    with sweep_lock(folder.path / "submit.lock", patience_s, warn):
+        yield
+
+
+def reconcile_alone(folder: SweepFolder) -> tuple[int, ...]:
+    """The same for who is ``submitting_alone`` already."""
+    found = []
+    for number in submission_numbers(folder):
+        place = SubmissionFolder(sweep=folder, number=number)
+        if read_receipt(place) is not None:
+            continue
+        with suppress(FileNotFoundError):  # ended between making the folder and writing what to ask
+            job_id = look_again(read_submission(place))
+            if job_id is None:
+                withdraw_submission(place)
+            else:
+                write_receipt(place, Receipt(job_id=job_id, submitted_utc=_now()))
+                found.append(number)
+    return tuple(found)
 
 
 def max_elements(site: Site, num_batches: int) -> int:
@@ -100,22 +128,6 @@ def _take_back(site: Site, job_ids: Sequence[str], refusal: UsageError) -> None:
         cancel(site, job_ids)
     except SaihError as left:
         raise UsageError(refusal.problem, f"{refusal.remedy} {left.problem} {left.remedy}") from refusal
-
-
-def _reconcile(folder: SweepFolder) -> tuple[int, ...]:
-    found = []
-    for number in submission_numbers(folder):
-        place = SubmissionFolder(sweep=folder, number=number)
-        if read_receipt(place) is not None:
-            continue
-        with suppress(FileNotFoundError):  # ended between making the folder and writing what to ask
-            job_id = look_again(read_submission(place))
-            if job_id is None:
-                withdraw_submission(place)
-            else:
-                write_receipt(place, Receipt(job_id=job_id, submitted_utc=_now()))
-                found.append(number)
-    return tuple(found)
 
 
 def _now() -> str:

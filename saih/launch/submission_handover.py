@@ -10,7 +10,7 @@ from saih.domain.batch import Submission
 from saih.domain.errors import SaihError, UsageError
 from saih.domain.site import Site
 from saih.launch import slurm
-from saih.launch.scheduler_call import SchedulerSilentError, call, last_line
+from saih.launch.scheduler_call import SchedulerSilentError, call, last_line, silence
 from saih.launch.script_dialect import parse_id, reads_input, submit_command
 from saih.store.submission_folder import SubmissionFolder
 
@@ -106,6 +106,8 @@ def _hand_over_elsewhere(place: SubmissionFolder, submission: Submission, option
     command = submit_command(scheduler, options, place.script_path.absolute())
     source = place.script_path.absolute() if reads_input(scheduler) else None
     answer = call(command, source=source)
+    if answer.status and not answer.is_refusal:
+        raise silence(command[0], last_line(answer.err or answer.out))
     if answer.status:
         raise UsageError(
             f"{scheduler} refuses the job: {last_line(answer.err or answer.out)}.",

@@ -2,6 +2,8 @@
 
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from fake_scheduler import SITE, TINY, FakeScheduler
 
 from saih.cli import run
 from saih.domain.batch import Receipt
+from saih.launch import submission_handover
 from saih.store.submission_folder import SubmissionFolder, write_receipt
 from saih.store.sweep_folder import SweepFolder
 
@@ -169,3 +172,41 @@ def test_a_receipt_without_its_submission_keeps_others_from_submitting(
     assert run(SWEEP) == 4
     assert "is missing, though its receipt is there" in json.loads(capsys.readouterr().out)["problem"]
     assert scheduler.jobs == ["1"]
+
+
+@pytest.mark.parametrize("end", ["kill -9 $$", "exit 137", "exit 1"])
+def test_a_command_that_ends_without_a_word_may_have_submitted_the_job(
+    scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(submission_handover, "_SETTLE_S", 0.1)
+    scheduler.answer("sbatch", f"( {scheduler.usual('sbatch')} ) >/dev/null; {end}")
+    assert run(SWEEP) == 0
+    assert run(SWEEP) == 0
+    assert scheduler.jobs == ["1"]
+
+
+def test_a_qsub_that_is_killed_leaves_a_job_that_nobody_submits_again(
+    scheduler: FakeScheduler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scheduler.answer("qsub", "touch ../jobs/7; kill -9 $$")
+    sweep = ("sweep", "tiny.yaml", "--scheduler", "pbs")
+    assert run(sweep) == 75
+    assert run(sweep) == 1
+    assert "it is not known whether pbs has the job" in capsys.readouterr().err
+    assert scheduler.jobs == ["7"]
+
+
+def test_who_cancels_while_jobs_are_submitted_cancels_those_that_come(
+    scheduler: FakeScheduler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Path("site.yaml").open("a") as file:
+        file.write("packing: placement\n")
+    scheduler.answer("sbatch", f"sleep 0.3\n{scheduler.usual('sbatch')}")
+    with ThreadPoolExecutor(1) as pool:
+        submitting = pool.submit(run, SWEEP)
+        while not Path("results/tiny/submissions/submission-2").exists():
+            time.sleep(0.02)
+        assert run(("cancel", "tiny")) == 0
+        assert submitting.result() == 0
+    assert scheduler.jobs == []
+    assert capsys.readouterr().out.count("cancelled job") == 5

@@ -14,8 +14,8 @@ from saih.domain.errors import EnvironmentMissing, SaihError
 from saih.launch.site_environment import scheduler_environment
 
 CALL_LIMIT_S = 45.0
-_KILLED = 128
-"""Shells add the number of the signal to it; subprocess gives that number below zero."""
+_KILLED = range(129, 193)
+"""Shells add the number of the signal to 128; subprocess gives that number below zero."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,8 @@ class Answer:
     @property
     def is_refusal(self) -> bool:
         """Whether the command said no; one that was killed, or said nothing, may have done its work."""
-        return 0 < self.status < _KILLED and bool(self.err.strip() or self.out.strip())
+        was_killed = self.status < 0 or self.status in _KILLED
+        return self.status != 0 and not was_killed and bool(self.err.strip() or self.out.strip())
 
 
 class SchedulerSilentError(SaihError):

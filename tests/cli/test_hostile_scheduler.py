@@ -185,6 +185,18 @@ def test_a_command_that_ends_without_a_word_may_have_submitted_the_job(
     assert scheduler.jobs == ["1"]
 
 
+@pytest.mark.parametrize("status", [1, 2, 255])
+def test_a_refusal_is_told_and_leaves_nothing(
+    scheduler: FakeScheduler, capsys: pytest.CaptureFixture[str], status: int
+) -> None:
+    said = "sbatch: unrecognized option '--nonsense=1'"
+    scheduler.answer("sbatch", f'echo "{said}" >&2; exit {status}')
+    assert run(SWEEP) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert (said[8:] in document["problem"], "`options`" in document["remedy"]) == (True, True)
+    assert not list(Path("results/tiny/submissions").iterdir())
+
+
 def test_a_qsub_that_is_killed_leaves_a_job_that_nobody_submits_again(
     scheduler: FakeScheduler, capsys: pytest.CaptureFixture[str]
 ) -> None:

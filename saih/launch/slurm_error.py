@@ -67,10 +67,10 @@ def has_no_accounts(text: str) -> bool:
 
 def refusal(text: str, site: Site) -> UsageError:
     """What was wrong with a job that Slurm refused to take."""
-    said = last_line(text)
     for pattern, what, remedy in _REFUSALS:
-        if re.search(pattern, text, re.IGNORECASE):
-            return UsageError(f"Slurm refuses {what.format(site=site)}: {said}.", remedy)
+        telling = [line for line in text.splitlines() if re.search(pattern, line, re.IGNORECASE)]
+        if telling:  # not always the last line: that may tell how to get help
+            return UsageError(f"Slurm refuses {what.format(site=site)}: {last_line(telling[-1])}.", remedy)
     return UsageError(
-        f"Slurm refuses the job: {said}.", "change what it names, in the site file or the sweep."
+        f"Slurm refuses the job: {last_line(text)}.", "change what it names, in the site file or the sweep."
     )

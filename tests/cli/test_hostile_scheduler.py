@@ -190,7 +190,7 @@ def test_a_refusal_is_told_and_leaves_nothing(
     scheduler: FakeScheduler, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
     said = "sbatch: unrecognized option '--nonsense=1'"
-    scheduler.answer("sbatch", f'echo "{said}" >&2; exit {status}')
+    scheduler.answer("sbatch", f'echo "{said}" >&2; echo "Try sbatch --help for more" >&2; exit {status}')
     assert run(SWEEP) == 2
     document = json.loads(capsys.readouterr().out)
     assert (said[8:] in document["problem"], "`options`" in document["remedy"]) == (True, True)

@@ -1,10 +1,12 @@
 """Where the stages meet: a sweep to its plan, on this machine, at a site, or as it was measured."""
 
+from collections import Counter
 from pathlib import Path
 
 from saih.config.definition import restore
 from saih.domain.errors import DamagedData, UsageError
 from saih.domain.limits import Limits
+from saih.domain.quantity import counted
 from saih.domain.site import Site
 from saih.domain.sweep import Sweep
 from saih.machine.memory import disk_free_bytes, meminfo_bytes, memory_limit_bytes
@@ -14,6 +16,8 @@ from saih.planner.plan import Plan, make_plan
 from saih.store.limits_file import read_limits
 from saih.store.submission_folder import SubmissionFolder, read_submission, submission_numbers
 from saih.store.sweep_folder import SweepFolder, read_definition
+
+_MAX_REASONS = 5
 
 
 def plan_here(sweep: Sweep, data_folder: Path) -> Plan:
@@ -76,6 +80,14 @@ def require_points(sweep: Sweep, plan: Plan) -> None:
         f"no point of {sweep.name} can run:\n  " + "\n  ".join(reasons[:5]),
         "correct the sweep; `saih plan` shows every point.",
     )
+
+
+def dropped_words(plan: Plan) -> tuple[str, ...]:
+    """Why points of a plan are not measured, a line for each reason; the last says of how many more."""
+    reasons = Counter(dropped.reason for dropped in plan.dropped)
+    lines = [f"{counted(number, 'point')} dropped: {reason}" for reason, number in reasons.items()]
+    more = [f"{len(lines) - _MAX_REASONS} more reasons: see `saih plan`"] if len(lines) > _MAX_REASONS else []
+    return (*lines[:_MAX_REASONS], *more)
 
 
 def stored_sweep(folder: SweepFolder) -> Sweep:

@@ -10,7 +10,7 @@ from saih.commands.listing import plan_json, plan_text
 from saih.commands.outcome import next_command, states_json, where_option
 from saih.commands.selection import read_choice
 from saih.commands.situation import Account, read_account
-from saih.commands.stage import limits_at, require_points
+from saih.commands.stage import dropped_words, limits_at, require_points
 from saih.commands.standing import account_json, jobs_text, standing_counts
 from saih.commands.talk import give, give_json, say
 from saih.commands.wish import Wish, report_path, write_report_of
@@ -98,7 +98,7 @@ def submit_sweep(wish: Wish, site: Site, *, is_waiting: bool) -> int:
     check(site, cluster.plan.placements, [choice.results_folder, choice.data_folder, wish.reports_folder])
     record_definition(folder, define(cluster.asked))
     write_limits(folder, cluster.limits)
-    for note in cluster.plan.notes:
+    for note in (*cluster.plan.notes, *dropped_words(cluster.plan)):
         say(note)
     # Held until all is written down: a sweep that begins on this machine looks at it then.
     with sweep_lock(folder.path / "lock", _LOCK_PATIENCE_S, say):

@@ -11,7 +11,7 @@ from saih.commands.outcome import counts, next_command, states_json
 from saih.commands.progress import Progress
 from saih.commands.selection import read_choice
 from saih.commands.situation import read_account
-from saih.commands.stage import limits_here, plan_here, require_points
+from saih.commands.stage import dropped_words, limits_here, plan_here, require_points
 from saih.commands.talk import give, give_json, say
 from saih.commands.wish import Wish, report_path, write_report_of
 from saih.config.definition import define
@@ -62,7 +62,7 @@ def sweep(wish: Wish, site: Site) -> int:
     _commands(plan)
     record_definition(folder, define(asked))
     write_limits(folder, limits)
-    for note in plan.notes:
+    for note in (*plan.notes, *dropped_words(plan)):
         say(note)
     states = _measure(wish, site, asked, plan, folder)
     is_complete = all(state.status is PointStatus.COMPLETED for state in states.values())

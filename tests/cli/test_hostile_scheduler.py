@@ -222,3 +222,12 @@ def test_who_cancels_while_jobs_are_submitted_cancels_those_that_come(
         assert submitting.result() == 0
     assert scheduler.jobs == []
     assert capsys.readouterr().out.count("cancelled job") == 5
+
+
+def test_points_that_cannot_be_placed_are_told_with_the_reason(
+    scheduler: FakeScheduler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run((*SWEEP, "--set", "axes.ranks.scaling=strong")) == 0
+    told = capsys.readouterr().err
+    assert "2 points dropped: " in told
+    assert "which 4 ranks cannot do evenly" in told

@@ -23,8 +23,9 @@ axes:
   data: {resolution: [8, 16]}
   model: {width: [2, 4]}
 placement: {ranks_per_node: 2}
-timing: {warmup_steps: 1, min_steps: 3, max_steps: 5, budget_s: 0.5}
+timing: {warmup_steps: 1, min_steps: 3, max_steps: 1000, relative_width: 0.001, budget_s: 1}
 """
+"""Points of about a second, so that a stop after the first leaves some that were not begun."""
 
 
 @pytest.fixture(scope="module")

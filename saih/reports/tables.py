@@ -15,6 +15,8 @@ from saih.reports.label import shortened
 from saih.reports.stack_figure import NumberedPoint, phase_words
 from saih.reports.words import line_name
 
+_ROUNDING = 1e-9
+"""A law that passes through all its points leaves a residual of rounding alone."""
 _NAME = 60
 _REASON = 300
 
@@ -128,7 +130,7 @@ def _law_rows(trend: Trend, points: Sequence[PointSummary]) -> list[tuple[str, .
             shortened(line_name(trend, points), _NAME) if number == 0 else "",
             "whole step" if fit.phase is None else phase_words(fit.phase),
             shortened(fit.text, 160),
-            percent(fit.residual),
+            percent(fit.residual if fit.residual > _ROUNDING else 0.0),
             str(len(trend.sizes)),
         )
         for number, fit in enumerate(fits)

@@ -34,8 +34,9 @@ from saih.harness.prefetch import Prefetch
 from saih.harness.rank_rows import Rows
 from saih.machine.process_group import process_group
 
-WINDOW_S = 0.02
-"""Short, so that another program's time slices spoil few windows."""
+WINDOW_S = 0.05
+"""Some steps, so that a window's own begin and end weigh little, as they do between two decisions of a point;
+and short, so that another program's time slices spoil few windows."""
 NUM_COUPLES = 4
 """Models of each kind: where a model lies in memory makes its step some tens of us longer or shorter."""
 MAX_CHECKED = 20

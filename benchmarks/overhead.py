@@ -36,7 +36,7 @@ LIMIT_PERCENT = 2.0
 EXCHANGE_LIMIT_PERCENT = 1.0
 EXCHANGES = ("ddp", "horovod")
 EXCHANGE_MEMBERS = ((16, 32), (32, 16))
-EXCHANGE_ROUNDS, QUICK_EXCHANGE_ROUNDS = 2000, 120
+EXCHANGE_ROUNDS, QUICK_EXCHANGE_ROUNDS = 1000, 120
 NUM_RANKS = 2
 WINDOW_S = 0.04
 """Short, so that another program's time slices spoil few windows."""

@@ -1,12 +1,9 @@
 """Jobs that Slurm ends before their points are done go on where they were."""
 
-import errno
 import os
 import signal
-import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,48 +118,3 @@ def test_a_point_that_takes_too_much_memory_leaves_the_others_alone(
     told(capsys, f"out of memory ({sweep.reason_of('greedy')}), {rounds} submissions after", counts)
     assert counts["explained"] == 1
     assert sweep.reason_of("greedy").startswith("failed, out_of_memory: ")
-
-
-@pytest.fixture
-def small_disk(cluster: SlurmCluster, tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MB that all nodes see."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(path)], check=True)
-    yield path
-    subprocess.run(["umount", "--lazy", str(path)], check=True)
-
-
-def fill(path: Path) -> None:
-    """Write until nothing more fits."""
-    with path.open("wb", buffering=0) as file:
-        while True:
-            try:
-                file.write(bytes(4096))
-            except OSError as error:
-                if error.errno != errno.ENOSPC:
-                    raise
-                return
-
-
-def test_a_disk_that_runs_full_costs_no_point_that_was_measured(
-    cluster: SlurmCluster, small_disk: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sweep = FaultySweep(cluster=cluster, root=small_disk / "sweep")
-    ask(sweep.root, points(0.8, number=8))
-    sweep.submit()
-    sweep.wait_until_completed(2)
-    fill(small_disk / "something-else")
-    sweep.wait_for_end()
-    done = sweep.completed()
-    assert 2 <= sum(done.values()) < 8
-    process = sweep.start()
-    _, said = process.communicate(timeout=240)
-    assert process.returncode != 0
-    assert "No space left on device" in said
-    (small_disk / "something-else").unlink()
-    sweep.finish()
-    counts = sweep.require_all_measured_once()
-    sweep.require_nothing_left()
-    assert done.items() <= sweep.completed().items()
-    told(capsys, f"the disk full after {sum(done.values())} points", counts)

@@ -89,9 +89,7 @@ def make_node(
     """The host of node ``number``, connected."""
     name = f"n{number}"
     script = [BECOME_NODE, "sh", name, str(home), str(home / "run" / f"{name}.ready")]
-    # What is mounted on the machine later appears on every host, as a file system that they share would.
-    spaces = ["--net", "--uts", "--ipc", "--mount", "--propagation", "slave"]
-    command = [*_join(login), "unshare", *spaces, "--", "sh", "-c", *script]
+    command = [*_join(login), "unshare", "--net", "--uts", "--ipc", "--mount", "--", "sh", "-c", *script]
     keeper = _make(command, name, home, records, environment)
     _connect(login, keeper, number, environment)
     return keeper

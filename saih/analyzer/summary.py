@@ -47,6 +47,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         loss=check_loss(steps.losses),
         diagnosis=diagnose(phases, cost, point, ceilings),
         balance=balance_of(steps),
+        measured_utc=record.finished_utc,
     )
 
 

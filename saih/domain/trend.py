@@ -1,4 +1,4 @@
-"""What the analyzer says: summaries of points, trends over axes, verdicts, comparisons."""
+"""What the analyzer says: summaries of points, trends over axes, verdicts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,6 +93,8 @@ class PointSummary:
     diagnosis: Diagnosis
     balance: RankBalance | None = None
     """None for one rank."""
+    measured_utc: str = ""
+    """When the record was finished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +162,8 @@ class FailedPoint:
     outcome: Outcome
     reason: str
     num_attempts: int
+    record_ids: tuple[str, ...] = ()
+    """The records of its attempts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

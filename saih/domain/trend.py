@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from saih.domain.ceiling import Ceilings
+from saih.domain.energy import Energy, EnergyPart
 from saih.domain.interval import Interval
 from saih.domain.point import Point
 from saih.domain.record import Environment, Outcome, Phase
@@ -154,6 +155,27 @@ class Trend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyTrend:
+    """How the energy of a sample moves along one axis, over the points of a trend that have one.
+
+    All points count the same parts; where some count others, ``law`` says so and nothing is fitted.
+    """
+
+    axis: str
+    size_label: str
+    fixed: str
+    parts: tuple[EnergyPart, ...]
+    """Empty where points count different parts."""
+    record_ids: tuple[str, ...]
+    sizes: tuple[float, ...]
+    energies: tuple[Energy, ...]
+    curve: tuple[CurvePoint, ...]
+    """Joules per sample; empty without a law."""
+    law: str
+    """In words, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedPoint:
     """A point whose every attempt failed, with the reason of the last."""
 
@@ -228,6 +250,8 @@ class Analysis:
     """What a reader must know before using the numbers, such as contended runs or few steps."""
     scaling: tuple[ScalingLine, ...] = ()
     """One for each line along the ranks axis; empty where the sweep has one number of ranks."""
+    energy_trends: tuple[EnergyTrend, ...] = ()
+    """One for each trend of which at least three points have an energy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,7 +183,12 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
         last = group[-1].result
         return _Judged(
             result=FailedPoint(
-                point=point, labels=labels, outcome=last.outcome, reason=last.reason, num_attempts=len(group)
+                point=point,
+                labels=labels,
+                outcome=last.outcome,
+                reason=last.reason,
+                num_attempts=len(group),
+                record_ids=tuple(one.record_id for one in group),
             )
         )
     name = f"Point {', '.join(labels.values())} on {point.placement.label} ({record.record_id})"
@@ -197,6 +202,7 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
                 outcome=Outcome.FAILED,
                 reason=f"refused by the analysis: {reason}",
                 num_attempts=len(group),
+                record_ids=tuple(one.record_id for one in group),
             ),
             warnings=(f"{name} is refused: {reason}.",),
         )

@@ -19,6 +19,7 @@ import typst
 from matplotlib import get_data_path
 from matplotlib.ft2font import FT2Font
 
+from saih.domain.claim import Claim
 from saih.domain.errors import SaihError
 from saih.reports.label import plain
 
@@ -43,9 +44,9 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bullets:
-    """A list of sentences."""
+    """A list of sentences; a claim is shown with a reference to what it rests on."""
 
-    items: tuple[str, ...]
+    items: tuple[str | Claim, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,11 @@ class Document:
     sections: tuple[Section, ...]
 
 
+def sentence_of(item: str | Claim) -> str:
+    """The sentence that is printed for an item of a list."""
+    return item.text if isinstance(item, Claim) else item
+
+
 def section_or(title: str, blocks: Sequence[Block], otherwise: str) -> Section:
     """The section, or ``otherwise`` in its place where there is nothing to show."""
     if blocks:
@@ -174,6 +180,8 @@ def _content(document: Document) -> tuple[dict[str, Any], dict[str, str]]:
             name = f"figure-{len(pictures) + 1}.svg"
             pictures[name] = fields.pop("svg")
             fields["file"] = name
+        if isinstance(block, Bullets):
+            fields["items"] = [sentence_of(item) for item in block.items]
         return {"kind": type(block).__name__.lower(), **fields}
 
     sections = [

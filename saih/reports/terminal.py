@@ -39,7 +39,7 @@ def summary_lines(analysis: Analysis, width: int = 100) -> list[str]:
         else f"{shortened(analysis.sweep_name, width)}: {range_words(analysis.points)}",
         shortened(system_words(analysis.environment), width),
         "",
-        *_items((*findings(analysis), *same), width),
+        *_items((*(claim.text for claim in findings(analysis)), *same), width),
     ]
     if analysis.warnings:
         lines += ["", "Warnings", *_items(first_warnings(analysis.warnings), width)]

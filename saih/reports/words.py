@@ -1,9 +1,13 @@
-"""Findings in words: every sentence is made from values of the analysis, with its interval and count."""
+"""Findings in words: every sentence is made from values of the analysis, with its interval and count.
+
+Each is a claim: it names the records and the law that it rests on.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+from saih.domain.claim import Claim
 from saih.domain.interval import Interval
 from saih.domain.quantity import (
     NO_BREAK,
@@ -72,21 +76,35 @@ def range_words(points: Sequence[PointSummary]) -> str:
     return low if len(points) == 1 else f"{low} → {high}"
 
 
-def findings(analysis: Analysis) -> tuple[str, ...]:
+def findings(analysis: Analysis) -> tuple[Claim, ...]:
     """At most six sentences that a reader should take away, and two more where ranks were scaled."""
     if not analysis.points:
         return (_nothing_measured(analysis),)
-    growth = [_growth(trend, analysis.points) for trend in _longest_trends(analysis.trends)]
-    sentences = [
+    claims = (
         _range(analysis.points),
-        *growth,
+        *(_growth(trend, analysis.points) for trend in _longest_trends(analysis.trends)),
         *_scaling(analysis),
         _verdicts(analysis.points),
         _switch(analysis),
         _expectation(analysis.trends),
         _edge(analysis.failed),
+    )
+    return tuple(claim for claim in claims if claim is not None)
+
+
+def law_of(trend: Trend) -> str:
+    """The law of the step over a trend in words; empty where the points are too few for one."""
+    return f"step = {trend.total.text}" if trend.total is not None else ""
+
+
+def records_of(points: Sequence[PointSummary | FailedPoint]) -> tuple[str, ...]:
+    """The records of points, each once, in the order of the points."""
+    ids = [
+        record_id
+        for point in points
+        for record_id in (point.record_ids if isinstance(point, FailedPoint) else (point.record_id,))
     ]
-    return tuple(sentence for sentence in sentences if sentence)
+    return tuple(dict.fromkeys(ids))
 
 
 def _merit(point: PointSummary) -> float:
@@ -109,30 +127,33 @@ def _measure(point: PointSummary) -> str:
     return "share of the measured peak" if point.share_of_peak is not None else "rate"
 
 
-def _nothing_measured(analysis: Analysis) -> str:
+def _nothing_measured(analysis: Analysis) -> Claim:
     reasons = Counter(str(failed.outcome).replace("_", " ") for failed in analysis.failed)
     listed = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
     tail = f": {listed}" if listed else ""
-    return (
+    text = (
         f"No point was measured, so nothing can be said about performance. {analysis.num_planned} planned, "
         f"{len(analysis.failed)} failed{tail}, {len(analysis.dropped)} dropped before the run."
     )
+    return Claim(claim_id="nothing-measured", text=text, record_ids=records_of(analysis.failed))
 
 
-def _range(points: Sequence[PointSummary]) -> str:
+def _range(points: Sequence[PointSummary]) -> Claim | None:
     ends = extremes(points)
     if ends is None:
-        return ""
+        return None
     low, high = ends
     if len(points) == 1:
-        return (
+        text = (
             f"The only measured point, {point_words(low)}, has a {_measure(low)} of {_merit_words(low)} "
             f"and a median step of {duration(low.step_ns)} ({_basis(low.step_ns)})."
         )
-    return (
-        f"The {_measure(low)} goes from {_merit_words(low)} at {point_words(low)} to {_merit_words(high)} "
-        f"at {point_words(high)} ({_basis(low.step_ns)} and {high.step_ns.count})."
-    )
+    else:
+        text = (
+            f"The {_measure(low)} goes from {_merit_words(low)} at {point_words(low)} to "
+            f"{_merit_words(high)} at {point_words(high)} ({_basis(low.step_ns)} and {high.step_ns.count})."
+        )
+    return Claim(claim_id="range-of-share", text=text, record_ids=records_of(ends))
 
 
 def _basis(interval: Interval) -> str:
@@ -156,30 +177,47 @@ def _span(trend: Trend) -> float:
     return trend.sizes[-1] / trend.sizes[0] if trend.sizes[0] > 0 else 1.0
 
 
-def _growth(trend: Trend, points: Sequence[PointSummary]) -> str:
+def _growth(trend: Trend, points: Sequence[PointSummary]) -> Claim:
     name = {"data": "Data", "model": "Model"}.get(trend.axis, shortened(trend.axis, NAME_WIDTH))
     fixed = shortened(line_name(trend, points), NAME_WIDTH)
-    times = f"{name} grown x{with_si_short(_span(trend), '')} (at {fixed})"
+    text = f"{name} grown x{with_si_short(_span(trend), '')} (at {fixed}): {_movement(trend)}"
+    claim_id = f"growth/{shortened(trend.axis, NAME_WIDTH)}"
+    return Claim(claim_id=claim_id, text=text, record_ids=trend.record_ids, fit=law_of(trend))
+
+
+def _movement(trend: Trend) -> str:
     first, last = trend.share_of_peak[0], trend.share_of_peak[-1]
     if first is None or last is None:
-        steps = f"{duration(trend.step_ns[0])} to {duration(trend.step_ns[-1])}"
-        return f"{times}: the median step goes from {steps}."
+        return f"the median step goes from {duration(trend.step_ns[0])} to {duration(trend.step_ns[-1])}."
     verb = "rises" if last.low > first.high else "falls" if last.high < first.low else "does not clearly move"
-    return f"{times}: the share of peak {verb}, {share(first)} to {share(last)}."
+    return f"the share of peak {verb}, {share(first)} to {share(last)}."
 
 
-def _scaling(analysis: Analysis) -> list[str]:
+def _scaling(analysis: Analysis) -> list[Claim]:
     """The lines of highest and lowest efficiency at their largest rung."""
     lines = [line for line in analysis.scaling if len(line.rungs) > 1]
     if not lines:
-        return [f"{line_words(line, analysis)}: {line.findings[0]}" for line in analysis.scaling[:1]]
+        return [_scaled("scaling", line, analysis) for line in analysis.scaling[:1]]
     ordered = sorted(lines, key=lambda line: line.rungs[-1].efficiency.value)
-    ends = [ordered[-1], ordered[0]] if len(ordered) > 1 else ordered
-    return [f"{line_words(line, analysis)}: {line.findings[0]}{_rising(line)}" for line in ends]
+    if len(ordered) == 1:
+        return [_scaled("scaling", ordered[0], analysis)]
+    return [
+        _scaled("scaling-best", ordered[-1], analysis),
+        _scaled("scaling-worst", ordered[0], analysis),
+    ]
+
+
+def _scaled(claim_id: str, line: ScalingLine, analysis: Analysis) -> Claim:
+    text = f"{line_words(line, analysis)}: {line.findings[0]}{_rising(line)}"
+    record_ids = tuple(rung.record_id for rung in line.rungs)
+    trend = next((trend for trend in analysis.trends if trend.record_ids == record_ids), None)
+    return Claim(
+        claim_id=claim_id, text=text, record_ids=record_ids, fit=law_of(trend) if trend is not None else ""
+    )
 
 
 def _rising(line: ScalingLine) -> str:
-    return f" What rises most: {line.rising}." if line.rising else ""
+    return f" What rises most: {line.rising}." if line.rising and len(line.rungs) > 1 else ""
 
 
 def line_words(line: ScalingLine, analysis: Analysis) -> str:
@@ -190,53 +228,60 @@ def line_words(line: ScalingLine, analysis: Analysis) -> str:
     return shortened(", ".join(others) or line.setting, 2 * NAME_WIDTH)
 
 
-def _verdicts(points: Sequence[PointSummary]) -> str:
+def _verdicts(points: Sequence[PointSummary]) -> Claim:
     counts = Counter(point.diagnosis.limit for point in points).most_common()
     listed = ", ".join(f"{limit} at {count}" for limit, count in counts)
-    return f"What holds the points back: {listed} (of {counted(len(points), 'measured point')})."
+    text = f"What holds the points back: {listed} (of {counted(len(points), 'measured point')})."
+    return Claim(claim_id="verdicts", text=text, record_ids=records_of(points))
 
 
-def _switch(analysis: Analysis) -> str:
+def _switch(analysis: Analysis) -> Claim | None:
     """Where the verdict changes along the longest trend of an axis."""
     by_record = {point.record_id: point for point in analysis.points}
     for trend in _longest_trends(analysis.trends):
         line = [by_record[record_id] for record_id in trend.record_ids if record_id in by_record]
         for before, after in pairwise(line):
             if before.diagnosis.limit is not after.diagnosis.limit:
-                return (
+                text = (
                     f"Along the {shortened(trend.axis, NAME_WIDTH)} axis the verdict turns from "
                     f"{before.diagnosis.limit} to {after.diagnosis.limit} between {point_words(before)} "
                     f"and {point_words(after)}."
                 )
-    return ""
+                return Claim(claim_id="switch-of-verdict", text=text, record_ids=records_of((before, after)))
+    return None
 
 
-def _expectation(trends: Sequence[Trend]) -> str:
+def _expectation(trends: Sequence[Trend]) -> Claim | None:
     """What is expected beyond the measured sizes, where the data carry a number; else that they do not."""
     ends = [(trend, trend.share_curve[-1]) for trend in _longest_trends(trends) if trend.share_curve]
     ends = [(trend, end) for trend, end in ends if end.is_extrapolated]
     if not ends:
-        return ""
+        return None
+    claim_id = "expectation"
     for trend, end in ends:
         if end.interval.high <= min(1.0, GREATEST_SPREAD * end.interval.low):
-            return (
+            text = (
                 f"Extrapolated, not measured: at x{end.size / trend.sizes[-1]:.2g} the largest measured "
                 f"{shortened(trend.axis, NAME_WIDTH)} size the share of peak is expected at "
                 f"{share(end.interval)} ({percent(end.interval.level)} prediction interval from "
                 f"{counted(len(trend.sizes), 'point')})."
             )
-    return "Beyond the measured sizes the trends carry no useful number: measure more or larger points."
+            return Claim(claim_id=claim_id, text=text, record_ids=trend.record_ids, fit=law_of(trend))
+    text = "Beyond the measured sizes the trends carry no useful number: measure more or larger points."
+    record_ids = tuple(dict.fromkeys(record_id for trend, _ in ends for record_id in trend.record_ids))
+    return Claim(claim_id=claim_id, text=text, record_ids=record_ids)
 
 
-def _edge(failed: Sequence[FailedPoint]) -> str:
+def _edge(failed: Sequence[FailedPoint]) -> Claim | None:
     if not failed:
-        return ""
+        return None
     first = failed[0]
     outcome = str(first.outcome).replace("_", " ")
-    return (
+    text = (
         f"{counted(len(failed), 'point')} did not complete, such as {point_words(first)} ({outcome}); they "
         "mark the edge of what ran."
     )
+    return Claim(claim_id="edge", text=text, record_ids=records_of(failed))
 
 
 def outcome_words(analysis: Analysis) -> str:

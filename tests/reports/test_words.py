@@ -1,16 +1,18 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from saih.domain.claim import Claim
 from saih.domain.interval import Interval
 from saih.domain.trend import Analysis
 from saih.reports.caution import cautions, confidence
+from saih.reports.document import sentence_of
 from saih.reports.words import findings, outcome_words, range_words, system_words
 
 AnalysisOf = Callable[..., Analysis]
 
 
-def joined(sentences: tuple[str, ...]) -> str:
-    return " ".join(sentences).replace("\xa0", " ")
+def joined(sentences: tuple[str | Claim, ...]) -> str:
+    return " ".join(sentence_of(item) for item in sentences).replace("\xa0", " ")
 
 
 def text_of(interval: Interval) -> str:
@@ -50,14 +52,14 @@ def test_without_ceilings_rates_are_told_and_no_share(analysis_of: AnalysisOf) -
 def test_when_all_points_fail_the_only_finding_says_so_with_the_counts(analysis_of: AnalysisOf) -> None:
     analysis = analysis_of(all_fail=True)
     assert len(findings(analysis)) == 1
-    assert "No point was measured" in findings(analysis)[0]
+    assert "No point was measured" in findings(analysis)[0].text
     assert "12 planned, 12 failed: 12 out of memory, 0 dropped" in joined(findings(analysis))
     assert range_words(()) == "no point measured"
 
 
 def test_one_point_is_called_the_only_one(analysis_of: AnalysisOf) -> None:
     analysis = analysis_of(1, 1, edge_fails=False)
-    assert findings(analysis)[0].startswith("The only measured point, 32^3 x 4, width 8,")
+    assert findings(analysis)[0].text.startswith("The only measured point, 32^3 x 4, width 8,")
     assert "→" not in range_words(analysis.points)
 
 

@@ -21,6 +21,7 @@ base:
   data: {samples: 16, resolution: 16, channels: 1, universes: 4}
   model: {depth: 1, width: 4}
 axes:
+  data: {samples: [16, 32]}
   model: {width: [4, 8]}
   ranks: {ranks: [1, 2, 4], scaling: weak}
 placement: {nodes: 2, ranks_per_node: 2}
@@ -41,7 +42,8 @@ PATIENCE_S = 900.0
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shared by the tests of this module: what one measured of the machine serves the next."""
     path = tmp_path_factory.mktemp("sweeps")
-    (path / "tiny.yaml").write_text(TINY)
+    # The axis of the data is left to the whole sweeps.
+    (path / "tiny.yaml").write_text(TINY.replace("  data: {samples: [16, 32]}\n", ""))
     (path / "site.yaml").write_text(SITE)
     return path
 
@@ -79,37 +81,40 @@ def logs(folder: Path, name: str) -> str:
     return "\n".join(path.read_text() for path in folder.glob(f"results/{name}/submissions/*/log-*.txt"))
 
 
-def test_a_sweep_over_model_and_ranks_runs_without_its_terminal_and_ends_with_its_report(
-    cluster: SlurmCluster, folder: Path
+@pytest.mark.parametrize("exchange", ["ddp", "horovod"])
+def test_a_sweep_over_data_model_and_ranks_runs_without_its_terminal_and_ends_with_its_report(
+    cluster: SlurmCluster, folder: Path, exchange: str
 ) -> None:
-    code, out, err = saih(cluster, folder, "sweep", "tiny.yaml")
+    (folder / f"{exchange}.yaml").write_text(f"{TINY}run: {{exchange: {exchange}}}\n")
+    sweep = (f"{exchange}.yaml", "--name", exchange)
+    code, out, err = saih(cluster, folder, "sweep", *sweep)
     assert code == 0, err
     assert out.split() == [line.split()[0] for line in cluster.call("squeue", "-ho", "%i").splitlines()]
-    assert "saih status tiny" in err
+    assert f"saih status {exchange}" in err
 
-    with begin(cluster, folder, "sweep", "tiny.yaml", "--wait") as watcher:
+    with begin(cluster, folder, "sweep", *sweep, "--wait") as watcher:
         assert watcher.stderr is not None
-        said = next(line for line in watcher.stderr if line.startswith("[1/6] "))
+        said = next(line for line in watcher.stderr if line.startswith("[1/12] "))
         os.killpg(watcher.pid, signal.SIGHUP)  # the terminal is closed
         watcher.communicate(timeout=60)
     assert "completed" in said
     assert watcher.returncode == 128 + signal.SIGHUP
 
-    code, out, err = saih(cluster, folder, "sweep", "tiny.yaml", "--wait")
-    assert code == 0, err + logs(folder, "tiny")
-    assert out.splitlines()[-1] == "reports/tiny.pdf"
-    assert len(finished(folder, "tiny")) == 6
-    assert len(list(folder.glob("results/tiny/submissions/*"))) == 1
-    assert len(pypdf.PdfReader(folder / "reports/tiny.pdf").pages) >= 1
+    code, out, err = saih(cluster, folder, "sweep", *sweep, "--wait")
+    assert code == 0, err + logs(folder, exchange)
+    assert out.splitlines()[-1] == f"reports/{exchange}.pdf"
+    assert len(finished(folder, exchange)) == 12
+    assert len(list(folder.glob(f"results/{exchange}/submissions/*"))) == 1
+    assert len(pypdf.PdfReader(folder / f"reports/{exchange}.pdf").pages) >= 1
 
-    status = json.loads(saih(cluster, folder, "status", "tiny", "--json")[1])
-    assert status["counts"] == {"completed": 6}
+    status = json.loads(saih(cluster, folder, "status", exchange, "--json")[1])
+    assert status["counts"] == {"completed": 12}
     assert {one["standing"] for one in status["standings"].values()} == {"done"}
 
-    before = finished(folder, "tiny")
-    assert saih(cluster, folder, "sweep", "tiny", "--no-report")[0] == 0
-    assert finished(folder, "tiny") == before
-    assert len(list(folder.glob("results/tiny/submissions/*"))) == 1
+    before = finished(folder, exchange)
+    assert saih(cluster, folder, "sweep", exchange, "--no-report")[0] == 0
+    assert finished(folder, exchange) == before
+    assert len(list(folder.glob(f"results/{exchange}/submissions/*"))) == 1
 
 
 def test_a_cancelled_sweep_keeps_what_is_finished_and_the_same_command_measures_the_rest(

@@ -1,5 +1,7 @@
 """A record: a point, where it ran, how it ended, and what every step took."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -102,6 +104,12 @@ class Environment:
     notes: Mapping[str, str]
     """Facts that may differ between records of one environment, such as the host name."""
     environment_id: str
+
+
+def environment_id(facts: Mapping[str, str]) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of the canonical facts."""
+    text = json.dumps(dict(facts), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

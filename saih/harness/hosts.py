@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
-from saih.domain.record import Environment
+from saih.domain.record import Environment, environment_id
 from saih.harness.ranks import Ranks
-from saih.machine.environment import capture, environment_id
+from saih.machine.environment import capture
 from saih.machine.messages import broadcast, gather
 
 

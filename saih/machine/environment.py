@@ -3,19 +3,16 @@
 An allow-list: nothing is copied from the environment variables, no user, no address, no serial number.
 """
 
-import hashlib
-import json
 import os
 import platform
 import shutil
 import socket
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from math import ceil, floor, log2
 from pathlib import Path
 
-from saih.domain.record import Environment
+from saih.domain.record import Environment, environment_id
 from saih.machine.accelerators import find_accelerators
 from saih.machine.memory import meminfo_bytes, memory_limit_bytes
 from saih.machine.probe import answer_of, text_of
@@ -39,12 +36,6 @@ def capture() -> Environment:
     """
     facts = {**_hardware(), **_software()}
     return Environment(facts=facts, notes=_notes(), environment_id=environment_id(facts))
-
-
-def environment_id(facts: Mapping[str, str]) -> str:
-    """First 16 hexadecimal digits of the SHA-256 of the canonical facts."""
-    text = json.dumps(dict(facts), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def installed_memory_gib(total_bytes: int) -> float:

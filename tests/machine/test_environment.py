@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from saih.machine.environment import capture, environment_id, installed_memory_gib
+from saih.domain.record import environment_id
+from saih.machine.environment import capture, installed_memory_gib
 from saih.machine.source_version import source_version
 
 CANARY = "canary-5f1c-never-to-be-seen"

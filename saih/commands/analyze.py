@@ -16,9 +16,9 @@ def command(name: str, folders: Folders, *, is_json: bool) -> int:
     NAME is a sweep with results, or the path of its folder. Ends with 4 if a record does not verify.
     """
     from saih.commands.analysis import analysis_of, exit_code_of
-    from saih.commands.findings import analysis_text
     from saih.commands.selection import find_folder
     from saih.reports.analysis_json import analysis_as_json
+    from saih.reports.terminal_analysis import analysis_text
 
     analysis, damages = analysis_of(find_folder(name, folders.results), folders.data)
     if is_json:

@@ -1,21 +1,11 @@
-"""An analysis and a comparison as tables on the terminal."""
+"""A comparison as tables on the terminal."""
 
 from collections.abc import Iterable, Sequence
 
 from saih.commands.table import table
 from saih.domain.quantity import duration, factor
-from saih.domain.trend import Analysis, Check, Comparison, Trend
+from saih.domain.trend import Comparison
 from saih.reports.rung_labels import matched_apart
-from saih.reports.terminal import scaling_lines, summary_lines
-
-_MARKS = {True: "ok", False: "FAILED", None: "unknown"}
-
-
-def analysis_text(analysis: Analysis) -> str:
-    """Points with their limits, then the law of every trend and how far it may be trusted."""
-    scaling = "\n".join(scaling_lines(analysis))
-    trends = [_trend(trend) for trend in analysis.trends]
-    return "\n\n".join(part for part in ("\n".join(summary_lines(analysis)), scaling, *trends) if part)
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -43,17 +33,6 @@ def comparison_text(comparison: Comparison) -> str:
         _listed("differences", comparison.differences),
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def _trend(trend: Trend) -> str:
-    law = trend.total.text if trend.total else "no law"
-    lines = [f"along {trend.axis} ({trend.size_label}), {trend.fixed}:", f"  step: {law}"]
-    lines += [f"  {str(fit.phase).replace('_', ' ')}: {fit.text}" for fit in trend.components]
-    return "\n".join([*lines, *(_check(check) for check in trend.checks)])
-
-
-def _check(check: Check) -> str:
-    return f"  [{_MARKS[check.passed]}] {check.statement}"
 
 
 def _listed(title: str, lines: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ class Wish:
 def write_report_of(wish: Wish, folder: SweepFolder) -> Path:
     """Analyze what was measured, tell it, and write the report."""
     from saih.commands.analysis import analysis_of
-    from saih.commands.findings import analysis_text
+    from saih.reports.terminal_analysis import analysis_text
     from saih.reports.trend_report import write_report
 
     analysis, damages = analysis_of(folder, wish.choice.data_folder)

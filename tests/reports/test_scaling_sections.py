@@ -9,13 +9,13 @@ import pytest
 from matplotlib.figure import Figure
 from pypdf import PdfReader
 
-from saih.commands.findings import analysis_text
 from saih.domain.trend import Analysis
 from saih.reports.analysis_json import analysis_as_json
 from saih.reports.grid import grids
 from saih.reports.scaling_figure import rank_axis
 from saih.reports.scaling_sections import scaling_sections
 from saih.reports.terminal import scaling_lines, summary_lines
+from saih.reports.terminal_analysis import analysis_text
 from saih.reports.trend_report import write_report
 
 AnalysisOf = Callable[..., Analysis]

@@ -1,31 +1,38 @@
 """Cautions: how far the numbers may be trusted, and what must not be concluded from them."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
+from saih.domain.claim import Claim
 from saih.domain.quantity import counted, percent
 from saih.domain.trend import Analysis, Limit, PointSummary, Trend
 from saih.reports.label import shortened
-from saih.reports.words import outcome_words
+from saih.reports.words import law_of, outcome_words, records_of
 
 _FEW_STEPS = 10
 _FEW_POINTS = 5
 _MOST_WARNINGS = 3
+_RECORD_ID = re.compile(r"\b[0-9a-f]{16}/attempt-[0-9]+")
 
 
-def confidence(analysis: Analysis) -> tuple[str, ...]:
+def confidence(analysis: Analysis) -> tuple[str | Claim, ...]:
     """Sentences on how well the numbers are known, then the first of the analyzer's own warnings."""
-    sentences = [f"{outcome_words(analysis)}.", *_widths(analysis.points), *_losses(analysis.points)]
-    return (*sentences, *_checks(analysis.trends), *first_warnings(analysis.warnings))
+    tried = records_of((*analysis.points, *analysis.failed))
+    outcomes = Claim(claim_id="outcomes", text=f"{outcome_words(analysis)}.", record_ids=tried)
+    claims = (outcomes, *_widths(analysis.points), *_losses(analysis.points), *_checks(analysis.trends))
+    return (*claims, *_warned("warning-in-brief", first_warnings(analysis.warnings), tried))
 
 
-def cautions(analysis: Analysis) -> tuple[str, ...]:
+def cautions(analysis: Analysis) -> tuple[str | Claim, ...]:
     """What a reader must not conclude from this sweep."""
+    tried = records_of((*analysis.points, *analysis.failed))
+    warnings = [f"Warned by the analysis: {warning}" for warning in analysis.warnings]
     return (
         *_always(),
         *_from_points(analysis.points),
         *_from_trends(analysis.trends),
-        *(f"Warned by the analysis: {warning}" for warning in analysis.warnings),
+        *_warned("warning", warnings, tried),
     )
 
 
@@ -36,7 +43,21 @@ def first_warnings(warnings: Sequence[str]) -> tuple[str, ...]:
     return (*first, f"{counted(num_left, 'more warning')} at the end of the report.") if num_left else first
 
 
-def _widths(points: Sequence[PointSummary]) -> list[str]:
+def _warned(claim_id: str, warnings: Sequence[str], record_ids: Sequence[str]) -> list[Claim]:
+    """Warnings as claims, which rest on the records that they name."""
+    known = frozenset(record_ids)
+    return [
+        Claim(
+            claim_id=f"{claim_id}/{number}",
+            text=warning,
+            record_ids=tuple(name for name in dict.fromkeys(_RECORD_ID.findall(warning)) if name in known),
+        )
+        for number, warning in enumerate(warnings, start=1)
+        if warning
+    ]
+
+
+def _widths(points: Sequence[PointSummary]) -> list[Claim]:
     if not points:
         return []
     widths = sorted(point.step_ns.relative_width for point in points)
@@ -44,34 +65,50 @@ def _widths(points: Sequence[PointSummary]) -> list[str]:
     reached = sum(point.step_ns.relative_width <= point.point.timing.relative_width for point in points)
     width = _between(percent(widths[0]), percent(widths[-1]))
     steps = _between(str(counts[0]), str(counts[-1]))
-    return [
-        (
-            f"The {percent(points[0].step_ns.level)} interval of the median step is {width} wide, from "
-            f"{steps} steps for each point; {reached} of {counted(len(points), 'point')} reached the asked "
-            "width."
-        )
-    ]
+    text = (
+        f"The {percent(points[0].step_ns.level)} interval of the median step is {width} wide, from {steps} "
+        f"steps for each point; {reached} of {counted(len(points), 'point')} reached the asked width."
+    )
+    return [Claim(claim_id="widths", text=text, record_ids=records_of(points))]
 
 
 def _between(low: str, high: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _losses(points: Sequence[PointSummary]) -> list[str]:
-    still = sum(not point.loss.is_learning for point in points)
+def _losses(points: Sequence[PointSummary]) -> list[Claim]:
+    still = [point for point in points if not point.loss.is_learning]
     if not still:
         return []
-    return [f"The loss did not fall at {still} of {counted(len(points), 'point')}; see the table of points."]
+    text = (
+        f"The loss did not fall at {len(still)} of {counted(len(points), 'point')}; see the table of points."
+    )
+    return [Claim(claim_id="losses", text=text, record_ids=records_of(still))]
 
 
-def _checks(trends: Sequence[Trend]) -> list[str]:
-    checks = [check for trend in trends for check in trend.checks]
+def _checks(trends: Sequence[Trend]) -> list[Claim]:
+    checks = [(check, trend) for trend in trends for check in trend.checks]
     if not checks:
         return []
-    counts = Counter(check.passed for check in checks)
-    failed = list(dict.fromkeys(check.statement for check in checks if check.passed is False))
+    counts = Counter(check.passed for check, _ in checks)
     said = f"Checks of the trends: {counts[True]} passed, {counts[False]} failed, {counts[None]} undecided."
-    return [said, *failed[:2]]
+    failed = {check.statement: trend for check, trend in checks if check.passed is False}
+    return [
+        Claim(claim_id="checks", text=said, record_ids=_records_behind(trends)),
+        *_stated("failed-check", list(failed.items())[:2]),
+    ]
+
+
+def _stated(claim_id: str, statements: Sequence[tuple[str, Trend]]) -> list[Claim]:
+    """What checks of trends state, each resting on its trend."""
+    return [
+        Claim(claim_id=f"{claim_id}/{number}", text=statement, record_ids=trend.record_ids, fit=law_of(trend))
+        for number, (statement, trend) in enumerate(statements, start=1)
+    ]
+
+
+def _records_behind(trends: Sequence[Trend]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(record_id for trend in trends for record_id in trend.record_ids))
 
 
 def _always() -> list[str]:
@@ -92,44 +129,64 @@ def _always() -> list[str]:
     ]
 
 
-def _from_points(points: Sequence[PointSummary]) -> list[str]:
-    sentences = []
-    few = sum(point.step_ns.count < _FEW_STEPS for point in points)
-    if few:
-        sentences.append(
-            f"{counted(few, 'point')} rest on fewer than {_FEW_STEPS} steps: treat them as rough."
-        )
-    unknown = sum(point.share_of_peak is None for point in points)
-    if unknown:
-        sentences.append(
-            f"{counted(unknown, 'point')} have no measured ceiling: their rates must not be read as good or "
-            "bad use of the machine."
-        )
-    silent = sum(point.diagnosis.limit in (Limit.UNEXPLAINED, Limit.MIXED) for point in points)
-    if silent:
-        sentences.append(f"{counted(silent, 'point')} have no single cause: do not tune for one.")
-    return sentences
-
-
-def _from_trends(trends: Sequence[Trend]) -> list[str]:
-    sentences = []
-    lawless = sum(trend.total is None for trend in trends)
-    if lawless:
-        sentences.append(
-            f"{counted(lawless, 'trend')} have too few points for a law: nothing is said beyond them."
-        )
-    thin = sum(trend.total is not None and len(trend.sizes) < _FEW_POINTS for trend in trends)
-    if thin:
-        sentences.append(
-            f"{counted(thin, 'trend')} rest on fewer than {_FEW_POINTS} points: a change of regime between "
-            "or beyond them would not be seen."
-        )
-    if any(point.is_extrapolated for trend in trends for point in trend.step_curve):
-        sentences.append(
-            "Dashed parts of curves are extrapolated: they hold only if the same regime goes on, and each "
-            "further doubling is less sure."
-        )
-    undecided = dict.fromkeys(
-        shortened(check.statement, 160) for trend in trends for check in trend.checks if check.passed is None
+def _from_points(points: Sequence[PointSummary]) -> list[Claim]:
+    few = [point for point in points if point.step_ns.count < _FEW_STEPS]
+    unknown = [point for point in points if point.share_of_peak is None]
+    silent = [point for point in points if point.diagnosis.limit in (Limit.UNEXPLAINED, Limit.MIXED)]
+    said = (
+        ("few-steps", few, f"rest on fewer than {_FEW_STEPS} steps: treat them as rough."),
+        (
+            "no-ceiling",
+            unknown,
+            "have no measured ceiling: their rates must not be read as good or bad use of the machine.",
+        ),
+        ("no-single-cause", silent, "have no single cause: do not tune for one."),
     )
-    return [*sentences, *(f"Undecided: {statement}" for statement in list(undecided)[:3])]
+    return [
+        Claim(claim_id=name, text=f"{counted(len(found), 'point')} {text}", record_ids=records_of(found))
+        for name, found, text in said
+        if found
+    ]
+
+
+def _from_trends(trends: Sequence[Trend]) -> list[Claim]:
+    lawless = [trend for trend in trends if trend.total is None]
+    thin = [trend for trend in trends if trend.total is not None and len(trend.sizes) < _FEW_POINTS]
+    beyond = [trend for trend in trends if any(point.is_extrapolated for point in trend.step_curve)]
+    said = (
+        (
+            "no-law",
+            lawless,
+            f"{counted(len(lawless), 'trend')} have too few points for a law: nothing is said beyond them.",
+        ),
+        (
+            "thin-law",
+            thin,
+            (
+                f"{counted(len(thin), 'trend')} rest on fewer than {_FEW_POINTS} points: a change of regime "
+                "between or beyond them would not be seen."
+            ),
+        ),
+        (
+            "extrapolated",
+            beyond,
+            (
+                "Dashed parts of curves are extrapolated: they hold only if the same regime goes on, and "
+                "each further doubling is less sure."
+            ),
+        ),
+    )
+    undecided = {
+        f"Undecided: {shortened(check.statement, 160)}": trend
+        for trend in trends
+        for check in trend.checks
+        if check.passed is None
+    }
+    return [
+        *(
+            Claim(claim_id=name, text=text, record_ids=_records_behind(found))
+            for name, found, text in said
+            if found
+        ),
+        *_stated("undecided-check", list(undecided.items())[:3]),
+    ]

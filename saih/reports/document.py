@@ -23,6 +23,8 @@ from saih.domain.claim import Claim
 from saih.domain.errors import SaihError
 from saih.reports.label import plain
 
+CLAIMS_NAME = "claims.json"
+"""Of the file attached to a PDF."""
 _FONT_FOLDER = Path(get_data_path()) / "fonts" / "ttf"
 _FONT_FILES = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
 
@@ -51,11 +53,13 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One number that a reader should see first."""
+    """One number that a reader should see first; with ``claim_id`` it is a claim."""
 
     label: str
     value: str
     note: str
+    claim_id: str = ""
+    record_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,8 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     alt: str
+    anchors: tuple[str, ...] = ()
+    """For each row the claim that it tells of, whose sentence leads there; or nothing at all."""
 
 
 Block = Heading | Paragraph | Bullets | Cards | Picture | Table
@@ -127,18 +133,26 @@ def section_or(title: str, blocks: Sequence[Block], otherwise: str) -> Section:
     return Section(title=title, blocks=(Paragraph(text=otherwise, tone="loud"),), is_short=True)
 
 
-def write(document: Document, path: Path) -> Path:
+def write(document: Document, path: Path, claims_json: str = "") -> Path:
     """Typeset ``document`` into ``path``, which is replaced as a whole; gives ``path``.
 
     Raises:
         SaihError: when the folder cannot be written to.
     """
-    pdf = typeset(document)
+    return publish(typeset(document, claims_json), path)
+
+
+def publish(content: bytes, path: Path) -> Path:
+    """Put a finished report at ``path``, which is replaced as a whole; gives ``path``.
+
+    Raises:
+        SaihError: when the folder cannot be written to.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(pdf)
+            temporary.write_bytes(content)
             temporary.chmod(0o644)
             temporary.replace(path)
         finally:
@@ -149,15 +163,20 @@ def write(document: Document, path: Path) -> Path:
     return path
 
 
-def typeset(document: Document) -> bytes:
-    """The PDF of ``document``: tagged (PDF/UA-1) wherever every character has a glyph."""
+def typeset(document: Document, claims_json: str = "") -> bytes:
+    """The PDF of ``document``: tagged (PDF/UA-1) wherever every character has a glyph.
+
+    With ``claims_json`` it carries that as an attached file.
+    """
     content, pictures = _content(document)
+    content["attachment"] = CLAIMS_NAME if claims_json else ""
     all_covered = set("".join(_strings(content)) + "".join(pictures.values())) <= _covered()
     template = resources.files("saih.reports").joinpath("document.typ").read_bytes()
     with tempfile.TemporaryDirectory(prefix="saih-report-") as folder:
         root = Path(folder)
         (root / "main.typ").write_bytes(template)
         (root / "content.json").write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
+        (root / CLAIMS_NAME).write_text(claims_json, encoding="utf-8")
         for name, svg in pictures.items():
             (root / name).write_text(svg, encoding="utf-8")
         return typst.compile(
@@ -173,6 +192,7 @@ def typeset(document: Document) -> bytes:
 def _content(document: Document) -> tuple[dict[str, Any], dict[str, str]]:
     """The document as plain JSON values with safe strings, and its figures by file name."""
     pictures: dict[str, str] = {}
+    anchors = _anchors(document)
 
     def encoded(block: Block) -> dict[str, Any]:
         fields = asdict(block)
@@ -181,7 +201,9 @@ def _content(document: Document) -> tuple[dict[str, Any], dict[str, str]]:
             pictures[name] = fields.pop("svg")
             fields["file"] = name
         if isinstance(block, Bullets):
-            fields["items"] = [sentence_of(item) for item in block.items]
+            fields["items"] = [_item(item, anchors) for item in block.items]
+        if isinstance(block, Table):
+            fields["anchors"] = [anchors[claim_id] for claim_id in block.anchors]
         return {"kind": type(block).__name__.lower(), **fields}
 
     sections = [
@@ -195,6 +217,19 @@ def _content(document: Document) -> tuple[dict[str, Any], dict[str, str]]:
     ]
     head = {"title": document.title, "subtitle": document.subtitle, "description": document.description}
     return _safe({**head, "sections": sections}), pictures
+
+
+def _anchors(document: Document) -> dict[str, int]:
+    """The number of each claim that a table tells of; it is shown, and links lead there."""
+    tables = [block for section in document.sections for block in section.blocks if isinstance(block, Table)]
+    claim_ids = dict.fromkeys(claim_id for table in tables for claim_id in table.anchors)
+    return {claim_id: number for number, claim_id in enumerate(claim_ids, start=1)}
+
+
+def _item(item: str | Claim, anchors: Mapping[str, int]) -> dict[str, Any]:
+    """A sentence with the number of its evidence; 0 for none."""
+    number = anchors.get(item.claim_id, 0) if isinstance(item, Claim) else 0
+    return {"text": sentence_of(item), "reference": number}
 
 
 def _safe(value: Any) -> Any:  # Any: JSON values

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from saih.domain.claim import Claim
 from saih.domain.quantity import counted, percent
 from saih.domain.trend import Analysis
 from saih.reports.document import Block, Bullets, Heading, Paragraph, Picture, Section
@@ -9,7 +10,7 @@ from saih.reports.label import shortened
 from saih.reports.rank_stack_figure import STACKS_PER_FIGURE, rank_stack_figure
 from saih.reports.scaling_figure import LINES_PER_FIGURE, NamedLine, scaling_figure
 from saih.reports.scaling_table import scaling_table
-from saih.reports.words import line_words
+from saih.reports.words import law_of, line_words
 
 _MOST_TOLD = 3
 _MOST_UNMEASURED = 12
@@ -94,12 +95,28 @@ def _told(group: Sequence[NamedLine]) -> list[Block]:
     ordered = sorted(group, key=lambda named: named.line.rungs[-1].efficiency.value)
     blocks: list[Block] = []
     for named in ordered[:_MOST_TOLD]:
-        blocks += [Heading(text=f"At {shortened(named.name, 80)}"), Bullets(items=named.line.findings)]
+        blocks += [Heading(text=f"At {shortened(named.name, 80)}"), Bullets(items=_claims(named))]
     if len(ordered) > _MOST_TOLD:
         rest = counted(len(ordered) - _MOST_TOLD, "further line")
         words = f"{rest}, of efficiency {_range(ordered[_MOST_TOLD:])} at most ranks: see the table."
         blocks.append(Paragraph(text=words, tone="small"))
     return blocks
+
+
+def _claims(named: NamedLine) -> tuple[Claim, ...]:
+    """The findings of a line, told apart by the point of its fewest ranks."""
+    line = named.line
+    record_ids = tuple(rung.record_id for rung in line.rungs)
+    fit = law_of(named.trend) if named.trend is not None else ""
+    return tuple(
+        Claim(
+            claim_id=f"{line.scaling}-scaling/{record_ids[0][:8]}/{number}",
+            text=text,
+            record_ids=record_ids,
+            fit=fit,
+        )
+        for number, text in enumerate(line.findings, start=1)
+    )
 
 
 def _range(lines: Sequence[NamedLine]) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from saih.domain.ceiling import Ceilings
 from saih.domain.errors import DamagedData
@@ -16,7 +16,7 @@ def write_ceilings(root: Path, ceilings: Ceilings) -> Path:
 
     Of the older ones, only curves of precisions that were not measured again stay.
     """
-    path = _path(root, ceilings.environment_id, ceilings.placement_label)
+    path = ceilings_path(root, ceilings.environment_id, ceilings.placement_label)
     with suppress(FileNotFoundError, DamagedData):  # what does not verify is not kept
         ceilings = ceilings.keeping(decode_ceilings(read_file(path, MAX_JSON_BYTES), path))
     with writing_at(path.parent):
@@ -31,7 +31,7 @@ def read_ceilings(root: Path, environment_id: str, placement: Placement) -> Ceil
     Raises:
         DamagedData: when the file is not what was written, or belongs elsewhere.
     """
-    path = _path(root, environment_id, placement.label)
+    path = ceilings_path(root, environment_id, placement.label)
     try:
         ceilings = decode_ceilings(read_file(path, MAX_JSON_BYTES), path)
     except FileNotFoundError:
@@ -45,7 +45,8 @@ def read_ceilings(root: Path, environment_id: str, placement: Placement) -> Ceil
     return ceilings
 
 
-def _path(root: Path, environment_id: str, placement_label: str) -> Path:
+def ceilings_path(root: Path, environment_id: str, placement_label: str) -> Path:
+    """Where the ceilings of one environment and placement are, or would be."""
     return root / "ceilings" / _slug(environment_id) / f"{_slug(placement_label)}.json"
 
 

@@ -71,6 +71,11 @@ class Energy:
         return self.joules / self.num_samples
 
     @property
+    def best_joules_per_sample(self) -> float:
+        """The value of the interval where there is one, else the mean."""
+        return self.mean_joules_per_sample if self.joules_per_sample is None else self.joules_per_sample.value
+
+    @property
     def parts(self) -> tuple[EnergyPart, ...]:
         """What is added up; energies of different parts cannot be compared."""
         return tuple(

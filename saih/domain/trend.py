@@ -96,6 +96,14 @@ class PointSummary:
     """None for one rank."""
     measured_utc: str = ""
     """When the record was finished."""
+    energy: Energy | None = None
+    """None where no counter could be read."""
+    energy_reason: str = ""
+    """Why there is no energy; empty where there is."""
+    tensor_bytes: int | None = None
+    """Predicted peak memory of one rank's tensors."""
+    peak_memory_bytes: int | None = None
+    """Measured highest resident memory of any rank's process; None where it was not recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +192,8 @@ class FailedPoint:
     outcome: Outcome
     reason: str
     num_attempts: int
+    tensor_bytes: int | None = None
+    """Predicted peak memory of one rank's tensors."""
     record_ids: tuple[str, ...] = ()
     """The records of its attempts."""
 

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from saih.domain.ceiling import Ceilings
 from saih.domain.errors import DamagedData

@@ -35,3 +35,5 @@ class Job:
     """Names who works on these points now; empty where a lock of the file system keeps others out."""
     holder_token: str = field(default="", metadata={"came_later": True})
     """Whoever finds another token in that file lost the points to a later driver, and publishes nothing."""
+    has_whole_nodes: bool = field(default=False, metadata={"came_later": True})
+    """Whether the scheduler gives the nodes to nobody else; what counts energy sees whole nodes."""

@@ -24,6 +24,8 @@ from saih.harness.rendezvous import require_exchanges
 from saih.harness.sentinel import Sentinel
 from saih.harness.shared_data import require_same_data
 from saih.machine import ceilings
+from saih.machine.energy import find_counters
+from saih.machine.energy_counter import Counters
 from saih.machine.messages import broadcast
 from saih.store.ceilings_file import write_ceilings
 from saih.store.environment_guard import require_same_environment
@@ -128,7 +130,7 @@ def _measure_points(job: Job, sides: Sides, ranks: Ranks, environment: Environme
     last_words = _no_words if log is None else log.last_words
     pending = _pending(job, folder, environment, ranks)
     with Sentinel(ranks.comm, job.watchdog_s, last_words) as sentinel:
-        setting = _setting(job, ranks, sentinel)
+        setting = replace(_setting(job, ranks, sentinel), counters=_counters(ranks))
         for index, point in enumerate(pending):
             sentinel.beat(f"before point {point.point_id}")
             _tell_progress(ranks, index, len(pending), f"point {point.point_id}")
@@ -168,8 +170,18 @@ def _check_points(job: Job, sides: Sides) -> None:
 
 def _setting(job: Job, ranks: Ranks, sentinel: Sentinel) -> Setting:
     return Setting(
-        ranks=ranks, data_folder=Path(job.data_folder), sentinel=sentinel, watchdog_s=job.watchdog_s
+        ranks=ranks,
+        data_folder=Path(job.data_folder),
+        sentinel=sentinel,
+        watchdog_s=job.watchdog_s,
+        has_whole_nodes=job.has_whole_nodes,
     )
+
+
+def _counters(ranks: Ranks) -> Counters:
+    """The energy counters that this rank reads."""
+    uuid = None if ranks.device == "cpu" else str(torch.cuda.get_device_properties(ranks.device).uuid)
+    return find_counters(is_first_on_node=ranks.rank in ranks.first_ranks, device_uuid=uuid)
 
 
 def _ending_of(work: Callable[[], None], rank: int) -> Ending:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,15 @@ from saih.domain.record import Outcome, Steps
 from saih.harness.clock import ReadClock
 from saih.harness.decision import Decision, decide
 from saih.harness.ending import COMPLETED, Ending
+from saih.harness.energy_log import EnergyLog
 from saih.harness.exchange import MeasuredExchange
 from saih.harness.phases import COLUMNS, StepTimer, step_ns
 from saih.harness.prefetch import Prefetch
 from saih.harness.rank_rows import Rows, gather_steps
 from saih.harness.usage import Reading
-from saih.machine.messages import broadcast
+from saih.machine import energy_counter
+from saih.machine.energy_counter import Counters
+from saih.machine.messages import Message, broadcast
 from workloads.protocol import Session
 
 Losses = NDArray[np.float64]
@@ -37,6 +40,8 @@ class Instruments:
     exchange: MeasuredExchange
     beat: Callable[[str], None]
     """Told where this rank is, after every step."""
+    counters: Counters = energy_counter.NONE
+    """Of energy; read between chunks of measured steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,8 @@ class Measurement:
     steps: Steps | None
     reading: Reading | None
     """What this rank's loader read, warm-up included."""
+    energy: Message = field(default_factory=dict)
+    """``EnergyLog.report`` of the measured steps; empty where they did not complete."""
 
 
 def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> Measurement:
@@ -57,17 +64,21 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
     step, ends it as DIVERGED.
     """
     ledger = Ledger(timing.warmup_steps)
+    energy = EnergyLog(instruments.counters, instruments.clock)
     with Prefetch(session.produce) as prefetch:
         timed = TimedSession(session, prefetch, instruments)
         ending, decision = check(ledger, timed.run(timing.warmup_steps), timing, instruments.comm)
+        energy.begin()
         while decision.num_steps:
-            chunk = timed.run(decision.num_steps)
-            ending, decision = check(ledger, chunk, timing, instruments.comm)
+            num_steps = decision.num_steps
+            ending, decision = check(ledger, timed.run(num_steps), timing, instruments.comm)
+            energy.add(num_steps)
     return Measurement(
         ending=ending,
         stop_reason=decision.reason,
         steps=ledger.steps(instruments.comm) if ending == COMPLETED else None,
         reading=prefetch.reading,
+        energy=energy.report() if ending == COMPLETED else {},
     )
 
 

@@ -9,17 +9,22 @@ from pathlib import Path
 
 import torch
 
+from saih.domain.energy import energy_notes
 from saih.domain.point import Point
 from saih.domain.record import AttemptResult, Outcome
 from saih.harness.agreement import GRACE_S, agree
 from saih.harness.clock import device_clock
 from saih.harness.ending import COMPLETED, Ending, ending_of
+from saih.harness.energy_sum import Crew, Report, together
 from saih.harness.exchange import MeasuredExchange
 from saih.harness.measure import Instruments, Measurement, measure
 from saih.harness.ranks import Ranks
 from saih.harness.rendezvous import open_exchange
 from saih.harness.sentinel import Sentinel
 from saih.harness.usage import peak_device_bytes, peak_memory_bytes, reset_peak_memory, summary
+from saih.machine import energy_counter
+from saih.machine.energy import machine_name, num_cores
+from saih.machine.energy_counter import Counters
 from saih.machine.messages import gather
 from workloads.protocol import JobSide, Surroundings
 
@@ -34,6 +39,10 @@ class Setting:
     data_folder: Path
     sentinel: Sentinel
     watchdog_s: float
+    counters: Counters = energy_counter.NONE
+    """Of energy: those that this rank reads."""
+    has_whole_nodes: bool = False
+    """Whether the scheduler gives the nodes to nobody else."""
 
 
 def run_point(point: Point, side: JobSide, setting: Setting) -> AttemptResult:
@@ -47,13 +56,17 @@ def run_point(point: Point, side: JobSide, setting: Setting) -> AttemptResult:
     measurement = _measure(point, side, setting)
     ending = agree_or_give_up(measurement.ending, setting)
     usages = gather(ranks.comm, _usage(measurement, ranks.device))
+    reports = gather(ranks.comm, _energy_report(measurement, ranks))
+    notes = {} if usages is None else {"hosts": " ".join(ranks.hosts), **summary(usages)}
+    if reports is not None and ending == COMPLETED:
+        notes |= energy_notes(together(reports, _crew(point, setting)))
     _release_memory(ranks.device)
     return AttemptResult(
         outcome=ending.outcome,
         reason=ending.reason,
         stop_reason=measurement.stop_reason if ending == COMPLETED else "",
         steps=measurement.steps if ending == COMPLETED else None,
-        notes={} if usages is None else {"hosts": " ".join(ranks.hosts), **summary(usages)},
+        notes=notes,
     )
 
 
@@ -109,7 +122,11 @@ def _measure_session(
     )
     _seed(point.seed, ranks.device)
     instruments = Instruments(
-        comm=ranks.comm, clock=device_clock(ranks.device), exchange=exchange, beat=setting.sentinel.beat
+        comm=ranks.comm,
+        clock=device_clock(ranks.device),
+        exchange=exchange,
+        beat=setting.sentinel.beat,
+        counters=setting.counters,
     )
     session = side.prepare(point.problem, surroundings)
     try:
@@ -133,6 +150,22 @@ def _usage(measurement: Measurement, device: str) -> dict[str, int | None]:
         "asked_bytes": None if reading is None else reading.asked_bytes,
         "storage_bytes": None if reading is None else reading.storage_bytes,
     }
+
+
+def _energy_report(measurement: Measurement, ranks: Ranks) -> Report:
+    if ranks.rank not in ranks.first_ranks:
+        return measurement.energy
+    return {**measurement.energy, "machine": machine_name(), "num_cores": num_cores()}
+
+
+def _crew(point: Point, setting: Setting) -> Crew:
+    placement = point.placement
+    return Crew(
+        first_ranks=setting.ranks.first_ranks,
+        has_gpus=placement.device != "cpu",
+        num_cores_used=placement.ranks_per_node * placement.threads_per_rank,
+        is_alone=setting.has_whole_nodes,
+    )
 
 
 @cache

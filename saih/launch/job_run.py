@@ -133,6 +133,7 @@ def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequ
 
 
 def _job(around: Surroundings, task: Task, placement: Placement, points: Sequence[Point]) -> Job:
+    site = around.options.site
     return Job(
         task=task,
         sweep_name=around.folder.name,
@@ -143,6 +144,7 @@ def _job(around: Surroundings, task: Task, placement: Placement, points: Sequenc
         watchdog_s=around.options.watchdog_s,
         holder_path=around.fence.holder_path,
         holder_token=around.fence.token,
+        has_whole_nodes=site.scheduler != "local" and site.is_exclusive,
     )
 
 

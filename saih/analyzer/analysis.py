@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from saih.analyzer.energy import energy_trends
 from saih.analyzer.rank_line import find_rank_lines, has_rank_axis, with_ranks
 from saih.analyzer.rank_trends import find_rank_trends
 from saih.analyzer.scaling import scale
-from saih.analyzer.summary import summarize
+from saih.analyzer.summary import cost_of, summarize
 from saih.analyzer.trends import find_trends
 from saih.analyzer.validation import refusal, remarks
 from saih.domain.ceiling import Ceilings
@@ -68,7 +69,8 @@ def analyze(  # noqa: PLR0913 - the last one is for workloads outside the catalo
         num_planned=num_planned,
         warnings=tuple(warnings),
     )
-    return _with_trends(analysis, _axes(summaries, find_workload), rank_ladder)
+    analysis = _with_trends(analysis, _axes(summaries, find_workload), rank_ladder)
+    return replace(analysis, energy_trends=energy_trends(analysis.trends, analysis.points))
 
 
 def _order(summary: PointSummary) -> tuple[int, str, tuple[float, ...]]:
@@ -188,6 +190,7 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
                 outcome=last.outcome,
                 reason=last.reason,
                 num_attempts=len(group),
+                tensor_bytes=cost_of(group[0], workload).peak_memory_bytes,
                 record_ids=tuple(one.record_id for one in group),
             )
         )
@@ -202,6 +205,7 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
                 outcome=Outcome.FAILED,
                 reason=f"refused by the analysis: {reason}",
                 num_attempts=len(group),
+                tensor_bytes=cost_of(group[0], workload).peak_memory_bytes,
                 record_ids=tuple(one.record_id for one in group),
             ),
             warnings=(f"{name} is refused: {reason}.",),

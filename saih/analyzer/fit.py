@@ -159,6 +159,12 @@ def _scatter(member: Member, residuals: Array, noise: float) -> tuple[float, flo
 
 def _word(coefficient_ns: float, term: str, scale: float) -> str:
     amount = f"{coefficient_ns / 1e6:.3g} ms"
+    form = term_words(term, scale)
+    return f"{amount} {form}" if form else amount
+
+
+def term_words(term: str, scale: float) -> str:
+    """A term in words, such as ``(x / 4096)``; empty for the constant."""
     ratio = f"(x / {scale:.6g})" if scale != 1 else "x"
     logarithm = f"log(1 + x) / log(1 + {scale:.6g})"
     forms = {
@@ -169,5 +175,4 @@ def _word(coefficient_ns: float, term: str, scale: float) -> str:
         "1 - 1/x": f"(1 - 1/x) / (1 - 1/{scale:.6g})",
         "x - 1": f"(x - 1) / ({scale:.6g} - 1)",
     }
-    form = forms.get(term, f"{ratio}^{term.removeprefix('x^')}")
-    return f"{amount} {form}" if form else amount
+    return forms.get(term, f"{ratio}^{term.removeprefix('x^')}")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from saih.analyzer.balance import balance_of
 from saih.analyzer.correlation import dependent_median_interval
 from saih.analyzer.diagnosis import diagnose
+from saih.analyzer.energy import energy_of
 from saih.analyzer.learning import check_loss
 from saih.analyzer.propagation import quotient
 from saih.domain.ceiling import Ceilings
@@ -15,6 +16,10 @@ from saih.domain.interval import Interval
 from saih.domain.record import Phase, Record, Steps
 from saih.domain.trend import PointSummary
 from workloads.protocol import Cost, Workload
+
+
+_MOST_DIGITS = 18
+"""Of a number of bytes; a longer note is none."""
 
 
 def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilings | None) -> PointSummary:
@@ -28,6 +33,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
     peaks = _shares(flops_per_s, ceilings, point.precision)
     phases = deciding_phases(steps)
     traffic = sum(operation.memory_bytes for operation in cost.operations)
+    energy = energy_of(record.result.notes, steps.num_steps, cost.samples_per_step * num_ranks)
     return PointSummary(
         point=point,
         record_id=record.record_id,
@@ -47,8 +53,18 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         loss=check_loss(steps.losses),
         diagnosis=diagnose(phases, cost, point, ceilings),
         balance=balance_of(steps),
+        tensor_bytes=cost.peak_memory_bytes,
+        peak_memory_bytes=_peak_memory_bytes(record),
         measured_utc=record.finished_utc,
+        energy=None if isinstance(energy, str) else energy,
+        energy_reason=energy if isinstance(energy, str) else "",
     )
+
+
+def _peak_memory_bytes(record: Record) -> int | None:
+    """What the ranks noted; a note that is no positive number says nothing."""
+    noted = record.result.notes.get("peak_memory_bytes", "")
+    return int(noted) or None if noted.isdecimal() and len(noted) <= _MOST_DIGITS else None
 
 
 def cost_of(record: Record, workload: Workload) -> Cost:

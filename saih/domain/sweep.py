@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from augment.ladder import Ladder
 from augment.problem import Problem
@@ -32,6 +33,15 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shortage:
+    """What a point needs, as predicted, and what is there."""
+
+    of: Literal["memory of a node", "memory of a GPU", "disk"]
+    needed_bytes: int
+    available_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DroppedPoint:
     """A point of a sweep that will not run, and why."""
 
@@ -39,3 +49,7 @@ class DroppedPoint:
     labels: Mapping[str, str]
     """Axis -> rung label; the sizes as given where no such problem can exist."""
     reason: str
+    tensor_bytes: int | None = None
+    """Predicted peak memory of one rank's tensors; None where no such problem can exist."""
+    shortage: Shortage | None = None
+    """What there is too little of; None where it is dropped for another reason."""

@@ -96,6 +96,10 @@ class PointSummary:
     """None for one rank."""
     measured_utc: str = ""
     """When the record was finished."""
+    tensor_bytes: int | None = None
+    """Predicted peak memory of one rank's tensors."""
+    peak_memory_bytes: int | None = None
+    """Measured highest resident memory of any rank's process; None where it was not recorded."""
     energy: Energy | None = None
     """None where no counter could be read."""
     energy_reason: str = ""

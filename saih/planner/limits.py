@@ -6,11 +6,20 @@ from augment.problem import Shape
 from saih.domain.limits import Limits
 from saih.domain.point import Placement, Point
 from saih.domain.site import Site
+from saih.domain.sweep import Shortage
 from workloads.protocol import Cost
 
 RUNTIME_BYTES_PER_RANK = 400_000_000
 """Allowance for one rank before any tensor: Python, torch, MPI and a process group. On a CPU with torch
 2.13 these were 305 MB resident, a third of it shared by two ranks; other builds of torch are larger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a point cannot run; with the bytes where it is for want of them."""
+
+    reason: str
+    shortage: Shortage | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,7 +29,7 @@ class Claims:
     limits: Limits
     data_sets: dict[Shape, int] = field(default_factory=dict)
 
-    def refusal(self, point: Point, cost: Cost) -> str | None:
+    def refusal(self, point: Point, cost: Cost) -> Refusal | None:
         """Why there is no room for the point; None where there is, and its data set is claimed."""
         reason = (
             _seat_refusal(point.placement, self.limits)
@@ -31,18 +40,20 @@ class Claims:
             self.data_sets[point.problem.data] = cost.dataset_bytes
         return reason
 
-    def _disk_refusal(self, point: Point, cost: Cost) -> str | None:
+    def _disk_refusal(self, point: Point, cost: Cost) -> Refusal | None:
         room = self.limits.disk_bytes
         if room is None or point.problem.data in self.data_sets:
             return None
         claimed = sum(self.data_sets.values())
         if claimed + cost.dataset_bytes <= room:
             return None
-        return (
+        reason = (
             f"its data set of {in_bytes(cost.dataset_bytes)} and the {in_bytes(claimed)} of the points "
             f"before it need more than the {in_bytes(room)} there are on the disk of the data folder; "
             "free some, or give another --data-folder."
         )
+        needed = claimed + cost.dataset_bytes
+        return Refusal(reason=reason, shortage=Shortage(of="disk", needed_bytes=needed, available_bytes=room))
 
 
 def limits_of(site: Site, disk_bytes: int | None) -> Limits:
@@ -65,8 +76,13 @@ def in_bytes(count: int) -> str:
     return f"{count} B"
 
 
-def _seat_refusal(placement: Placement, limits: Limits) -> str | None:
+def _seat_refusal(placement: Placement, limits: Limits) -> Refusal | None:
     """Why the nodes have no seats for the ranks."""
+    reason = _seat_reason(placement, limits)
+    return Refusal(reason=reason) if reason else None
+
+
+def _seat_reason(placement: Placement, limits: Limits) -> str | None:
     ranks, threads = placement.ranks_per_node, placement.threads_per_rank
     if limits.gpus_per_node is not None and placement.gpus_per_node > limits.gpus_per_node:
         return (
@@ -86,22 +102,30 @@ def _seat_refusal(placement: Placement, limits: Limits) -> str | None:
     return None
 
 
-def _memory_refusal(point: Point, cost: Cost, limits: Limits) -> str | None:
+def _memory_refusal(point: Point, cost: Cost, limits: Limits) -> Refusal | None:
     if point.placement.device == "cuda":
         room = limits.device_memory_bytes
         if room is None or cost.peak_memory_bytes <= room:
             return None
-        return (
+        reason = (
             f"one rank needs {in_bytes(cost.peak_memory_bytes)} of tensors, a GPU has {in_bytes(room)}; "
             "lower batch_per_rank, or take a smaller problem."
+        )
+        needed = cost.peak_memory_bytes
+        return Refusal(
+            reason=reason,
+            shortage=Shortage(of="memory of a GPU", needed_bytes=needed, available_bytes=room),
         )
     room, ranks = limits.memory_bytes_per_node, point.placement.ranks_per_node
     needed = ranks * (cost.peak_memory_bytes + RUNTIME_BYTES_PER_RANK)
     if room is None or needed <= room:
         return None
-    return (
+    reason = (
         f"{ranks} ranks x ({in_bytes(cost.peak_memory_bytes)} of tensors + "
         f"{in_bytes(RUNTIME_BYTES_PER_RANK)} of libraries) = {in_bytes(needed)}, "
         f"a node has {in_bytes(room)}; "
         "lower batch_per_rank or ranks_per_node, or take a smaller problem."
+    )
+    return Refusal(
+        reason=reason, shortage=Shortage(of="memory of a node", needed_bytes=needed, available_bytes=room)
     )

@@ -10,7 +10,7 @@ from saih.domain.errors import UsageError
 from saih.domain.limits import Limits
 from saih.domain.point import Placement, Point
 from saih.domain.sweep import MAX_POINTS, DroppedPoint, Sweep
-from saih.planner.limits import Claims
+from saih.planner.limits import Claims, Refusal
 from saih.planner.seats import Seats, seats_of
 from workloads.catalog import workload
 from workloads.protocol import Cost, Workload
@@ -144,9 +144,15 @@ class _Judge:
             return DroppedPoint(point=point, labels=given, reason=str(found))
         cost, described = found
         named = {**described, **seats.labels}
-        reason = seats.refusal or self.claims.refusal(point, cost)
-        if reason:
-            return DroppedPoint(point=point, labels=named, reason=reason)
+        refused = Refusal(reason=seats.refusal) if seats.refusal else self.claims.refusal(point, cost)
+        if refused is not None:
+            return DroppedPoint(
+                point=point,
+                labels=named,
+                reason=refused.reason,
+                tensor_bytes=cost.peak_memory_bytes,
+                shortage=refused.shortage,
+            )
         return PlannedPoint(point=point, cost=cost, labels=named)
 
     def _described(self, point: Point) -> tuple[Cost, Mapping[str, str]] | ProblemError:

@@ -1,0 +1,1 @@
+"""Formats of others: what was measured elsewhere as our values, and our records as theirs."""

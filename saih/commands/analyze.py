@@ -3,6 +3,7 @@
 import click
 
 from saih.commands.choice import JSON, Folders, folder_options
+from saih.commands.lines import stdout_width
 from saih.commands.talk import give, give_json, say
 
 
@@ -24,7 +25,7 @@ def command(name: str, folders: Folders, *, is_json: bool) -> int:
     if is_json:
         give_json("analysis", {**analysis_as_json(analysis), "damages": list(damages)})
         return exit_code_of(damages)
-    give(analysis_text(analysis))
+    give(analysis_text(analysis, stdout_width()))
     for damage in damages:
         say(damage)
     return exit_code_of(damages)

@@ -12,6 +12,7 @@ from saih.commands.talk import inert, say
 
 _HEARTBEAT_S = 60.0
 """Without a terminal, what goes on between two changes is told this often at most."""
+_USUAL_WIDTH, _LEAST_WIDTH, _MOST_WIDTH = 80, 40, 400
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +40,14 @@ class Lines:
         """Leave the live line."""
         if self.is_live:
             click.echo("\r\x1b[K", nl=False, err=True, color=True)
+
+
+def stdout_width() -> int:
+    """Columns for what is printed on stdout: of COLUMNS or its terminal, and 80 where there is none."""
+    asked = shutil.get_terminal_size(fallback=(_USUAL_WIDTH, 24)).columns
+    if not os.environ.get("COLUMNS", "").isdecimal() and not sys.stdout.isatty():
+        asked = _USUAL_WIDTH
+    return min(max(asked, _LEAST_WIDTH), _MOST_WIDTH)
 
 
 def stderr_is_live() -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from saih.commands.choice import Choice
+from saih.commands.lines import stdout_width
 from saih.commands.talk import give, say
 from saih.store.sweep_folder import SweepFolder
 
@@ -20,17 +21,20 @@ class Wish:
 
 
 def write_report_of(wish: Wish, folder: SweepFolder) -> Path:
-    """Analyze what was measured, tell it, and write the report."""
+    """Analyze what was measured, tell it, and write the reports; gives the path of the PDF."""
     from saih.commands.analysis import analysis_of
+    from saih.commands.reporting import write_reports
     from saih.reports.terminal_analysis import analysis_text
-    from saih.reports.trend_report import write_report
 
     analysis, damages = analysis_of(folder, wish.choice.data_folder)
     for damage in damages:
         say(damage)
     if not wish.is_json:
-        give(analysis_text(analysis))
-    return write_report(analysis, report_path(wish, folder.name))
+        give(analysis_text(analysis, stdout_width()))
+    paths = write_reports(folder, analysis, wish.reports_folder, ("html", "pdf"))
+    if not wish.is_json:
+        give(str(paths["html"]))
+    return paths["pdf"]
 
 
 def report_path(wish: Wish, name: str) -> Path:

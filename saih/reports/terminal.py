@@ -1,20 +1,23 @@
-"""An analysis as lines for a terminal: no colours, no markup, nothing that could steer the terminal."""
+"""Parts of an analysis as lines for a terminal: no colours, no markup, nothing that could steer one."""
 
-import textwrap
 from collections.abc import Sequence
 
-from saih.domain.quantity import NO_BREAK, counted, duration, factor, percent, share, with_si
+from saih.domain.quantity import counted, duration, factor, percent, share, with_si
 from saih.domain.sweep import DroppedPoint
 from saih.domain.trend import RANKS_AXIS, Analysis, FailedPoint, PointSummary, ScalingRung
 from saih.reports.caution import first_warnings
-from saih.reports.label import plain, shortened
 from saih.reports.rung_labels import told_apart
 from saih.reports.scaling_table import exposed_words, imbalance_words
+from saih.reports.terminal_map import LETTERS
+from saih.reports.terminal_table import table_lines
+from saih.reports.terminal_text import columns_of, cut, visible, wrapped
 from saih.reports.words import findings, line_words, range_words, system_words
 
-_TITLES = ("#", "data", "model", "median step [interval]", "n", "share of peak or rate", "held back by")
-_WIDEST = (4, 22, 22, 30, 5, 26, 20)
-_RIGHT = (0, 3, 4, 5)
+_LABEL = 22
+_WIDE = 92
+"""From here on verdicts have room in words; below, they are the letters of the map."""
+_MAX_POINTS, _FIRST_POINTS = 60, 50
+_MAX_UNMEASURED = 20
 _SCALING_TITLES = (
     "ranks",
     "median step [interval]",
@@ -26,70 +29,80 @@ _SCALING_TITLES = (
     "slowest/mean",
     "held back by",
 )
-_SCALING_RIGHT = (0, 1, 2, 3, 4, 5, 6, 7)
 
 
-def summary_lines(analysis: Analysis, width: int = 100) -> list[str]:
-    """Headline, findings, warnings, the table of points, and failures; text is wrapped at ``width``."""
+def head_lines(analysis: Analysis, width: int) -> list[str]:
+    """Headline, findings and warnings."""
     analysis, shared = told_apart(analysis)
     same = [f"Same at all points: {', '.join(shared)}."] if shared else []
+    has_share = any(point.share_of_peak is not None for point in analysis.points)
+    headline = f"{'share of measured peak ' if has_share else ''}{range_words(analysis.points)}"
+    name = cut(analysis.sweep_name, max(width - columns_of(headline) - 2, 16))
     lines = [
-        f"{shortened(analysis.sweep_name, width)}: share of measured peak {range_words(analysis.points)}"
-        if any(point.share_of_peak is not None for point in analysis.points)
-        else f"{shortened(analysis.sweep_name, width)}: {range_words(analysis.points)}",
-        shortened(system_words(analysis.environment), width),
+        f"{name}: {visible(headline)}",
+        *wrapped(system_words(analysis.environment), width),
         "",
         *_items((*(claim.text for claim in findings(analysis)), *same), width),
     ]
     if analysis.warnings:
         lines += ["", "Warnings", *_items(first_warnings(analysis.warnings), width)]
-    if analysis.points:
-        lines += ["", *_table(analysis.points)]
-    lines += _unmeasured(analysis, width)
-    return [_ascii_spaces(line).rstrip() for line in lines]
+    return lines
 
 
-def scaling_lines(analysis: Analysis, width: int = 100) -> list[str]:
+def points_lines(analysis: Analysis, width: int) -> list[str]:
+    """The table of points, numbered as in the report; of many the first and the last."""
+    analysis, _ = told_apart(analysis)
+    points = analysis.points
+    if not points:
+        return []
+    has_ranks = any(RANKS_AXIS in point.labels for point in points)
+    has_words = width >= _WIDE + (8 if has_ranks else 0)
+    peak = "share of peak" if all(point.share_of_peak for point in points) else "share of peak or rate"
+    titles = ["#", "data", "model", "median step", "n", peak, "held back by" if has_words else "by"]
+    if has_ranks:
+        titles.insert(3, RANKS_AXIS)
+    numbered = list(enumerate(points, start=1))
+    hidden = len(points) - _MAX_POINTS
+    if hidden > 0:
+        numbered = numbered[:_FIRST_POINTS] + numbered[_FIRST_POINTS - _MAX_POINTS :]
+    rows = [_row(number, point, has_ranks=has_ranks, has_words=has_words) for number, point in numbered]
+    lines = table_lines(titles, rows, width=width, cuttable=(1, 2), num_keys=3)
+    tail = [f"({counted(hidden, 'point')} between them not shown; --json lists all)"] if hidden > 0 else []
+    return [*lines, *tail]
+
+
+def unmeasured_lines(analysis: Analysis, width: int) -> list[str]:
+    """Failed and dropped points with their reasons; nothing where there are none."""
+    analysis, _ = told_apart(analysis)
+    failed = [
+        f"{_rungs(point)}: {str(point.outcome).replace('_', ' ')} "
+        f"after {counted(point.num_attempts, 'attempt')}: {point.reason}"
+        for point in analysis.failed
+    ]
+    dropped = [f"{_rungs(point)}: {point.reason}" for point in analysis.dropped]
+    lines: list[str] = []
+    for title, reasons in (("Failed", failed), ("Dropped before the run", dropped)):
+        if reasons:
+            hidden = len(reasons) - _MAX_UNMEASURED
+            lines += ["", title, *_items(reasons[:_MAX_UNMEASURED], width)]
+            lines += [f"  ... and {hidden} more (--json lists all)"] if hidden > 0 else []
+    return lines[1:]
+
+
+def scaling_lines(analysis: Analysis, width: int) -> list[str]:
     """For each line over ranks its table and findings; nothing for a sweep without such an axis."""
     analysis, _ = told_apart(analysis)
     lines: list[str] = []
     for line in analysis.scaling:
         title = f"over ranks, {line.scaling}, {line_words(line, analysis)} ({line.setting}):"
-        rows = [_SCALING_TITLES, *(_scaling_row(rung) for rung in line.rungs)]
-        lines += ["", shortened(title, 2 * width), *_aligned(rows, _SCALING_RIGHT)]
+        rows = [_scaling_row(rung) for rung in line.rungs]
+        lines += ["", *wrapped(title, width), *table_lines(_SCALING_TITLES, rows, width=width)]
         lines += _items((*line.findings, *(f"not measured: {text}" for text in line.unmeasured)), width)
-    return [_ascii_spaces(line).rstrip() for line in lines[1:]]
+    return lines[1:]
 
 
 def _items(sentences: Sequence[str], width: int) -> list[str]:
-    return [
-        line
-        for sentence in sentences
-        for line in textwrap.wrap(plain(sentence), width, initial_indent="- ", subsequent_indent="  ")
-    ]
-
-
-def _table(points: Sequence[PointSummary]) -> list[str]:
-    """The table of points; with a column of ranks where they differ."""
-    rows = [_TITLES, *(_row(index + 1, point) for index, point in enumerate(points))]
-    if any(RANKS_AXIS in point.labels for point in points):
-        ranks = [RANKS_AXIS, *(str(point.point.placement.num_ranks) for point in points)]
-        rows = [(*row[:3], count, *row[3:]) for row, count in zip(rows, ranks, strict=True)]
-        return _aligned(rows, (0, 3, 4, 5, 6))
-    return _aligned(rows, _RIGHT)
-
-
-def _aligned(rows: Sequence[tuple[str, ...]], right: Sequence[int]) -> list[str]:
-    """Columns as wide as their widest cell, a rule below the first row."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    made = [
-        "  ".join(
-            cell.rjust(widths[column]) if column in right else cell.ljust(widths[column])
-            for column, cell in enumerate(row)
-        )
-        for row in rows
-    ]
-    return [made[0], "-" * max(len(line.rstrip()) for line in made), *made[1:]]
+    return [line for sentence in sentences for line in wrapped(sentence, width, "- ", "  ")]
 
 
 def _scaling_row(rung: ScalingRung) -> tuple[str, ...]:
@@ -106,37 +119,22 @@ def _scaling_row(rung: ScalingRung) -> tuple[str, ...]:
     )
 
 
-def _row(number: int, point: PointSummary) -> tuple[str, ...]:
-    measured = share(point.share_of_peak) if point.share_of_peak else ""
-    cells = (
+def _row(number: int, point: PointSummary, *, has_ranks: bool, has_words: bool) -> tuple[str, ...]:
+    measured = (
+        share(point.share_of_peak) if point.share_of_peak else with_si(point.flops_per_s.value, "FLOP/s")
+    )
+    limit = point.diagnosis.limit
+    return (
         str(number),
-        point.labels.get("data", "not scaled"),
-        point.labels.get("model", "not scaled"),
+        cut(point.labels.get("data", "not scaled"), _LABEL),
+        cut(point.labels.get("model", "not scaled"), _LABEL),
+        *((str(point.point.placement.num_ranks),) if has_ranks else ()),
         duration(point.step_ns),
         str(point.step_ns.count),
-        measured or with_si(point.flops_per_s.value, "FLOP/s"),
-        str(point.diagnosis.limit),
+        measured,
+        str(limit) if has_words else LETTERS[limit],
     )
-    return tuple(shortened(cell, limit) for cell, limit in zip(cells, _WIDEST, strict=True))
-
-
-def _unmeasured(analysis: Analysis, width: int) -> list[str]:
-    failed = [
-        f"{_rungs(point)}: {str(point.outcome).replace('_', ' ')} "
-        f"after {counted(point.num_attempts, 'attempt')}: {point.reason}"
-        for point in analysis.failed
-    ]
-    dropped = [f"{_rungs(point)}: {point.reason}" for point in analysis.dropped]
-    lines: list[str] = []
-    for title, reasons in (("Failed", failed), ("Dropped before the run", dropped)):
-        if reasons:
-            lines += ["", title, *_items(reasons, width)]
-    return lines
 
 
 def _rungs(point: FailedPoint | DroppedPoint) -> str:
     return ", ".join(point.labels[axis] for axis in sorted(point.labels)) or point.point.point_id
-
-
-def _ascii_spaces(line: str) -> str:
-    return line.replace(NO_BREAK, " ")

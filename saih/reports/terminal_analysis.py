@@ -1,23 +1,25 @@
-"""An analysis as one text for a terminal: findings first, then points, plots, laws and how far they hold."""
+"""An analysis as one text for a terminal: findings first, then the map, plots, points and laws."""
 
-from saih.domain.trend import Analysis, Check, Trend
-from saih.reports.terminal import scaling_lines, summary_lines
-
-_MARKS = {True: "ok", False: "FAILED", None: "unknown"}
-
-
-def analysis_text(analysis: Analysis, width: int = 100) -> str:
-    """Points with their limits, then the law of every trend and how far it may be trusted."""
-    parts = ["\n".join(summary_lines(analysis, width)), "\n".join(scaling_lines(analysis, width))]
-    return "\n\n".join(part for part in (*parts, *map(_trend, analysis.trends)) if part)
+from saih.domain.quantity import NO_BREAK
+from saih.domain.trend import Analysis
+from saih.reports.rung_labels import told_apart
+from saih.reports.terminal import head_lines, points_lines, scaling_lines, unmeasured_lines
+from saih.reports.terminal_map import LETTERS, legend_lines, map_lines
+from saih.reports.terminal_trends import laws_lines, plots_lines
 
 
-def _trend(trend: Trend) -> str:
-    law = trend.total.text if trend.total else "no law"
-    lines = [f"along {trend.axis} ({trend.size_label}), {trend.fixed}:", f"  step: {law}"]
-    lines += [f"  {str(fit.phase).replace('_', ' ')}: {fit.text}" for fit in trend.components]
-    return "\n".join([*lines, *(_check(check) for check in trend.checks)])
-
-
-def _check(check: Check) -> str:
-    return f"  [{_MARKS[check.passed]}] {check.statement}"
+def analysis_text(analysis: Analysis, width: int = 80) -> str:
+    """What a reader should take away, then everything that it rests on, in lines of ``width`` columns."""
+    shorter, _ = told_apart(analysis)
+    map_ = map_lines(shorter, width)
+    letters = {LETTERS[point.diagnosis.limit] for point in analysis.points}
+    parts = (
+        head_lines(analysis, width),
+        map_ or legend_lines(sorted(letters), width),
+        plots_lines(shorter, width),
+        points_lines(analysis, width),
+        unmeasured_lines(analysis, width),
+        scaling_lines(analysis, width),
+        laws_lines(shorter, width),
+    )
+    return "\n\n".join("\n".join(part) for part in parts if part).replace(NO_BREAK, " ")

@@ -14,7 +14,7 @@ from saih.reports.analysis_json import analysis_as_json
 from saih.reports.grid import grids
 from saih.reports.scaling_figure import rank_axis
 from saih.reports.scaling_sections import scaling_sections
-from saih.reports.terminal import scaling_lines, summary_lines
+from saih.reports.terminal import points_lines, scaling_lines
 from saih.reports.terminal_analysis import analysis_text
 from saih.reports.trend_report import write_report
 
@@ -42,7 +42,7 @@ def test_the_report_says_what_more_ranks_bring(scaling_of: AnalysisOf, tmp_path:
 def test_a_sweep_without_a_ranks_axis_says_nothing_of_it(analysis_of: AnalysisOf) -> None:
     analysis = analysis_of()
     assert scaling_sections(analysis) == ()
-    assert scaling_lines(analysis) == []
+    assert scaling_lines(analysis, 80) == []
     assert analysis_as_json(analysis)["scaling"] == []
 
 
@@ -82,10 +82,10 @@ def test_ticks_are_ranks_that_were_measured_and_have_room(ranks: tuple[int, ...]
 
 def test_the_terminal_and_json_hold_every_rung(scaling_of: AnalysisOf) -> None:
     analysis = scaling_of()
-    text = analysis_text(analysis)
+    text = analysis_text(analysis, 200)
     assert text.count("over ranks, strong, ") == 2
     assert "not measured: 16 ranks: out of memory after 2 attempts" in text
-    assert sum(line.split()[:1] == ["8"] for line in scaling_lines(analysis)) == 2
+    assert sum(line.split()[:1] == ["8"] for line in scaling_lines(analysis, 200)) == 2
     document = json.loads(json.dumps(analysis_as_json(analysis), allow_nan=False))
     first = document["scaling"][0]
     assert [rung["num_ranks"] for rung in first["rungs"]] == [1, 2, 4, 8]
@@ -94,11 +94,11 @@ def test_the_terminal_and_json_hold_every_rung(scaling_of: AnalysisOf) -> None:
 
 
 def test_points_of_several_rank_counts_are_told_apart(scaling_of: AnalysisOf) -> None:
-    lines = summary_lines(scaling_of())
-    header = next(line for line in lines if line.lstrip().startswith("#"))
-    assert header.split()[:4] == ["#", "data", "model", "ranks"]
-    assert all(len(line) <= 110 for line in lines)
-    assert any("8 ranks" in line for line in lines if line.startswith("- "))
+    lines = points_lines(scaling_of(), 80)
+    assert lines[0].split()[:4] == ["#", "data", "model", "ranks"]
+    text = analysis_text(scaling_of(), 80)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert any("8 ranks" in line for line in text.splitlines() if line.startswith("- "))
 
 
 def test_each_placement_has_a_map_of_its_own_that_names_it(scaling_of: AnalysisOf) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saih.domain.interval import Interval
-from saih.domain.quantity import duration, interval_with_si, percent, share
+from saih.domain.quantity import duration, interval_with_si, percent, share, with_si
 from saih.domain.record import ADDITIVE_PHASES, HIDDEN_PHASES, Phase
 from saih.domain.sweep import DroppedPoint
 from saih.domain.trend import Analysis, CurvePoint, FailedPoint, PointSummary
-from saih.reports.grid import Grid, grids, setting_of
+from saih.reports.grid import Cell, Grid, grids, setting_of
 from saih.reports.html_lines import Line, lines_of
 from saih.reports.label import shortened
 from saih.reports.map_figure import state_words
@@ -24,7 +24,7 @@ _PHASES = (*ADDITIVE_PHASES, *HIDDEN_PHASES)
 _QUANTITIES = (
     ("share", "share of measured peak", "%"),
     ("flops", "rate", "FLOP/s"),
-    ("samples", "throughput", "samples/s"),
+    ("samples", "samples per second", ""),
     ("step", "median step", "s"),
     ("vendor", "share of the vendor's peak", "%"),
     ("energy", "energy per sample", "J"),
@@ -35,8 +35,9 @@ Json = dict[str, Any]  # Any: JSON values
 def figures_json(analysis: Analysis) -> str:
     """The data of the interactive figures; labels and numbers of points are those of the document."""
     analysis, _ = told_apart(analysis)
-    missing = (*analysis.failed, *analysis.dropped)
-    settings = sorted({setting_of(cell.point) for cell in (*analysis.points, *missing)})
+    missing: tuple[FailedPoint | DroppedPoint, ...] = (*analysis.failed, *analysis.dropped)
+    cells: tuple[Cell, ...] = (*analysis.points, *missing)
+    settings = sorted({setting_of(cell.point) for cell in cells})
     points = [_point(point, number, settings) for number, point in enumerate(analysis.points, start=1)]
     known = {name for point in points for name in point["values"]}
     places = {point.record_id: index for index, point in enumerate(analysis.points)}
@@ -56,14 +57,14 @@ def figures_json(analysis: Analysis) -> str:
 
 
 def _point(summary: PointSummary, number: int, settings: Sequence[str]) -> Json:
-    known = {name: (values, words) for name, values, words in _quantities(summary) if values is not None}
+    quantities = _quantities(summary)
     return {
         "number": number,
         "record": summary.record_id,
         "labels": _labels(summary.labels),
         "setting": settings.index(setting_of(summary.point)),
-        "values": {name: _bounds(values) for name, (values, _) in known.items()},
-        "words": {name: words for name, (_, words) in known.items()},
+        "values": {name: _bounds(values) for name, values, _ in quantities if values is not None},
+        "words": {name: shortened(words, _NAME) for name, _, words in quantities},
         "steps": summary.step_ns.count,
         "level": percent(summary.step_ns.level),
         "verdict": str(summary.diagnosis.limit),
@@ -76,16 +77,26 @@ def _point(summary: PointSummary, number: int, settings: Sequence[str]) -> Json:
 def _quantities(summary: PointSummary) -> list[tuple[str, Interval | None, str]]:
     """Name, values in the unit of the ordinate, and words of each quantity."""
     peak, vendor = summary.share_of_peak, summary.share_of_vendor_peak
-    energy = getattr(summary, "energy", None)
-    joules = energy.joules_per_sample if energy is not None else None
     return [
         ("share", peak.scaled(100.0) if peak else None, share(peak) if peak else ""),
         ("flops", summary.flops_per_s, interval_with_si(summary.flops_per_s, "FLOP/s")),
-        ("samples", summary.samples_per_s, interval_with_si(summary.samples_per_s, "samples/s")),
+        ("samples", summary.samples_per_s, interval_with_si(summary.samples_per_s, "")),
         ("step", summary.step_ns.scaled(1e-9), duration(summary.step_ns)),
         ("vendor", vendor.scaled(100.0) if vendor else None, share(vendor) if vendor else ""),
-        ("energy", joules, interval_with_si(joules, "J") if joules else ""),
+        ("energy", *_energy(summary)),
     ]
+
+
+def _energy(summary: PointSummary) -> tuple[Interval | None, str]:
+    """Joules per sample; the mean of all steps, and that it has no interval, where blocks were too few."""
+    energy = summary.energy
+    if energy is None:
+        return None, f"absent: {summary.energy_reason or 'no counter was read'}"
+    if energy.joules_per_sample is not None:
+        return energy.joules_per_sample, interval_with_si(energy.joules_per_sample, "J")
+    mean = energy.mean_joules_per_sample
+    alone = Interval(low=mean, value=mean, high=mean, level=summary.step_ns.level, count=energy.num_blocks)
+    return alone, f"{with_si(mean, 'J')} (mean, without interval)"
 
 
 def _phase(summary: PointSummary, phase: Phase) -> list[Any] | None:  # Any: JSON values
@@ -116,6 +127,7 @@ def _line(line: Line, places: Mapping[str, int]) -> Json:
         "curves": {
             "share": [_curve_point(point, 100.0) for point in line.share_curve],
             "step": [_curve_point(point, 1e-9) for point in line.step_curve],
+            "energy": [_curve_point(point, 1.0) for point in line.energy_curve],
         },
     }
 

@@ -1,9 +1,11 @@
 """Lines of the trend explorer: along each axis the points that differ in it alone, with their laws."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from saih.domain.trend import RANKS_AXIS, Analysis, CurvePoint, PointSummary, ScalingLine, Trend
+from saih.reports.grid import setting_of
 from saih.reports.words import line_name, line_words
 
 _SIZE_LABELS = {"data": "data size", "model": "model size", RANKS_AXIS: "ranks"}
@@ -20,6 +22,7 @@ class Line:
     sizes: tuple[float, ...]
     share_curve: tuple[CurvePoint, ...]
     step_curve: tuple[CurvePoint, ...]
+    energy_curve: tuple[CurvePoint, ...] = ()
 
 
 def lines_of(analysis: Analysis) -> tuple[Line, ...]:
@@ -28,7 +31,18 @@ def lines_of(analysis: Analysis) -> tuple[Line, ...]:
     if not any(line.axis == RANKS_AXIS for line in lines):
         lines += [_from_scaling(line, analysis) for line in analysis.scaling]
     lines += tuple(_single(analysis, lines))
-    return tuple(sorted(lines, key=lambda line: line.axis))
+    return tuple(sorted(_told_apart(lines, analysis), key=lambda line: line.axis))
+
+
+def _told_apart(lines: Sequence[Line], analysis: Analysis) -> Iterator[Line]:
+    """Lines of one name along one axis differ in their setting, which then is a part of the name."""
+    settings = {point.record_id: setting_of(point.point) for point in analysis.points}
+    counts = Counter((line.axis, line.name) for line in lines)
+    for line in lines:
+        if counts[line.axis, line.name] == 1 or line.record_ids[0] not in settings:
+            yield line
+        else:
+            yield replace(line, name=f"{line.name}, {settings[line.record_ids[0]]}")
 
 
 def _from_trend(trend: Trend, analysis: Analysis) -> Line:
@@ -40,7 +54,16 @@ def _from_trend(trend: Trend, analysis: Analysis) -> Line:
         sizes=trend.sizes,
         share_curve=trend.share_curve,
         step_curve=trend.step_curve,
+        energy_curve=_energy_curve(trend, analysis),
     )
+
+
+def _energy_curve(trend: Trend, analysis: Analysis) -> tuple[CurvePoint, ...]:
+    """Of the trend of the energy over the same points, or those of them that have one."""
+    for other in analysis.energy_trends:
+        if other.axis == trend.axis and set(other.record_ids) <= set(trend.record_ids):
+            return other.curve
+    return ()
 
 
 def _from_scaling(line: ScalingLine, analysis: Analysis) -> Line:

@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 _SHAPES = frozenset(
-    ("svg", "g", "defs", "use", "path", "rect", "circle", "line", "polygon", "polyline", "text", "tspan")
-    + ("clipPath", "pattern", "image", "linearGradient", "stop")
+    {"svg", "g", "defs", "use", "path", "rect", "circle", "line", "polygon", "polyline", "text", "tspan"}
+    | {"clipPath", "pattern", "image", "linearGradient", "stop"}
 )
 _DROPPED = frozenset(("metadata", "style", "title"))
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
@@ -43,7 +43,7 @@ def _references(root: ET.Element) -> Iterator[str]:
 
 def _written(element: ET.Element, prefix: str, used: frozenset[str]) -> str:
     name = element.tag.removeprefix(_SVG)
-    if name in _DROPPED or element.tag.startswith("{") and not element.tag.startswith(_SVG):
+    if name in _DROPPED or (element.tag.startswith("{") and not element.tag.startswith(_SVG)):
         return ""
     if name not in _SHAPES:
         raise ValueError(f"a figure holds the element {element.tag}, which no page shows")
@@ -60,18 +60,26 @@ def _written(element: ET.Element, prefix: str, used: frozenset[str]) -> str:
 def _attributes(element: ET.Element, prefix: str, used: frozenset[str]) -> Iterator[tuple[str, str]]:
     for key, value in element.attrib.items():
         if key == "style":
-            for name, _, setting in (part.partition(":") for part in value.split(";") if part.strip()):
-                yield name.strip(), _prefixed(setting.strip(), prefix)
+            yield from _from_style(value, prefix)
         elif key == "id":
-            if value in used:
-                yield "id", prefix + value
+            yield from [("id", prefix + value)] if value in used else []
         elif key in (_LINK, "href"):
-            if value.startswith("#"):
-                yield "href", f"#{prefix}{value[1:]}"
-            elif value.startswith("data:image/png;"):
-                yield "href", value
+            yield from _link(value, prefix)
         elif not key.startswith("{") and not _HANDLER.fullmatch(key):
             yield key, _prefixed(" ".join(_brief(value).split()), prefix)
+
+
+def _from_style(style: str, prefix: str) -> Iterator[tuple[str, str]]:
+    for name, _, setting in (part.partition(":") for part in style.split(";") if part.strip()):
+        yield name.strip(), _prefixed(setting.strip(), prefix)
+
+
+def _link(target: str, prefix: str) -> Iterator[tuple[str, str]]:
+    """Only what is inside: a shape of this figure, or pixels that it carries itself."""
+    if target.startswith("#"):
+        yield "href", f"#{prefix}{target[1:]}"
+    elif target.startswith("data:image/png;"):
+        yield "href", target
 
 
 def _prefixed(value: str, prefix: str) -> str:

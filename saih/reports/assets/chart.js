@@ -47,13 +47,11 @@ function tickWords(value, unit, ticks) {
   const needed = value ? Math.ceil(Math.log10(Math.abs(value) / gap) - 1e-9) + 1 : 1;
   const digits = Math.min(Math.max(needed, 3), 9);
   if (!value || unit === "%") return `${Number(value.toPrecision(digits))}\u00a0${unit}`.trimEnd();
-  const lowest = unit ? -12 : 0;
+  const lowest = unit && !unit.includes("/") ? -12 : 0;
   const highest = unit === "s" ? 0 : 18;
   const exponent = Math.min(Math.max(3 * Math.floor(Math.log10(Math.abs(value)) / 3 + 1e-9), lowest), highest);
-  const isRate = unit.includes("/") && exponent < 0;
-  const power = isRate ? 0 : exponent;
-  const number = Number((value / 10 ** power).toPrecision(digits));
-  return `${number}\u00a0${PREFIXES[power]}${unit}`.trimEnd();
+  const number = Number((value / 10 ** exponent).toPrecision(digits));
+  return `${number}\u00a0${PREFIXES[exponent]}${unit}`.trimEnd();
 }
 
 function pathThrough(places) {

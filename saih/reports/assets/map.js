@@ -6,7 +6,7 @@ function dataModelMap(data, choose) {
   if (!data.maps.length) return html("div");
   const state = { number: 0, quantity: data.quantities[0]?.name };
   const controls = html("div", { class: "controls" });
-  const sheet = html("div", { class: "scroll" });
+  const sheet = html("div", { class: "scroll bare" });
   const caption = html("figcaption");
   const draw = () => drawMap(data, state, { sheet, caption }, choose);
   if (data.maps.length > 1) {
@@ -39,8 +39,8 @@ function drawMap(data, state, parts, choose) {
   parts.sheet.replaceChildren(table);
   roving(table);
   const title = data.quantities.find((one) => one.name === state.quantity)?.title;
-  const shown = title ? `Numbers: ${title}; brighter is higher. ` : "";
-  parts.caption.textContent = `${shown}Below them: what holds the point back. Slashes: failed; dots: dropped because it cannot fit. ${data.settings[map.setting]}.`;
+  const shown = title ? `Numbers: ${title}; brighter is higher. Below them: what holds the point back. ` : "";
+  parts.caption.textContent = `${shown}Slashes: failed; dots: dropped because it cannot fit. ${data.settings[map.setting]}.`;
 }
 
 function mapCell(data, found, state, shade, choose) {

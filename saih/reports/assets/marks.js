@@ -23,6 +23,14 @@ function svg(tag, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), attributes, children);
 }
 
+function nothing(words) {
+  return html("p", { class: "loud" }, words);
+}
+
+function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 function colourClass(index) {
   return `c${index % NUM_COLOURS}`;
 }

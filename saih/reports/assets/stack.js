@@ -2,6 +2,8 @@
 const FIRST_BARS = 24;
 
 function phaseStacks(data, choose) {
+  const heading = html("h3", { id: "explore-stacks" }, "Where the time of a step goes");
+  if (!data.points.length) return html("div", {}, heading, nothing("No point was measured, so there is no step to divide."));
   const state = { unit: "share", order: "table", held: {}, isWhole: false };
   const controls = html("div", { class: "controls" });
   const bars = html("div", { class: "stack" });
@@ -23,7 +25,7 @@ function phaseStacks(data, choose) {
   const key = html("ul", { class: "legend" }, ...data.phases.map((phase, number) => [phase, number])
     .filter(([, number]) => data.points.some((point) => point.phases[number]))
     .map(([phase, number]) => html("li", {}, html("span", { class: `key ${phase.hidden ? "hidden-mark" : "part"} p${number}` }), phase.title)));
-  return html("div", {}, html("h3", { id: "explore-stacks" }, "Where the time of a step goes"), html("figure", {}, controls, key, bars, more, caption));
+  return html("div", {}, heading, html("figure", {}, controls, key, bars, more, caption));
 }
 
 function drawStacks(data, state, parts, choose, draw) {
@@ -40,7 +42,7 @@ function drawStacks(data, state, parts, choose, draw) {
     draw();
   });
   parts.more.replaceChildren(...(shown.length > FIRST_BARS ? [toggle] : []));
-  if (!shown.length) parts.bars.replaceChildren(html("p", { class: "loud" }, data.points.length ? "No point lies there." : "No point was measured, so there is nothing to draw."));
+  if (!shown.length) parts.bars.replaceChildren(nothing("No point lies there."));
 }
 
 function stackRow(data, state, point, place, longest, choose) {

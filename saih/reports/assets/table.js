@@ -55,7 +55,7 @@ function tableColumns(data) {
   const columns = [{ title: "#", isNumber: true, words: (one) => (one.number ? String(one.number) : ""), key: (one) => one.number }];
   for (const axis of axes) {
     const places = order(axis);
-    columns.push({ title: axis, words: (one) => one.labels[axis] || "", key: (one) => places.get(one.labels[axis]) ?? all.length });
+    columns.push({ title: axis, isName: true, words: (one) => one.labels[axis] || "", key: (one) => places.get(one.labels[axis]) ?? all.length });
   }
   if (data.settings.length > 1) columns.push({ title: "setting", words: (one) => data.settings[one.setting], key: (one) => one.setting });
   for (const quantity of data.quantities) {
@@ -73,10 +73,19 @@ function tableColumns(data) {
 }
 
 function tableRow(columns, one, place) {
-  const cells = columns.map((column) => html("td", { class: column.isNumber ? "num" : column.isCode ? "code" : "", dir: "auto" }, column.words(one)));
+  const cells = columns.map((column) => html("td", { class: cellClass(column), dir: "auto" }, ...breakable(column.words(one))));
   const element = html("tr", { tabindex: "-1", "data-record": one.record || "" }, ...cells);
   if (place < 0) element.classList.add("lost");
   return { element, place, keys: columns.map((column) => column.key(one)), words: columns.map((column) => column.words(one)).join(" ").toLowerCase() };
+}
+
+function cellClass(column) {
+  return column.isNumber ? "num" : column.isCode ? "code" : column.isName ? "name" : "";
+}
+
+// A record id may break after its slash.
+function breakable(words) {
+  return words.split(/(?<=\/)/).flatMap((part, index) => (index ? [html("wbr"), part] : [part]));
 }
 
 // What has no value comes last, whichever way the rest is sorted.

@@ -1,8 +1,11 @@
 // The trend explorer: a quantity over the size of an axis, a line for each setting of the others.
 const HEIGHT = 400;
+const MOST_BANDS = 8;
 const MARGIN = { left: 78, right: 18, top: 26, bottom: 52 };
 
 function trendExplorer(data, choose) {
+  const heading = html("h3", { id: "explore-trends" }, "Trends");
+  if (!data.points.length) return html("div", {}, heading, nothing("No point was measured, so there is no trend to draw."));
   const axes = [...new Set(data.lines.map((line) => line.axis))];
   const state = {
     axis: axes[0], quantity: data.quantities[0]?.name, isLogX: true, isLogY: null, held: {}, off: new Set(), view: null,
@@ -20,8 +23,10 @@ function trendExplorer(data, choose) {
   };
   const fillControls = () => controls.replaceChildren(...trendControls(data, state, axes, renew, zoomed(state, draw)));
   renew();
-  new ResizeObserver(() => draw()).observe(plot);
-  return html("div", {}, html("h3", { id: "explore-trends" }, "Trends"), figure);
+  new ResizeObserver(() => {
+    if (plot.clientWidth !== Number(plot.dataset.width)) draw();
+  }).observe(plot);
+  return html("div", {}, heading, figure);
 }
 
 function trendControls(data, state, axes, renew, zoom) {
@@ -88,12 +93,12 @@ function drawTrend(data, state, parts, choose, draw) {
   const quantity = data.quantities.find((one) => one.name === state.quantity);
   const width = Math.max(parts.plot.clientWidth || 720, 280);
   const frame = { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: HEIGHT - MARGIN.bottom };
-  const had = parts.plot.contains(document.activeElement);
+  parts.plot.dataset.width = parts.plot.clientWidth;
+  const had = parts.plot.contains(document.activeElement) && document.activeElement.dataset.record;
   fillLegend(parts.legend, lines, state, draw);
   parts.caption.textContent = captionWords(drawn, lines, state);
   if (!lines.length) {
-    const words = data.points.length ? "No point has this quantity here." : "No point was measured, so there is nothing to draw.";
-    parts.plot.replaceChildren(html("p", { class: "loud" }, words));
+    parts.plot.replaceChildren(nothing("No point here has this quantity."));
     return;
   }
   const scales = trendScales(drawn.length ? drawn : lines, state, frame);
@@ -108,7 +113,7 @@ function drawTrend(data, state, parts, choose, draw) {
     trendAxes(scales, frame, quantity, (drawn[0] || lines[0]).sizeLabel),
   );
   const inside = svg("g", { "clip-path": "url(#trend-frame)" });
-  inside.append(...shadeBeyond(drawn, scales, frame), ...drawn.map((line) => lineShape(line, scales)));
+  inside.append(...shadeBeyond(drawn, scales, frame), ...drawn.map((line) => lineShape(line, scales, drawn.length <= MOST_BANDS)));
   const marks = svg("g", { "clip-path": "url(#trend-frame)", class: "marks" });
   for (const line of drawn) marks.append(...line.marks.map((mark) => markShape(data, line, mark, scales, state, choose)));
   for (const mark of [...marks.children]) if (isOutside(mark, frame)) mark.remove();
@@ -116,7 +121,8 @@ function drawTrend(data, state, parts, choose, draw) {
   parts.plot.replaceChildren(picture);
   roving(picture);
   zoomByPointer(picture, frame, state, draw);
-  if (had) picture.querySelector(".stop")?.focus({ preventScroll: true });
+  const again = had && [...marks.children].find((one) => one.dataset.record === had);
+  if (again) again.focus({ preventScroll: true });
 }
 
 function isOutside(mark, frame) {
@@ -149,12 +155,11 @@ function trendAxes(scales, frame, quantity, sizeLabel) {
   for (const value of ticksY) {
     const y = scales.y.at(value);
     group.append(svg("line", { class: "grid", x1: frame.left, x2: frame.right, y1: y, y2: y }),
-      svg("text", { x: frame.left - 8, y: y + 4, "text-anchor": "end" }, tickWords(value, quantity.unit === "samples/s" ? "" : quantity.unit, ticksY)));
+      svg("text", { x: frame.left - 8, y: y + 4, "text-anchor": "end" }, tickWords(value, quantity.unit, ticksY)));
   }
-  const title = quantity.unit === "samples/s" ? "throughput [samples/s]" : quantity.title;
   group.append(
     svg("path", { class: "frame", d: `M${frame.left} ${frame.top}V${frame.bottom}H${frame.right}` }),
-    svg("text", { class: "title", x: frame.left, y: 14 }, title),
+    svg("text", { class: "title", x: frame.left, y: 14 }, quantity.title),
     svg("text", { class: "title", x: (frame.left + frame.right) / 2, y: HEIGHT - 12, "text-anchor": "middle" },
       sizeLabel.length > 60 ? `${sizeLabel.slice(0, 59)}…` : sizeLabel),
   );
@@ -175,7 +180,7 @@ function shadeBeyond(lines, scales, frame) {
   return [shade, words];
 }
 
-function lineShape(line, scales) {
+function lineShape(line, scales, hasBand) {
   const group = svg("g", { class: `line ${colourClass(line.index)}` });
   const place = (size, value) => [scales.x.at(size), scales.y.at(scales.y.isLog ? Math.max(value, scales.y.low * 1e-6) : value)];
   if (!line.curve.length) {
@@ -186,7 +191,7 @@ function lineShape(line, scales) {
   const band = [...line.curve.map((one) => place(one[0], one[3])), ...line.curve.map((one) => place(one[0], one[1])).reverse()];
   const last = line.curve.findLastIndex((one) => !one[4]);
   const centre = line.curve.map((one) => place(one[0], one[2]));
-  group.append(svg("path", { class: "band", d: `${pathThrough(band)}z` }));
+  if (hasBand) group.append(svg("path", { class: "band", d: `${pathThrough(band)}z` }));
   if (last >= 0) group.append(svg("path", { class: "law", d: pathThrough(centre.slice(0, last + 1)) }));
   group.append(svg("path", { class: "law dashed", d: pathThrough(centre.slice(Math.max(last, 0))) }));
   return group;
@@ -225,9 +230,10 @@ function fillLegend(legend, lines, state, draw) {
 
 function captionWords(drawn, lines, state) {
   const count = drawn.reduce((sum, line) => sum + line.marks.length, 0);
-  const words = [`${count} points on ${drawn.length} of ${lines.length} lines. Marks: medians with their intervals.`];
-  if (drawn.some((line) => line.curve.length)) words.push("Curves: fit with its 90 % prediction band; dashed where extrapolated, not measured.");
-  if (drawn.some((line) => !line.curve.length)) words.push("Dotted lines join points without a law of this quantity.");
+  const words = [`${counted(count, "point")} on ${drawn.length} of ${counted(lines.length, "line")}. Marks: medians with their intervals.`];
+  const bands = drawn.length > MOST_BANDS ? ` (bands are left out for more than ${MOST_BANDS} lines)` : "";
+  if (drawn.some((line) => line.curve.length)) words.push(`Curves: fit with its 90 % prediction band${bands}; dashed where extrapolated, not measured.`);
+  if (drawn.some((line) => !line.curve.length && line.marks.length > 1)) words.push("Dotted lines join points without a law of this quantity.");
   if (state.view) words.push("Zoomed in; Reset shows everything.");
   return words.join(" ");
 }

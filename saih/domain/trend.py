@@ -96,10 +96,6 @@ class PointSummary:
     """None for one rank."""
     measured_utc: str = ""
     """When the record was finished."""
-    tensor_bytes: int | None = None
-    """Predicted peak memory of one rank's tensors."""
-    peak_memory_bytes: int | None = None
-    """Measured highest resident memory of any rank's process; None where it was not recorded."""
     energy: Energy | None = None
     """None where no counter could be read."""
     energy_reason: str = ""
@@ -266,35 +262,3 @@ class Analysis:
     """One for each line along the ranks axis; empty where the sweep has one number of ranks."""
     energy_trends: tuple[EnergyTrend, ...] = ()
     """One for each trend of which at least three points have an energy."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchedPoint:
-    """One point measured on both systems; ratios are A over B of the rate, so above 1 A is faster."""
-
-    labels: Mapping[str, str]
-    record_a: str
-    record_b: str
-    step_a_ns: Interval
-    step_b_ns: Interval
-    speed_ratio: Interval
-    share_a: Interval | None
-    share_b: Interval | None
-    is_different: bool
-    """True when the interval of the ratio excludes 1."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Two systems on matched points only."""
-
-    name_a: str
-    name_b: str
-    matched: tuple[MatchedPoint, ...]
-    only_a: tuple[str, ...]
-    only_b: tuple[str, ...]
-    """Points that the other system lacks, as labels."""
-    differences: tuple[str, ...]
-    """What differs between the environments, one sentence per fact."""
-    geometric_mean: Interval | None
-    """Of the speed ratios; None without matched points."""

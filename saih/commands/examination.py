@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 
 from saih.commands.choice import Folders
+from saih.commands.energy_examination import gpu_energy, processor_energy
 from saih.commands.table import table
 from saih.domain.errors import EnvironmentMissing, SaihError
 from saih.domain.point import Placement
@@ -55,6 +56,8 @@ def examine(folders: Folders) -> tuple[Finding, ...]:
         finding("reports folder", partial(_writable, folders.reports, "--reports")),
         finding("disk", partial(_disk, folders.data)),
         finding("GPU", _gpu, is_needed=False),
+        finding("energy of CPUs", processor_energy, is_needed=False),
+        finding("energy of GPUs", gpu_energy, is_needed=False),
     )
 
 

@@ -1,12 +1,14 @@
 """The report of one sweep as PDF: a page to read, then the evidence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from saih.domain.quantity import counted
 from saih.domain.trend import Analysis
 from saih.reports import tables
 from saih.reports.caution import cautions, confidence
+from saih.reports.claims_file import ClaimsFile, encode
 from saih.reports.document import (
     Block,
     Bullets,
@@ -20,6 +22,7 @@ from saih.reports.document import (
     section_or,
     write,
 )
+from saih.reports.evidence import claims_of, with_evidence
 from saih.reports.grid import Grid, grids
 from saih.reports.growth_sections import NO_POINT, growth_section, time_section
 from saih.reports.label import shortened
@@ -29,7 +32,9 @@ from saih.reports.roofline_figure import roofline_figure
 from saih.reports.rung_labels import told_apart
 from saih.reports.scaling_sections import scaling_sections
 from saih.reports.stack_figure import NumberedPoint
-from saih.reports.words import findings, outcome_words, range_words, system_words
+from saih.reports.words import extremes, findings, outcome_words, range_words, records_of, system_words
+
+_NO_DIGESTS: Mapping[str, str] = MappingProxyType({})
 
 
 def write_report(analysis: Analysis, path: Path) -> Path:
@@ -40,14 +45,32 @@ def write_report(analysis: Analysis, path: Path) -> Path:
     Raises:
         SaihError: when the file cannot be written.
     """
-    return write(trend_document(analysis), path)
+    document = trend_document(analysis)
+    return write(document, path, encode(trend_claims(analysis, document)))
+
+
+def trend_claims(
+    analysis: Analysis,
+    document: Document,
+    records: Mapping[str, str] = _NO_DIGESTS,
+    ceilings: Mapping[str, str] = _NO_DIGESTS,
+) -> ClaimsFile:
+    """What the report says, and the digests of the records and ceilings that it was made from."""
+    return ClaimsFile(
+        kind="trend",
+        sweep=analysis.sweep_name,
+        environment_id=analysis.environment.environment_id,
+        claims=claims_of(document),
+        records=records,
+        ceilings=ceilings,
+    )
 
 
 def trend_document(analysis: Analysis) -> Document:
     """The content of the report."""
     analysis, shared = told_apart(analysis)
     points = tables.lead(analysis.points)
-    return Document(
+    document = Document(
         title=f"AI performance trend: {shortened(analysis.sweep_name, 100)}",
         subtitle=system_words(analysis.environment),
         description=f"{outcome_words(analysis)}; share of peak {range_words(analysis.points)}",
@@ -62,6 +85,7 @@ def trend_document(analysis: Analysis) -> Document:
             _background(analysis),
         ),
     )
+    return with_evidence(document)
 
 
 def _summary(analysis: Analysis, shared: Sequence[str]) -> Section:
@@ -90,16 +114,22 @@ def _cards(analysis: Analysis) -> tuple[Card, ...]:
             else "rate (no ceiling measured)",
             value=range_words(analysis.points),
             note="lowest to highest of the measured points",
+            claim_id="card/range-of-share",
+            record_ids=records_of(extremes(analysis.points) or ()),
         ),
         Card(
             label="points measured",
             value=f"{len(analysis.points)} of {analysis.num_planned}",
             note=f"{len(analysis.failed)} failed, {len(analysis.dropped)} dropped before the run",
+            claim_id="card/points-measured",
+            record_ids=records_of((*analysis.points, *analysis.failed)),
         ),
         Card(
             label="most often held back by",
             value=str(most) if most else "unknown",
             note=f"{limits.count(most)} of {counted(len(limits), 'point')}" if most else "no point measured",
+            claim_id="card/held-back-by",
+            record_ids=records_of(analysis.points),
         ),
     )
 

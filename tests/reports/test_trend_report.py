@@ -19,6 +19,7 @@ TITLES = (
     "All measured points",
     "Points without a measurement",
     "Environment, method, definitions",
+    "Evidence",
 )
 HOSTILE = '#read("/etc/passwd") $\\frac{1}{2}$ </script> [/x] \x1b[31m*b* _i_ `c` @a <b>'
 

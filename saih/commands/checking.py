@@ -1,0 +1,166 @@
+"""A report held against the results that it was made from."""
+
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from saih.commands.analysis import analysis_of
+from saih.commands.reporting import claims_now
+from saih.domain.claim import Claim
+from saih.domain.errors import DamagedData, GateFailed, UsageError
+from saih.domain.quantity import counted
+from saih.reports.claims_carrier import claims_in
+from saih.reports.claims_difference import ClaimDifference, ClaimsDifference, Sources, difference
+from saih.reports.claims_file import ClaimsFile, decode
+from saih.reports.label import shortened
+from saih.reports.trend_report import trend_document
+from saih.store.sweep_folder import SweepFolder
+
+_MAX_BYTES = 256 * 2**20
+"""More than a report of the largest sweep has."""
+_SENTENCE = 600
+_NAME = 80
+_MOST_NAMES = 12
+
+
+def check_report(
+    path: Path, folder: SweepFolder, data_folder: Path
+) -> tuple[ClaimsDifference, tuple[str, ...]]:
+    """How the report at ``path`` differs from what the folder gives now, and what does not verify in it.
+
+    Raises:
+        UsageError: when the file is no report of this sweep.
+        DamagedData: when its claims cannot be read, or no record verifies.
+    """
+    then = decode(claims_in(_read(path), str(path)), str(path))
+    if then.kind != "trend":
+        raise UsageError(
+            f"{path} is a {then.kind}, not the report of one sweep", "give a report that `saih report` wrote."
+        )
+    analysis, damages = analysis_of(folder, data_folder)
+    now = claims_now(folder, analysis, trend_document(analysis))
+    _require_same_sweep(path, then, now)
+    return difference(then, now), damages
+
+
+def exit_code_of_check(found: ClaimsDifference, damages: Sequence[str]) -> int:
+    """0 when all agrees, 4 when something was edited or lost, 5 when the results went on since."""
+    if damages or found.is_edited:
+        return DamagedData.exit_code
+    return GateFailed.exit_code if found.claims else 0
+
+
+def check_text(path: Path, found: ClaimsDifference, damages: Sequence[str]) -> str:
+    """A line of verdict, then what became of the files, then each sentence that differs."""
+    lines = [
+        *_verdict(path, found, damages),
+        *found.head,
+        *_sources("record", found.records),
+        *_sources("ceilings", found.ceilings),
+    ]
+    for one in found.claims:
+        lines += ["", *_claim_lines(one, has_sources=bool(found.records.new or _lost(found)))]
+    return "\n".join(lines)
+
+
+def check_json(path: Path, found: ClaimsDifference, damages: Sequence[str]) -> dict[str, Any]:
+    """The same for programs, with nothing shortened."""
+    return {
+        "file": str(path),
+        "agrees": not exit_code_of_check(found, damages),
+        "is_edited": found.is_edited,
+        "is_outdated": found.is_outdated,
+        "damages": list(damages),
+        "num_equal_claims": found.num_equal,
+        **asdict(found),
+        "claims": [{"claim_id": one.claim_id, **asdict(one)} for one in found.claims],
+    }
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a regular file that is no larger than a report."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UsageError(f"{path} is not a file", "give a report that saih wrote.")
+        if status.st_size > _MAX_BYTES:
+            raise UsageError(
+                f"{path} has {status.st_size} bytes, and no report has more than {_MAX_BYTES}",
+                "give a report that saih wrote.",
+            )
+        with path.open("rb") as file:
+            return file.read(_MAX_BYTES)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(
+            f"{shortened(str(path), 200)} cannot be read: {reason}", "check the path of the report."
+        ) from error
+
+
+def _require_same_sweep(path: Path, then: ClaimsFile, now: ClaimsFile) -> None:
+    """Refuse the report of another sweep; a renamed one has records in common."""
+    if then.sweep != now.sweep and not set(then.records) & set(now.records):
+        raise UsageError(
+            f"{path} is a report of the sweep {shortened(then.sweep, _NAME)}, and has no record in common "
+            f"with {now.sweep}",
+            "name the sweep that it is a report of.",
+        )
+
+
+def _lost(found: ClaimsDifference) -> tuple[str, ...]:
+    sources = (found.records, found.ceilings)
+    return tuple(name for source in sources for name in (*source.changed, *source.vanished))
+
+
+def _verdict(path: Path, found: ClaimsDifference, damages: Sequence[str]) -> Iterator[str]:
+    sentences = counted(found.num_equal + len(found.claims), "sentence")
+    if not exit_code_of_check(found, damages):
+        yield f"{path} agrees with the results: all {sentences} are made again as they were."
+        return
+    yield f"{path} DIFFERS from the results: {len(found.claims)} of {sentences} differ."
+    if not found.is_edited and not damages:
+        yield "Nothing that it was made from changed, but more was measured since: make the report anew."
+    elif not _lost(found) and not damages:
+        yield "Nothing that it was made from changed: it was edited, or another version of saih made it."
+
+
+def _sources(noun: str, sources: Sources) -> Iterator[str]:
+    said = (
+        ("changed since", sources.changed),
+        ("no longer there", sources.vanished),
+        ("new", sources.new),
+    )
+    for word, names in said:
+        if names:
+            yield f"{noun} {word} ({len(names)}): {_names(names)}"
+
+
+def _claim_lines(one: ClaimDifference, *, has_sources: bool) -> Iterator[str]:
+    yield f"{shortened(one.claim_id, _NAME)}:"
+    yield f"  then: {_sentence(one.then)}"
+    yield f"  now:  {_sentence(one.now)}"
+    if one.then is not None and one.now is not None and one.then.text == one.now.text:
+        yield "  the sentence is the same; what it rests on is not:"
+        yield f"  then: {_basis(one.then)}"
+        yield f"  now:  {_basis(one.now)}"
+    if one.behind:
+        yield f"  because of {_names(one.behind)}"
+    elif has_sources:
+        yield "  none of the records that it names changed"
+
+
+def _sentence(claim: Claim | None) -> str:
+    return shortened(claim.text, _SENTENCE) if claim is not None else "not said"
+
+
+def _basis(claim: Claim) -> str:
+    law = f"; {shortened(claim.fit, _SENTENCE)}" if claim.fit else ""
+    return f"{_names(claim.record_ids) or 'no record'}{law}"
+
+
+def _names(names: Sequence[str]) -> str:
+    left = len(names) - _MOST_NAMES
+    listed = ", ".join(shortened(name, _NAME) for name in names[:_MOST_NAMES])
+    return f"{listed} and {left} more" if left > 0 else listed

@@ -1,0 +1,95 @@
+"""Where a report carries its claims: attached to a PDF, in a script element of HTML, or as the file itself.
+
+What is read here may have been made by anybody. Nothing is run, nothing is followed to elsewhere, and no more
+is unpacked than claims may have.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator
+
+from saih.domain.errors import DamagedData, UsageError
+from saih.reports.claims_file import MAX_BYTES
+from saih.reports.html_page import CLAIMS_ID
+
+_ATTACHED = re.compile(rb"/Type\s*/EmbeddedFile\b")
+_OPENED = re.compile(rb"stream\r?\n")
+_SCRIPT = re.compile(
+    rb"<script\b(?=[^>]{0,200}\bid\s*=\s*[\"']?saih-claims[\"'\s>])[^>]{0,400}>(.*?)</script\s*>",
+    re.DOTALL | re.IGNORECASE,
+)
+_MOST_ATTACHED = 16
+_DICTIONARY = 2048
+"""Bytes before and after the type in which the rest of an attached file's dictionary is."""
+_SPACES = b" \t\r\n\xef\xbb\xbf"
+_REMEDY = "give a PDF or HTML report that saih wrote, or the claims.json attached to one."
+
+
+def claims_in(data: bytes, where: str) -> bytes:
+    """The JSON text of the claims that ``data`` carries; ``where`` is told when it carries none.
+
+    Raises:
+        UsageError: when it is no report.
+        DamagedData: when it is a report that was cut off, or that carries no claims that can be read.
+    """
+    if data.startswith(b"%PDF-"):
+        return _in_pdf(data, where)
+    start = data[:1024].lstrip(_SPACES)
+    if start.startswith(b"{"):
+        return data
+    if start.startswith(b"<"):
+        return _in_html(data, where)
+    raise UsageError(f"{where} is neither a PDF, nor HTML, nor claims", _REMEDY)
+
+
+def _in_pdf(data: bytes, where: str) -> bytes:
+    if b"%%EOF" not in data[-1024:]:
+        raise DamagedData(f"{where} was cut off: a PDF ends with %%EOF", _REMEDY)
+    for content in _attached(data, where):
+        if content.lstrip(_SPACES).startswith(b"{"):
+            return content
+    raise DamagedData(f"{where} is a PDF without claims: no claims.json is attached to it", _REMEDY)
+
+
+def _in_html(data: bytes, where: str) -> bytes:
+    found = _SCRIPT.search(data)
+    if found is not None:
+        return found.group(1)
+    if b"</html" not in data[-1024:].lower():
+        raise DamagedData(f"{where} was cut off: HTML ends with </html>", _REMEDY)
+    raise DamagedData(f"{where} is HTML without claims: it has no script element {CLAIMS_ID}", _REMEDY)
+
+
+def _attached(data: bytes, where: str) -> Iterator[bytes]:
+    """The contents of the attached files, whose streams are never inside of others."""
+    for number, match in enumerate(_ATTACHED.finditer(data)):
+        if number == _MOST_ATTACHED:
+            return
+        opened = _OPENED.search(data, match.end(), match.end() + _DICTIONARY)
+        if opened is None:
+            continue
+        begun = max(data.rfind(b" obj", max(match.start() - _DICTIONARY, 0), match.start()), 0)
+        dictionary = data[begun : opened.start()]
+        if b"/FlateDecode" in dictionary:
+            yield _inflated(data, opened.end(), where)
+        elif b"/Filter" not in dictionary:
+            yield _plain(data, opened.end())
+
+
+def _plain(data: bytes, start: int) -> bytes:
+    end = data.find(b"endstream", start)
+    return data[start : end if end >= 0 else None].rstrip(b"\r\n")
+
+
+def _inflated(data: bytes, start: int, where: str) -> bytes:
+    """What a compressed stream holds; it says itself where it ends."""
+    machine = zlib.decompressobj()
+    try:
+        content = machine.decompress(data[start : start + MAX_BYTES], MAX_BYTES + 1)
+    except zlib.error as error:
+        raise DamagedData(f"a file attached to {where} cannot be unpacked: {error}", _REMEDY) from error
+    if len(content) > MAX_BYTES:
+        raise DamagedData(f"a file attached to {where} unpacks to more than {MAX_BYTES} bytes", _REMEDY)
+    if not machine.eof:
+        raise DamagedData(f"a file attached to {where} was cut off", _REMEDY)
+    return content

@@ -1,5 +1,6 @@
 """One CosmoFlow run of MLPerf HPC out of the events of its log."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,6 +49,8 @@ class Run:
     gpus_per_node: int | None
     num_ranks: int | None
     epochs: tuple[Epoch, ...]
+    later_epochs: tuple[Epoch, ...]
+    """Epochs after the run's end: some logs go on once the quality is reached."""
     num_unended: int
     """Epochs that began and have no end, or no duration."""
     staging_ms: float | None
@@ -61,9 +64,12 @@ class Run:
     @property
     def rates(self) -> tuple[float, ...]:
         """Samples/s of each epoch; empty where the log does not tell the samples of an epoch."""
-        if self.train_samples is None:
-            return ()
-        return tuple(self.train_samples * epoch.num_epochs * 1e3 / epoch.duration_ms for epoch in self.epochs)
+        return self._rates(self.epochs)
+
+    @property
+    def later_rates(self) -> tuple[float, ...]:
+        """Samples/s of each epoch after the run's end."""
+        return self._rates(self.later_epochs)
 
     @property
     def slow_epochs(self) -> tuple[int, ...]:
@@ -94,6 +100,11 @@ class Run:
             return None
         return self.staging_ms / self.time_to_train_ms
 
+    def _rates(self, epochs: Sequence[Epoch]) -> tuple[float, ...]:
+        if self.train_samples is None:
+            return ()
+        return tuple(self.train_samples * epoch.num_epochs * 1e3 / epoch.duration_ms for epoch in epochs)
+
     @property
     def _typical_ms(self) -> float:
         lengths = [epoch.duration_ms / epoch.num_epochs for epoch in self.epochs]
@@ -104,7 +115,7 @@ def runs_of(events: Sequence[Event], source: str) -> tuple[Run, ...]:
     """The runs of a log: one for each ``instance`` in its metadata, and for each run_start after a run_stop.
 
     Events count by their times, whatever the order of their lines. Events that ranks repeat count once.
-    What a run still does after its run_stop is not part of it.
+    What a run still does after its run_stop is kept apart.
 
     Raises:
         DamagedData: when one run tells two values of one size.
@@ -171,6 +182,9 @@ def _run(all_events: Sequence[Event], source: str) -> Run:
         gpus_per_node=_count(events, "accelerators_per_node", source, least=0),
         num_ranks=_count(events, "number_of_ranks", source),
         epochs=tuple(epochs),
+        later_epochs=tuple(
+            _epochs([event for event in all_events if event.time_ms > (stopped or math.inf)])[0]
+        ),
         num_unended=num_unended,
         staging_ms=None if staged is None or unstaged is None or unstaged < staged else unstaged - staged,
         staging_place=_staging_place(events),

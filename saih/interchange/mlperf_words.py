@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from saih.domain.interval import median
 from saih.domain.quantity import counted, percent
 from saih.domain.system import SystemPoint
 from saih.interchange.mlperf_description import SystemDescription
@@ -55,6 +56,7 @@ def cautions(runs: Sequence[Run], points: Sequence[SystemPoint]) -> tuple[str, .
         *_division(runs),
         *_unknown(points),
         *_slow(runs),
+        *_later(runs),
         *_unended(runs),
         *_unsuccessful(runs),
     )
@@ -109,6 +111,18 @@ def _slow(runs: Sequence[Run]) -> list[str]:
         (
             f"{count} of {total} epochs took more than {SLOW:g} x the median of their run{cost}; "
             "the logs do not flag them."
+        )
+    ]
+
+
+def _later(runs: Sequence[Run]) -> list[str]:
+    rates = [rate for run in runs for rate in run.later_rates]
+    if not rates:
+        return []
+    return [
+        (
+            f"The logs go on after the timed runs: {counted(len(rates), 'epoch')} with a median of "
+            f"{median(rates):.4g} samples/s that do not count here."
         )
     ]
 

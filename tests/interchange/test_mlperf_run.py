@@ -68,7 +68,14 @@ def test_instances_that_ran_at_once_are_told_apart() -> None:
 
 def test_what_a_run_does_after_its_end_is_not_part_of_it() -> None:
     after = [line(500, "epoch_start", epoch_num=9), line(501, "eval_start", epoch_num=9)]
-    assert runs([*run_lines([10]), *after]) == runs(run_lines([10]))
+    (run,) = runs([*run_lines([10]), *after])
+    (alone,) = runs(run_lines([10]))
+    assert (run.rates, run.time_to_train_ms, run.quality) == (
+        alone.rates,
+        alone.time_to_train_ms,
+        alone.quality,
+    )
+    assert run.later_rates == pytest.approx((1000,))
 
 
 def test_epochs_without_an_end_are_counted_and_not_averaged() -> None:

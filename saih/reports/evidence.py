@@ -30,10 +30,14 @@ def claims_of(document: Document) -> tuple[Claim, ...]:
     return tuple(found.values())
 
 
-def with_evidence(document: Document) -> Document:
+def with_evidence(document: Document, how_to_check: str = _HOW_TO_CHECK) -> Document:
     """The document with a last section that tells the records and the law behind each claim."""
     claims = claims_of(document)
-    return replace(document, sections=(*document.sections, _section(claims))) if claims else document
+    return (
+        replace(document, sections=(*document.sections, _section(claims, how_to_check)))
+        if claims
+        else document
+    )
 
 
 def _sentences(blocks: Sequence[Block]) -> Iterator[Claim]:
@@ -63,7 +67,7 @@ def _keep(claim: Claim, found: dict[str, Claim]) -> None:
     found[claim_id] = replace(claim, claim_id=claim_id)
 
 
-def _section(claims: Sequence[Claim]) -> Section:
+def _section(claims: Sequence[Claim], how_to_check: str) -> Section:
     table = Table(
         columns=(
             Column(title="no.", weight=0.35, side="right"),
@@ -83,7 +87,7 @@ def _section(claims: Sequence[Claim]) -> Section:
         alt="Records and laws behind each claim",
         anchors=tuple(claim.claim_id for claim in claims),
     )
-    return Section(title="Evidence", blocks=(Paragraph(text=_HOW_TO_CHECK, tone="small"), table))
+    return Section(title="Evidence", blocks=(Paragraph(text=how_to_check, tone="small"), table))
 
 
 def _records(record_ids: Sequence[str]) -> str:

@@ -19,10 +19,13 @@ VERBS = {
     "sweep": "Measure a sweep, analyze it and write its report.",
     "plan": "Show what a sweep would run, with costs.",
     "status": "Show what became of every point of a sweep, and why.",
+    "show": "Show everything about one point of a sweep.",
     "cancel": "Cancel the jobs of a sweep; finished points stay.",
     "analyze": "Print trends, limits and points of a sweep.",
     "report": "Write the PDF report of a sweep.",
     "compare": "Compare two sweeps on their matched points.",
+    "bundle": "Write the records of a sweep as one file for another site.",
+    "import": "Import a bundle of another site, verified whole.",
     "generate": "Make the data sets of a sweep.",
     "ceilings": "Measure what this machine can do at best.",
     "doctor": "Check that this machine has what a sweep needs.",
@@ -31,6 +34,8 @@ VERBS = {
     "completion": "Print the completion script of a shell.",
 }
 """Every verb with its one-line help; its command is ``command`` in ``saih.commands.VERB``."""
+_MODULES = {"import": "importing"}
+"""Modules of verbs that Python has a meaning for."""
 
 EXIT_CODES = """\b
 Exit codes:
@@ -57,7 +62,7 @@ class Verbs(click.Group):
         """The command of a verb; None for an unknown one."""
         if cmd_name not in VERBS:
             return None
-        found: click.Command = import_module(f"saih.commands.{cmd_name}").command
+        found: click.Command = import_module(f"saih.commands.{_MODULES.get(cmd_name, cmd_name)}").command
         return found
 
     def resolve_command(

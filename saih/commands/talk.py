@@ -15,8 +15,11 @@ JSON_VERSION = 1
 """Of every JSON document on stdout; it grows when a key changes its meaning or goes away."""
 _PLAIN = str.maketrans(
     {"→": "->", "\N{MULTIPLICATION SIGN}": "x", "µ": "u", "±": "+-", "…": "...", "\N{MINUS SIGN}": "-"}
+    | dict(zip("▁▂▃▄▅▆▇█", "_.-=+*%#", strict=True))
+    | dict(zip("▏▎▍▌▋▊▉░", "||||###.", strict=True))
+    | dict(zip("│┤─┴└", "||-++", strict=True))
 )
-"""For terminals without Unicode; anything else that they lack is escaped."""
+"""For terminals without Unicode: blocks and lines of drawings keep their columns; the rest is escaped."""
 
 
 class OutputError(SaihError):

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from saih.domain.interval import Interval
+from saih.domain.comparison import Comparison
 from saih.domain.point import Point
-from saih.domain.trend import Analysis, Comparison
+from saih.domain.trend import Analysis
+from saih.reports.point_sheet import PointSheet
 
 SCHEMA_VERSION = 1
 
@@ -22,7 +23,12 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
     return {"schema": "saih.comparison", "version": SCHEMA_VERSION, **_fields(comparison)}
 
 
-def _fields(value: Analysis | Comparison | Interval) -> dict[str, Any]:
+def point_as_json(sheet: PointSheet) -> dict[str, Any]:
+    """Everything about one point, in the form of ``analysis_as_json``."""
+    return {"schema": "saih.point", "version": SCHEMA_VERSION, **_fields(sheet)}
+
+
+def _fields(value: Analysis | Comparison | PointSheet) -> dict[str, Any]:
     return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
 
 

@@ -1,0 +1,90 @@
+"""Results of a tiny sweep without a run: real files of the store, with steps that were made up."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from saih.commands.stage import plan_here
+from saih.config.definition import define
+from saih.config.sweep_file import read_sweep
+from saih.domain.point import Point
+from saih.domain.record import ADDITIVE_PHASES, AttemptResult, Environment, Outcome, Phase, Steps
+from saih.store.sweep_folder import SweepFolder, begin_attempt, finish, record_definition
+
+TINY = """\
+name: {name}
+workload: cosmoflow
+base:
+  data: {{samples: 8, resolution: 16, channels: 1, universes: 2}}
+  model: {{depth: 1, width: 4}}
+axes:
+  data: {{resolution: [8, 16, 32]}}
+  model: {{width: [2, 4]}}
+placement: {{ranks_per_node: 2}}
+timing: {{warmup_steps: 1, min_steps: 3, max_steps: 50, budget_s: 0.5}}
+"""
+ENVIRONMENT = Environment(
+    facts={"cpu_model": "Test 9000 \x1b[31m宇宙", "torch": "2.13"},
+    notes={"host": "n1"},
+    environment_id="e" * 16,
+)
+PARTS = {
+    Phase.INPUT_WAIT: 0.02,
+    Phase.FORWARD: 0.3,
+    Phase.BACKWARD: 0.5,
+    Phase.COMMUNICATION: 0.1,
+    Phase.OPTIMIZER: 0.05,
+    Phase.OTHER: 0.03,
+}
+
+
+def steps_of(typical_ns: float, count: int = 30) -> Steps:
+    """Two ranks, steps that wave by some percent, a loss that falls."""
+    wave = [1 + 0.05 * math.sin(7.0 * step) for step in range(count)]
+    rows = {
+        phase: tuple(tuple(int(typical_ns * part * factor) + rank for factor in wave) for rank in range(2))
+        for phase, part in PARTS.items()
+    }
+    whole = tuple(
+        tuple(sum(rows[phase][rank][step] for phase in ADDITIVE_PHASES) for step in range(count))
+        for rank in range(2)
+    )
+    losses = tuple(1 / (step + 1) for step in range(count + 1))
+    return Steps(duration_ns=rows, step_ns=whole, losses=losses, warmup_steps=1)
+
+
+def finish_point(folder: SweepFolder, point: Point, result: AttemptResult) -> None:
+    finish(begin_attempt(folder, point, ENVIRONMENT), result)
+
+
+def result_of(outcome: Outcome, steps: Steps | None = None, reason: str = "") -> AttemptResult:
+    return AttemptResult(
+        outcome=outcome,
+        reason=reason,
+        stop_reason="30 steps" if steps else "",
+        steps=steps,
+        notes={"cache_state": "warm", "bytes_read": "36864", "hosts": "n1 \x1b[31m"},
+    )
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> Callable[..., tuple[Point, ...]]:
+    """Makes ``results/NAME``: points 1 to 4 completed, 5 out of memory after a loss, 6 begun; gives them."""
+
+    def make(name: str = "tiny") -> tuple[Point, ...]:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(TINY.format(name=name))
+        sweep = read_sweep(path)
+        folder = SweepFolder(tmp_path / "results", name)
+        record_definition(folder, define(sweep))
+        points = tuple(one.point for one in plan_here(sweep, tmp_path / "data").points)
+        for number, point in enumerate(points[:4], start=1):
+            finish_point(folder, point, result_of(Outcome.COMPLETED, steps_of(2e6 * number)))
+        finish_point(folder, points[4], result_of(Outcome.LOST, reason="rank 1 died"))
+        finish_point(folder, points[4], result_of(Outcome.OUT_OF_MEMORY, reason="rank 0 was killed at 61 GB"))
+        begin_attempt(folder, points[5], ENVIRONMENT)
+        return points
+
+    return make

@@ -1,4 +1,4 @@
-"""What several packages of tests share: a Slurm cluster on this machine, and the tiny worker."""
+"""What several packages of tests share: a Slurm cluster on this machine, a browser, and the tiny worker."""
 
 import sys
 from pathlib import Path
@@ -6,4 +6,4 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.extend(str(folder) for folder in (HERE, HERE / "launch", HERE / "faults"))
 
-pytest_plugins = ("slurm_cluster_fixture",)
+pytest_plugins = ("slurm_cluster_fixture", "browser_fixture")

@@ -9,6 +9,7 @@ from importlib import resources
 
 from saih.reports.document import Document, Heading, Section
 from saih.reports.html_blocks import evidence_numbers, section_html, text
+from saih.reports.html_picture import hatches_once
 from saih.reports.label import shortened
 
 CLAIMS_ID = "saih-claims"
@@ -44,26 +45,25 @@ def page(document: Document, embedded: Mapping[str, str], figures: Figures | Non
         f'<script type="application/json" id="{name}">{inert_json(value)}</script>'
         for name, value in embedded.items()
     ]
-    return "\n".join(
-        (
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            _head(document, style, script),
-            "<body>",
-            '<a class="skip" href="#content">Skip to the report</a>',
-            _outline(document, anchors, has_figures=figures is not None),
-            '<main id="content">',
-            f'<header><h1 dir="auto">{text(document.title)}</h1>',
-            f'<p class="quiet" dir="auto">{text(document.subtitle)}</p></header>',
-            *sections,
-            "</main>",
-            *data,
-            *((f"<script>{script}</script>",) if script else ()),
-            "</body>",
-            "</html>",
-            "",
-        )
+    lines = (
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        _head(document, style, script),
+        "<body>",
+        '<a class="skip" href="#content">Skip to the report</a>',
+        _outline(document, anchors, has_figures=figures is not None),
+        '<main id="content">',
+        f'<header><h1 dir="auto">{text(document.title)}</h1>',
+        f'<p class="quiet" dir="auto">{text(document.subtitle)}</p></header>',
+        *sections,
+        "</main>",
+        *data,
+        *((f"<script>{script}</script>",) if script else ()),
+        "</body>",
+        "</html>",
+        "",
     )
+    return hatches_once("\n".join(lines))
 
 
 def inert_json(value: str) -> str:

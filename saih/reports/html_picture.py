@@ -17,6 +17,11 @@ _SHAPES = frozenset(
 _DROPPED = frozenset(("metadata", "style", "title"))
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_HATCH = re.compile(r"h[0-9a-f]{10}")
+"""matplotlib names a hatch by the hash of its content, so one of a name is enough for a page."""
+_HATCH_PATTERN = re.compile(rf'<pattern id="({_HATCH.pattern})".*?</pattern>', re.DOTALL)
+_NO_TURN = re.compile(r"rotate\(-?0 [^)]*\)")
+_SPACED_LETTER = re.compile(r"\s*([A-Za-z])\s*")
 _HANDLER = re.compile(r"on\w+", re.IGNORECASE)
 
 
@@ -32,6 +37,18 @@ def inline_picture(svg: str, prefix: str, alt: str) -> str:
     box = escape(root.get("viewBox", "0 0 1 1"))
     head = f'<svg viewBox="{box}" role="img" aria-label="{escape(alt)}"'
     return f'{head} stroke-linejoin="round" stroke-linecap="butt">{inside}</svg>'
+
+
+def hatches_once(page: str) -> str:
+    """``page`` with each hatch at its first figure only: it is most of what a figure weighs."""
+    seen: set[str] = set()
+
+    def kept(found: re.Match[str]) -> str:
+        is_new = found[1] not in seen
+        seen.add(found[1])
+        return found[0] if is_new else ""
+
+    return _HATCH_PATTERN.sub(kept, page)
 
 
 def _references(root: ET.Element) -> Iterator[str]:
@@ -62,16 +79,24 @@ def _attributes(element: ET.Element, prefix: str, used: frozenset[str]) -> Itera
         if key == "style":
             yield from _from_style(value, prefix)
         elif key == "id":
-            yield from [("id", prefix + value)] if value in used else []
+            yield from [("id", _named(value, prefix))] if value in used else []
         elif key in (_LINK, "href"):
             yield from _link(value, prefix)
         elif not key.startswith("{") and not _HANDLER.fullmatch(key):
-            yield key, _prefixed(" ".join(_brief(value).split()), prefix)
+            yield from _placed(key, _brief(value), prefix)
+
+
+def _placed(key: str, value: str, prefix: str) -> Iterator[tuple[str, str]]:
+    if key == "d":
+        yield key, _SPACED_LETTER.sub(r"\1", value)
+    elif not _NO_TURN.fullmatch(value):
+        yield key, _prefixed(" ".join(value.split()), prefix)
 
 
 def _from_style(style: str, prefix: str) -> Iterator[tuple[str, str]]:
     for name, _, setting in (part.partition(":") for part in style.split(";") if part.strip()):
-        yield name.strip(), _prefixed(setting.strip(), prefix)
+        if name.strip() != "font-family":  # the page has one for all of them
+            yield name.strip(), _prefixed(setting.strip(), prefix)
 
 
 def _link(target: str, prefix: str) -> Iterator[tuple[str, str]]:
@@ -83,7 +108,11 @@ def _link(target: str, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _prefixed(value: str, prefix: str) -> str:
-    return _REFERENCE.sub(rf"url(#{prefix}\1)", value)
+    return _REFERENCE.sub(lambda found: f"url(#{_named(found[1], prefix)})", value)
+
+
+def _named(name: str, prefix: str) -> str:
+    return name if _HATCH.fullmatch(name) else prefix + name
 
 
 def _brief(value: str) -> str:

@@ -59,11 +59,20 @@ function pointRows(data, point) {
 // One tip for the page: what the mark under the pointer, or in focus, says.
 const tip = html("div", { class: "tip", id: "tip", role: "tooltip", hidden: "" });
 
+let told = null;
+
 function showTip(target, title, rows) {
   const lines = rows.map(([name, words]) => html("div", {}, html("dt", {}, name), html("dd", { dir: "auto" }, words)));
   tip.replaceChildren(html("b", { dir: "auto" }, title), html("dl", {}, ...lines));
   tip.hidden = false;
-  const near = target.getBoundingClientRect();
+  told = target;
+  placeTip();
+}
+
+// Beside what it tells of, also while the page scrolls.
+function placeTip() {
+  if (tip.hidden) return;
+  const near = told.getBoundingClientRect();
   const size = tip.getBoundingClientRect();
   const left = Math.min(near.right + 10, innerWidth - size.width - 8);
   const covers = left < near.right + 8;

@@ -8,4 +8,4 @@ document.querySelectorAll(".scripted").forEach((one) => {
 const parts = [["explore-trend", trendExplorer], ["explore-map", dataModelMap], ["explore-stack", phaseStacks]];
 for (const [id, make] of parts) document.getElementById(id).append(make(data, points.choose));
 document.getElementById("explore-table").append(points.element);
-addEventListener("scroll", hideTip, { passive: true });
+addEventListener("scroll", placeTip, { passive: true });

@@ -16,7 +16,7 @@ function pointTable(data) {
     return html("th", { scope: "col", class: column.isNumber ? "num" : "" }, button);
   });
   const draw = () => {
-    const wanted = state.words.toLowerCase().split(/[\s,]+/).filter(Boolean);
+    const wanted = state.words.toLowerCase().split(",").map((one) => one.trim());
     const shown = rows.filter((row) => wanted.every((word) => row.words.includes(word)));
     shown.sort((one, other) => compared(one.keys[state.column], other.keys[state.column], state.isFalling));
     body.replaceChildren(...shown.map((row) => row.element));

@@ -1,6 +1,7 @@
 """A folder of results to its analysis. Apart from the plans: the analyzer takes a second to load."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from saih.analyzer.analysis import analyze
@@ -9,6 +10,7 @@ from saih.domain.ceiling import Ceilings
 from saih.domain.errors import DamagedData, UsageError
 from saih.domain.record import Record
 from saih.domain.trend import Analysis
+from saih.store.bundle_origin import ceilings_root, read_origin
 from saih.store.ceilings_file import read_ceilings
 from saih.store.sweep_folder import SweepFolder, read_records
 
@@ -25,7 +27,7 @@ def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple
         )
     tried = {record.point.point_id for record in records}
     planned = {planned.point.point_id for planned in plan.points}
-    ceilings, refused = _ceilings(folder.root, records)
+    ceilings, refused = _ceilings(ceilings_root(folder), records)
     analysis = analyze(
         folder.name,
         records,
@@ -34,6 +36,9 @@ def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple
         len(planned | tried),
         rank_ladder=stored_sweep(folder).rank_ladder,
     )
+    origin = read_origin(folder)
+    if origin is not None:
+        analysis = replace(analysis, warnings=(origin.statement, *analysis.warnings))
     told = [(damage.problem, damage.remedy) for damage in damages]
     told += [(error.problem, error.remedy) for error in refused]
     return analysis, tuple(" ".join(sentences) for sentences in told)

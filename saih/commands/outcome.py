@@ -3,10 +3,13 @@
 import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from saih.commands.table import table
+from saih.domain.bundle import Origin
 from saih.planner.plan import Plan
+from saih.store.bundle_origin import read_origin
 from saih.store.point_state import PointState, PointStatus
 from saih.store.sweep_folder import SweepFolder
 
@@ -81,6 +84,8 @@ def next_command(
 ) -> str:
     """What to do next with the sweep, of which jobs may still work on ``live_points``."""
     where = where_option(folder)
+    if read_origin(folder) is not None:  # nothing is measured into it
+        return f"saih report {folder.name}{where}"
     left = [point_id for point_id, state in states.items() if state.is_to_be_measured]
     if left and all(point_id in live_points for point_id in left):
         return f"saih sweep {folder.name} --wait{where}"
@@ -89,6 +94,11 @@ def next_command(
     if any(state.status is PointStatus.FAILED for state in states.values()):
         return f"saih sweep {folder.name} --retry-failed{where}"
     return f"saih report {folder.name}{where}"
+
+
+def origin_json(origin: Origin | None) -> dict[str, Any] | None:
+    """Where a sweep was imported from, as JSON values; None for one that is measured here."""
+    return None if origin is None else {**asdict(origin), "is_signed": False}
 
 
 def where_option(folder: SweepFolder) -> str:

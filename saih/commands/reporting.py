@@ -9,6 +9,7 @@ from saih.reports.claims_file import ClaimsFile, encode
 from saih.reports.document import Document, write
 from saih.reports.html_report import write_html
 from saih.reports.trend_report import trend_claims, trend_document
+from saih.store.bundle_origin import ceilings_root
 from saih.store.record_digest import ceilings_digests, record_digests
 from saih.store.sweep_folder import SweepFolder
 
@@ -39,5 +40,5 @@ def write_reports(
 def claims_now(folder: SweepFolder, analysis: Analysis, document: Document) -> ClaimsFile:
     """What ``document``, made from the folder as it is, says and rests on."""
     return trend_claims(
-        analysis, document, record_digests(folder), ceilings_digests(folder.root, analysis.ceilings)
+        analysis, document, record_digests(folder), ceilings_digests(ceilings_root(folder), analysis.ceilings)
     )

@@ -11,6 +11,7 @@ from saih.config.preset import PRESETS, preset_sweep
 from saih.config.sweep_file import read_sweep, with_axes
 from saih.domain.errors import UsageError
 from saih.domain.sweep import Sweep
+from saih.store.bundle_origin import read_origin
 from saih.store.sweep_folder import SweepFolder, read_definition, sweep_names
 
 
@@ -54,8 +55,10 @@ def _find(name: str, results_folder: Path, overrides: Sequence[str]) -> Sweep:
     if is_path or (path.exists() and not path.is_dir()):
         return read_sweep(path, overrides)
     if name in sweep_names(results_folder):
-        stored = read_definition(SweepFolder(results_folder, name))
-        return _named_as_its_folder(restore(stored, f"the definition of {name}", overrides), name, overrides)
+        folder = SweepFolder(results_folder, name)
+        sweep = restore(read_definition(folder), f"the definition of {name}", overrides)
+        is_imported = read_origin(folder) is not None  # such a folder may be called as one likes
+        return _named_as_its_folder(sweep, name, overrides, is_imported=is_imported)
     if name in PRESETS:
         return preset_sweep(name, overrides)
     valid = tuple(dict.fromkeys((*sweep_names(results_folder), *PRESETS)))
@@ -65,9 +68,12 @@ def _find(name: str, results_folder: Path, overrides: Sequence[str]) -> Sweep:
     )
 
 
-def _named_as_its_folder(sweep: Sweep, name: str, overrides: Sequence[str]) -> Sweep:
+def _named_as_its_folder(sweep: Sweep, name: str, overrides: Sequence[str], *, is_imported: bool) -> Sweep:
     """Refuse a renamed folder of results: what is measured for it would go elsewhere."""
-    if sweep.name != name and not any(override.startswith("name=") for override in overrides):
+    is_renamed = sweep.name != name and not any(override.startswith("name=") for override in overrides)
+    if is_renamed and is_imported:
+        return replace(sweep, name=name)
+    if is_renamed:
         raise UsageError(
             f"the folder {name} holds the sweep {sweep.name}; it was renamed or copied",
             f"rename it back to {sweep.name} to continue it, or say --name {sweep.name} to begin anew; "

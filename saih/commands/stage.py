@@ -13,6 +13,7 @@ from saih.machine.memory import disk_free_bytes, meminfo_bytes, memory_limit_byt
 from saih.planner.limits import limits_of
 from saih.planner.packing import within_time
 from saih.planner.plan import Plan, make_plan
+from saih.store.bundle_origin import read_origin
 from saih.store.limits_file import read_limits
 from saih.store.submission_folder import SubmissionFolder, read_submission, submission_numbers
 from saih.store.sweep_folder import SweepFolder, read_definition
@@ -28,7 +29,9 @@ def plan_here(sweep: Sweep, data_folder: Path) -> Plan:
 def plan_of(folder: SweepFolder, data_folder: Path) -> Plan:
     """The plan of a folder of results, on the machine that it was measured on."""
     limits = read_limits(folder)
-    plan = make_plan(stored_sweep(folder), limits_here(data_folder) if limits is None else limits)
+    if limits is None:  # this machine has no say in what another one measured
+        limits = limits_here(data_folder) if read_origin(folder) is None else Limits()
+    plan = make_plan(stored_sweep(folder), limits)
     site = last_site(folder)
     return plan if site is None else within_time(plan, site)
 

@@ -16,21 +16,23 @@ def command(name: str, folders: Folders, *, is_json: bool) -> None:
     NAME is a sweep with results, or the path of its folder. Under a scheduler: where every point stands,
     what each job is doing, why it waits, and what to do. The scheduler is asked at most once in 30 s.
     """
-    from saih.commands.outcome import counts, next_command, states_json, states_text
+    from saih.commands.outcome import counts, next_command, origin_json, states_json, states_text
     from saih.commands.selection import find_folder
     from saih.commands.situation import read_account
     from saih.commands.stage import plan_of
     from saih.commands.standing import account_json, standing_counts, standings_text
+    from saih.store.bundle_origin import read_origin
     from saih.store.sweep_folder import point_states
 
     folder = find_folder(name, folders.results)
     plan = plan_of(folder, folders.data)
     states = point_states(folder, [planned.point.point_id for planned in plan.points])
     account = read_account(folder, states)
+    origin = read_origin(folder)
     advice = next_command(folder, states, live_points=account.live_points)
     if is_json:
         content = {**states_json(plan, states), **account_json(account)}
-        give_json("status", {"sweep": folder.name, "next": advice, **content})
+        give_json("status", {"sweep": folder.name, "next": advice, "origin": origin_json(origin), **content})
         return
     if account.jobs:
         give(standings_text(plan, account))
@@ -38,6 +40,8 @@ def command(name: str, folders: Folders, *, is_json: bool) -> None:
     else:
         give(states_text(plan, states))
         found = counts(plan, states)
+    if origin is not None:
+        say(origin.statement)
     say("; ".join(f"{number} {state}" for state, number in found.items()))
     if account.situation.view is not None and account.situation.view.problem:
         say(f"the scheduler could not be asked: {account.situation.view.problem}")

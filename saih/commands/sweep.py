@@ -40,6 +40,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     from saih.commands.selection import read_choice
     from saih.commands.system import Where, system_of
     from saih.commands.wish import Wish
+    from saih.store.bundle_origin import require_measured_here
     from saih.store.sweep_folder import SweepFolder
 
     wish = Wish(
@@ -51,6 +52,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     )
     asked = read_choice(choice)
     folder = SweepFolder(choice.results_folder, asked.name)
+    require_measured_here(folder)
     system = system_of(Where(site=site, scheduler=scheduler), asked, folder)
     if system.scheduler == "local":
         from saih.commands.sweeping import show, sweep

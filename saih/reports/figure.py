@@ -23,6 +23,8 @@ from saih.reports.label import plain
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 QUIET = "#595959"
+EDGE = "#D55E00"
+"""Of the line between what ran and what did not."""
 _MM_PER_INCH = 25.4
 _STYLE = {
     "axes.axisbelow": True,

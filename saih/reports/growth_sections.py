@@ -1,140 +1,175 @@
-"""The sections on growth: how the share of peak and the step time move along the axes of a sweep."""
+"""The section on growth: how share of peak and rate move along the axes of a sweep, under their ceilings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from saih.domain.ceiling import Ceilings
 from saih.domain.quantity import counted, interval_with_si, with_si
 from saih.domain.trend import RANKS_AXIS, Analysis, PointSummary, Trend
-from saih.reports import tables
 from saih.reports.document import Block, Heading, Paragraph, Picture, Section, section_or
 from saih.reports.grid import setting_of
 from saih.reports.label import shortened
-from saih.reports.stack_figure import POINTS_PER_FIGURE, NumberedPoint, stack_figure
-from saih.reports.trend_figure import Line, share_figure, share_lines, step_figure, step_lines
-from saih.reports.words import line_name
+from saih.reports.setting import setting_names
+from saih.reports.thinned import thinned, thinned_words
+from saih.reports.trend_figure import Line, Ordinate, Roof, trend_figure
+from saih.reports.trend_lines import trend_lines
+from saih.reports.trend_panels import LINES_PER_PANEL, PANELS_PER_FIGURE, Panel, trend_panels
 
 NO_POINT = "No point was measured, so there is nothing to draw here."
-_LINES_PER_FIGURE = 16
+_LINES_PER_FIGURE = 14
+_MARKS = (
+    "Marks: medians with their 95 % intervals. Curves: fit with its 90 % prediction band; dashed where "
+    "extrapolated; dotted lines join points too few for a law. White rings: the verdict changes between "
+    "the marks beside them."
+)
+_ROOFS = "Grey lines: measured peak (band: its interval) and, dotted, the vendor's peak."
+_WORDS: Mapping[Ordinate, str] = {"share": "Share of measured peak", "rate": "Rate", "step": "Median step"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """The trends of one setting along one axis, with the ceilings of its placement."""
+
+    setting: str
+    trends: tuple[Trend, ...]
+    ceilings: Ceilings | None
+    precision: str
 
 
 def growth_section(analysis: Analysis) -> Section:
-    """Share of peak over each axis."""
+    """Share of peak and rate over each axis."""
     blocks: list[Block] = []
-    for axis, setting, group in _groups(analysis):
-        blocks.append(Heading(text=f"Over the {shortened(axis, 40)} axis{_where(analysis, setting)}"))
-        labels = [line_name(trend, analysis.points) for trend in group]
-        lines = share_lines(group, labels)
-        caption = (
-            f"{_counts(group)}. Marks: medians with their 95 % intervals. Curves: fit with its 90 % "
-            "prediction band; dashed where extrapolated; dotted lines join points too few for a law. "
-            f"{setting}."
-        )
-        figures = [
-            share_figure(part, group[0].size_label, _ceiling_words(analysis, setting))
-            for part in _parts(lines)
-        ]
-        alt = f"Share of peak over {axis} size, {counted(len(lines), 'line')}."
-        blocks += [Picture(svg=svg, alt=alt, caption=caption) for svg in figures]
-        if not figures:
-            blocks.append(
-                Paragraph(text="No share of peak is known along this axis: no ceiling was measured.")
-            )
+    for axis, courses in courses_of(analysis).items():
+        blocks.append(Heading(text=f"Over the {shortened(axis, 40)} axis"))
+        blocks += trend_blocks(analysis, courses, "share") or [_no_share()]
+        blocks += trend_blocks(analysis, courses, "rate")
     return section_or("How performance moves as the problem grows", blocks, _no_trend(analysis))
 
 
-def time_section(analysis: Analysis, points: Sequence[NumberedPoint]) -> Section:
-    """Phases of each point, step time over each axis, laws and checks."""
+def courses_of(analysis: Analysis) -> dict[str, list[Course]]:
+    """Axis -> its settings, data before model; trends over ranks have their own section."""
+    points = {point.record_id: point for point in analysis.points}
+    groups: dict[tuple[str, str], list[Trend]] = {}
+    for trend in analysis.trends:
+        first = points.get(trend.record_ids[0]) if trend.record_ids else None
+        if trend.axis != RANKS_AXIS and first is not None:
+            groups.setdefault((trend.axis, setting_of(first.point)), []).append(trend)
+    order = {setting: number for number, setting in enumerate(setting_names(analysis.points))}
+    found: dict[str, list[Course]] = {}
+    for axis, setting in sorted(groups, key=lambda key: (key[0], order[key[1]])):
+        trends = tuple(groups[axis, setting])
+        found.setdefault(axis, []).append(_course(setting, trends, points, analysis.ceilings))
+    return found
+
+
+def trend_blocks(analysis: Analysis, courses: Sequence[Course], ordinate: Ordinate) -> list[Block]:
+    """Figures of one setting whole, of several as small multiples; nothing where no value is known."""
+    points = {point.record_id: point for point in analysis.points}
+    made = [(course, _lines(course, points, ordinate)) for course in courses]
+    made = [(course, lines) for course, lines in made if lines]
+    if len(made) == 1:
+        return _whole(*made[0], ordinate)
+    return _small(made, setting_names(analysis.points), ordinate)
+
+
+def _course(
+    setting: str,
+    trends: tuple[Trend, ...],
+    points: Mapping[str, PointSummary],
+    ceilings: Sequence[Ceilings],
+) -> Course:
+    first = points[trends[0].record_ids[0]].point
+    own = next((found for found in ceilings if found.placement_label == first.placement.label), None)
+    return Course(setting=setting, trends=trends, ceilings=own, precision=first.precision)
+
+
+def _lines(course: Course, points: Mapping[str, PointSummary], ordinate: Ordinate) -> tuple[Line, ...]:
+    peak = course.ceilings.peak_flops_per_s(course.precision) if course.ceilings else None
+    return trend_lines(course.trends, points, ordinate, peak)
+
+
+def _whole(course: Course, lines: Sequence[Line], ordinate: Ordinate) -> list[Block]:
+    shown = thinned(lines, 2 * _LINES_PER_FIGURE)
+    roofs = _roofs(course) if ordinate == "rate" else ()
+    head = _ceiling_words(course) if ordinate == "share" else ""
+    size_label = course.trends[0].size_label
+    left_out = thinned_words(len(shown), len(lines), "line")
+    parts = [shown[start : start + _LINES_PER_FIGURE] for start in range(0, len(shown), _LINES_PER_FIGURE)]
+    return [
+        Picture(
+            svg=trend_figure(part, size_label, ordinate, head=head, roofs=roofs),
+            alt=_alt(course.trends, part, ordinate),
+            caption=_caption((course,), ordinate, left_out, course.setting),
+        )
+        for part in parts
+    ]
+
+
+def _small(
+    made: Sequence[tuple[Course, tuple[Line, ...]]], names: Mapping[str, str], ordinate: Ordinate
+) -> list[Block]:
     blocks: list[Block] = []
-    for start in range(0, len(points), POINTS_PER_FIGURE):
-        part = points[start : start + POINTS_PER_FIGURE]
-        blocks.append(
-            Picture(
-                svg=stack_figure(part),
-                alt=f"Shares of the step by phase for {counted(len(part), 'point')}.",
-                caption="Additive phases fill the bar and sum to the step. Marks are hidden phases: work "
-                "that overlap hides, and that becomes the bottleneck when it outgrows the bar. An "
-                "arrow marks one beyond the scale. #: number in the table of points.",
+    for start in range(0, len(made), PANELS_PER_FIGURE):
+        part = made[start : start + PANELS_PER_FIGURE]
+        panels = [
+            Panel(
+                title=names[course.setting],
+                lines=thinned(lines, LINES_PER_PANEL),
+                roofs=_roofs(course) if ordinate == "rate" else (),
             )
-        )
-    for axis, setting, group in _groups(analysis):
-        lines = step_lines(group, [line_name(trend, analysis.points) for trend in group])
-        blocks.append(
-            Heading(text=f"Step time over the {shortened(axis, 40)} axis{_where(analysis, setting)}")
-        )
-        blocks += [
-            Picture(
-                svg=step_figure(part, group[0].size_label),
-                alt=f"Median step over {axis} size, {counted(len(part), 'line')}.",
-                caption=f"{_counts(group)}; marks, bands and dashes as before.",
-            )
-            for part in _parts(lines)
+            for course, lines in part
         ]
-    blocks += _laws(analysis)
-    return section_or("Where the time goes", blocks, NO_POINT)
+        most = max((course for course, _ in part), key=lambda course: len(course.trends))
+        left_out = thinned_words(LINES_PER_PANEL, len(most.trends), "line")
+        svg = trend_panels(panels, most.trends[0].size_label, ordinate)
+        lines = [line for panel in panels for line in panel.lines]
+        alt = _alt(most.trends, lines, ordinate)
+        caption = _caption([course for course, _ in part], ordinate, left_out, "")
+        blocks.append(Picture(svg=svg, alt=alt, caption=caption))
+    return blocks
+
+
+def _alt(trends: Sequence[Trend], lines: Sequence[Line], ordinate: Ordinate) -> str:
+    return f"{_WORDS[ordinate]} over {shortened(trends[0].axis, 40)} size, {counted(len(lines), 'line')}."
+
+
+def _caption(courses: Sequence[Course], ordinate: Ordinate, left_out: str, setting: str) -> str:
+    said = [f"{_WORDS[ordinate]}; {_counts(courses)}", _MARKS.rstrip(".")]
+    said += [_ROOFS.rstrip(".")] if ordinate == "rate" else []
+    return ". ".join(part for part in (*said, left_out, setting) if part) + "."
+
+
+def _counts(courses: Sequence[Course]) -> str:
+    trends = [trend for course in courses for trend in course.trends]
+    steps = sorted(step.count for trend in trends for step in trend.step_ns)
+    between = f"{steps[0]} to {steps[-1]}" if steps[0] != steps[-1] else f"{steps[0]}"
+    return f"n = {counted(len(steps), 'point')}, {between} steps each"
+
+
+def _roofs(course: Course) -> tuple[Roof, ...]:
+    if course.ceilings is None:
+        return ()
+    peak = course.ceilings.peak_flops_per_s(course.precision)
+    vendor = course.ceilings.vendor_flops_per_s.get(course.precision)
+    measured = (Roof(name="measured peak", rate=peak),) if peak is not None else ()
+    return (*measured, Roof(name="vendor's peak", rate=vendor)) if vendor else measured
+
+
+def _ceiling_words(course: Course) -> str:
+    found, precision = course.ceilings, course.precision
+    peak = found.peak_flops_per_s(precision) if found else None
+    if found is None or peak is None:
+        return "no ceiling was measured"
+    vendor = found.vendor_flops_per_s.get(precision)
+    known = with_si(vendor, "FLOP/s") if vendor else "unknown"
+    return f"100 % = measured peak, {interval_with_si(peak, 'FLOP/s')}; vendor's peak {known} ({precision})"
+
+
+def _no_share() -> Paragraph:
+    return Paragraph(text="No share of peak is known along this axis: no ceiling was measured.")
 
 
 def _no_trend(analysis: Analysis) -> str:
     if not analysis.points:
         return NO_POINT
     return f"No trend: {counted(len(analysis.points), 'measured point')}, and no axis with two sizes or more."
-
-
-def _groups(analysis: Analysis) -> list[tuple[str, str, list[Trend]]]:
-    """Trends that share an axis and a setting, data before model; those over ranks have their own section."""
-    settings = {point.record_id: setting_of(point.point) for point in analysis.points}
-    groups: dict[tuple[str, str], list[Trend]] = {}
-    for trend in analysis.trends:
-        if trend.axis == RANKS_AXIS:
-            continue
-        setting = settings.get(trend.record_ids[0], "") if trend.record_ids else ""
-        groups.setdefault((trend.axis, setting), []).append(trend)
-    return [(axis, setting, groups[axis, setting]) for axis, setting in sorted(groups)]
-
-
-def _where(analysis: Analysis, setting: str) -> str:
-    """The setting for a heading, where the sweep has several."""
-    return f": {setting}" if len({setting_of(point.point) for point in analysis.points}) > 1 else ""
-
-
-def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
-    return [lines[start : start + _LINES_PER_FIGURE] for start in range(0, len(lines), _LINES_PER_FIGURE)]
-
-
-def _counts(group: Sequence[Trend]) -> str:
-    num_points = sum(len(trend.sizes) for trend in group)
-    steps = sorted(step.count for trend in group for step in trend.step_ns)
-    between = (
-        f"{steps[0]} to {steps[-1]}" if steps and steps[0] != steps[-1] else f"{steps[0] if steps else 0}"
-    )
-    return f"n = {counted(num_points, 'point')}, {between} steps each"
-
-
-def _ceiling_words(analysis: Analysis, setting: str) -> str:
-    for point in analysis.points:
-        found = _ceilings_of(analysis, point)
-        if setting_of(point.point) == setting and found:
-            precision = point.point.precision
-            peak = found.peak_flops_per_s(precision)
-            vendor = found.vendor_flops_per_s.get(precision)
-            measured = f"100 % = measured peak, {interval_with_si(peak, 'FLOP/s')}" if peak else "no peak"
-            known = with_si(vendor, "FLOP/s") if vendor else "unknown"
-            return f"{measured}; vendor's peak {known} ({precision})"
-    return "no ceiling was measured"
-
-
-def _ceilings_of(analysis: Analysis, point: PointSummary) -> Ceilings | None:
-    label = point.point.placement.label
-    return next((found for found in analysis.ceilings if found.placement_label == label), None)
-
-
-def _laws(analysis: Analysis) -> list[Block]:
-    if not analysis.trends:
-        return []
-    laws = tables.laws_table(analysis.trends, analysis.points)
-    none = Paragraph(text="No trend has enough points for a law of its step time.")
-    return [
-        Heading(text="Laws of the step time"),
-        *((laws,) if laws.rows else (none,)),
-        Heading(text="Checks of the trends"),
-        tables.checks_table(analysis.trends, analysis.points),
-    ]

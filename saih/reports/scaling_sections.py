@@ -9,10 +9,14 @@ from saih.reports.document import Block, Bullets, Heading, Paragraph, Picture, S
 from saih.reports.label import shortened
 from saih.reports.rank_stack_figure import STACKS_PER_FIGURE, rank_stack_figure
 from saih.reports.scaling_figure import LINES_PER_FIGURE, NamedLine, scaling_figure
-from saih.reports.scaling_table import scaling_table
+from saih.reports.scaling_table import line_table, scaling_table
+from saih.reports.thinned import thinned, thinned_words
 from saih.reports.words import law_of, line_words
 
 _MOST_TOLD = 3
+_MOST_GAINS, _MOST_STACKS = LINES_PER_FIGURE, 2 * STACKS_PER_FIGURE
+_MOST_RUNGS = 60
+"""Rungs beyond this many are told by line."""
 _MOST_UNMEASURED = 12
 _KINDS = {
     "strong": "Strong scaling: the global batch stays, each rank does less",
@@ -29,11 +33,13 @@ def scaling_sections(analysis: Analysis) -> tuple[Section, ...]:
     for group in _groups(analysis):
         blocks.append(Heading(text=f"{_KINDS[group[0].line.scaling]} ({_shared(group)})"))
         drawn = [named for named in group if len(named.line.rungs) > 1]
-        blocks += _gains(drawn)
-        blocks += _stacks(drawn, analysis)
+        blocks += _gains(thinned(drawn, _MOST_GAINS), len(drawn))
+        blocks += _stacks(thinned(drawn, _MOST_STACKS), len(drawn), analysis)
         blocks += _told(group)
     blocks += _unmeasured(analysis)
-    table = scaling_table([(line_words(line, analysis), line) for line in analysis.scaling])
+    named_lines = [(line_words(line, analysis), line) for line in analysis.scaling]
+    num_rungs = sum(len(line.rungs) for line in analysis.scaling)
+    table = scaling_table(named_lines) if num_rungs <= _MOST_RUNGS else line_table(named_lines)
     return (
         Section(title="What more ranks bring", blocks=tuple(blocks)),
         Section(title="Scaling over ranks in numbers", blocks=(table, _definitions()), is_landscape=True),
@@ -58,7 +64,7 @@ def _shared(group: Sequence[NamedLine]) -> str:
     return shortened(group[0].line.setting, 100)
 
 
-def _gains(drawn: Sequence[NamedLine]) -> list[Block]:
+def _gains(drawn: Sequence[NamedLine], num_known: int) -> list[Block]:
     blocks: list[Block] = []
     for part in _parts(drawn, LINES_PER_FIGURE):
         steps = [rung.step_ns.count for named in part for rung in named.line.rungs]
@@ -67,18 +73,19 @@ def _gains(drawn: Sequence[NamedLine]) -> list[Block]:
             f"{what} and efficiency against the fewest ranks measured; dotted straight lines: ideal. Marks "
             "with 95 % intervals of both steps; curves: the step put together from its phases, with the 90 % "
             "prediction band, dashed where extrapolated; dotted lines join marks without a law. "
-            f"n = {min(steps)} to {max(steps)} steps each."
+            f"n = {min(steps)} to {max(steps)} steps each.{_left_out(drawn, num_known)}"
         )
         alt = f"{what} and efficiency over ranks, {counted(len(part), 'line')}."
         blocks.append(Picture(svg=scaling_figure(part), alt=alt, caption=caption))
     return blocks
 
 
-def _stacks(drawn: Sequence[NamedLine], analysis: Analysis) -> list[Block]:
+def _stacks(drawn: Sequence[NamedLine], num_known: int, analysis: Analysis) -> list[Block]:
     points = {point.record_id: point for point in analysis.points}
     caption = (
         "Rank-time that one sample costs (ranks / throughput), by phase of the rank that decides the step; "
         "100 % is the fewest ranks measured. What stands above the dotted line is lost to scaling."
+        f"{_left_out(drawn, num_known)}"
     )
     return [
         Picture(
@@ -88,6 +95,11 @@ def _stacks(drawn: Sequence[NamedLine], analysis: Analysis) -> list[Block]:
         )
         for part in _parts(drawn, STACKS_PER_FIGURE)
     ]
+
+
+def _left_out(drawn: Sequence[NamedLine], num_known: int) -> str:
+    words = thinned_words(len(drawn), num_known, "line")
+    return f" {words}; all are in the table." if words else ""
 
 
 def _told(group: Sequence[NamedLine]) -> list[Block]:

@@ -32,6 +32,43 @@ def scaling_table(lines: Sequence[tuple[str, ScalingLine]]) -> Table:
     return Table(columns=columns, rows=rows, alt="Speed-up and efficiency of every placement")
 
 
+def line_table(lines: Sequence[tuple[str, ScalingLine]]) -> Table:
+    """One row for each named line: what its most ranks bring over its fewest."""
+    columns = (
+        Column(title="line", weight=2.2),
+        Column(title="ranks", weight=0.8, side="right"),
+        Column(title="median step at most ranks [interval]", weight=2.2, side="right"),
+        Column(title="n", weight=0.4, side="right"),
+        Column(title="samples/s at fewest", weight=1.0, side="right"),
+        Column(title="at most", weight=1.0, side="right"),
+        Column(title="speed-up [interval]", weight=1.8, side="right"),
+        Column(title="efficiency [interval]", weight=2.0, side="right"),
+        Column(title="exposed exchange at most ranks", weight=1.2, side="right"),
+        Column(title="slowest / mean rank", weight=0.9, side="right"),
+        Column(title="rises most", weight=1.2),
+    )
+    rows = tuple(_line_row(name, line) for name, line in lines)
+    return Table(columns=columns, rows=rows, alt="Speed-up and efficiency of every line at its most ranks")
+
+
+def _line_row(name: str, line: ScalingLine) -> tuple[str, ...]:
+    first, last = line.rungs[0], line.rungs[-1]
+    has_more = len(line.rungs) > 1
+    return (
+        shortened(f"{name}, {line.scaling}", _NAME),
+        f"{first.num_ranks} to {last.num_ranks}" if has_more else str(first.num_ranks),
+        duration(last.step_ns),
+        str(last.step_ns.count),
+        with_si(first.samples_per_s.value, ""),
+        with_si(last.samples_per_s.value, ""),
+        factor(last.speedup) if has_more else "one rung",
+        share(last.efficiency) if has_more else "one rung",
+        exposed_words(last),
+        imbalance_words(last),
+        str(line.rising) if line.rising else "none surely",
+    )
+
+
 def _rows(name: str, line: ScalingLine) -> list[tuple[str, ...]]:
     """The first row of a line names it; the others belong to the same line."""
     return [

@@ -18,6 +18,8 @@ from saih.reports.words import line_name
 _ROUNDING = 1e-9
 """A law that passes through all its points leaves a residual of rounding alone."""
 _NAME = 60
+_MOST_TOLD_APART = 24
+"""Trends beyond this many share the rows of their checks."""
 _REASON = 300
 
 
@@ -107,8 +109,10 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def laws_table(trends: Sequence[Trend], points: Sequence[PointSummary]) -> Table:
-    """The law of the whole step and of each phase, for each trend that has one."""
+def laws_table(
+    trends: Sequence[Trend], points: Sequence[PointSummary], *, has_components: bool = True
+) -> Table:
+    """The law of the whole step, and with ``has_components`` of each phase, for each trend that has one."""
     columns = (
         Column(title="axis", weight=0.6),
         Column(title="fixed", weight=2.4),
@@ -117,13 +121,13 @@ def laws_table(trends: Sequence[Trend], points: Sequence[PointSummary]) -> Table
         Column(title="residual", weight=0.7, side="right"),
         Column(title="points", weight=0.6, side="right"),
     )
-    rows = tuple(row for trend in trends for row in _law_rows(trend, points))
+    rows = tuple(row for trend in trends for row in _law_rows(trend, points, has_components=has_components))
     return Table(columns=columns, rows=rows, alt="Laws of the step time")
 
 
-def _law_rows(trend: Trend, points: Sequence[PointSummary]) -> list[tuple[str, ...]]:
+def _law_rows(trend: Trend, points: Sequence[PointSummary], *, has_components: bool) -> list[tuple[str, ...]]:
     """The first row of a trend names it; the others belong to the same trend."""
-    fits = ((trend.total,) if trend.total else ()) + trend.components
+    fits = ((trend.total,) if trend.total else ()) + (trend.components if has_components else ())
     return [
         (
             shortened(trend.axis, 20) if number == 0 else "",
@@ -138,7 +142,10 @@ def _law_rows(trend: Trend, points: Sequence[PointSummary]) -> list[tuple[str, .
 
 
 def checks_table(trends: Sequence[Trend], points: Sequence[PointSummary]) -> Table:
-    """Every check, failed ones first; those of one axis that say the same, or passed, share a row."""
+    """Every check, failed ones first; those of one axis that say the same, or passed, share a row.
+
+    Of very many trends, those that failed alike share one too.
+    """
     columns = (
         Column(title="axis", weight=0.6),
         Column(title="fixed", weight=1.6),
@@ -146,10 +153,12 @@ def checks_table(trends: Sequence[Trend], points: Sequence[PointSummary]) -> Tab
         Column(title="result", weight=0.8),
         Column(title="statement", weight=4.9),
     )
+    is_long = len(trends) > _MOST_TOLD_APART
     said: dict[tuple[str, str, str], list[tuple[str, Check]]] = {}
     for trend in trends:
         for check in trend.checks:
-            key = (trend.axis, check.name, "" if check.passed else check.statement)
+            alone = str(check.passed) if check.passed or is_long else check.statement
+            key = (trend.axis, check.name, alone)
             said.setdefault(key, []).append((line_name(trend, points), check))
     order = {False: 0, None: 1, True: 2}
     groups = sorted(said.items(), key=lambda item: order[item[1][0][1].passed])

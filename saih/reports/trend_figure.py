@@ -1,16 +1,18 @@
-"""Trend curves: share of peak, or step time, over the size of one axis; one line a rung of the other."""
+"""Trend curves: share of peak, rate or step time over the size of one axis; one line a rung of the other."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from saih.domain.interval import Interval
-from saih.domain.quantity import with_si_short
-from saih.domain.trend import CurvePoint, Trend
+from saih.domain.quantity import with_si, with_si_short
+from saih.domain.trend import CurvePoint
 from saih.reports.figure import (
     COLOURS,
     QUIET,
@@ -26,10 +28,20 @@ from saih.reports.figure import (
 from saih.reports.label import shortened
 
 _WIDTH_MM = 176.0
-_SHARE_HEIGHT_MM, _STEP_HEIGHT_MM = 92.0, 64.0
+_HEIGHT_MM, _STEP_HEIGHT_MM = 92.0, 64.0
 _LEFT, _FRAME_WIDTH = 0.1, 0.65
 _TOP_MM, _BOTTOM_MM = 7.0, 11.0
 _LABEL_WIDTH = 27
+_ROOM_FOR_WORD = 16.0
+"""Width [mm] of the word for what is extrapolated."""
+ORDINATE_NAMES = {
+    "share": "share of measured peak",
+    "rate": "rate over all ranks [FLOP/s]",
+    "step": "median step",
+}
+
+
+Ordinate = Literal["share", "rate", "step"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,98 +52,100 @@ class Line:
     sizes: tuple[float, ...]
     values: tuple[Interval, ...]
     curve: tuple[CurvePoint, ...]
+    turns: tuple[int, ...] = ()
+    """Numbers of the values after which the verdict changes."""
 
 
-def share_lines(trends: Sequence[Trend], labels: Sequence[str]) -> tuple[Line, ...]:
-    """Lines of the share of peak [%]; points without ceilings are left out."""
-    lines = []
-    for trend, label in zip(trends, labels, strict=True):
-        known = [
-            (size, share.scaled(100.0))
-            for size, share in zip(trend.sizes, trend.share_of_peak, strict=True)
-            if share is not None
-        ]
-        if known:
-            sizes, values = zip(*known, strict=True)
-            curve = _scaled(trend.share_curve, 100.0)
-            lines.append(Line(label=label, sizes=sizes, values=values, curve=curve))
-    return tuple(lines)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roof:
+    """A ceiling of the rate [FLOP/s]; the maker's is a bare number."""
+
+    name: str
+    rate: Interval | float
+
+    @property
+    def height(self) -> float:
+        """Its value [FLOP/s]."""
+        return self.rate.value if isinstance(self.rate, Interval) else self.rate
 
 
-def step_lines(trends: Sequence[Trend], labels: Sequence[str]) -> tuple[Line, ...]:
-    """Lines of the step time [s]."""
-    return tuple(
-        Line(
-            label=label,
-            sizes=trend.sizes,
-            values=tuple(step.scaled(1e-9) for step in trend.step_ns),
-            curve=_scaled(trend.step_curve, 1e-9),
-        )
-        for trend, label in zip(trends, labels, strict=True)
-    )
-
-
-def share_figure(lines: Sequence[Line], size_label: str, ceiling: str) -> str:
-    """SVG of shares of peak; ``ceiling`` says what 100 % is."""
-
-    def paint(axes: Axes) -> None:
-        axes.set_ylabel("share of measured peak [%]")
-        axes.set_title(ceiling, loc="left", fontsize=7, color=QUIET, pad=5)
-        highest = max((value.high for line in lines for value in line.values), default=1.0)
-        expected = max((point.interval.value for line in lines for point in line.curve), default=0.0)
-        # No share can pass 100 %, so a curve that does must not squeeze what was measured.
-        axes.set_ylim(0, 1.15 * max(highest, min(expected, 110.0), 1e-6))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))
-
-    return _figure(lines, size_label, _SHARE_HEIGHT_MM, paint)
-
-
-def step_figure(lines: Sequence[Line], size_label: str) -> str:
-    """SVG of step times, both axes logarithmic."""
-
-    def paint(axes: Axes) -> None:
-        values = [value.value for line in lines for value in line.values]
-        values += [point.interval.value for line in lines for point in line.curve]
-        if values:
-            log_axis(axes, "y", values)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: with_si_short(value, "s")))
-        axes.set_ylabel("median step")
-
-    return _figure(lines, size_label, _STEP_HEIGHT_MM, paint)
-
-
-def _figure(
-    lines: Sequence[Line], size_label: str, height_mm: float, paint_ordinate: Callable[[Axes], None]
+def trend_figure(
+    lines: Sequence[Line], size_label: str, ordinate: Ordinate, *, head: str = "", roofs: Sequence[Roof] = ()
 ) -> str:
+    """SVG of lines named at their ends; ``head`` stands above them, such as what 100 % is."""
+    height_mm = _STEP_HEIGHT_MM if ordinate == "step" else _HEIGHT_MM
+
     def paint(figure: Figure) -> None:
         frame = (_LEFT, _BOTTOM_MM / height_mm, _FRAME_WIDTH, 1 - (_TOP_MM + _BOTTOM_MM) / height_mm)
         axes = figure.add_axes(frame)
         axes.set_xlabel(shortened(size_label, 90))
-        paint_ordinate(axes)
+        axes.set_title(shortened(head, 130), loc="left", fontsize=7, color=QUIET, pad=5)
+        scale_ordinate(axes, lines, ordinate, roofs)
+        paint_roofs(axes, roofs)
+        axes.set_ylabel(ORDINATE_NAMES[ordinate])
         axes.yaxis.set_label_coords(-(_LEFT - 0.024) / _FRAME_WIDTH, 0.5)
         if not lines:
             note(axes, "nothing to show: no point with a value")
             axes.set_xticks([])
             axes.set_yticks([])
             return
-        sizes = [size for line in lines for size in line.sizes]
-        reached = [point.size for line in lines for point in line.curve]
-        log_axis(axes, "x", sizes + reached)
-        shade_extrapolation(axes, max(sizes), max(reached, default=0.0))
-        for index, line in enumerate(lines):
-            draw_line(axes, line, index)
+        paint_lines(axes, lines, range(len(lines)))
+        _name_roofs(axes, roofs)
         name_lines(axes, lines)
 
     return drawn(_WIDTH_MM, height_mm, paint)
 
 
-def _scaled(curve: Sequence[CurvePoint], factor: float) -> tuple[CurvePoint, ...]:
-    return tuple(
-        CurvePoint(
-            size=point.size, interval=point.interval.scaled(factor), is_extrapolated=point.is_extrapolated
-        )
-        for point in curve
-    )
+def scale_ordinate(axes: Axes, lines: Sequence[Line], ordinate: Ordinate, roofs: Sequence[Roof] = ()) -> None:
+    """Scale and ticks of the ordinate, around all of ``lines`` and ``roofs``."""
+    measured = [value for line in lines for value in line.values]
+    expected = [point.interval.value for line in lines for point in line.curve]
+    if ordinate == "share":
+        highest = max((value.high for value in measured), default=1.0)
+        # No share can pass 100 %, so a curve that does must not squeeze what was measured.
+        axes.set_ylim(0, 1.15 * max(highest, min(max(expected, default=0.0), 110.0), 1e-6))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))
+        axes.axhline(100.0, color=QUIET, linestyle="-", linewidth=0.9, zorder=1)
+        return
+    values = [value.value for value in measured] + expected + [roof.height for roof in roofs]
+    if values:
+        log_axis(axes, "y", values)
+    unit = "s" if ordinate == "step" else ""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: with_si_short(value, unit)))
+
+
+def paint_lines(
+    axes: Axes, lines: Sequence[Line], series: Sequence[int], sizes: Sequence[float] = ()
+) -> None:
+    """Lines in the colours of ``series``, over an abscissa around them and ``sizes``."""
+    measured = [size for line in lines for size in line.sizes]
+    reached = [point.size for line in lines for point in line.curve]
+    log_axis(axes, "x", [*measured, *reached, *sizes])
+    shade_extrapolation(axes, max(measured), max(reached, default=0.0))
+    for line, index in zip(lines, series, strict=True):
+        draw_line(axes, line, index)
+
+
+def paint_roofs(axes: Axes, roofs: Sequence[Roof]) -> None:
+    """Flat lines: solid with its interval where measured, dotted where only the maker says so."""
+    for roof in roofs:
+        style = "-" if isinstance(roof.rate, Interval) else ":"
+        axes.axhline(roof.height, color="#333333", linewidth=1.1, linestyle=style, zorder=1)
+        if isinstance(roof.rate, Interval):
+            low, high = roof.rate.low, roof.rate.high
+            axes.axhspan(low, high, color="#333333", alpha=0.15, linewidth=0, zorder=1)
+
+
+def _name_roofs(axes: Axes, roofs: Sequence[Roof]) -> None:
+    """Each name above its line, or below it where two lines are close."""
+    ordered = sorted(roofs, key=lambda roof: roof.height)
+    for number, roof in enumerate(ordered):
+        side = "top" if number == 0 and len(ordered) > 1 else "bottom"
+        axes.annotate(
+            f"{roof.name} {with_si(roof.height, 'FLOP/s')}", (0.008, roof.height), fontsize=6.5,
+            xycoords=("axes fraction", "data"), xytext=(0, -1.5 if side == "top" else 1.5),
+            textcoords="offset points", va=side, color="#333333",
+        )  # fmt: skip
 
 
 def draw_line(axes: Axes, line: Line, index: int) -> None:
@@ -139,6 +153,7 @@ def draw_line(axes: Axes, line: Line, index: int) -> None:
     colour = colour_of(index)
     values = [value.value for value in line.values]
     marked(axes, line.sizes, line.values, index)
+    _mark_turns(axes, line, colour)
     if not line.curve:
         axes.plot(line.sizes, values, color=colour, linewidth=0.7, linestyle=":", zorder=3)
         return
@@ -151,10 +166,35 @@ def draw_line(axes: Axes, line: Line, index: int) -> None:
         axes.plot([point.size for point in part], ys, color=colour, linestyle=style, zorder=3)
 
 
+def _mark_turns(axes: Axes, line: Line, colour: str) -> None:
+    """A ring half-way between two values with different verdicts."""
+    for at in line.turns:
+        size = math.sqrt(line.sizes[at] * line.sizes[at + 1])
+        axes.plot(
+            [size], [_height_at(axes, line, at, size)], "o", markersize=5.2, markerfacecolor="white",
+            markeredgecolor=colour, markeredgewidth=1.1, zorder=6,
+        )  # fmt: skip
+
+
+def _height_at(axes: Axes, line: Line, at: int, size: float) -> float:
+    """Of the curve at ``size``, or half-way between two values where there is no curve."""
+    if line.curve:
+        nearest = min(line.curve, key=lambda point: abs(math.log(point.size / size)))
+        return nearest.interval.value
+    low, high = (end.value for end in line.values[at : at + 2])
+    return math.sqrt(low * high) if axes.get_yscale() == "log" else (low + high) / 2
+
+
 def _parts(curve: Sequence[CurvePoint]) -> list[list[CurvePoint]]:
     """Runs of fitted and of extrapolated points, each begun where the one before it ended."""
     runs = [list(run) for _, run in groupby(curve, key=lambda point: point.is_extrapolated)]
     return [([runs[number - 1][-1], *run] if number else run) for number, run in enumerate(runs)]
+
+
+def axes_width_mm(axes: Axes) -> float:
+    """Width of the axes on paper [mm]."""
+    figure = axes.get_figure(root=True)
+    return 25.4 * figure.get_figwidth() * axes.get_position().width if figure is not None else 0.0
 
 
 def shade_extrapolation(axes: Axes, measured: float, reached: float) -> None:
@@ -163,6 +203,8 @@ def shade_extrapolation(axes: Axes, measured: float, reached: float) -> None:
         return
     end = axes.get_xlim()[1]
     axes.axvspan(measured, end, color="#f0f0f0", zorder=0, linewidth=0)
+    if math.log(end / measured) / math.log(end / axes.get_xlim()[0]) < _ROOM_FOR_WORD / axes_width_mm(axes):
+        return
     axes.text(
         (measured * end) ** 0.5, 0.985, "extrapolated", transform=axes.get_xaxis_transform(), ha="center",
         va="top", fontsize=6.5, color=QUIET,

@@ -10,29 +10,30 @@ from saih.reports import tables
 from saih.reports.caution import cautions, confidence
 from saih.reports.claims_file import ClaimsFile, encode
 from saih.reports.document import (
-    Block,
     Bullets,
     Card,
     Cards,
     Document,
     Heading,
-    Paragraph,
     Picture,
     Section,
-    section_or,
     write,
 )
+from saih.reports.edge_section import edge_section
 from saih.reports.energy_section import energy_section
 from saih.reports.evidence import claims_of, with_evidence
 from saih.reports.grid import Grid, grids
-from saih.reports.growth_sections import NO_POINT, growth_section, time_section
+from saih.reports.growth_sections import growth_section
 from saih.reports.label import shortened
 from saih.reports.map_figure import map_figure
+from saih.reports.map_section import map_section
 from saih.reports.method import DEFINITIONS, METHOD
-from saih.reports.roofline_figure import roofline_figure
+from saih.reports.point_section import point_section
+from saih.reports.roofline_section import roofline_section
 from saih.reports.rung_labels import told_apart
 from saih.reports.scaling_sections import scaling_sections
-from saih.reports.stack_figure import NumberedPoint
+from saih.reports.time_section import time_section
+from saih.reports.turn_section import turn_section
 from saih.reports.words import extremes, findings, outcome_words, range_words, records_of, system_words
 
 _NO_DIGESTS: Mapping[str, str] = MappingProxyType({})
@@ -78,12 +79,14 @@ def trend_document(analysis: Analysis) -> Document:
         sections=(
             _summary(analysis, shared),
             growth_section(analysis),
+            turn_section(analysis),
+            map_section(analysis),
+            edge_section(analysis),
             time_section(analysis, points),
             *scaling_sections(analysis),
             *_known(energy_section(analysis)),
-            _rooflines(analysis, points),
-            _points(points),
-            _unmeasured(analysis, shared),
+            roofline_section(analysis, points),
+            point_section(points),
             _background(analysis),
         ),
     )
@@ -150,52 +153,6 @@ def _map(grid: Grid, shared: Sequence[str]) -> Picture:
     size = f"{len(grid.data)} data rungs by {len(grid.model)} model rungs"
     alt = f"Map of {size}: share of peak and verdict."
     return Picture(svg=map_figure(grid), alt=alt, caption=caption)
-
-
-def _rooflines(analysis: Analysis, points: Sequence[NumberedPoint]) -> Section:
-    blocks: list[Block] = []
-    for ceilings in analysis.ceilings:
-        here = [point for point in points if point.summary.point.placement.label == ceilings.placement_label]
-        precisions = sorted({point.summary.point.precision for point in here}) or ["float32"]
-        blocks.append(Heading(text=ceilings.placement_label))
-        for precision in precisions:
-            shown = [point for point in here if point.summary.point.precision == precision]
-            caption = (
-                f"{counted(len(shown), 'point')} ({precision}) with 95 % intervals under the ceilings "
-                "measured at the same placement (grey bands: intervals). Intensity counts the least "
-                "traffic to memory."
-            )
-            alt = f"Roofline with {counted(len(shown), 'point')}."
-            blocks.append(Picture(svg=roofline_figure(shown, ceilings, precision), alt=alt, caption=caption))
-        blocks.append(Heading(text="Ceilings"))
-        blocks.append(tables.ceilings_table(ceilings))
-        blocks.append(Paragraph(text=f"Measured {shortened(ceilings.measured_utc, 40)}.", tone="small"))
-    words = "No ceiling was measured, so there is no roofline, and no point has a share of peak."
-    return section_or("Roofline and ceilings", blocks, words)
-
-
-def _points(points: Sequence[NumberedPoint]) -> Section:
-    if not points:
-        return section_or("All measured points", (), NO_POINT)
-    blocks = (
-        tables.points_table(points),
-        Heading(text="Sizes and evidence"),
-        tables.sizes_table(points),
-    )
-    return Section(title="All measured points", blocks=blocks, is_landscape=True)
-
-
-def _unmeasured(analysis: Analysis, shared: Sequence[str]) -> Section:
-    blocks: list[Block] = [Paragraph(text="Every planned point was measured and none was dropped.")]
-    table = tables.unmeasured_table(analysis)
-    if table.rows:
-        words = (
-            "A failure is data: it shows the edge of what fits. Nothing below is part of any average or fit."
-        )
-        blocks = [Paragraph(text=words), table]
-    for grid in grids(analysis)[1:]:
-        blocks += [Heading(text=f"Map: {grid.setting}"), _map(grid, shared)]
-    return Section(title="Points without a measurement", blocks=tuple(blocks), is_short=len(blocks) == 1)
 
 
 def _background(analysis: Analysis) -> Section:

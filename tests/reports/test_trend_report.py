@@ -14,10 +14,12 @@ AnalysisOf = Callable[..., Analysis]
 TITLES = (
     "Summary",
     "How performance moves as the problem grows",
+    "Where the limit changes",
+    "Maps over data and model",
+    "Edge of what runs",
     "Where the time goes",
     "Roofline and ceilings",
     "All measured points",
-    "Points without a measurement",
     "Environment, method, definitions",
     "Evidence",
 )

@@ -85,9 +85,11 @@ def test_the_second_run_measures_nothing_and_reports_again(folder: Path) -> None
 
 def test_the_report_is_a_pdf_that_names_the_sweep(folder: Path) -> None:
     done = saih(folder, "report", "tiny", "--reports", "papers")
-    assert done.stdout == "papers/tiny.pdf\n"
+    assert done.stdout == "papers/tiny.html\npapers/tiny.pdf\n"
     text = "".join(page.extract_text() for page in pypdf.PdfReader(folder / "papers/tiny.pdf").pages)
     assert "tiny" in text
+    checked = saih(folder, "report", "tiny", "--check", "papers/tiny.pdf")
+    assert (checked.returncode, checked.stderr) == (0, "")
 
 
 def test_an_analysis_is_told_as_text_and_as_json(folder: Path) -> None:

@@ -22,7 +22,7 @@ VERBS = {
     "show": "Show everything about one point of a sweep.",
     "cancel": "Cancel the jobs of a sweep; finished points stay.",
     "analyze": "Print trends, limits and points of a sweep.",
-    "report": "Write the report of a sweep, or check one against its results.",
+    "report": "Write the report of a sweep as PDF and as HTML, or check one.",
     "compare": "Compare two sweeps on their matched points.",
     "bundle": "Write the records of a sweep as one file for another site.",
     "import": "Import a bundle of another site, verified whole.",

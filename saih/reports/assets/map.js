@@ -32,8 +32,8 @@ function drawMap(data, state, parts, choose) {
   const cells = new Map(map.cells.map(([row, column, point, missing]) => [`${row},${column}`, [point, missing]]));
   const shade = shading(data, map, state.quantity);
   const head = html("tr", {}, html("th", { scope: "col" }, "model \\ data"),
-    ...map.data.map((label) => html("th", { scope: "col", dir: "auto" }, label)));
-  const rows = map.model.map((label, row) => html("tr", {}, html("th", { scope: "row", dir: "auto" }, label),
+    ...map.data.map((label) => html("th", { scope: "col" }, clamped(label))));
+  const rows = map.model.map((label, row) => html("tr", {}, html("th", { scope: "row" }, clamped(label)),
     ...map.data.map((_, column) => html("td", {}, mapCell(data, cells.get(`${row},${column}`), state, shade, choose)))));
   const table = html("table", { class: "map" }, html("thead", {}, head), html("tbody", {}, ...rows.reverse()));
   parts.sheet.replaceChildren(table);

@@ -27,6 +27,11 @@ function nothing(words) {
   return html("p", { class: "loud" }, words);
 }
 
+// A label of at most three lines; all of it where the pointer rests.
+function clamped(words) {
+  return html("span", { class: "clamp", dir: "auto", title: words }, words);
+}
+
 function counted(count, noun) {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -60,7 +60,7 @@ function stackRow(data, state, point, place, longest, choose) {
   });
   told.push(["median step", point.words.step], ["record", point.record]);
   const row = html("div", { class: "row", "data-record": point.record },
-    html("span", { class: "name", dir: "auto" }, labelWords(point.labels), html("small", {}, ` #${point.number}`)), bar,
+    html("span", { class: "name" }, clamped(`${labelWords(point.labels)} #${point.number}`)), bar,
     html("span", { class: "length" }, point.words.step.split(" [")[0]));
   return telling(row, pointName(point), told, () => choose(place));
 }

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from saih.analyzer.placed import Placed, Verdict, point_words
+from saih.analyzer.point_words import point_words
 from saih.domain.ceiling import CeilingKind, Ceilings
+from saih.domain.normality import Placed, Verdict
 from saih.domain.quantity import factor, interval_with_si, share, with_si
 from saih.domain.record import Phase
 from saih.domain.trend import PointSummary

@@ -7,8 +7,8 @@ point that asks something else is not held against them.
 from collections.abc import Sequence
 
 from saih.analyzer.local_figures import local_figures
-from saih.analyzer.placed import Placed
 from saih.analyzer.public_figures import public_figures
+from saih.domain.normality import Placed
 from saih.domain.trend import Analysis
 from saih.interchange.corpus import PublicEfficiency, Submission
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from saih.analyzer.placed import Placed, Verdict, point_words
+from saih.analyzer.point_words import point_words
 from saih.domain.interval import Interval
+from saih.domain.normality import Placed, Verdict
 from saih.domain.quantity import interval_with_si, percent, share
 from saih.domain.trend import Analysis, PointSummary, ScalingLine
 from saih.interchange.corpus import PublicEfficiency, Submission
@@ -17,9 +18,10 @@ _HALF = ("bfloat16", "float16")
 def public_figures(
     analysis: Analysis, submissions: Sequence[Submission], efficiencies: Sequence[PublicEfficiency]
 ) -> Iterator[Placed]:
-    """Rates, shares of the maker's peak and efficiency of weak scaling."""
+    """Rates, shares of the maker's peak, efficiency of weak scaling, and staging."""
     yield from _public(analysis, submissions)
     yield from _efficiency(analysis, efficiencies)
+    yield from _staging(submissions)
 
 
 def differences_from_reference(point: PointSummary) -> tuple[str, ...]:
@@ -162,6 +164,22 @@ def _efficiency(analysis: Analysis, known: Sequence[PublicEfficiency]) -> Iterat
         record_ids=(first.record_id, last.record_id),
         sources=() if reasons else tuple(one.name for one in known),
     )
+
+
+def _staging(submissions: Sequence[Submission]) -> Iterator[Placed]:
+    shares = [one.staging_share for one in submissions if one.staging_share is not None]
+    if shares:
+        known = f"{percent(min(shares))} to {percent(max(shares))} of the time to train"
+        yield Placed(
+            name="public/staging",
+            title="staging of data",
+            value="",
+            reference=f"{known} ({len(shares)} public results)",
+            verdict=Verdict.NOT_COMPARABLE,
+            text=f"Staging of data is in no figure here, for steps alone are timed. Public results spend {known} "
+            "on it where their rules put it inside, so their times to train are not sums of steps.",
+            record_ids=(),
+        )
 
 
 def _scaling_differences(

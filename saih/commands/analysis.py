@@ -5,11 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from saih.analyzer.analysis import analyze
+from saih.analyzer.normality import place
 from saih.commands.stage import plan_of, stored_sweep
 from saih.domain.ceiling import Ceilings
 from saih.domain.errors import DamagedData, UsageError
 from saih.domain.record import Record
 from saih.domain.trend import Analysis
+from saih.interchange.corpus import efficiencies, submissions
 from saih.store.bundle_origin import ceilings_root, read_origin
 from saih.store.ceilings_file import read_ceilings
 from saih.store.sweep_folder import SweepFolder, read_records
@@ -39,6 +41,7 @@ def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple
     origin = read_origin(folder)
     if origin is not None:
         analysis = replace(analysis, warnings=(origin.statement, *analysis.warnings))
+    analysis = replace(analysis, normality=place(analysis, submissions(), efficiencies()))
     told = [(damage.problem, damage.remedy) for damage in damages]
     told += [(error.problem, error.remedy) for error in refused]
     return analysis, tuple(" ".join(sentences) for sentences in told)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from saih.domain.ceiling import Ceilings
 from saih.domain.energy import Energy, EnergyPart
 from saih.domain.interval import Interval
+from saih.domain.normality import Placed
 from saih.domain.point import Point
 from saih.domain.record import Environment, Outcome, Phase
 from saih.domain.scaling import Scaling
@@ -262,3 +263,5 @@ class Analysis:
     """One for each line along the ranks axis; empty where the sweep has one number of ranks."""
     energy_trends: tuple[EnergyTrend, ...] = ()
     """One for each trend of which at least three points have an energy."""
+    normality: tuple[Placed, ...] = ()
+    """Headline figures held against local ceilings and public results; empty where nobody did."""

@@ -1,11 +1,8 @@
 """The section that tells whether the numbers are normal."""
 
-from saih.analyzer.normality import place
-from saih.analyzer.placed import Placed
 from saih.domain.claim import Claim
-from saih.domain.quantity import percent
+from saih.domain.normality import Placed
 from saih.domain.trend import Analysis
-from saih.interchange.corpus import efficiencies, submissions
 from saih.reports.document import Bullets, Column, Heading, Paragraph, Section, Table
 from saih.reports.label import shortened
 
@@ -18,21 +15,18 @@ _PUBLIC = (
     "Public figures are medians over epochs, computed from the public logs of MLPerf HPC (Apache-2.0): not "
     "official MLPerf scores, not verified by MLCommons Association. The MLPerf name and logo are trademarks "
     "of MLCommons Association in the United States and elsewhere. Their FLOPs are those of the reference "
-    "network, their peaks those of the makers' data sheets. Staging of data is in no figure: public results "
-    "spend {least} to {most} of their time to train on it where it is timed; SAIH times steps only."
+    "network, their peaks those of the makers' data sheets."
 )
 _TEXT = 600
 _CELL = 200
 
 
 def normal_section(analysis: Analysis) -> Section | None:
-    """Where each headline figure stands; None where nothing was measured."""
-    placed = place(analysis, submissions(), efficiencies())
+    """Where each headline figure stands; None where none was held against anything."""
+    placed = analysis.normality
     if not placed:
         return None
     sources = sorted({source for one in placed for source in one.sources})
-    shares = [one.staging_share for one in submissions() if one.staging_share is not None]
-    public = _PUBLIC.format(least=percent(min(shares)), most=percent(max(shares)))
     named = f" Used here: {', '.join(sources)}." if sources else ""
     return Section(
         title=TITLE,
@@ -41,7 +35,7 @@ def normal_section(analysis: Analysis) -> Section | None:
             _table(placed),
             Heading(text="In words"),
             Bullets(items=tuple(_claim(one) for one in placed)),
-            Paragraph(text=f"{public}{named}", tone="small"),
+            Paragraph(text=f"{_PUBLIC}{named}", tone="small"),
         ),
     )
 

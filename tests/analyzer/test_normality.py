@@ -5,9 +5,9 @@ import pytest
 
 from augment.problem import Problem, Shape
 from saih.analyzer.normality import place
-from saih.analyzer.placed import Placed, Verdict
 from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
 from saih.domain.interval import Interval
+from saih.domain.normality import Placed, Verdict
 from saih.domain.point import Placement, Point, Timing
 from saih.domain.record import Environment, Phase
 from saih.domain.trend import Analysis, Diagnosis, Limit, LossCheck, PointSummary, ScalingLine, ScalingRung

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from saih.domain.trend import PointSummary
-
 
 class Verdict(StrEnum):
     """Where a figure stands."""
@@ -33,8 +31,3 @@ class Placed:
     record_ids: tuple[str, ...]
     sources: tuple[str, ...] = ()
     """Who says the reference."""
-
-
-def point_words(point: PointSummary) -> str:
-    """Its rungs, such as ``64^3 x 4, 32 samples, width 16, depth 1``."""
-    return ", ".join(point.labels[axis] for axis in sorted(point.labels))

@@ -2,15 +2,17 @@
 
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from saih.commands.analysis import analysis_of
-from saih.commands.reporting import claims_now
+from saih.commands.reporting import Format, claims_now, write_reports
 from saih.domain.claim import Claim
 from saih.domain.errors import DamagedData, GateFailed, UsageError
 from saih.domain.quantity import counted
+from saih.domain.trend import Analysis
 from saih.reports.claims_carrier import claims_in
 from saih.reports.claims_difference import ClaimDifference, ClaimsDifference, Sources, difference
 from saih.reports.claims_file import ClaimsFile, decode
@@ -25,16 +27,34 @@ _NAME = 80
 _MOST_NAMES = 12
 
 
-def check_report(
-    path: Path, folder: SweepFolder, data_folder: Path
-) -> tuple[ClaimsDifference, tuple[str, ...]]:
-    """How the report at ``path`` differs from what the folder gives now, and what does not verify in it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What was found when a report was held against its results."""
+
+    path: Path
+    difference: ClaimsDifference
+    damages: tuple[str, ...]
+    """What does not verify in the results now."""
+    is_same_file: bool | None
+    """Whether the same bytes are made now; None where that was not tried."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all agrees, 4 when something was edited or lost, 5 when the results went on since."""
+        if self.damages or self.difference.is_edited:
+            return DamagedData.exit_code
+        return GateFailed.exit_code if self.difference.claims else 0
+
+
+def check_report(path: Path, folder: SweepFolder, data_folder: Path) -> Check:
+    """How the report at ``path`` differs from what the folder gives now.
 
     Raises:
         UsageError: when the file is no report of this sweep.
         DamagedData: when its claims cannot be read, or no record verifies.
     """
-    then = decode(claims_in(_read(path), str(path)), str(path))
+    data = _read(path)
+    then = decode(claims_in(data, str(path)), str(path))
     if then.kind != "trend":
         raise UsageError(
             f"{path} is a {then.kind}, not the report of one sweep", "give a report that `saih report` wrote."
@@ -42,20 +62,21 @@ def check_report(
     analysis, damages = analysis_of(folder, data_folder)
     now = claims_now(folder, analysis, trend_document(analysis))
     _require_same_sweep(path, then, now)
-    return difference(then, now), damages
+    found = difference(then, now)
+    kind = _format(data) if then == now and not damages else None
+    return Check(
+        path=path,
+        difference=found,
+        damages=damages,
+        is_same_file=data == _made_now(folder, analysis, kind) if kind is not None else None,
+    )
 
 
-def exit_code_of_check(found: ClaimsDifference, damages: Sequence[str]) -> int:
-    """0 when all agrees, 4 when something was edited or lost, 5 when the results went on since."""
-    if damages or found.is_edited:
-        return DamagedData.exit_code
-    return GateFailed.exit_code if found.claims else 0
-
-
-def check_text(path: Path, found: ClaimsDifference, damages: Sequence[str]) -> str:
+def check_text(check: Check) -> str:
     """A line of verdict, then what became of the files, then each sentence that differs."""
+    found = check.difference
     lines = [
-        *_verdict(path, found, damages),
+        *_verdict(check),
         *found.head,
         *_sources("record", found.records),
         *_sources("ceilings", found.ceilings),
@@ -65,18 +86,31 @@ def check_text(path: Path, found: ClaimsDifference, damages: Sequence[str]) -> s
     return "\n".join(lines)
 
 
-def check_json(path: Path, found: ClaimsDifference, damages: Sequence[str]) -> dict[str, Any]:
+def check_json(check: Check) -> dict[str, Any]:
     """The same for programs, with nothing shortened."""
+    found = check.difference
     return {
-        "file": str(path),
-        "agrees": not exit_code_of_check(found, damages),
+        "file": str(check.path),
+        "agrees": not check.exit_code,
         "is_edited": found.is_edited,
         "is_outdated": found.is_outdated,
-        "damages": list(damages),
+        "is_same_file": check.is_same_file,
+        "damages": list(check.damages),
         "num_equal_claims": found.num_equal,
         **asdict(found),
         "claims": [{"claim_id": one.claim_id, **asdict(one)} for one in found.claims],
     }
+
+
+def _format(data: bytes) -> Format | None:
+    if data.startswith(b"%PDF-"):
+        return "pdf"
+    return None if data.lstrip().startswith(b"{") else "html"
+
+
+def _made_now(folder: SweepFolder, analysis: Analysis, kind: Format) -> bytes:
+    with TemporaryDirectory(prefix="saih-check-") as place:
+        return write_reports(folder, analysis, Path(place), (kind,))[kind].read_bytes()
 
 
 def _read(path: Path) -> bytes:
@@ -114,16 +148,28 @@ def _lost(found: ClaimsDifference) -> tuple[str, ...]:
     return tuple(name for source in sources for name in (*source.changed, *source.vanished))
 
 
-def _verdict(path: Path, found: ClaimsDifference, damages: Sequence[str]) -> Iterator[str]:
+def _verdict(check: Check) -> Iterator[str]:
+    found = check.difference
     sentences = counted(found.num_equal + len(found.claims), "sentence")
-    if not exit_code_of_check(found, damages):
-        yield f"{path} agrees with the results: all {sentences} are made again as they were."
+    if not check.exit_code:
+        yield f"{check.path} agrees with the results: all {sentences} are made again as they were."
+        yield from _same_file(check)
         return
-    yield f"{path} DIFFERS from the results: {len(found.claims)} of {sentences} differ."
-    if not found.is_edited and not damages:
+    yield f"{check.path} DIFFERS from the results: {len(found.claims)} of {sentences} differ."
+    if not found.is_edited and not check.damages:
         yield "Nothing that it was made from changed, but more was measured since: make the report anew."
-    elif not _lost(found) and not damages:
+    elif not _lost(found) and not check.damages:
         yield "Nothing that it was made from changed: it was edited, or another version of saih made it."
+
+
+def _same_file(check: Check) -> Iterator[str]:
+    if check.is_same_file:
+        yield "The whole file is byte for byte what is made now."
+    elif check.is_same_file is False:
+        yield (
+            "CAUTION: the file is not byte for byte what is made now. Another version of saih or of its "
+            "libraries made it, or its pages were edited beside the sentences that it carries."
+        )
 
 
 def _sources(noun: str, sources: Sources) -> Iterator[str]:

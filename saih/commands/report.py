@@ -73,13 +73,13 @@ def _write(folder: "SweepFolder", folders: Folders, formats: tuple["Format", ...
 
 
 def _check(folder: "SweepFolder", folders: Folders, path: Path, *, is_json: bool) -> int:
-    from saih.commands.checking import check_json, check_report, check_text, exit_code_of_check
+    from saih.commands.checking import check_json, check_report, check_text
 
-    found, damages = check_report(path, folder, folders.data)
+    check = check_report(path, folder, folders.data)
     if is_json:
-        give_json("check", {"sweep": folder.name, **check_json(path, found, damages)})
+        give_json("check", {"sweep": folder.name, **check_json(check)})
     else:
-        for damage in damages:
+        for damage in check.damages:
             say(damage)
-        give(check_text(path, found, damages))
-    return exit_code_of_check(found, damages)
+        give(check_text(check))
+    return check.exit_code

@@ -134,13 +134,13 @@ def _from_points(points: Sequence[PointSummary]) -> list[Claim]:
     unknown = [point for point in points if point.share_of_peak is None]
     silent = [point for point in points if point.diagnosis.limit in (Limit.UNEXPLAINED, Limit.MIXED)]
     said = (
-        ("few-steps", few, f"rest on fewer than {_FEW_STEPS} steps: treat them as rough."),
+        ("few-steps", few, f"with fewer than {_FEW_STEPS} steps: treat as rough."),
         (
             "no-ceiling",
             unknown,
-            "have no measured ceiling: their rates must not be read as good or bad use of the machine.",
+            "without a measured ceiling: a rate must not be read as good or bad use of the machine.",
         ),
-        ("no-single-cause", silent, "have no single cause: do not tune for one."),
+        ("no-single-cause", silent, "without a single cause: do not tune for one."),
     )
     return [
         Claim(claim_id=name, text=f"{counted(len(found), 'point')} {text}", record_ids=records_of(found))
@@ -157,14 +157,14 @@ def _from_trends(trends: Sequence[Trend]) -> list[Claim]:
         (
             "no-law",
             lawless,
-            f"{counted(len(lawless), 'trend')} have too few points for a law: nothing is said beyond them.",
+            f"Too few points for a law in {counted(len(lawless), 'trend')}: nothing is said beyond them.",
         ),
         (
             "thin-law",
             thin,
             (
-                f"{counted(len(thin), 'trend')} rest on fewer than {_FEW_POINTS} points: a change of regime "
-                "between or beyond them would not be seen."
+                f"Fewer than {_FEW_POINTS} points behind the law of {counted(len(thin), 'trend')}: a change "
+                "of regime between or beyond them would not be seen."
             ),
         ),
         (

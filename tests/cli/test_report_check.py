@@ -167,6 +167,7 @@ def test_a_report_agrees_with_the_results_that_it_was_made_from(saih: Saih, name
     said = saih("report", "tiny", "--check", name)
     assert (said.exit_code, said.err) == (0, "")
     assert f"{name} agrees with the results: all " in said.out
+    assert "The whole file is byte for byte what is made now." in said.out
     assert not [path for path in Path().iterdir() if path.name == "reports"], "a check writes nothing"
 
 
@@ -286,6 +287,15 @@ def test_an_edited_sentence_is_found_although_no_record_changed(home: Path, saih
     assert said.exit_code == 4
     assert "Nothing that it was made from changed: it was edited" in said.out
     assert "  then: The share of the measured peak goes from" in said.out
+
+
+def test_a_page_edited_beside_its_claims_is_cautioned_of(home: Path, saih: Saih) -> None:
+    path = home / "made/tiny.html"
+    path.write_text(path.read_text().replace("Summary", "Advertisement", 1))
+    said = saih("report", "tiny", "--check", "made/tiny.html")
+    assert "CAUTION: the file is not byte for byte what is made now" in said.out
+    document = saih("report", "tiny", "--check", "made/tiny.html", "--json").document
+    assert (document["agrees"], document["is_same_file"]) == (True, False)
 
 
 def test_a_renamed_sweep_is_still_that_of_the_report(home: Path, saih: Saih) -> None:

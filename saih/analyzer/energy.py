@@ -16,8 +16,7 @@ from saih.domain.trend import RANKS_AXIS, CurvePoint, EnergyTrend, PointSummary,
 
 FEWEST_POINTS = 3
 UNKNOWN_NOISE = 0.05
-"""Standard deviation of log(energy) where no point tells: RAPL and plug agree within some percent
-(Khan et al., RAPL in Action, ACM TOMPECS 3(2), 2018), and jumps of a counter add to that."""
+"""Standard deviation of log(energy) where no point tells its own: a guess on the wide side."""
 _CURVE_POINTS = 25
 
 

@@ -74,8 +74,8 @@ def _reason(part: EnergyPart, reports: Sequence[Report]) -> str:
     said = str(lacking[0].get("reasons", {}).get(part, "nobody read it"))[:_LONGEST]
     if len(lacking) == len(reports):
         return said
-    what = "ranks" if part is EnergyPart.GPUS else "nodes"
-    return f"only {len(reports) - len(lacking)} of {len(reports)} {what} could read the {part}: {said}"
+    who, what = ("ranks", "GPUs") if part is EnergyPart.GPUS else ("nodes", str(part))
+    return f"only {len(reports) - len(lacking)} of {len(reports)} {who} could read the {what}: {said}"
 
 
 def _coverage(

@@ -28,6 +28,7 @@ from saih.reports.label import shortened
 from saih.reports.map_figure import map_figure
 from saih.reports.map_section import map_section
 from saih.reports.method import DEFINITIONS, METHOD
+from saih.reports.normal_section import normal_section
 from saih.reports.point_section import point_section
 from saih.reports.roofline_section import roofline_section
 from saih.reports.rung_labels import told_apart
@@ -86,6 +87,7 @@ def trend_document(analysis: Analysis) -> Document:
             *scaling_sections(analysis),
             *_known(energy_section(analysis)),
             roofline_section(analysis, points),
+            *_known(normal_section(analysis)),
             point_section(points),
             _background(analysis),
         ),

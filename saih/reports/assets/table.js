@@ -73,7 +73,7 @@ function tableColumns(data) {
 }
 
 function tableRow(columns, one, place) {
-  const cells = columns.map((column) => html("td", { class: cellClass(column), dir: "auto" }, ...breakable(column.words(one))));
+  const cells = columns.map((column) => html("td", { class: cellClass(column), dir: "auto" }, ...(column.isCode ? breakable(column.words(one)) : [column.words(one)])));
   const element = html("tr", { tabindex: "-1", "data-record": one.record || "" }, ...cells);
   if (place < 0) element.classList.add("lost");
   return { element, place, keys: columns.map((column) => column.key(one)), words: columns.map((column) => column.words(one)).join(" ").toLowerCase() };

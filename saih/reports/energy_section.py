@@ -14,7 +14,7 @@ TITLE = "Energy"
 _LINES_PER_FIGURE = 12
 _MOST_FIGURES = 9
 _MARKS = (
-    "Marks: joules of a sample with the 95 % interval of the median over runs of steps that were read by "
+    "Marks: joules of a sample with the 95 % interval of the median over n runs of steps that were read by "
     "themselves; a mark without a bar has fewer than 6 of them, or a bar narrower than the mark. Curves: fit "
     "with its 90 % band, inside the measured range only; dotted lines join points without a law"
 )
@@ -83,8 +83,8 @@ def _table(known: Sequence[PointSummary]) -> Table:
     columns = (
         Column(title="point", weight=2.4),
         Column(title="ranks", weight=0.5, side="right"),
-        Column(title="energy of a sample [interval]", weight=2.4, side="right"),
-        Column(title="blocks", weight=0.6, side="right"),
+        Column(title="energy of a sample [interval]", weight=2.6, side="right"),
+        Column(title="n", weight=0.4, side="right"),
         Column(title="all measured steps", weight=1.1, side="right"),
         Column(title="of which", weight=2.6),
         Column(title="source", weight=1.3),

@@ -12,6 +12,7 @@ from saih.reports.label import plain, shortened
 from saih.reports.words import point_words
 
 _MOST_TRENDS = 12
+_TREND = "energy/trend/"
 _LONGEST_COVERAGE = 400
 
 
@@ -40,14 +41,14 @@ def energy_claims(analysis: Analysis) -> tuple[Claim, ...]:
 
 
 def energy_lines(analysis: Analysis, width: int = 80) -> list[str]:
-    """The same for a terminal, wrapped at ``width``."""
-    claims = energy_claims(analysis)
+    """The same for a terminal without the trends, wrapped at ``width``."""
+    told = [claim for claim in energy_claims(analysis) if not claim.claim_id.startswith(_TREND)]
     sentences = [
         line
-        for claim in claims
+        for claim in told
         for line in textwrap.wrap(plain(claim.text), width, initial_indent="- ", subsequent_indent="  ")
     ]
-    return ["Energy", *sentences] if claims else []
+    return ["Energy", *sentences] if told else []
 
 
 def trend_name(trend: EnergyTrend, points: Mapping[str, PointSummary]) -> str:
@@ -142,7 +143,7 @@ def _trend(trend: EnergyTrend, number: int, analysis: Analysis) -> Claim:
     growth = f"from {ends[0]} to {ends[1]} a sample over {counted(len(trend.energies), 'point')}"
     law = f"law: {trend.law}" if trend.curve else trend.law
     return Claim(
-        claim_id=f"energy/{trend.axis}/{number}",
+        claim_id=f"{_TREND}{trend.axis}/{number}",
         text=f"Along {shortened(trend.axis, 40)} ({name}): {growth}; {law}.",
         record_ids=trend.record_ids,
         fit=trend.law if trend.curve else "",

@@ -2,6 +2,7 @@
 
 from saih.domain.quantity import NO_BREAK
 from saih.domain.trend import Analysis
+from saih.reports.energy_words import energy_lines
 from saih.reports.rung_labels import told_apart
 from saih.reports.terminal import head_lines, points_lines, scaling_lines, unmeasured_lines
 from saih.reports.terminal_map import LETTERS, legend_lines, map_lines
@@ -21,5 +22,6 @@ def analysis_text(analysis: Analysis, width: int = 80) -> str:
         unmeasured_lines(analysis, width),
         scaling_lines(analysis, width),
         laws_lines(shorter, width),
+        energy_lines(shorter, width),
     )
     return "\n\n".join("\n".join(part) for part in parts if part).replace(NO_BREAK, " ")

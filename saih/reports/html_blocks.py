@@ -80,7 +80,7 @@ def block_html(block: Block, place: Place) -> str:
 def _item(item: str | Claim, evidence: Mapping[str, int]) -> str:
     number = evidence.get(item.claim_id, 0) if isinstance(item, Claim) else 0
     title = f'title="Evidence {number}: the records and the law behind this"'
-    link = f' <sup><a href="#claim-{number}" {title}>{number}</a></sup>' if number else ""
+    link = f'&nbsp;<sup><a href="#claim-{number}" {title}>{number}</a></sup>' if number else ""
     return f'<li dir="auto">{text(sentence_of(item))}{link}</li>'
 
 

@@ -8,7 +8,7 @@ function phaseStacks(data, choose) {
   const controls = html("div", { class: "controls" });
   const bars = html("div", { class: "stack" });
   const more = html("div", { class: "buttons" });
-  const caption = html("figcaption", {}, "Bars: medians of the additive phases, which sum to the step. Marks below a bar: hidden phases, work that overlap hides; an arrow where one is longer than the scale.");
+  const caption = html("figcaption", {}, "Bars: medians of the additive phases. Each step is their sum; medians need not add up to the median step. Marks below a bar: hidden phases, work that overlap hides; an arrow where one is longer than the scale.");
   const draw = () => drawStacks(data, state, { bars, more }, choose, draw);
   controls.append(
     choice("stack-unit", "bars show", [["share", "share of the step"], ["time", "time"]], state.unit, (value) => {

@@ -44,7 +44,8 @@ def test_the_report_has_the_promised_sections_as_bookmarks_and_the_numbers_as_te
     analysis = analysis_of()
     reader, text = read(usual)
     bookmarks = [item.title for item in reader.outline if not isinstance(item, list)]
-    assert tuple(bookmarks) == TITLES
+    assert tuple(title for title in bookmarks if title != "Energy") == TITLES
+    assert bookmarks[6] == "Energy"
     assert 7 <= len(reader.pages) <= 10
     shares = [point.share_of_peak.value for point in analysis.points if point.share_of_peak]
     assert f"{100 * min(shares):.2g} % → {100 * max(shares):.2g} %" in text

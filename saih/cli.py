@@ -26,6 +26,7 @@ VERBS = {
     "compare": "Compare two sweeps on their matched points.",
     "bundle": "Write the records of a sweep as one file for another site.",
     "import": "Import a bundle of another site, verified whole.",
+    "export": "Write the points of a sweep in a format of others.",
     "generate": "Make the data sets of a sweep.",
     "ceilings": "Measure what this machine can do at best.",
     "doctor": "Check that this machine has what a sweep needs.",

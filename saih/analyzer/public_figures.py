@@ -176,7 +176,7 @@ def _staging(submissions: Sequence[Submission]) -> Iterator[Placed]:
             value="",
             reference=f"{known} ({len(shares)} public results)",
             verdict=Verdict.NOT_COMPARABLE,
-            text=f"Staging of data is in no figure here, for steps alone are timed. Public results spend {known} "
+            text=f"Staging of data is in no figure here: steps alone are timed. Public results spend {known} "
             "on it where their rules put it inside, so their times to train are not sums of steps.",
             record_ids=(),
         )

@@ -27,7 +27,7 @@ def edge_section(analysis: Analysis) -> Section:
     starts = range(0, len(touched), PANELS_PER_FIGURE)
     blocks += [_picture(touched[start : start + PANELS_PER_FIGURE], analysis) for start in starts]
     blocks += [Heading(text="Points without a measurement"), edge_table(analysis)]
-    return Section(title=TITLE, blocks=tuple(blocks))
+    return Section(title=TITLE, blocks=tuple(blocks), is_short=True)
 
 
 def _said(analysis: Analysis) -> str:

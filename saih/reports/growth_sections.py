@@ -142,8 +142,12 @@ def _caption(courses: Sequence[Course], ordinate: Ordinate, left_out: str, setti
 def _counts(courses: Sequence[Course]) -> str:
     trends = [trend for course in courses for trend in course.trends]
     steps = sorted(step.count for trend in trends for step in trend.step_ns)
-    between = f"{steps[0]} to {steps[-1]}" if steps[0] != steps[-1] else f"{steps[0]}"
-    return f"n = {counted(len(steps), 'point')}, {between} steps each"
+    return f"n = {counted(len(steps), 'point')}, {between(steps)} steps each"
+
+
+def between(counts: Sequence[int]) -> str:
+    """The range of sorted counts, such as ``24`` or ``24 to 30``."""
+    return f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
 
 
 def _roofs(course: Course) -> tuple[Roof, ...]:

@@ -19,13 +19,20 @@ from saih.reports.label import shortened
 _WIDTH_MM = 176.0
 _LEFT_MM, _RIGHT_MM, _TOP_MM, _BOTTOM_MM = 33.0, 3.0, 2.0, 11.0
 _MM_PER_CHARACTER = 1.42
+_MOST_MM = 72.0
+"""Of all rows together, so that the map leaves room for words on its page."""
+_BOTH_MM, _VERDICT_MM = 6.5, 13.0
+"""Least height and width of a cell that holds a verdict below its number."""
+_POINTS_PER_MM = 3.6
+"""Of type for each mm of a character's width."""
+_LEAST_SIZE = 3.8
 _BRIGHTEST = 0.5
 """Share of peak at the bright end, so that maps of most reports share one scale."""
 
 
 def map_figure(grid: Grid) -> str:
     """SVG of one grid; colours follow the share of peak, or the rate where no ceiling was measured."""
-    row_mm = min(max(58.0 / len(grid.model), 9.0), 17.0, 100.0 / len(grid.model))
+    row_mm = min(max(58.0 / len(grid.model), 9.0), 17.0, _MOST_MM / len(grid.model))
     height_mm = row_mm * len(grid.model) + _TOP_MM + _BOTTOM_MM
 
     def paint(figure: Figure) -> None:
@@ -38,7 +45,7 @@ def map_figure(grid: Grid) -> str:
             )
         )
         _frame(axes, grid)
-        _fill(axes, grid)
+        _fill(axes, grid, row_mm)
 
     return drawn(_WIDTH_MM, height_mm, paint)
 
@@ -60,38 +67,45 @@ def _frame(axes: Axes, grid: Grid) -> None:
         spine.set_visible(False)
 
 
-def _fill(axes: Axes, grid: Grid) -> None:
+def _fill(axes: Axes, grid: Grid, row_mm: float) -> None:
     shade = _shading(grid)
-    width = max(int((_WIDTH_MM - _LEFT_MM - _RIGHT_MM) / len(grid.data) / _MM_PER_CHARACTER), 6)
+    column_mm = (_WIDTH_MM - _LEFT_MM - _RIGHT_MM) / len(grid.data)
     for row in range(len(grid.model)):
         for column in range(len(grid.data)):
             cell = grid.cells.get((row, column))
             if isinstance(cell, PointSummary):
-                _measured(axes, (column, row), cell, shade, width)
+                _measured(axes, (column, row), cell, shade(cell), (column_mm, row_mm))
             else:
-                _unmeasured(axes, (column, row), cell, width)
+                _unmeasured(axes, (column, row), cell, (column_mm, row_mm))
 
 
 def _measured(
     axes: Axes,
     place: tuple[int, int],
     point: PointSummary,
-    shade: Callable[[PointSummary], tuple[float, float, float]],
-    width: int,
+    colour: tuple[float, float, float],
+    cell_mm: tuple[float, float],
 ) -> None:
-    colour = shade(point)
-    ink = "white" if 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 0.53 else "#1a1a1a"
+    """The headline, and below it the verdict where the cell has room for both."""
+    column_mm, row_mm = cell_mm
     axes.add_patch(_square(place, facecolor=colour, edgecolor="white"))
-    words = textwrap.wrap(str(point.diagnosis.limit), width)
-    lift = 0.16 if len(words) == 1 else 0.24
-    axes.text(
-        place[0], place[1] + lift, headline(point), ha="center", va="center", color=ink, fontsize=9,
-        fontweight="bold",
-    )  # fmt: skip
-    axes.text(
-        place[0], place[1] - 0.22, "\n".join(words), ha="center", va="center", color=ink,
-        fontsize=6.5 if len(words) == 1 else 5.8, linespacing=1.05,
-    )  # fmt: skip
+    ink = "white" if 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 0.53 else "#1a1a1a"
+    words = headline(point)
+    has_verdict = row_mm >= _BOTH_MM and column_mm >= _VERDICT_MM
+    size = min(9.0, row_mm * (1.05 if has_verdict else 1.8), column_mm / len(words) * _POINTS_PER_MM)
+    lines = textwrap.wrap(str(point.diagnosis.limit), max(int(column_mm / _MM_PER_CHARACTER), 6))
+    lift = 0.0 if not has_verdict else 0.16 if len(lines) == 1 else 0.24
+    if size >= _LEAST_SIZE:
+        axes.text(
+            place[0], place[1] + lift, words, ha="center", va="center", color=ink, fontsize=size,
+            fontweight="bold",
+        )  # fmt: skip
+    if has_verdict:
+        size = min(6.5 if len(lines) == 1 else 5.8, row_mm * 0.8 / len(lines) ** 0.5)
+        axes.text(
+            place[0], place[1] - 0.22, "\n".join(lines), ha="center", va="center", color=ink, fontsize=size,
+            linespacing=1.05,
+        )  # fmt: skip
 
 
 def headline(point: PointSummary) -> str:
@@ -101,13 +115,18 @@ def headline(point: PointSummary) -> str:
     return with_si(point.flops_per_s.value, "FLOP/s", 2)
 
 
-def _unmeasured(axes: Axes, place: tuple[int, int], cell: Cell | None, width: int) -> None:
+def _unmeasured(axes: Axes, place: tuple[int, int], cell: Cell | None, cell_mm: tuple[float, float]) -> None:
     hatch = {FailedPoint: "////", DroppedPoint: "...."}.get(type(cell), "")
     axes.add_patch(_square(place, facecolor="white", edgecolor="#b3b3b3", hatch=hatch))
-    words = "\n".join(textwrap.wrap(state_words(cell), max(width - 2, 4)))
+    column_mm, row_mm = cell_mm
+    width = max(int(column_mm / _MM_PER_CHARACTER) - 2, 4)
+    lines = textwrap.wrap(state_words(cell), width)
+    size = min(6.5, row_mm * 1.2 / len(lines), column_mm / max(map(len, lines)) * _POINTS_PER_MM)
+    if size < _LEAST_SIZE:
+        return  # the hatch tells it
     axes.text(
-        *place, words, ha="center", va="center", fontsize=6.5, color=QUIET,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2},
+        *place, "\n".join(lines), ha="center", va="center", fontsize=size, color=QUIET,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.12 * size},
     )  # fmt: skip
 
 

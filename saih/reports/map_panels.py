@@ -60,7 +60,7 @@ def map_panels(panels: Sequence[MapPanel], columns: int) -> str:
     place = Panels(
         count=len(panels),
         columns=min(columns, len(panels)),
-        panel_mm=min(max(rows * 3.9, 20.0), 62.0),
+        panel_mm=min(max(rows * 3.9, 26.0), 62.0),
         left_mm=_LEFT_MM,
         gap_mm=_GAP_MM if are_alike else _LABEL_GAP_MM,
         above_mm=10.5,

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from saih.domain.interval import Interval
 from saih.domain.quantity import counted, percent
 from saih.domain.trend import Analysis, PointSummary
-from saih.reports.document import Block, Heading, Picture, Section, section_or
+from saih.reports.document import Block, Heading, Paragraph, Picture, Section
 from saih.reports.grid import Grid, grids, num_measured
-from saih.reports.growth_sections import NO_POINT
+from saih.reports.growth_sections import NO_POINT, between
 from saih.reports.label import shortened
 from saih.reports.map_panels import PANELS_PER_FIGURE, MapPanel, Metric, map_panels
 from saih.reports.setting import setting_names
 
+ONE_POINT = "A map needs two points that differ in data or model; every number is in the table of points."
+_TITLE = "Maps over data and model"
 _MOST_SETTINGS = 2 * PANELS_PER_FIGURE
 _LARGE = 12
 """Rungs beyond which a map has a whole row of the page for itself."""
@@ -34,7 +36,7 @@ METRICS = (
 def map_section(analysis: Analysis) -> Section:
     """Maps of every metric that any point has; those of one setting together, of many as small multiples."""
     made = sorted(
-        (grid for grid in grids(analysis) if num_measured(grid)),
+        (grid for grid in grids(analysis) if num_measured(grid) and len(grid.cells) > 1),
         key=lambda grid: list(setting_names(analysis.points)).index(grid.setting),
     )
     known = [metric for metric in METRICS if _is_known(metric, analysis.points)]
@@ -51,7 +53,10 @@ def map_section(analysis: Analysis) -> Section:
                 _picture(panels[start : start + PANELS_PER_FIGURE], analysis.points, metric.name)
                 for start in range(0, len(panels), PANELS_PER_FIGURE)
             ]
-    return section_or("Maps over data and model", blocks, NO_POINT)
+    if not blocks:
+        words = ONE_POINT if analysis.points else NO_POINT
+        return Section(title=_TITLE, blocks=(Paragraph(text=words),), is_short=True)
+    return Section(title=_TITLE, blocks=tuple(blocks), is_short=True)
 
 
 def _is_known(metric: Metric, points: Sequence[PointSummary]) -> bool:
@@ -77,11 +82,11 @@ def _picture(panels: Sequence[MapPanel], points: Sequence[PointSummary], what: s
 
 
 def _caption(panels: Sequence[MapPanel], points: Sequence[PointSummary]) -> str:
-    shown = sum(num_measured(panel.grid) for panel in {panel.title: panel for panel in panels}.values())
+    shown = sum(num_measured(grid) for grid in {panel.grid.setting: panel.grid for panel in panels}.values())
     widest = max(point.step_ns.relative_width for point in points)
     steps = sorted(point.step_ns.count for point in points)
     return (
-        f"Medians of {counted(shown, 'cell')}, n = {steps[0]} to {steps[-1]} steps each; "
+        f"Medians of {counted(shown, 'point')}, n = {between(steps)} steps each; "
         f"{percent(points[0].step_ns.level)} intervals at most {percent(widest)} wide, each in the table of "
         "points. Brighter is higher. Slashes: failed; dots: dropped because it cannot fit; the orange line "
         "is the edge of what ran."

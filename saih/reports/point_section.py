@@ -11,32 +11,29 @@ from saih.reports.growth_sections import NO_POINT
 from saih.reports.stack_figure import NumberedPoint
 
 _TITLE = "All measured points"
-_MOST_WHOLE = 60
-"""Points beyond this many get one line each, and one example of the evidence for each verdict."""
+_MOST_WHOLE = 40
+"""Points beyond this many get one line each."""
+_MOST_EVIDENCE = 16
+"""Points beyond this many show one example of the evidence for each verdict."""
 
 
 def point_section(points: Sequence[NumberedPoint]) -> Section:
     """The table of points; then sizes and evidence, of very many points for examples."""
     if not points:
         return section_or(_TITLE, (), NO_POINT)
-    if len(points) > _MOST_WHOLE:
-        return Section(title=_TITLE, blocks=_many(points), is_landscape=True)
-    blocks = (
-        tables.points_table(points),
-        Heading(text="Sizes and evidence"),
-        tables.sizes_table(points),
-    )
-    return Section(title=_TITLE, blocks=blocks, is_landscape=True)
+    table = tables.points_table(points) if len(points) <= _MOST_WHOLE else compact_table(points)
+    return Section(title=_TITLE, blocks=(table, *_evidence(points)), is_landscape=True)
 
 
-def _many(points: Sequence[NumberedPoint]) -> tuple[Block, ...]:
+def _evidence(points: Sequence[NumberedPoint]) -> tuple[Block, ...]:
+    if len(points) <= _MOST_EVIDENCE:
+        return Heading(text="Sizes and evidence"), tables.sizes_table(points)
     examples = _examples(points)
     words = (
         f"Of {counted(len(points), 'point')}, those in the middle of each verdict's shares of peak. "
         "`saih analyze --json` gives the evidence of all of them."
     )
     return (
-        compact_table(points),
         Heading(text="Sizes and evidence: one example of each verdict"),
         tables.sizes_table(examples),
         Paragraph(text=words, tone="small"),

@@ -27,7 +27,7 @@ from saih.reports.label import shortened
 from saih.reports.stack_figure import NumberedPoint
 
 _WIDTH_MM, _HEIGHT_MM = 176.0, 104.0
-_FRAME = (0.095, 0.11, 0.635, 0.86)
+_FRAME = (0.095, 0.11, 0.635, 0.83)
 _MOST_NUMBERS = 24
 _NAMES = {
     CeilingKind.GEMM: "matrix product",
@@ -139,7 +139,7 @@ def _draw_bandwidths(
             linestyle="--",
         )
         words += f"; dashed: cache {with_si(cache.value, 'B/s')}"
-    axes.text(0.98, 0.03, words, color=QUIET, transform=axes.transAxes, ha="right", fontsize=6.8)
+    axes.set_title(words, loc="left", fontsize=6.8, color=QUIET, pad=4)
 
 
 def _roof_heights(axes: Axes, roofs: list[tuple[str, Interval | float]]) -> list[float]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator
 
 from saih.reports.figure import colour_of, drawn, marker_of, marker_size_of
 from saih.reports.label import shortened
@@ -24,6 +25,8 @@ PANELS_PER_FIGURE = 9
 LINES_PER_PANEL = 10
 _COLUMNS, _PANEL_MM = 3, 34.0
 _TITLE_WIDTH, _NAME_WIDTH = 40, 24
+_MANY_DECADES = 3e3
+"""Ratio of the ends of an abscissa beyond which not every decade has room for its tick."""
 _LEGEND_COLUMNS, _LEGEND_ROW_MM = 5, 4.2
 
 
@@ -72,6 +75,11 @@ def trend_panels(panels: Sequence[Panel], size_label: str, ordinate: Ordinate) -
 
 def _frame(axes: Axes, title: str, *, is_first: bool, is_lowest: bool) -> None:
     axes.set_title(shortened(title, _TITLE_WIDTH), loc="left", fontsize=6.8, pad=3)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_locator(NullLocator())
+    low, high = axes.get_xlim()
+    if high / low > _MANY_DECADES:
+        axes.xaxis.set_major_locator(LogLocator(numticks=5))
     if not is_first:
         axes.tick_params(axis="y", labelleft=False)
     if not is_lowest:

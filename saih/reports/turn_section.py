@@ -48,10 +48,10 @@ def turn_section(analysis: Analysis) -> Section:
     words = (
         f"{counted(len(found), 'change')} of verdict on {counted(len(analysis.trends), 'trend')}. Nothing "
         "was measured between the two sizes of a row: the change lies somewhere inside that interval. White "
-        "rings mark them in the trend figures."
+        "rings mark these places in the trend figures. A percentage is the limit's own share of the step."
     )
-    blocks: tuple[Block, ...] = (Paragraph(text=words), table)
-    return Section(title=title, blocks=blocks, is_short=len(found) <= _MOST_ROWS)
+    blocks: tuple[Block, ...] = (table, Paragraph(text=words, tone="small"))
+    return Section(title=title, blocks=blocks, is_short=True)
 
 
 def _table(found: Sequence[Turn], analysis: Analysis) -> Table:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from saih.domain.point import Point
-from saih.domain.system import Key, Price, System, SystemPoint, key_of
+from saih.domain.system import ENERGY_PARTS, Key, Price, System, SystemPoint, key_of
 from saih.domain.trend import RANKS_AXIS, Analysis, FailedPoint, PointSummary
 
 TIMED = "training steps with their input; staging and start-up do not count"
@@ -32,12 +32,13 @@ def system_of(analysis: Analysis, name: str, price: Price | None = None) -> Syst
 def merged(name: str, systems: Sequence[System]) -> System:
     """Several runs on one system as one, so that they tell how far runs differ.
 
-    Facts that the runs do not share are listed with all their values.
+    Facts that the runs do not share are listed with all their values. Records get the number of their run
+    behind their ids, which repeat from run to run.
     """
     first = systems[0]
     facts = {fact: _together(fact, systems) for fact in sorted({key for one in systems for key in one.facts})}
     points = tuple(
-        replace(point, run=f"{number}: {point.run}")
+        replace(point, run=f"{number}: {point.run}", record_id=f"{point.record_id}#{number}")
         for number, system in enumerate(systems, start=1)
         for point in system.points
     )
@@ -70,15 +71,20 @@ def _point(summary: PointSummary, run: str) -> SystemPoint:
         num_ranks=placement.num_ranks,
         num_nodes=placement.nodes,
         num_gpus=placement.gpus_per_node * placement.nodes,
-        joules_per_sample=None,
+        joules_per_sample=summary.energy.joules_per_sample if summary.energy is not None else None,
         record_id=summary.record_id,
         measured_utc=summary.measured_utc,
         device=placement.device,
         placement_label=placement.label,
         global_batch=summary.point.batch_per_rank * placement.num_ranks,
         run=run,
-        facts={"seed": str(summary.point.seed)},
+        facts={"seed": str(summary.point.seed), **_energy_facts(summary)},
     )
+
+
+def _energy_facts(summary: PointSummary) -> dict[str, str]:
+    """What the energy is of: only energies of the same parts can be compared."""
+    return {ENERGY_PARTS: ", ".join(summary.energy.parts)} if summary.energy is not None else {}
 
 
 def _key(point: Point) -> Key:

@@ -1,11 +1,20 @@
-"""``saih compare``: two sweeps on their matched points."""
+"""``saih compare``: systems on their matched points."""
 
 import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from saih.commands.choice import JSON, Folders, folder_options
 from saih.commands.talk import failure, give, give_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from saih.commands.comparing import Side
+    from saih.domain.comparison import Comparison
+    from saih.domain.system import Price
 
 
 def _finite(_ctx: click.Context, _option: click.Parameter, value: float | None) -> float | None:
@@ -16,37 +25,105 @@ def _finite(_ctx: click.Context, _option: click.Parameter, value: float | None) 
 
 
 @click.command("compare")
-@click.argument("a")
-@click.argument("b")
+@click.argument("systems", nargs=-1, required=True, metavar="A B ...")
 @folder_options
 @click.option(
     "--min-ratio",
     type=click.FloatRange(min=0, min_open=True),
     callback=_finite,
-    help="Fail with 5 unless the mean speed of A is at least this many times that of B.",
+    help="Fail with 5 unless the mean speed of A is at least this many times that of each other.",
 )
+@click.option(
+    "--match",
+    type=click.Choice(("placement", "nodes")),
+    default="placement",
+    show_default=True,
+    help="Hold equal placements against each other, or equal numbers of nodes, each used at its best.",
+)
+@click.option(
+    "--noise",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    callback=_finite,
+    help="Standard deviation of the rate between two runs of one point, such as 0.02, where it is known.",
+)
+@click.option(
+    "--price", "prices", multiple=True, metavar="SYSTEM=PRICE", help="Price of a node-hour; may be repeated."
+)
+@click.option("--currency", default="", metavar="NAME", help="Of all prices.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the PDF here, and the HTML beside it.",
+)
+@click.option("--history", is_flag=True, help="Take the sweeps for one system over time; find what changed.")
 @JSON
-def command(a: str, b: str, folders: Folders, *, min_ratio: float | None, is_json: bool) -> int:
-    """Compare two sweeps on their matched points.
+def command(systems: tuple[str, ...], folders: Folders, *, is_json: bool, **options: Any) -> int:
+    """Compare sweeps on their matched points: two or more systems, or one before and after.
 
-    A and B are sweeps with results, or paths of their folders. Prints the path of a one-page report.
+    A and B are sweeps with results, or paths of their folders. NAME=SWEEP gives a system another name, and
+    NAME=SWEEP,SWEEP,... takes several sweeps of one system as repeats, which tell how far runs differ.
+    Prints tables and the paths of the reports.
     """
-    from saih.commands.comparing import compare_folders, require_ratio
+    from saih.commands.comparing import Terms, compare_sides, report_path, sides_of
+    from saih.domain.comparison import Matching
+    from saih.domain.errors import UsageError
+
+    if len(systems) < 2:
+        raise UsageError("one sweep cannot be compared", "name two or more.")
+    if options["history"]:
+        from saih.commands.history import tell_history
+
+        return tell_history(systems, folders, options["output"], is_json=is_json)
+    sides = sides_of(systems, folders.results, folders.data)
+    terms = Terms(
+        matching=Matching(options["match"]),
+        noise=options["noise"],
+        prices=_prices(options["prices"], options["currency"]),
+    )
+    comparison = compare_sides(sides, terms)
+    path = options["output"] or report_path(sides, folders.reports)
+    return _tell(comparison, sides, path, options["min_ratio"], is_json=is_json)
+
+
+def _prices(words: tuple[str, ...], currency: str) -> "dict[str, Price]":
+    """Prices by the name of their system, which may hold ``=`` itself."""
+    from saih.domain.errors import UsageError
+    from saih.domain.system import Price
+
+    found = {}
+    for word in words:
+        name, _, number = word.rpartition("=")
+        try:
+            found[name] = Price(per_node_hour=float(number), currency=currency)
+        except ValueError as error:
+            raise UsageError(
+                f"--price {word!r} is not SYSTEM=PRICE", "give the price of a node-hour, such as A=12.5."
+            ) from error
+    return found
+
+
+def _tell(
+    comparison: "Comparison",
+    sides: "Sequence[Side]",
+    path: Path,
+    min_ratio: float | None,
+    *,
+    is_json: bool,
+) -> int:
+    from saih.commands.comparing import require_ratio, write_reports
     from saih.commands.findings import comparison_text
-    from saih.commands.selection import find_folder
     from saih.domain.errors import GateFailed
     from saih.reports.analysis_json import comparison_as_json
-    from saih.reports.comparison_report import write_comparison
 
-    pair = find_folder(a, folders.results), find_folder(b, folders.results)
-    comparison = compare_folders(*pair, folders.data)
-    path = write_comparison(comparison, folders.reports / f"{pair[0].name}-and-{pair[1].name}.pdf")
+    paths = {kind: str(written) for kind, written in write_reports(comparison, sides, path).items()}
     if not is_json:
         give(comparison_text(comparison))
-        give(str(path))
+        give("\n".join(paths.values()))
         require_ratio(comparison, min_ratio)
         return 0
-    give_json("comparison", {**comparison_as_json(comparison), "report": str(path)})
+    content = {**comparison_as_json(comparison), "report": paths["pdf"], "reports": paths}
+    give_json("comparison", content)
     try:
         require_ratio(comparison, min_ratio)
     except GateFailed as error:  # stdout has its document already

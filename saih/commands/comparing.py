@@ -1,39 +1,150 @@
-"""Two folders of results as one comparison, and the gate over it."""
+"""Folders of results as systems side by side, their reports, and the gate over the comparison."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from saih.analyzer.comparison import compare
+from saih.analyzer.system import merged, system_of
 from saih.commands.analysis import analysis_of
+from saih.commands.selection import find_folder
 from saih.commands.talk import say
-from saih.domain.errors import GateFailed
-from saih.domain.trend import Comparison
+from saih.domain.comparison import Comparison, Matching
+from saih.domain.errors import GateFailed, UsageError
+from saih.domain.quantity import factor
+from saih.domain.system import Price, System
+from saih.reports.claims_file import encode
+from saih.reports.comparison_report import comparison_document, comparison_file
+from saih.reports.document import write
+from saih.reports.html_report import write_comparison_html
+from saih.store.record_digest import record_digests
 from saih.store.sweep_folder import SweepFolder
 
+_LONGEST_FILE_NAME = 120
 
-def compare_folders(a: SweepFolder, b: SweepFolder, data_folder: Path) -> Comparison:
-    """The comparison of two sweeps; sweeps of one name are told apart by their folders.
 
-    What does not verify in them is told, and left out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One system with the folders that its points come from."""
+
+    system: System
+    folders: tuple[SweepFolder, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How the systems are to be held against each other."""
+
+    matching: Matching
+    noise: float | None
+    prices: Mapping[str, Price]
+
+
+def sides_of(words: Sequence[str], results: Path, data_folder: Path) -> tuple[Side, ...]:
+    """The systems that the words of a command name: ``SWEEP``, or ``NAME=SWEEP,SWEEP,...`` for repeats.
+
+    Sweeps of one name are told apart by their folders. What does not verify in them is told, and left out.
+
+    Raises:
+        UsageError: when there is no such sweep.
     """
-    names = (a.name, b.name) if a.name != b.name else (str(a.path), str(b.path))
-    found = [analysis_of(folder, data_folder) for folder in (a, b)]
-    for damage in dict.fromkeys(damage for _, damages in found for damage in damages):
+    named = [_named(word, results) for word in words]
+    places = {name: {folders[0].path for other, folders in named if other == name} for name, _ in named}
+    damages: list[str] = []
+    sides = []
+    for name, folders in named:
+        told = name if len(places[name]) == 1 else str(folders[0].path)
+        systems = []
+        for folder in folders:
+            analysis, found = analysis_of(folder, data_folder)
+            damages += found
+            systems.append(system_of(analysis, told))
+        system = systems[0] if len(systems) == 1 else merged(told, systems)
+        sides.append(Side(system=system, folders=tuple(folders)))
+    for damage in dict.fromkeys(damages):
         say(damage)
-    return compare(found[0][0], found[1][0], *names)
+    return _told_apart(sides)
+
+
+def compare_sides(sides: Sequence[Side], terms: Terms) -> Comparison:
+    """The comparison of these systems, with their prices.
+
+    Raises:
+        UsageError: when a price is of no system.
+    """
+    systems = [side.system for side in sides]
+    unknown = sorted(set(terms.prices) - {system.name for system in systems})
+    if unknown:
+        known = ", ".join(system.name for system in systems)
+        raise UsageError(f"--price names {unknown[0]!r}, which is not compared", f"name one of {known}.")
+    priced = [replace(system, price=terms.prices.get(system.name)) for system in systems]
+    return compare(priced, matching=terms.matching, noise=terms.noise)
+
+
+def write_reports(comparison: Comparison, sides: Sequence[Side], path: Path) -> Mapping[str, Path]:
+    """Write the comparison to ``path`` (PDF), and as HTML beside it; gives both paths."""
+    document = comparison_document(comparison)
+    claims_json = encode(comparison_file(comparison, document, _digests(sides)))
+    return {
+        "html": write_comparison_html(document, claims_json, path.with_suffix(".html")),
+        "pdf": write(document, path, claims_json),
+    }
+
+
+def report_path(sides: Sequence[Side], reports: Path) -> Path:
+    """Where the report of these systems is written unless something else is asked."""
+    name = "-and-".join(side.folders[0].name for side in sides)
+    return reports / f"{name[:_LONGEST_FILE_NAME]}.pdf"
 
 
 def require_ratio(comparison: Comparison, min_ratio: float | None) -> None:
-    """Refuse a mean speed ratio that is below the asked one.
+    """Refuse a mean speed of the first system over any other that is below the asked one.
 
     Raises:
         GateFailed: when it is, or when there is none.
     """
     if min_ratio is None:
         return
-    mean = comparison.geometric_mean
-    if mean is None or mean.value < min_ratio:
-        found = "no matched point" if mean is None else f"{mean.value:.3g} [{mean.low:.3g}, {mean.high:.3g}]"
-        raise GateFailed(
-            f"the mean speed of {comparison.name_a} over {comparison.name_b} is {found}, below {min_ratio:g}",
-            "see the table and the differences above.",
-        )
+    for pair in comparison.pairs[: len(comparison.systems) - 1]:
+        mean = pair.geometric_mean
+        if mean is None or mean.value < min_ratio:
+            found = "no matched point" if mean is None else factor(mean)
+            raise GateFailed(
+                f"the mean speed of {pair.name_a} over {pair.name_b} is {found}, below {min_ratio:g}",
+                "see the table and the differences above.",
+            )
+
+
+def _named(word: str, results: Path) -> tuple[str, tuple[SweepFolder, ...]]:
+    """The name of a system and its folders; a sweep whose name holds ``=`` is found by its whole name."""
+    name, equals, listed = word.partition("=")
+    if not equals or (results / word).is_dir() or Path(word).is_dir():
+        folder = find_folder(word, results)
+        return folder.name, (folder,)
+    folders = tuple(find_folder(part, results) for part in listed.split(",") if part)
+    if not name or not folders:
+        raise UsageError(f"{word!r} names no sweep", "write NAME=SWEEP, or NAME=SWEEP,SWEEP for repeats.")
+    return name, folders
+
+
+def _told_apart(sides: Sequence[Side]) -> tuple[Side, ...]:
+    """Sides whose systems all have names of their own: a sweep that stands against itself gets a number."""
+    seen: dict[str, int] = {}
+    told = []
+    for side in sides:
+        name = side.system.name
+        seen[name] = seen.get(name, 0) + 1
+        number = f" ({seen[name]})" if seen[name] > 1 else ""
+        told.append(replace(side, system=replace(side.system, name=f"{name}{number}")))
+    return tuple(told)
+
+
+def _digests(sides: Sequence[Side]) -> dict[str, str]:
+    """SHA-256 by ``record_id@SYSTEM``, with the number of the run where a system has several."""
+    found = {}
+    for side in sides:
+        for number, folder in enumerate(side.folders, start=1):
+            run = f"#{number}" if len(side.folders) > 1 else ""
+            for record_id, digest in record_digests(folder).items():
+                found[f"{record_id}{run}@{side.system.name}"] = digest
+    return found

@@ -3,41 +3,77 @@
 from collections.abc import Iterable, Sequence
 
 from saih.commands.table import table
-from saih.domain.quantity import duration, factor
-from saih.domain.trend import Comparison
+from saih.domain.comparison import Comparison, Pair
+from saih.domain.quantity import factor, interval_with_si
+from saih.domain.system import System
+from saih.reports.comparison_tables import verdict_word
+from saih.reports.comparison_words import NAME, pair_claims
+from saih.reports.label import shortened
 from saih.reports.rung_labels import matched_apart
+
+_LONG = 300
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """Matched points with the ratio of their speeds, and what differs."""
-    comparison, shared = matched_apart(comparison)
-    names = comparison.name_a, comparison.name_b
-    rows = [
-        (
-            _words(point.labels.values()),
-            duration(point.step_a_ns),
-            duration(point.step_b_ns),
-            factor(point.speed_ratio),
-            "different" if point.is_different else "not told apart",
-        )
-        for point in comparison.matched
-    ]
-    header = ("point", f"step {names[0]}", f"step {names[1]}", f"speed {names[0]} / {names[1]}", "")
-    mean = comparison.geometric_mean
+    """Each pair: matched points, views, findings, and what differs."""
+    parts = [pair_text(pair, comparison.systems) for pair in comparison.pairs]
+    return "\n\n\n".join(parts)
+
+
+def pair_text(pair: Pair, systems: Sequence[System]) -> str:
+    """One pair as tables and sentences."""
+    told, shared = matched_apart(pair)
+    a, b = (shortened(name, NAME) for name in (pair.name_a, pair.name_b))
+    mean = pair.geometric_mean
+    sides = [system for system in systems if system.name in (pair.name_a, pair.name_b)]
     parts = [
-        table(header, rows) or "no point was measured on both",
-        f"same at all points: {_words(shared)}" if shared else "",
+        _points(told, a, b) or "no point was measured on both",
+        f"same at all points: {', '.join(shared)}" if shared else "",
         f"geometric mean of the speed ratios: {factor(mean)}" if mean else "",
-        _listed(f"only {names[0]}", comparison.only_a),
-        _listed(f"only {names[1]}", comparison.only_b),
-        _listed("differences", comparison.differences),
+        _views(pair, a, b) if pair.matched else "",
+        _listed("findings", [claim.text for claim in pair_claims(pair)]),
+        _listed(f"only {a}", pair.only_a),
+        _listed(f"only {b}", pair.only_b),
+        _listed("would match but for something", pair.near_misses),
+        _listed("differences", pair.differences),
+        _listed(
+            "cautions", [f"{shortened(one.name, NAME)}: {text}" for one in sides for text in one.cautions]
+        ),
+        _listed(
+            "without a number",
+            [f"{shortened(one.name, NAME)}: {text}" for one in sides for text in one.failed],
+        ),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _listed(title: str, lines: Sequence[str]) -> str:
-    return "\n".join([f"{title}:", *(f"  {line}" for line in lines)]) if lines else ""
+def _points(pair: Pair, a: str, b: str) -> str:
+    rows = [
+        (
+            ", ".join(point.labels.values()),
+            interval_with_si(point.rate_a, ""),
+            interval_with_si(point.rate_b, ""),
+            factor(point.speed_ratio),
+            "different" if point.is_different else "not told apart",
+        )
+        for point in pair.matched
+    ]
+    return table(("point", f"samples/s {a}", f"samples/s {b}", f"speed {a} / {b}", ""), rows)
 
 
-def _words(labels: Iterable[str]) -> str:
-    return ", ".join(labels)
+def _views(pair: Pair, a: str, b: str) -> str:
+    rows = [
+        (
+            str(view.view),
+            factor(view.ratio) if view.ratio is not None else "absent",
+            verdict_word(view.ratio, is_different=view.is_different) if view.ratio is not None else "",
+            view.remark,
+        )
+        for view in pair.views
+    ]
+    return table(("view", f"{a} / {b}", f"{a} is", ""), rows)
+
+
+def _listed(title: str, lines: Iterable[str]) -> str:
+    told = [f"  {shortened(line, _LONG)}" for line in lines]
+    return "\n".join([f"{title}:", *told]) if told else ""

@@ -97,7 +97,8 @@ class RatioPoint:
     label: str
     ratio: Interval
     is_different: bool
-    record_ids: tuple[str, ...]
+    records_a: tuple[str, ...]
+    records_b: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +137,10 @@ class RatioCurve:
     """By growing size."""
     law: tuple[CurvePoint, ...]
     """The smooth ratio with its band; empty where the points carry none."""
-    law_text: str
+    law_a: str
+    law_b: str
+    """The laws behind it in words; empty for none."""
     crossings: tuple[Crossing, ...]
-    statement: str
-    """Whether and where one passes the other, or why that cannot be told."""
     exponents: ExponentPair | None
     """None for fewer than three sizes."""
 

@@ -25,6 +25,8 @@ PLACEMENT_PARTS = frozenset(
     }
 )
 """Parts of a key that say how a node is used; node to node they may differ."""
+ENERGY_PARTS = "energy of"
+"""Fact of a point: which parts its energy was counted of."""
 
 
 def key_of(parts: Mapping[str, str]) -> Key:

@@ -6,11 +6,14 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from saih.domain.comparison import Comparison
+from saih.domain.history import History
 from saih.domain.point import Point
 from saih.domain.trend import Analysis
 from saih.reports.point_sheet import PointSheet
 
 SCHEMA_VERSION = 1
+COMPARISON_VERSION = 2
+"""1 had two systems only, and one list of matched points."""
 
 
 def analysis_as_json(analysis: Analysis) -> dict[str, Any]:
@@ -20,7 +23,18 @@ def analysis_as_json(analysis: Analysis) -> dict[str, Any]:
 
 def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
     """The comparison with ``schema`` and ``version``, in the form of ``analysis_as_json``."""
-    return {"schema": "saih.comparison", "version": SCHEMA_VERSION, **_fields(comparison)}
+    pairs = [{**_plain(pair), "geometric_mean": _plain(pair.geometric_mean)} for pair in comparison.pairs]
+    return {
+        "schema": "saih.comparison",
+        "version": COMPARISON_VERSION,
+        **_fields(comparison),
+        "pairs": pairs,
+    }
+
+
+def history_as_json(history: History) -> dict[str, Any]:
+    """The history with ``schema`` and ``version``, in the form of ``analysis_as_json``."""
+    return {"schema": "saih.history", "version": SCHEMA_VERSION, **_fields(history)}
 
 
 def point_as_json(sheet: PointSheet) -> dict[str, Any]:
@@ -28,7 +42,7 @@ def point_as_json(sheet: PointSheet) -> dict[str, Any]:
     return {"schema": "saih.point", "version": SCHEMA_VERSION, **_fields(sheet)}
 
 
-def _fields(value: Analysis | Comparison | PointSheet) -> dict[str, Any]:
+def _fields(value: Analysis | Comparison | History | PointSheet) -> dict[str, Any]:
     return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
 
 

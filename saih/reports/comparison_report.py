@@ -1,41 +1,39 @@
-"""The comparison of two systems as PDF: how fast one is against the other, on matched points only."""
+"""The comparison of systems as a document: how fast one is against another, on matched points only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
-from saih.domain.quantity import counted, duration, factor, percent, share
-from saih.domain.trend import Comparison, MatchedPoint
+from saih.domain.comparison import Comparison, MatchedPoint, Pair
+from saih.domain.quantity import counted, factor
+from saih.domain.system import System
+from saih.reports.claims_file import ClaimsFile, encode
+from saih.reports.comparison_curves import curve_blocks
+from saih.reports.comparison_differences import difference_blocks
+from saih.reports.comparison_method import HOW_TO_CHECK, notes_on
+from saih.reports.comparison_tables import matrix_table, points_table, views_table
+from saih.reports.comparison_words import NAME, matching_words, names, pair_claims, verdict
 from saih.reports.document import (
     Block,
     Bullets,
     Card,
     Cards,
-    Column,
     Document,
     Heading,
     Paragraph,
     Picture,
     Section,
-    Table,
     write,
 )
+from saih.reports.evidence import claims_of, with_evidence
 from saih.reports.label import shortened
-from saih.reports.ratio_figure import matched_words, ratio_figure
+from saih.reports.ratio_figure import ratio_figure
 from saih.reports.rung_labels import matched_apart
 
-_NAME = 60
 _POINTS_ON_PAGE = 16
-_NOTES = (
-    (
-        "Only points that ask the same are matched: problem, batch, precision, exchange and shape of the "
-        "placement."
-    ),
-    (
-        "A point that one system lacks takes no part in the mean. A ratio whose interval holds 1 is no "
-        "difference."
-    ),
-    "A ratio says nothing of why: see the report of each system. Two runs of one system differ too.",
-)
+_MOST_PAIRS = 10
+"""Pairs that get pages of their own; of more systems, those with the first one."""
+_NO_DIGESTS: Mapping[str, str] = MappingProxyType({})
 
 
 def write_comparison(comparison: Comparison, path: Path) -> Path:
@@ -46,58 +44,122 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
     Raises:
         SaihError: when the file cannot be written.
     """
-    return write(comparison_document(comparison), path)
+    document = comparison_document(comparison)
+    return write(document, path, encode(comparison_file(comparison, document)))
 
 
-def comparison_document(comparison: Comparison) -> Document:
-    """The content: a verdict, the ratios, what differs, and the numbers of each matched point."""
-    comparison, shared = matched_apart(comparison)
-    names = f"{shortened(comparison.name_a, _NAME)} against {shortened(comparison.name_b, _NAME)}"
-    return Document(
-        title=f"AI performance: {names}",
-        subtitle=f"Speed ratios above 1 mean that {shortened(comparison.name_a, _NAME)} is faster.",
-        description=verdict(comparison),
-        sections=(_summary(comparison, shared),),
+def comparison_file(
+    comparison: Comparison, document: Document, records: Mapping[str, str] = _NO_DIGESTS
+) -> ClaimsFile:
+    """What the report says; ``records`` holds digests by ``record_id@SYSTEM``."""
+    return ClaimsFile(
+        kind="comparison",
+        sweep=" and ".join(system.name for system in comparison.systems),
+        environment_id=" and ".join(system.environment_id for system in comparison.systems),
+        claims=claims_of(document),
+        records=records,
     )
 
 
-def verdict(comparison: Comparison) -> str:
-    """The comparison in one sentence."""
-    mean = comparison.geometric_mean
-    names = shortened(comparison.name_a, _NAME), shortened(comparison.name_b, _NAME)
-    if not comparison.matched or mean is None:
-        return (
-            f"Nothing matched: no point was measured on both {names[0]} and {names[1]}, so their speed "
-            "cannot be compared."
+def comparison_document(comparison: Comparison) -> Document:
+    """The content: verdicts first, then for each pair its ratios, curves, differences and numbers."""
+    told = " against ".join(shortened(system.name, NAME) for system in comparison.systems[:3])
+    more = len(comparison.systems) - 3
+    pairs = _told_pairs(comparison)
+    document = Document(
+        title=f"AI performance: {told}{f' and {more} more' if more > 0 else ''}",
+        subtitle=f"{matching_words(comparison.matching)}. Ratios above 1: the first system is faster.",
+        description=verdict(comparison.pairs[0]),
+        sections=(
+            _summary(comparison, pairs),
+            *(_pair_section(pair) for pair in pairs[1:]),
+            *(section for pair in pairs for section in _evidence(pair, comparison, is_alone=len(pairs) == 1)),
+            _reading(comparison),
+        ),
+    )
+    return with_evidence(document, HOW_TO_CHECK)
+
+
+def _told_pairs(comparison: Comparison) -> tuple[Pair, ...]:
+    if len(comparison.pairs) <= _MOST_PAIRS:
+        return comparison.pairs
+    first = comparison.systems[0].name
+    return tuple(pair for pair in comparison.pairs if pair.name_a == first)
+
+
+def _summary(comparison: Comparison, pairs: Sequence[Pair]) -> Section:
+    """One page: the verdict, the ratios and the views of the first pair; all pairs where there are more."""
+    blocks: list[Block] = [Paragraph(text=_missing(system), tone="loud") for system in _empty(comparison)]
+    blocks.append(Paragraph(text=verdict(pairs[0]), tone="loud"))
+    if len(comparison.pairs) > 1:
+        blocks += [Heading(text="Each against each"), matrix_table(comparison)]
+        blocks.append(Heading(text=" against ".join(names(pairs[0]))))
+    return Section(title="Summary", blocks=(*blocks, *_pair_blocks(pairs[0])))
+
+
+def _empty(comparison: Comparison) -> list[System]:
+    return [system for system in comparison.systems if not system.points]
+
+
+def _missing(system: System) -> str:
+    failed = f", and {counted(len(system.failed), 'point')} that failed" if system.failed else ""
+    return f"{shortened(system.name, NAME)} has no measured point{failed}: nothing can be compared with it."
+
+
+def _pair_section(pair: Pair) -> Section:
+    title = " against ".join(names(pair))
+    return Section(title=title, blocks=(Paragraph(text=verdict(pair), tone="loud"), *_pair_blocks(pair)))
+
+
+def _pair_blocks(pair: Pair) -> tuple[Block, ...]:
+    told, shared = matched_apart(pair)
+    findings = pair_claims(pair)
+    if not pair.matched:
+        return (Bullets(items=findings), *_alone(pair))
+    return (
+        Cards(cards=_cards(pair)),
+        Heading(text="Findings"),
+        Bullets(items=findings),
+        Heading(text="Ratios at the matched points"),
+        _ratios(told, shared),
+        Heading(text="Seen from the system, the node, the GPU, the rank, the joule, the peak and the price"),
+        views_table(pair),
+    )
+
+
+def _alone(pair: Pair) -> tuple[Block, ...]:
+    """What stands in the way of a match, right below the verdict that there is none."""
+    if not pair.near_misses:
+        return ()
+    texts = tuple(shortened(text, 300) for text in pair.near_misses)
+    return (Heading(text="What stands in the way"), Bullets(items=texts))
+
+
+def _evidence(pair: Pair, comparison: Comparison, *, is_alone: bool) -> tuple[Section, ...]:
+    of = "" if is_alone else f": {' against '.join(names(pair))}"
+    sections = []
+    curves = curve_blocks(pair)
+    if curves:
+        sections.append(Section(title=f"Along the axes{of}", blocks=curves))
+    sections.append(
+        Section(title=f"What differs{of}", blocks=difference_blocks(pair, comparison.systems), is_short=True)
+    )
+    if pair.matched:
+        told, shared = matched_apart(pair)
+        said = (Paragraph(text=_same(shared), tone="small"),) if shared else ()
+        sections.append(
+            Section(
+                title=f"Matched points in numbers{of}", blocks=(*said, points_table(told)), is_landscape=True
+            )
         )
-    word = "neither clearly faster nor slower"
-    if mean.low > 1 or mean.high < 1:
-        word = "faster" if mean.low > 1 else "slower"
-    num_matched = counted(len(comparison.matched), "matched point")
-    basis = f"geometric mean of {num_matched}, {percent(mean.level)} interval"
-    return f"{names[0]} is {word}: {factor(mean)} the speed of {names[1]} ({basis})."
+    return tuple(sections)
 
 
-def _summary(comparison: Comparison, shared: Sequence[str]) -> Section:
-    blocks: list[Block] = [Paragraph(text=verdict(comparison), tone="loud")]
-    if comparison.matched:
-        blocks.append(Cards(cards=_cards(comparison)))
-        blocks.append(_ratios(comparison, shared))
-    blocks += [Heading(text="What differs between the systems"), _differences(comparison)]
-    unmatched = _unmatched(comparison)
-    if unmatched:
-        blocks += [Heading(text="Points that only one system has"), Bullets(items=unmatched)]
-    blocks += [Heading(text="How to read this"), Bullets(items=_NOTES)]
-    if comparison.matched:
-        blocks += [Heading(text="Matched points in numbers"), _numbers(comparison)]
-    return Section(title="Summary", blocks=tuple(blocks))
-
-
-def _cards(comparison: Comparison) -> tuple[Card, ...]:
-    mean = comparison.geometric_mean
-    faster = sum(point.is_different and point.speed_ratio.value > 1 for point in comparison.matched)
-    slower = sum(point.is_different and point.speed_ratio.value < 1 for point in comparison.matched)
-    same = len(comparison.matched) - faster - slower
+def _cards(pair: Pair) -> tuple[Card, ...]:
+    mean = pair.geometric_mean
+    faster = sum(point.is_different and point.speed_ratio.value > 1 for point in pair.matched)
+    slower = sum(point.is_different and point.speed_ratio.value < 1 for point in pair.matched)
+    same = len(pair.matched) - faster - slower
     return (
         Card(
             label="geometric mean of speed ratios",
@@ -105,87 +167,53 @@ def _cards(comparison: Comparison) -> tuple[Card, ...]:
             note=f"interval {factor(mean).partition(' ')[2]}" if mean else "",
         ),
         Card(
-            label="faster / same / slower",
+            label="faster / not told apart / slower",
             value=f"{faster} / {same} / {slower}",
-            note=f"of {counted(len(comparison.matched), 'matched point')}",
+            note=f"of {counted(len(pair.matched), 'matched point')}",
         ),
         Card(
             label="points that only one has",
-            value=str(len(comparison.only_a) + len(comparison.only_b)),
+            value=str(len(pair.only_a) + len(pair.only_b)),
             note="left out of every number",
         ),
     )
 
 
-def _ratios(comparison: Comparison, shared: Sequence[str]) -> Picture:
+def _ratios(pair: Pair, shared: Sequence[str]) -> Picture:
     """The figure; of many points the most different ones, so that the page stays one page."""
-    shown = _most_telling(comparison.matched)
-    left_out = len(comparison.matched) - len(shown)
+    shown = _most_telling(pair.matched)
+    left_out = len(pair.matched) - len(shown)
     more = f" The {left_out} points nearest to equal speed are only in the table." if left_out else ""
-    if shared:
-        more += f" Same at all points: {', '.join(shortened(part, _NAME) for part in shared)}."
+    mean = pair.geometric_mean
     return Picture(
-        svg=ratio_figure(shown, comparison.geometric_mean, comparison.name_a, comparison.name_b),
-        alt=f"Speed ratio with its interval for {counted(len(shown), 'matched point')}. "
-        f"{verdict(comparison)}",
-        caption="Speed ratio with its 95 % interval at each matched point; a triangle points to the "
-        "faster side, a grey circle means no clear difference. Counts of steps are in the "
-        f"table.{more}",
+        svg=ratio_figure(
+            shown, (mean, pair.is_different) if mean is not None else None, pair.name_a, pair.name_b
+        ),
+        alt=f"Speed ratio with its interval for {counted(len(shown), 'matched point')}. {verdict(pair)}",
+        caption="Speed ratio with its 95 % interval, noise from run to run included, at each matched point; "
+        "a triangle points to the faster side, a grey circle is not told apart once all questions share one "
+        f"error rate of 5 %.{more}{' ' + _same(shared) if shared else ''}",
     )
+
+
+def _same(shared: Sequence[str]) -> str:
+    return f"Same at all points: {', '.join(shortened(part, NAME) for part in shared)}."
 
 
 def _most_telling(matched: Sequence[MatchedPoint]) -> tuple[MatchedPoint, ...]:
     if len(matched) <= _POINTS_ON_PAGE:
         return tuple(matched)
-    distance = {
-        id(point): max(point.speed_ratio.value, 1 / max(point.speed_ratio.value, 1e-12)) for point in matched
-    }
-    kept = {id(point) for point in sorted(matched, key=lambda point: -distance[id(point)])[:_POINTS_ON_PAGE]}
-    return tuple(point for point in matched if id(point) in kept)
+    distance = {id(one): max(one.speed_ratio.value, 1 / one.speed_ratio.value) for one in matched}
+    kept = {id(one) for one in sorted(matched, key=lambda one: -distance[id(one)])[:_POINTS_ON_PAGE]}
+    return tuple(one for one in matched if id(one) in kept)
 
 
-def _differences(comparison: Comparison) -> Block:
-    if comparison.differences:
-        return Bullets(items=tuple(shortened(text, 240) for text in comparison.differences))
-    return Paragraph(text="No recorded fact differs between the two environments.")
-
-
-def _unmatched(comparison: Comparison) -> tuple[str, ...]:
-    sides = ((comparison.name_a, comparison.only_a), (comparison.name_b, comparison.only_b))
-    return tuple(_only(name, labels) for name, labels in sides if labels)
-
-
-def _only(name: str, labels: Sequence[str]) -> str:
-    listed = "; ".join(shortened(label, _NAME) for label in labels[:8])
-    more = f"; and {len(labels) - 8} more" if len(labels) > 8 else ""
-    return f"Only {shortened(name, _NAME)} ({len(labels)}): {listed}{more}."
-
-
-def _numbers(comparison: Comparison) -> Table:
-    """Steps and shares of each matched point, and its ratio where the figure has no room for all."""
-    name_a, name_b = shortened(comparison.name_a, 24), shortened(comparison.name_b, 24)
-    has_ratio = len(comparison.matched) > _POINTS_ON_PAGE
-    ratio_column = (Column(title="speed ratio [interval]", weight=2.1, side="right"),) if has_ratio else ()
-    columns = (
-        Column(title="point", weight=1.9),
-        Column(title=f"median step, {name_a}", weight=2.1, side="right"),
-        Column(title=f"median step, {name_b}", weight=2.1, side="right"),
-        Column(title="steps of each", weight=1.2, side="right"),
-        *ratio_column,
-        Column(title=f"share of peak, {name_a}", weight=2.1, side="right"),
-        Column(title=f"share of peak, {name_b}", weight=2.1, side="right"),
+def _reading(comparison: Comparison) -> Section:
+    matched = (
+        f"{matching_words(comparison.matching)}. A point that one system lacks takes no part in any number."
     )
-    rows = tuple(_row(point, has_ratio=has_ratio) for point in comparison.matched)
-    return Table(columns=columns, rows=rows, alt="Matched points in numbers")
-
-
-def _row(point: MatchedPoint, *, has_ratio: bool) -> tuple[str, ...]:
-    return (
-        shortened(matched_words(point), 2 * _NAME),
-        duration(point.step_a_ns),
-        duration(point.step_b_ns),
-        f"{point.step_a_ns.count}, {point.step_b_ns.count}",
-        *((factor(point.speed_ratio),) if has_ratio else ()),
-        share(point.share_a) if point.share_a else "no ceiling",
-        share(point.share_b) if point.share_b else "no ceiling",
+    return Section(
+        title="How to read this",
+        blocks=(Bullets(items=(matched, *notes_on(comparison.num_tests))),),
+        is_short=True,
     )

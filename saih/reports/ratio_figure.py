@@ -6,37 +6,48 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from saih.domain.comparison import MatchedPoint
 from saih.domain.interval import Interval
 from saih.domain.quantity import factor
-from saih.domain.trend import MatchedPoint
 from saih.reports.figure import COLOURS, QUIET, drawn, log_axis
 from saih.reports.label import shortened
 
 _WIDTH_MM, _TOP_MM, _BOTTOM_MM = 176.0, 7.0, 11.0
 _FASTER, _SLOWER, _SAME = COLOURS[0], COLOURS[1], "#777777"
+_TICKS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 4, 5, 7)
+_FINE_TICKS = (0.9, 0.92, 0.94, 0.96, 0.98, 1, 1.02, 1.04, 1.06, 1.08, 1.1)
 
 
 def matched_words(point: MatchedPoint) -> str:
     """A matched point by its rungs."""
-    return ", ".join(point.labels[axis] for axis in sorted(point.labels)) or point.record_a
+    known = [point.labels[axis] for axis in sorted(point.labels) if point.labels[axis]]
+    return ", ".join(known) or next(iter(point.records_a), "")
 
 
-def ratio_figure(matched: Sequence[MatchedPoint], mean: Interval | None, name_a: str, name_b: str) -> str:
-    """SVG of the speed of A over B at each matched point and of their geometric mean."""
-    rows = [(shortened(matched_words(point), 34), point.speed_ratio) for point in matched]
+def ratio_figure(
+    matched: Sequence[MatchedPoint],
+    mean: tuple[Interval, bool] | None,
+    name_a: str,
+    name_b: str,
+) -> str:
+    """SVG of the speed of A over B at each matched point and of their mean with its verdict.
+
+    What is not told apart is grey, whatever its interval alone would say.
+    """
+    rows = [(shortened(matched_words(point), 34), point.speed_ratio, point.is_different) for point in matched]
     if mean is not None:
-        rows.append(("geometric mean", mean))
+        rows.append(("geometric mean", *mean))
     row_mm = min(5.0, 150.0 / len(rows))
     height_mm = row_mm * len(rows) + _TOP_MM + _BOTTOM_MM
 
     def paint(figure: Figure) -> None:
         axes = figure.add_axes((0.3, _BOTTOM_MM / height_mm, 0.5, 1 - (_TOP_MM + _BOTTOM_MM) / height_mm))
-        _scale(axes, [ratio for _, ratio in rows])
+        ratio_axis(axes, "x", [ratio for _, ratio, _ in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.axvline(1.0, color="#333333", linewidth=0.8)
-        for row, (_, ratio) in enumerate(rows):
-            _draw(axes, row, ratio, is_mean=mean is not None and row == len(rows) - 1)
-        axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+        for row, (_, ratio, different) in enumerate(rows):
+            _draw(axes, row, ratio, is_mean=mean is not None and row == len(rows) - 1, is_different=different)
+        axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(f"speed of {shortened(name_a, 36)} over {shortened(name_b, 36)}")
         _sides(axes, name_a, name_b)
@@ -44,20 +55,26 @@ def ratio_figure(matched: Sequence[MatchedPoint], mean: Interval | None, name_a:
     return drawn(_WIDTH_MM, height_mm, paint)
 
 
-def _scale(axes: Axes, ratios: Sequence[Interval]) -> None:
+def ratio_axis(axes: Axes, name: str, ratios: Sequence[Interval]) -> None:
     """Logarithmic, so that twice as fast is as far from equal as half as fast."""
-    log_axis(axes, "x", [*(ratio.low for ratio in ratios), *(ratio.high for ratio in ratios), 1.0])
-    low, high = axes.get_xlim()
+    bounds = [*(ratio.low for ratio in ratios), *(ratio.high for ratio in ratios), 1.0]
+    log_axis(axes, "x" if name == "x" else "y", bounds)
+    low, high = min(bounds) / 1.04, max(bounds) * 1.04
+    axis = axes.xaxis if name == "x" else axes.yaxis
     if high / low < 8:
-        steps = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 4, 5, 7)
-        axes.set_xticks([step for step in steps if low <= step <= high])
-        axes.set_xticks([], minor=True)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
+        axes.set(**{f"{name}lim": (low, high)})
+        inside = [step for step in _TICKS if low <= step <= high]
+        if len(inside) < 4:
+            inside = [step for step in _FINE_TICKS if low <= step <= high]
+        axis.set_ticks(inside)
+        axis.set_ticks([], minor=True)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
 
 
-def _draw(axes: Axes, row: int, ratio: Interval, *, is_mean: bool) -> None:
-    colour = _FASTER if ratio.low > 1 else _SLOWER if ratio.high < 1 else _SAME
-    marker = ">" if ratio.low > 1 else "<" if ratio.high < 1 else "o"
+def _draw(axes: Axes, row: int, ratio: Interval, *, is_mean: bool, is_different: bool) -> None:
+    is_faster = ratio.value > 1
+    colour = (_FASTER if is_faster else _SLOWER) if is_different else _SAME
+    marker = (">" if is_faster else "<") if is_different else "o"
     axes.plot([ratio.low, ratio.high], [row, row], color=colour, linewidth=2.4 if is_mean else 1.4)
     axes.plot(
         [ratio.value], [row], marker="D" if is_mean else marker, color=colour, markeredgecolor="white",

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from saih.domain.trend import Analysis, Comparison
+from saih.domain.comparison import Pair
+from saih.domain.trend import Analysis
 
 _SEPARATOR = ", "
 
@@ -26,15 +27,15 @@ def told_apart(analysis: Analysis) -> tuple[Analysis, tuple[str, ...]]:
     return shorter, tuple(part for axis in sorted(shared) for part in shared[axis])
 
 
-def matched_apart(comparison: Comparison) -> tuple[Comparison, tuple[str, ...]]:
-    """The comparison with the shortest labels that tell its matched points apart, and what all share.
+def matched_apart(pair: Pair) -> tuple[Pair, tuple[str, ...]]:
+    """The pair with the shortest labels that tell its matched points apart, and what all share.
 
     An axis that is the same at every point is left out where another one differs.
     """
-    labels = _by_axis([point.labels for point in comparison.matched])
+    labels = _by_axis([point.labels for point in pair.matched])
     constant = {axis for axis, found in labels.items() if len(set(found)) == 1}
     if constant == set(labels):
-        return comparison, ()
+        return pair, ()
     shared = {axis: _shared_parts(found) for axis, found in labels.items()}
     matched = tuple(
         replace(
@@ -43,11 +44,20 @@ def matched_apart(comparison: Comparison) -> tuple[Comparison, tuple[str, ...]]:
                 axis: label for axis, label in _without(point.labels, shared).items() if axis not in constant
             },
         )
-        for point in comparison.matched
+        for point in pair.matched
     )
     said = [part for axis in sorted(shared) for part in shared[axis]]
     said += [labels[axis][0] for axis in sorted(constant)]
-    return replace(comparison, matched=matched), tuple(said)
+    return replace(pair, matched=matched), tuple(said)
+
+
+def labels_apart(
+    labels: Sequence[Mapping[str, str]], known: Sequence[Mapping[str, str]]
+) -> tuple[tuple[Mapping[str, str], ...], tuple[str, ...]]:
+    """``labels`` as short as still tells ``known`` ones apart, and what was left out of all of them."""
+    shared = {axis: _shared_parts(found) for axis, found in _by_axis(known).items()}
+    said = tuple(part for axis in sorted(shared) for part in shared[axis])
+    return tuple(_without(found, shared) for found in labels), said
 
 
 def _by_axis(known: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:

@@ -3,27 +3,29 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from augment.problem import Problem, Shape
+from saih.analyzer.comparison import compare
 from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
+from saih.domain.comparison import Comparison
 from saih.domain.interval import Interval
 from saih.domain.point import Placement, Point, Timing
 from saih.domain.record import ADDITIVE_PHASES, Environment, Outcome, Phase
 from saih.domain.scaling import Scaling
 from saih.domain.sweep import DroppedPoint
+from saih.domain.system import System, SystemPoint, key_of
 from saih.domain.trend import (
     Analysis,
     Check,
-    Comparison,
     CurvePoint,
     Diagnosis,
     FailedPoint,
     Fit,
     Limit,
     LossCheck,
-    MatchedPoint,
     PointSummary,
     RankBalance,
     ScalingLine,
@@ -300,36 +302,53 @@ def _line(points: Sequence[PointSummary], axis: str, ranks: int, fixed: int) -> 
     ]
 
 
+def system_point(edge: int, width: int, rate: float, **changes: Any) -> SystemPoint:
+    values: dict[str, Any] = {
+        "key": key_of(
+            {"workload": "cosmoflow", "data": str(edge), "model": str(width), "precision": "float32"}
+        ),
+        "labels": labels_at(edge, width, ""),
+        "axis_sizes": {"data": float(edge**3 * 4), "model": 4e3 * width**1.8},
+        "samples_per_s": around(rate),
+        "flops_per_s": None,
+        "share_of_peak": around(min(0.1 + 1e-3 * edge, 0.9)),
+        "step_ns": around(4e9 / rate),
+        "num_ranks": 2,
+        "num_nodes": 1,
+        "num_gpus": 0,
+        "joules_per_sample": None,
+        "record_id": f"{edge:08x}{width:08x}/attempt-1",
+        "measured_utc": "2026-01-05T10:00:00Z",
+        "device": "cpu",
+        "placement_label": "1 node x 2 ranks x 1 thread (cpu)",
+        "run": "sweep",
+    }
+    return SystemPoint(**{**values, **changes})
+
+
+def build_system(name: str, factors: Sequence[float], **changes: Any) -> System:
+    """A system as fast as ``factors`` tell, over edges 32, 64, ... and then over widths 8, 16, ..."""
+    points = tuple(
+        system_point(32 * 2 ** (index % 4), 8 * 2 ** (index // 4), factor * 1000 / 3 ** (index % 4))
+        for index, factor in enumerate(factors)
+    )
+    facts = {"cpu_model": f"processor of {name}", "cores": "16"}
+    values: dict[str, Any] = {"kind": "saih", "facts": facts, "cautions": (), "points": points}
+    values |= {"size_labels": {"data": "values in one sample", "model": "parameters"}}
+    return System(name=name, **{**values, **changes})
+
+
 def build_comparison(num_points: int = 6, name_a: str = "cluster A", name_b: str = "cluster B") -> Comparison:
     """``num_points`` matched points, A faster at first and slower at the end."""
-    matched = []
-    for index in range(num_points):
-        ratio = 1.45 - 0.13 * index
-        interval = Interval(low=ratio * 0.96, value=ratio, high=ratio * 1.05, level=0.95, count=24)
-        step_ns = 3.1e7 * 2**index
-        matched.append(
-            MatchedPoint(
-                labels=labels_at(32 * 2 ** (index % 4), 8 * 2 ** (index // 4), ""),
-                record_a=f"a{index}/attempt-1",
-                record_b=f"b{index}/attempt-1",
-                step_a_ns=around(step_ns),
-                step_b_ns=around(step_ns * ratio),
-                speed_ratio=interval,
-                share_a=around(0.2 + 0.01 * index),
-                share_b=around(0.15 + 0.02 * index),
-                is_different=not interval.low <= 1 <= interval.high,
-            )
-        )
-    mean = math.exp(math.fsum(math.log(item.speed_ratio.value) for item in matched) / max(num_points, 1))
-    return Comparison(
-        name_a=name_a,
-        name_b=name_b,
-        matched=tuple(matched),
-        only_a=("256^3 x 4, width 32",),
-        only_b=(),
-        differences=("cpu_model: Xeon 8352Y on A, EPYC 7763 on B.", "torch: 2.13.0 on A, 2.12.1 on B."),
-        geometric_mean=around(mean, 0.03, num_points) if matched else None,
-    )
+    factors = [1.45 - 0.16 * index for index in range(num_points)]
+    a = build_system(name_a, factors)
+    extra = system_point(256, 32, 5.0, record_id="only/attempt-1")
+    return compare([replace(a, points=(*a.points, extra)), build_system(name_b, [1.0] * num_points)])
+
+
+@pytest.fixture(scope="session")
+def system_for() -> Callable[..., System]:
+    return build_system
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from saih.domain.trend import Analysis, Comparison
+from saih.domain.comparison import Comparison
+from saih.domain.trend import Analysis
 from saih.reports.analysis_json import analysis_as_json, comparison_as_json
 
 AnalysisOf = Callable[..., Analysis]
@@ -36,5 +37,8 @@ def test_a_number_that_is_not_finite_becomes_null(analysis_of: AnalysisOf) -> No
 def test_a_comparison_has_the_same_form(comparison_of: Callable[..., Comparison]) -> None:
     document = json.loads(json.dumps(comparison_as_json(comparison_of()), allow_nan=False))
     assert document["schema"] == "saih.comparison"
-    assert document["matched"][0]["speed_ratio"]["level"] == 0.95
-    assert document["matched"][0]["labels"] == {"data": "32^3 x 4", "model": "width 8"}
+    (pair,) = document["pairs"]
+    assert pair["geometric_mean"]["level"] == 0.95
+    first = pair["matched"][0]
+    assert first["labels"]["data"] == "32^3 x 4"
+    assert set(first["ratios"]) == {"per system", "per node", "per rank", "per share of peak"}

@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,11 +7,15 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from saih.domain.interval import Interval
-from saih.domain.trend import Comparison
-from saih.reports.comparison_report import verdict, write_comparison
+from saih.analyzer.comparison import compare
+from saih.domain.comparison import Comparison
+from saih.domain.system import Price, System
+from saih.reports.claims_file import encode
+from saih.reports.comparison_report import comparison_document, comparison_file, write_comparison
+from saih.reports.comparison_words import comparison_claims, verdict
 
 ComparisonOf = Callable[..., Comparison]
+SystemFor = Callable[..., System]
 
 
 def read(path: Path) -> tuple[PdfReader, str]:
@@ -19,55 +24,114 @@ def read(path: Path) -> tuple[PdfReader, str]:
     return reader, re.sub(r"\s+", " ", pages.replace("\u200b", ""))
 
 
-def test_the_page_names_the_faster_system_with_mean_interval_and_differences(
-    comparison_of: ComparisonOf, tmp_path: Path
+def test_the_report_names_the_faster_system_the_crossing_and_what_differs(
+    system_for: SystemFor, tmp_path: Path
 ) -> None:
-    reader, text = read(write_comparison(comparison_of(), tmp_path / "comparison.pdf"))
-    assert len(reader.pages) == 1
-    assert "cluster A is faster: 1.10x [1.07, 1.14] the speed of cluster B" in text
-    assert "4 / 0 / 2" in text
-    assert "cpu_model: Xeon 8352Y on A, EPYC 7763 on B." in text
-    assert "Only cluster A (1): 256^3 x 4, width 32." in text
-    assert "0.800x [0.768, 0.840]" in text
+    a, b = system_for("cluster A", [2.0, 1.26, 0.79, 0.5]), system_for("cluster B", [1.0] * 4)
+    _, text = read(write_comparison(compare([a, b]), tmp_path / "comparison.pdf"))
+    assert "cluster B passes cluster A at" in text
+    assert "cpu_model: cluster A has processor of cluster A" in text
+    assert "no price was given (--price)" in text
+    assert "different (size: values in one sample, 4 sizes)" in text
 
 
-def test_without_a_matched_point_the_page_says_that_nothing_can_be_compared(
+def test_a_point_of_one_system_alone_is_listed_and_left_out(
     comparison_of: ComparisonOf, tmp_path: Path
 ) -> None:
-    reader, text = read(write_comparison(comparison_of(0), tmp_path / "comparison.pdf"))
-    assert len(reader.pages) == 1
+    _, text = read(write_comparison(comparison_of(), tmp_path / "comparison.pdf"))
+    assert "Only cluster A (1)" in text
+    assert "geometric mean of 6 matched points" in text
+
+
+def test_without_a_matched_point_the_page_says_that_nothing_can_be_compared_and_why(
+    system_for: SystemFor, tmp_path: Path
+) -> None:
+    a = system_for("cluster A", [1.0] * 2)
+    half = tuple(
+        replace(point, key=tuple({**dict(point.key), "precision": "bfloat16"}.items())) for point in a.points
+    )
+    b = replace(system_for("cluster B", [1.0] * 2), points=half)
+    _, text = read(write_comparison(compare([a, b]), tmp_path / "comparison.pdf"))
     assert "Nothing matched: no point was measured on both cluster A and cluster B" in text
+    assert "2 would match but for precision (float32 on cluster A, bfloat16 on cluster B)" in text
 
 
-@pytest.mark.parametrize(
-    ("bounds", "words"),
-    [
-        ((0.8, 0.9, 0.95), "is slower"),
-        ((0.9, 1.0, 1.1), "is neither clearly faster nor slower"),
-        ((1.1, 1.2, 1.3), "is faster"),
-    ],
-)
-def test_the_verdict_follows_the_interval_of_the_mean(
-    comparison_of: ComparisonOf, bounds: tuple[float, float, float], words: str
+def test_a_system_without_any_point_gives_a_report_that_says_so(
+    system_for: SystemFor, tmp_path: Path
 ) -> None:
-    low, value, high = bounds
-    mean = Interval(low=low, value=value, high=high, level=0.95, count=6)
-    assert words in verdict(replace(comparison_of(), geometric_mean=mean))
+    empty = system_for("cluster B", [], failed=("32^3 x 4: out of memory: rank 0 was killed",))
+    reader, text = read(
+        write_comparison(compare([system_for("cluster A", [1.0]), empty]), tmp_path / "c.pdf")
+    )
+    assert "cluster B has no measured point, and 1 point that failed" in text
+    assert "out of memory: rank 0 was killed" in text
+    assert all(page.extract_text().strip() for page in reader.pages)
 
 
-def test_forty_points_draw_the_most_different_and_list_all(
-    comparison_of: ComparisonOf, tmp_path: Path
-) -> None:
-    one = comparison_of(5)
-    comparison = replace(one, matched=one.matched * 8)
+def test_of_three_systems_each_stands_against_each(system_for: SystemFor, tmp_path: Path) -> None:
+    systems = [
+        system_for(name, [factor] * 4) for name, factor in (("one", 1.0), ("two", 2.0), ("three", 4.0))
+    ]
+    _, text = read(write_comparison(compare(systems), tmp_path / "comparison.pdf"))
+    assert "Each against each" in text
+    for pair in ("one against two", "one against three", "two against three"):
+        assert pair in text
+
+
+def test_a_price_turns_the_faster_system_into_the_dearer_one(system_for: SystemFor) -> None:
+    dear = system_for("dear", [2.0] * 4, price=Price(per_node_hour=30.0, currency="EUR"))
+    cheap = system_for("cheap", [1.0] * 4, price=Price(per_node_hour=10.0, currency="EUR"))
+    (pair,) = compare([dear, cheap]).pairs
+    price = next(view for view in pair.views if view.view == "per price")
+    assert pair.geometric_mean is not None
+    assert price.ratio is not None
+    assert pair.geometric_mean.value == pytest.approx(2)
+    assert price.ratio.value == pytest.approx(2 / 3)
+    assert price.is_different
+
+
+def test_names_of_any_kind_and_length_are_shown_inert(system_for: SystemFor, tmp_path: Path) -> None:
+    hostile = '#read("/etc/passwd") $x$ </script>'
+    long = "x" * 10_000
+    for name in (hostile, long, "نظام", "系统", "\x1b[2Jgone"):
+        comparison = compare([system_for(name, [1.5, 0.8, 0.5]), system_for("B", [1.0] * 3)])
+        one = write_comparison(comparison, tmp_path / "one.pdf")
+        two = write_comparison(comparison, tmp_path / "two.pdf")
+        assert one.read_bytes() == two.read_bytes()
+    assert hostile in read(write_comparison(compare([system_for(hostile, [1.5]), system_for("B", [1.0])]),
+                                            tmp_path / "h.pdf"))[1]  # fmt: skip
+
+
+def test_every_finding_names_records_of_both_sides(comparison_of: ComparisonOf) -> None:
+    comparison = comparison_of()
+    claims = comparison_claims(comparison)
+    assert len(claims) >= 4
+    for claim in claims:
+        systems = {record.rpartition("@")[2] for record in claim.record_ids}
+        assert systems == {"cluster A", "cluster B"}
+    document = comparison_document(comparison)
+    printed = {claim.claim_id for claim in comparison_file(comparison, document).claims}
+    assert {claim.claim_id for claim in claims} <= printed
+
+
+def test_forty_points_draw_the_most_different_and_list_all(system_for: SystemFor, tmp_path: Path) -> None:
+    factors = [1.0 + 0.02 * index for index in range(40)]
+    comparison = compare([system_for("A", factors), system_for("B", [1.0] * 40)])
     _, text = read(write_comparison(comparison, tmp_path / "comparison.pdf"))
     assert "The 24 points nearest to equal speed are only in the table." in text
-    assert text.count("1.45x [1.39, 1.52]") >= 8 + 8
+    assert "of 40 matched points" in text
 
 
-def test_the_same_comparison_gives_the_same_bytes(comparison_of: ComparisonOf, tmp_path: Path) -> None:
-    hostile = '#read("/etc/passwd") $x$ </script>'
-    one = write_comparison(comparison_of(name_a=hostile), tmp_path / "one.pdf")
-    two = write_comparison(comparison_of(name_a=hostile), tmp_path / "two.pdf")
-    assert one.read_bytes() == two.read_bytes()
-    assert hostile in read(one)[1]
+def test_the_verdict_follows_the_decision_and_not_the_bare_interval(comparison_of: ComparisonOf) -> None:
+    (pair,) = comparison_of().pairs
+    for different, words in ((True, "cluster A is "), (False, "is not told apart from")):
+        first = replace(pair.views[0], is_different=different)
+        assert words in verdict(replace(pair, views=(first, *pair.views[1:])))
+
+
+def test_claims_are_plain_json(comparison_of: ComparisonOf) -> None:
+    comparison = comparison_of(name_a="</script><b>")
+
+    text = encode(comparison_file(comparison, comparison_document(comparison)))
+    assert "<" not in text
+    assert json.loads(text)["kind"] == "comparison"

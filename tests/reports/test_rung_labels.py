@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from saih.domain.trend import Analysis, Comparison
+from saih.domain.comparison import Comparison
+from saih.domain.trend import Analysis
 from saih.reports.rung_labels import matched_apart, told_apart
 
 AnalysisOf = Callable[..., Analysis]
@@ -43,9 +44,10 @@ def matched_labels(
     comparison: Comparison, labels: tuple[dict[str, str], ...]
 ) -> tuple[list[str], tuple[str, ...]]:
     points = tuple(
-        replace(point, labels=label) for point, label in zip(comparison.matched, labels, strict=False)
+        replace(point, labels=label)
+        for point, label in zip(comparison.pairs[0].matched, labels, strict=False)
     )
-    shorter, shared = matched_apart(replace(comparison, matched=points))
+    shorter, shared = matched_apart(replace(comparison.pairs[0], matched=points))
     return [", ".join(point.labels.values()) for point in shorter.matched], shared
 
 

@@ -24,6 +24,8 @@ def is_imported(verified: Verified, folder: SweepFolder) -> bool:
     Raises:
         UsageError: when the folder holds something else.
     """
+    if os.path.lexists(folder.path) and not folder.path.is_dir():
+        raise _taken(folder, "a file")
     try:
         origin = read_origin(folder)
     except DamagedData as error:
@@ -33,7 +35,7 @@ def is_imported(verified: Verified, folder: SweepFolder) -> bool:
     if origin is not None:
         raise _taken(folder, f"another bundle, {origin.fingerprint}")
     if os.path.lexists(folder.path):
-        raise _taken(folder, "a sweep of this site" if folder.path.is_dir() else "a file")
+        raise _taken(folder, "a sweep of this site")
     return False
 
 
@@ -79,7 +81,8 @@ def _private(folder: SweepFolder) -> Iterator[Path]:
 def _keeper(fresh: Path) -> Keep:
     def keep(name: str, pieces: Iterable[bytes]) -> None:
         path = fresh / place_in_sweep(name)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for parent in reversed(path.relative_to(fresh).parents):
+            (fresh / parent).mkdir(mode=0o700, exist_ok=True)
         _write_new(path, pieces)
 
     return keep

@@ -107,8 +107,8 @@ def _read_about(descriptor: int, directory: Directory) -> Bundle:
 
     It is among the first entries: a newer schema is told as such before its unknown files are.
     """
-    entry = next((one for one in entries(descriptor, directory) if one.name >= ABOUT), None)
-    if entry is None or entry.name != ABOUT:
+    entry = next((one for one in entries(descriptor, directory) if one.name == ABOUT), None)
+    if entry is None:
         raise refusal("it is missing; this ZIP file is no bundle", ABOUT)
     data = b"".join(contents(descriptor, entry))
     _require_known_schema(data)

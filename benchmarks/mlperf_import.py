@@ -18,8 +18,9 @@ from pathlib import Path
 from saih.domain.interval import median
 from saih.interchange.corpus import Submission, efficiencies, submissions
 from saih.interchange.mlperf_hpc import Submission as Imported
-from saih.interchange.mlperf_hpc import read_submissions, read_system
-from saih.interchange.mlperf_point import TRAINING_FLOP_PER_SAMPLE, staging_share
+from saih.interchange.mlperf_hpc import read_submissions
+from saih.interchange.mlperf_point import TRAINING_FLOP_PER_SAMPLE
+from saih.interchange.mlperf_run import mean_staging_share
 
 TOLERANCE = 0.01
 # TFLOP/s of a device and percent of its maker's peak as the reference prints them, by system and devices.
@@ -108,8 +109,8 @@ def _find(folder: Path, reference: Submission) -> Found | None:
     if not candidates:
         return None
     (imported,), _ = read_submissions(candidates[0])
-    (point,) = read_system(candidates[0], reference.system).points
-    return Found(reference=reference, imported=imported, samples_per_s=point.samples_per_s.value)
+    rates = [rate for run in imported.runs for rate in run.rates]
+    return Found(reference=reference, imported=imported, samples_per_s=median(rates))
 
 
 def _row(one: Found) -> str:
@@ -162,7 +163,7 @@ def _staging(found: Iterable[Found]) -> list[bool]:
     return [
         _bar(f"% staging of time to train, {one.reference.name}", 100 * share, STAGING[one.key])
         for one in found
-        if one.key in STAGING and (share := staging_share(one.imported.runs)) is not None
+        if one.key in STAGING and (share := mean_staging_share(one.imported.runs)) is not None
     ]
 
 

@@ -1,11 +1,11 @@
 """MLPerf HPC CosmoFlow results as a system to compare with, computed from their public logs.
 
-``read_system(path, name)`` takes a log, or a folder with logs at any depth. Runs in one folder are repeats
-and make one point; each folder makes a point of its own.
+``read_system(path, name)`` takes a log, or a folder with logs at any depth. Each run is a point; runs that
+ask the same are repeats, which tell how far runs differ.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,21 +49,23 @@ def read_system(
     given = Scale(num_nodes=nodes, gpus_per_node=gpus_per_node, num_ranks=None)
     points, unusable = [], list(refused)
     for submission in submissions:
-        point = point_of(_label(path, submission), submission.runs, submission.description, given)
-        if isinstance(point, str):
-            unusable.append(point)
-        else:
-            points.append(point)
+        for run in submission.runs:
+            point = point_of(_label(path, submission), run, submission.description, given)
+            if isinstance(point, str):
+                unusable.append(point)
+            else:
+                points.append(point)
     if not points:
         raise DamagedData(
             f"no run in {path} tells how fast it was: {'; '.join(unusable[:_MAX_LISTED])}",
             "give logs with train_samples and epochs that begin and end.",
         )
+    runs = [run for one in submissions for run in one.runs]
     return System(
         name=name,
         kind="mlperf",
-        facts=facts([run for one in submissions for run in one.runs], submissions[0].description, path),
-        cautions=cautions([run for one in submissions for run in one.runs], points),
+        facts=facts(runs, submissions[0].description, points, path),
+        cautions=cautions(runs, points),
         points=tuple(points),
         size_labels={"ranks": "ranks"},
         failed=tuple(unusable),
@@ -146,8 +148,3 @@ def _label(path: Path, submission: Submission) -> str:
         return "/".join(parts[begin + 1 :])
     inner = submission.folder.relative_to(path) if path.is_dir() else Path()
     return "/".join((submission.folder.resolve().name, *inner.parts)) if not inner.parts else str(inner)
-
-
-def num_runs(submissions: Sequence[Submission]) -> int:
-    """Runs of all folders."""
-    return sum(len(one.runs) for one in submissions)

@@ -1,14 +1,12 @@
-"""The runs of one MLPerf HPC CosmoFlow submission as one measured point."""
+"""One MLPerf HPC CosmoFlow run as a measured point."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from saih.domain.interval import Interval, median, median_interval
-from saih.domain.quantity import percent, with_si
+from saih.domain.interval import median_interval
 from saih.domain.system import Key, SystemPoint, key_of
-from saih.interchange.accelerator import accelerator
+from saih.interchange.accelerator import Accelerator, accelerator
 from saih.interchange.mlperf_description import SystemDescription
 from saih.interchange.mlperf_run import Run
 
@@ -44,24 +42,18 @@ class Scale:
         return self.num_nodes if self.num_gpus == 0 else self.num_gpus
 
 
-def point_of(
-    label: str, runs: Sequence[Run], description: SystemDescription, given: Scale
-) -> SystemPoint | str:
-    """The median rate over the epochs of all runs with its 95 % interval; or why there is none, in words."""
-    first = runs[0]
-    sizes = {(run.global_batch, run.train_samples, run.num_nodes, run.num_ranks) for run in runs}
-    if len(sizes) > 1:
-        return f"{label}: its runs have different batches, samples, nodes or ranks; give each kind a folder."
-    rates = [rate for run in runs for rate in run.rates]
-    if not rates:
-        return f"{label}: no epoch with a begin, an end and a number of samples."
-    scale = scale_of(first, description, given)
-    rate = median_interval(rates)
-    device = accelerator(description.accelerator or ("" if scale.num_gpus else description.processor))
+def point_of(label: str, run: Run, description: SystemDescription, given: Scale) -> SystemPoint | str:
+    """The median rate over the epochs of a run with its 95 % interval; or why there is none, in words."""
+    record_id = f"{label}/{run.source}"
+    if not run.rates:
+        return f"{record_id}: no epoch with a begin, an end and a number of samples."
+    scale = scale_of(run, description, given)
+    rate = median_interval(run.rates)
+    device = device_of(description, scale)
     return SystemPoint(
-        key=_key(first, scale),
+        key=_key(run, scale),
         labels={
-            "data": f"{RESOLUTION}^3 x {CHANNELS}, {first.train_samples} samples",
+            "data": f"{RESOLUTION}^3 x {CHANNELS}, {run.train_samples} samples",
             "model": f"width {WIDTH}, depth {DEPTH}",
             **({} if scale.num_ranks is None else {"ranks": f"{scale.num_ranks} ranks"}),
         },
@@ -69,18 +61,18 @@ def point_of(
         samples_per_s=rate,
         flops_per_s=rate.scaled(TRAINING_FLOP_PER_SAMPLE),
         share_of_peak=None,
-        step_ns=None if first.global_batch is None else rate.inverted(first.global_batch * 1e9),
+        step_ns=None if run.global_batch is None else rate.inverted(run.global_batch * 1e9),
         num_ranks=scale.num_ranks,
         num_nodes=scale.num_nodes,
         num_gpus=scale.num_gpus,
         joules_per_sample=None,
-        record_id=label,
-        measured_utc=_ended(runs),
+        record_id=record_id,
+        measured_utc=_ended(run),
         device=device.name if device else description.accelerator or NOT_TOLD,
         placement_label=_placement(scale),
-        global_batch=first.global_batch,
-        run=label,
-        facts=_facts(runs, rate, description, scale),
+        global_batch=run.global_batch,
+        run=record_id,
+        facts={"staging": str(run.staging_place)},
     )
 
 
@@ -101,18 +93,9 @@ def scale_of(run: Run, description: SystemDescription, given: Scale) -> Scale:
     )
 
 
-def share_of_vendor_peak(rate: Interval, description: SystemDescription, scale: Scale) -> Interval | None:
-    """Of the makers' peak of all devices; None where device or number of devices is unknown."""
-    device = accelerator(description.processor if scale.num_gpus == 0 else description.accelerator)
-    if device is None or scale.num_devices is None:
-        return None
-    return rate.scaled(TRAINING_FLOP_PER_SAMPLE / (device.peak_flops_per_s * scale.num_devices))
-
-
-def staging_share(runs: Sequence[Run]) -> float | None:
-    """Mean over runs of staging over the time to train; None where no run tells."""
-    shares = [share for run in runs if (share := run.staging_share) is not None]
-    return sum(shares) / len(shares) if shares else None
+def device_of(description: SystemDescription, scale: Scale) -> Accelerator | None:
+    """What does the arithmetic: the GPU, or the processor of nodes without one; None where it is unknown."""
+    return accelerator(description.processor if scale.num_gpus == 0 else description.accelerator)
 
 
 def _key(run: Run, scale: Scale) -> Key:
@@ -120,8 +103,8 @@ def _key(run: Run, scale: Scale) -> Key:
         "workload": "cosmoflow",
         "data": _canonical({"channels": CHANNELS, "resolution": RESOLUTION, "samples": run.train_samples}),
         "model": _canonical({"depth": DEPTH, "width": WIDTH}),
-        "precision": NOT_TOLD,
-        "exchange": NOT_TOLD,
+        "precision": "unknown precision",
+        "exchange": "unknown",
     }
     if scale.num_nodes is not None:
         parts["nodes"] = str(scale.num_nodes)
@@ -136,33 +119,11 @@ def _canonical(shape: dict[str, int | None]) -> str:
     return json.dumps(shape, sort_keys=True, separators=(",", ":"))
 
 
-def _facts(
-    runs: Sequence[Run], rate: Interval, description: SystemDescription, scale: Scale
-) -> dict[str, str]:
-    facts = {
-        "runs": str(len(runs)),
-        "epochs": str(rate.count),
-        "staging": " / ".join(sorted({str(run.staging_place) for run in runs})),
-    }
-    if (share := staging_share(runs)) is not None:
-        facts["staging over time to train"] = percent(share, 3)
-    if times := [run.time_to_train_ms for run in runs if run.time_to_train_ms]:
-        facts["time to train, median"] = with_si(median(times) / 1e3, "s")
-    if errors := [run.quality for run in runs if run.quality is not None]:
-        facts["mean absolute error at the end, median"] = f"{median(errors):.4f}"
-    if (peak := share_of_vendor_peak(rate, description, scale)) is not None:
-        facts["share of the maker's peak"] = percent(peak.value, 3)
-    slow = sum(len(run.slow_epochs) for run in runs)
-    facts["epochs beyond 1.5 x the median of their run"] = f"{slow} of {rate.count}"
-    return facts
-
-
 def _placement(scale: Scale) -> str:
     nodes = "nodes not told" if scale.num_nodes is None else f"{scale.num_nodes} nodes"
     gpus = "GPUs not told" if scale.num_gpus is None else f"{scale.num_gpus} GPUs"
     return f"{nodes}, {gpus}"
 
 
-def _ended(runs: Sequence[Run]) -> str:
-    ends = [run.stopped_ms for run in runs if run.stopped_ms]
-    return datetime.fromtimestamp(max(ends) / 1e3, UTC).isoformat() if ends else ""
+def _ended(run: Run) -> str:
+    return datetime.fromtimestamp(run.stopped_ms / 1e3, UTC).isoformat() if run.stopped_ms else ""

@@ -270,3 +270,9 @@ def _count(events: Iterable[Event], key: str, source: str, *, least: int = 1) ->
             )
         first = first or event
     return None if first is None else int(first.value)
+
+
+def mean_staging_share(runs: Sequence[Run]) -> float | None:
+    """Mean over runs of staging over the time to train; None where no run tells."""
+    shares = [share for run in runs if (share := run.staging_share) is not None]
+    return sum(shares) / len(shares) if shares else None

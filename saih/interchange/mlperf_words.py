@@ -6,6 +6,7 @@ from pathlib import Path
 from saih.domain.interval import median
 from saih.domain.quantity import counted, percent
 from saih.domain.system import SystemPoint
+from saih.interchange.accelerator import accelerator
 from saih.interchange.mlperf_description import SystemDescription
 from saih.interchange.mlperf_point import NOT_TOLD
 from saih.interchange.mlperf_run import SLOW, Run, StagingPlace
@@ -19,7 +20,7 @@ _STANDING = (
     ),
     (
         "Rates are medians over epochs of the training part with its input; evaluation, staging and start-up "
-        "do not count. Epochs of a run depend on each other: the interval lacks the noise between runs."
+        "do not count. Epochs of a run depend on each other: their interval lacks the noise between runs."
     ),
     (
         "The logs do not tell the precision. Public implementations train in 16-bit mixed precision on GPUs; "
@@ -34,8 +35,12 @@ _STAGING = {
 }
 
 
-def facts(runs: Sequence[Run], description: SystemDescription, path: Path) -> dict[str, str]:
-    """The system and its software, as far as the logs and the description beside them tell."""
+def facts(
+    runs: Sequence[Run], description: SystemDescription, points: Sequence[SystemPoint], path: Path
+) -> dict[str, str]:
+    """The system, its software and its results, as far as logs and description tell; ranges are over runs."""
+    shares = [one.staging_share for one in runs]
+    times = [None if one.time_to_train_ms is None else one.time_to_train_ms / 6e4 for one in runs]
     return {
         "organisation": _told(run.organisation for run in runs),
         "division": _told(run.division for run in runs),
@@ -46,6 +51,11 @@ def facts(runs: Sequence[Run], description: SystemDescription, path: Path) -> di
         "precision": NOT_TOLD,
         "source": str(path),
         "what is timed": "training part of each epoch with its input",
+        "runs": str(len(runs)),
+        "time to train [minutes]": _range(times),
+        "staging over time to train [%]": _range([None if one is None else 100 * one for one in shares]),
+        "mean absolute error at the end": _range([run.quality for run in runs]),
+        "share of the maker's peak [%]": _range([_percent_of_peak(point) for point in points]),
     }
 
 
@@ -65,6 +75,22 @@ def cautions(runs: Sequence[Run], points: Sequence[SystemPoint]) -> tuple[str, .
 
 def _told(values: Iterable[str]) -> str:
     return " / ".join(dict.fromkeys(value for value in values if value)) or NOT_TOLD
+
+
+def _range(values: Iterable[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return NOT_TOLD
+    low, high = f"{min(known):.3g}", f"{max(known):.3g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _percent_of_peak(point: SystemPoint) -> float | None:
+    known = accelerator(point.device)
+    num_devices = point.num_gpus or (point.num_nodes if point.num_gpus == 0 else None)
+    if known is None or point.flops_per_s is None or not num_devices:
+        return None
+    return 100 * point.flops_per_s.value / (num_devices * known.peak_flops_per_s)
 
 
 def _staging(runs: Sequence[Run]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What became of the points of a sweep: counts, a table, and the next command."""
+"""What became of the points of a sweep: counts, lines, and the next command."""
 
 import shlex
 from collections import Counter
@@ -6,45 +6,28 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from saih.commands.table import table
+from saih.commands.overview import PointLine, dropped_lines
 from saih.domain.bundle import Origin
 from saih.planner.plan import Plan
 from saih.store.bundle_origin import read_origin
 from saih.store.point_state import PointState, PointStatus
 from saih.store.sweep_folder import SweepFolder
 
-_SHOWN_CHARACTERS = 100
 
-
-def states_text(plan: Plan, states: Mapping[str, PointState]) -> str:
-    """The points as a table: what became of each, and why; reasons too long for it stand below, whole."""
-    names = tuple(plan.points[0].labels) if plan.points else ()
-    rows = [
-        (
-            planned.point.point_id,
-            *planned.labels.values(),
-            _status(states[planned.point.point_id]),
-            str(states[planned.point.point_id].num_attempts),
-            _why(states[planned.point.point_id]),
+def state_lines(plan: Plan, states: Mapping[str, PointState]) -> tuple[PointLine, ...]:
+    """What became of each point, and why; then the dropped ones."""
+    return tuple(
+        PointLine(
+            point_id=planned.point.point_id,
+            labels=planned.labels,
+            state=_status(state),
+            why=_why(state),
+            num_attempts=state.num_attempts,
+            is_done=state.status is PointStatus.COMPLETED,
         )
         for planned in plan.points
-    ]
-    rows += [
-        (
-            dropped.point.point_id,
-            *(dropped.labels.get(name, "") for name in names),
-            "dropped",
-            "0",
-            _brief(dropped.reason),
-        )
-        for dropped in plan.dropped
-    ]
-    long = [
-        f"\n{planned.point.point_id}: {states[planned.point.point_id].reason}"
-        for planned in plan.points
-        if len(states[planned.point.point_id].reason) > _SHOWN_CHARACTERS
-    ]
-    return "\n".join([table(("point", *names, "state", "attempts", "why"), rows), *long])
+        for state in (states[planned.point.point_id],)
+    ) + dropped_lines(plan)
 
 
 def states_json(plan: Plan, states: Mapping[str, PointState]) -> dict[str, Any]:
@@ -108,18 +91,13 @@ def where_option(folder: SweepFolder) -> str:
 
 def _status(state: PointState) -> str:
     if state.status is PointStatus.FAILED and state.outcome is not None:
-        return str(state.outcome)
+        return str(state.outcome).replace("_", " ")
     return str(state.status)
 
 
 def _why(state: PointState) -> str:
     if state.reason:
-        return _brief(state.reason)
+        return state.reason
     if state.status is PointStatus.PENDING:
         return "not measured yet" if not state.num_attempts else "begun, and stopped before its end"
     return ""
-
-
-def _brief(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 3]}..."

@@ -3,6 +3,7 @@
 import click
 
 from saih.commands.choice import JSON, Folders, folder_options
+from saih.commands.lines import stdout_width
 from saih.commands.talk import give, give_json, say
 
 
@@ -16,11 +17,13 @@ def command(name: str, folders: Folders, *, is_json: bool) -> None:
     NAME is a sweep with results, or the path of its folder. Under a scheduler: where every point stands,
     what each job is doing, why it waits, and what to do. The scheduler is asked at most once in 30 s.
     """
-    from saih.commands.outcome import counts, next_command, origin_json, states_json, states_text
+    from saih.commands.outcome import counts, next_command, origin_json, states_json
     from saih.commands.selection import find_folder
     from saih.commands.situation import read_account
     from saih.commands.stage import plan_of
-    from saih.commands.standing import account_json, standing_counts, standings_text
+    from saih.commands.standing import account_json, standing_counts
+    from saih.commands.status_text import status_text
+    from saih.launch.lock import is_held
     from saih.store.bundle_origin import read_origin
     from saih.store.sweep_folder import point_states
 
@@ -34,12 +37,8 @@ def command(name: str, folders: Folders, *, is_json: bool) -> None:
         content = {**states_json(plan, states), **account_json(account)}
         give_json("status", {"sweep": folder.name, "next": advice, "origin": origin_json(origin), **content})
         return
-    if account.jobs:
-        give(standings_text(plan, account))
-        found = standing_counts(plan, account.standings)
-    else:
-        give(states_text(plan, states))
-        found = counts(plan, states)
+    give(status_text(plan, states, account, stdout_width(), is_held=is_held(folder.path / "lock")))
+    found = standing_counts(plan, account.standings) if account.jobs else counts(plan, states)
     if origin is not None:
         say(origin.statement)
     say("; ".join(f"{number} {state}" for state, number in found.items()))

@@ -10,7 +10,7 @@ def table(
     rows: Sequence[Sequence[str]],
     *,
     width: int | None = None,
-    cuttable: Collection[int] = (),
+    cuttable: Sequence[Collection[int]] = (),
 ) -> str:
     """The rows under a header and a rule, as wide as what they hold, or at most ``width`` (see there)."""
     return "\n".join(table_lines(header, rows, width=width, cuttable=cuttable))

@@ -42,6 +42,24 @@ def sweep_lock(path: Path, patience_s: float, warn: Callable[[str], None]) -> It
         os.close(descriptor)
 
 
+def is_held(path: Path) -> bool:
+    """Whether somebody runs the sweep whose lock file is ``path`` now; False where that cannot be told."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        # Shared, and for a moment only: a driver that begins just then tries again, and wins.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _acquire(descriptor: int, path: Path, patience_s: float) -> bool:
     """True when the lock is held, False where the file system has none."""
     deadline = time.monotonic() + patience_s

@@ -66,7 +66,7 @@ def points_lines(analysis: Analysis, width: int) -> list[str]:
     if hidden > 0:
         numbered = numbered[:_FIRST_POINTS] + numbered[_FIRST_POINTS - _MAX_POINTS :]
     rows = [_row(number, point, has_ranks=has_ranks, has_words=has_words) for number, point in numbered]
-    lines = table_lines(titles, rows, width=width, cuttable=(1, 2), num_keys=3)
+    lines = table_lines(titles, rows, width=width, cuttable=((1, 2),), num_keys=3)
     tail = [f"({counted(hidden, 'point')} between them not shown; --json lists all)"] if hidden > 0 else []
     return [*lines, *tail]
 

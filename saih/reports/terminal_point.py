@@ -103,7 +103,9 @@ def _attempts(sheet: PointSheet, width: int) -> list[str]:
         )
         for attempt in shown
     ]
-    lines = table_lines(("attempt", "outcome", "ended (UTC)", "stopped by"), rows, width=width, cuttable=(3,))
+    lines = table_lines(
+        ("attempt", "outcome", "ended (UTC)", "stopped by"), rows, width=width, cuttable=((3,),)
+    )
     for attempt in shown:
         if attempt.reason:
             lines += wrapped(f"{attempt.record_id.partition('/')[2]}: {attempt.reason}", width, "  ", "    ")

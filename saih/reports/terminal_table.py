@@ -17,13 +17,14 @@ def table_lines(
     rows: Sequence[Sequence[str]],
     *,
     width: int | None = None,
-    cuttable: Collection[int] = (),
+    cuttable: Sequence[Collection[int]] = (),
     num_keys: int = 1,
 ) -> list[str]:
     """The rows under a header and a rule; columns of numbers are aligned to the right.
 
-    Where they are wider than ``width``, the ``cuttable`` columns are cut, the widest first. Columns that
-    find no room even then follow below, beside the first ``num_keys`` again. Nothing else is ever cut.
+    Where they are wider than ``width``, groups of ``cuttable`` columns are cut one group after the other,
+    the widest column of each first. Columns that find no room even then follow below, beside the first
+    ``num_keys`` again. Nothing else is ever cut.
     """
     if not rows:
         return []
@@ -35,13 +36,14 @@ def table_lines(
     return [line for number, block in enumerate(blocks) for line in ([""] if number else []) + block]
 
 
-def _narrowed(widths: Sequence[int], width: int, cuttable: Collection[int]) -> list[int]:
+def _narrowed(widths: Sequence[int], width: int, cuttable: Sequence[Collection[int]]) -> list[int]:
     found = list(widths)
-    while _total(found) > width:
-        able = [column for column in cuttable if found[column] > _FEWEST_COLUMNS]
-        if not able:
-            break
-        found[max(able, key=lambda column: found[column])] -= 1
+    for group in cuttable:
+        while _total(found) > width:
+            able = [column for column in group if found[column] > _FEWEST_COLUMNS]
+            if not able:
+                break
+            found[max(able, key=lambda column: found[column])] -= 1
     return found
 
 

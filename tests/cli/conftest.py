@@ -10,7 +10,15 @@ from saih.commands.stage import plan_here
 from saih.config.definition import define
 from saih.config.sweep_file import read_sweep
 from saih.domain.point import Point
-from saih.domain.record import ADDITIVE_PHASES, AttemptResult, Environment, Outcome, Phase, Steps
+from saih.domain.record import (
+    ADDITIVE_PHASES,
+    AttemptResult,
+    Environment,
+    Outcome,
+    Phase,
+    Steps,
+    environment_id,
+)
 from saih.store.sweep_folder import SweepFolder, begin_attempt, finish, record_definition
 
 TINY = """\
@@ -25,11 +33,8 @@ axes:
 placement: {{ranks_per_node: 2}}
 timing: {{warmup_steps: 1, min_steps: 3, max_steps: 50, budget_s: 0.5}}
 """
-ENVIRONMENT = Environment(
-    facts={"cpu_model": "Test 9000 \x1b[31m宇宙", "torch": "2.13"},
-    notes={"host": "n1"},
-    environment_id="e" * 16,
-)
+FACTS = {"cpu_model": "Test 9000 \x1b[31m宇宙", "torch": "2.13"}
+ENVIRONMENT = Environment(facts=FACTS, notes={"host": "n1"}, environment_id=environment_id(FACTS))
 PARTS = {
     Phase.INPUT_WAIT: 0.02,
     Phase.FORWARD: 0.3,

@@ -1,18 +1,9 @@
 """What a campaign tells while it runs."""
 
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
 
-from saih.commands.outcome import states_text
 from saih.commands.progress import Progress
 from saih.commands.table import table
-from saih.config.preset import preset_sweep
-from saih.domain.record import Outcome
-from saih.planner.limits import Limits
-from saih.planner.plan import make_plan
-from saih.store.point_state import PointState, PointStatus
 
 
 def heard(capsys: pytest.CaptureFixture[str], *, is_live: bool) -> str:
@@ -70,15 +61,3 @@ def test_tables_are_aligned_with_numbers_to_the_right() -> None:
         "name    size\n----  ------\na     1.5 GB\nbcd    20 GB"
     )
     assert table(("name",), []) == ""
-
-
-def test_a_reason_too_long_for_the_table_stands_below_it_whole(tmp_path: Path) -> None:
-    plan = make_plan(preset_sweep("laptop"), Limits())
-    pending = PointState(status=PointStatus.PENDING, outcome=None, reason="", num_attempts=0, num_lost=0)
-    reason = f"rank 0 raised DatasetError: {tmp_path}/{'x' * 100} is damaged; delete it and generate again."
-    failed = replace(pending, status=PointStatus.FAILED, outcome=Outcome.FAILED, reason=reason)
-    states = dict.fromkeys((planned.point.point_id for planned in plan.points), pending)
-    states[plan.points[0].point.point_id] = failed
-    text = states_text(plan, states)
-    assert text.endswith(f"\n\n{plan.points[0].point.point_id}: {reason}")
-    assert text.count("delete it and generate again") == 1

@@ -87,11 +87,11 @@ def test_a_table_cuts_texts_before_it_moves_columns_below() -> None:
     rows = [("1", "a long description of a point", "12.5 ms", "38 %"), ("2", "another one", "7 ms", "4 %")]
     header = ("#", "point", "step", "share")
     assert "a long description of a point" in "\n".join(table_lines(header, rows))
-    narrow = table_lines(header, rows, width=40, cuttable=(1,))
+    narrow = table_lines(header, rows, width=40, cuttable=((1,),))
     assert max(map(columns_of, narrow)) <= 40
     assert len(narrow) == 4
     assert "12.5 ms" in narrow[2]
-    split = table_lines(header, rows, width=18, cuttable=(1,))
+    split = table_lines(header, rows, width=18, cuttable=((1,),))
     assert "" in split
     assert sum(line.lstrip().startswith("#") for line in split) >= 2
     assert "12.5 ms" in "\n".join(split)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from saih.commands.choice import DEFAULT
-from saih.commands.talk import give
+from saih.commands.choice import DEFAULT, JSON
+from saih.commands.talk import give, give_json
 
 
 @click.command("init")
@@ -13,16 +13,21 @@ from saih.commands.talk import give
 @click.option("--preset", help=f"Begin with laptop, node or cluster; {DEFAULT} if not given.")
 @click.option("--name", help="Name of the sweep; the file's name if not given.")
 @click.option("--site", "is_site", is_flag=True, help="Write a site file, which describes a system, instead.")
-def command(path: Path | None, preset: str | None, name: str | None, *, is_site: bool) -> None:
+@JSON
+def command(path: Path | None, preset: str | None, name: str | None, *, is_site: bool, is_json: bool) -> None:
     """Write a sweep file in which every key is explained.
 
     PATH is sweep.yaml (with --site: site.yaml) if not given. An existing file is never replaced.
     """
     from saih.commands.beginning import write_site_file, write_sweep_file
 
+    if is_site and (preset or name):
+        raise click.UsageError("--preset and --name are for sweep files, --site writes a site file.")
     if is_site:
-        if preset or name:
-            raise click.UsageError("--preset and --name are for sweep files, --site writes a site file.")
-        give(str(write_site_file(path or Path("site.yaml"))))
+        written = write_site_file(path or Path("site.yaml"))
     else:
-        give(str(write_sweep_file(path or Path("sweep.yaml"), preset or DEFAULT, name)))
+        written = write_sweep_file(path or Path("sweep.yaml"), preset or DEFAULT, name)
+    if is_json:
+        give_json("init", {"kind": "site" if is_site else "sweep", "path": str(written)})
+    else:
+        give(str(written))

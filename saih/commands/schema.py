@@ -9,7 +9,7 @@ from saih.commands.talk import give
 
 @click.command("schema")
 @click.option("--site", "is_site", is_flag=True, help="Of site files instead.")
-@click.option("--json", "is_json", is_flag=True, hidden=True, help="It is JSON already.")
+@click.option("--json", "is_json", is_flag=True, help="Changes nothing: it is JSON already.")
 def command(*, is_site: bool, is_json: bool) -> None:
     """Print the JSON Schema of sweep files.
 

@@ -17,7 +17,6 @@ from saih.domain.record import Phase, Record, Steps
 from saih.domain.trend import PointSummary
 from workloads.protocol import Cost, Workload
 
-
 _MOST_DIGITS = 18
 """Of a number of bytes; a longer note is none."""
 

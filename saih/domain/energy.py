@@ -8,6 +8,9 @@ from enum import StrEnum
 from saih.domain.interval import Interval
 
 NOT_READ = "the record is from a version that did not read energy counters"
+LEAST_JOULES, MOST_JOULES = 1e-6, 1e15
+"""Counters tell no less than a microjoule; the most powerful machine takes a year for the most."""
+MOST_STEPS = 10**12
 
 
 class EnergyPart(StrEnum):
@@ -34,13 +37,16 @@ class CountedEnergy:
     block_steps: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        added = [value for part, value in self.joules_of.items() if part is not EnergyPart.PLATFORM]
         numbers = (*self.joules_of.values(), *self.block_joules)
-        if not added or not all(math.isfinite(number) and number >= 0 for number in numbers):
+        if not all(0 <= number <= MOST_JOULES for number in numbers):  # false for NaN, too
             raise ValueError(f"energies of {dict(self.joules_of)} J are impossible")
-        if len(self.block_joules) != len(self.block_steps) or any(steps < 1 for steps in self.block_steps):
-            raise ValueError(f"{len(self.block_joules)} energies cannot be of {self.block_steps} steps")
-        if self.joules <= 0 or not math.isclose(sum(self.block_joules), self.joules, rel_tol=1e-6):
+        if not LEAST_JOULES <= self.joules <= MOST_JOULES:
+            raise ValueError(f"{self.joules:g} J in all are impossible")
+        if len(self.block_joules) != len(self.block_steps):
+            raise ValueError(f"{len(self.block_joules)} energies are of {len(self.block_steps)} blocks")
+        if not all(1 <= steps <= MOST_STEPS for steps in self.block_steps):
+            raise ValueError("a block has an impossible number of steps")
+        if not math.isclose(sum(self.block_joules), self.joules, rel_tol=1e-6):
             raise ValueError(f"blocks of {sum(self.block_joules):g} J do not add up to {self.joules:g} J")
 
     @property

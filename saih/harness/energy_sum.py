@@ -43,13 +43,16 @@ def together(reports: Sequence[Report], crew: Crew) -> CountedEnergy | str:
     joules_of = {part: sum(_sums(part, own)) / 1e6 for part, own in whole.items()}
     added = [part for part in whole if part is not EnergyPart.PLATFORM]
     block_uj = [sum(parts) for parts in zip(*(_sums(part, whole[part]) for part in added), strict=True)]
-    return CountedEnergy(
-        joules_of=joules_of,
-        source=_source(added),
-        coverage=_coverage(whole, nodes, machines, crew),
-        block_joules=tuple(uj / 1e6 for uj in block_uj),
-        block_steps=tuple(reports[0]["block_steps"]),
-    )
+    try:
+        return CountedEnergy(
+            joules_of=joules_of,
+            source=_source(added),
+            coverage=_coverage(whole, nodes, machines, crew),
+            block_joules=tuple(uj / 1e6 for uj in block_uj),
+            block_steps=tuple(reports[0]["block_steps"]),
+        )
+    except ValueError as error:  # a counter that tells nonsense must not end a measured point
+        return f"what the counters told makes no sense: {error}"
 
 
 def _blocks(report: Report) -> Mapping[str, Sequence[int]]:

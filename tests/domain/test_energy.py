@@ -83,6 +83,21 @@ def test_a_missing_note_is_no_number(name: str) -> None:
     assert "contradicts itself" in str(counted_energy(notes))
 
 
+@given(
+    name=st.sampled_from(sorted(energy_notes(COUNTED))),
+    text=st.text(max_size=40) | st.integers().map(str) | st.floats().map(repr) | st.just("9" * 4200),
+)
+def test_no_edited_note_ever_raises_or_gives_an_impossible_number(name: str, text: str) -> None:
+    found = counted_energy({**energy_notes(COUNTED), name: text})
+    assert isinstance(found, str) or 1e-6 <= found.joules <= 1e15
+
+
+@pytest.mark.parametrize("joules", ["1e308", "5e-324", "1e16", "0.0"])
+def test_energies_beyond_any_machine_are_no_number(joules: str) -> None:
+    notes = {name: joules if "joules" in name else text for name, text in energy_notes(COUNTED).items()}
+    assert isinstance(counted_energy({**notes, "energy_block_steps": "15"}), str)
+
+
 def test_the_platform_alone_is_no_energy() -> None:
     with pytest.raises(ValueError, match="impossible"):
         CountedEnergy(

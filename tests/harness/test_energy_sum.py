@@ -117,6 +117,11 @@ def test_one_gpu_that_cannot_be_read_takes_all_away() -> None:
     )
 
 
+def test_counters_that_tell_nonsense_give_a_reason_and_never_end_the_point() -> None:
+    found = together([node("a", packages=[10**22, 10**22]), {}, node("b", packages=[1, 1]), {}], CREW)
+    assert str(found).startswith("what the counters told makes no sense")
+
+
 @pytest.mark.parametrize("crew", [CREW, GPU_CREW])
 def test_nobody_who_reads_is_a_reason_too(crew: Crew) -> None:
     bare = {"machine": "a", "num_cores": None}

@@ -1,5 +1,6 @@
 """Folders of results as systems side by side, their reports, and the gate over the comparison."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from saih.analyzer.comparison import compare
 from saih.analyzer.system import merged, system_of
 from saih.commands.analysis import analysis_of
+from saih.commands.public_system import public_system
 from saih.commands.selection import find_folder
 from saih.commands.talk import say
 from saih.domain.comparison import Comparison, Matching
@@ -21,6 +23,7 @@ from saih.store.record_digest import record_digests
 from saih.store.sweep_folder import SweepFolder
 
 _LONGEST_FILE_NAME = 120
+_NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +44,22 @@ class Terms:
 
 
 def sides_of(words: Sequence[str], results: Path, data_folder: Path) -> tuple[Side, ...]:
-    """The systems that the words of a command name: ``SWEEP``, or ``NAME=SWEEP,SWEEP,...`` for repeats.
+    """The systems that the words of a command name.
 
+    A word is ``SWEEP``, ``NAME=SWEEP,SWEEP,...`` for repeats, or ``NAME=mlperf:PATH`` for public results.
     Sweeps of one name are told apart by their folders. What does not verify in them is told, and left out.
 
     Raises:
-        UsageError: when there is no such sweep.
+        UsageError: when there is no such sweep, or no public log.
     """
+    public = {word: system for word in words if (system := public_system(word)) is not None}
+    own = iter(_own_sides([word for word in words if word not in public], results, data_folder))
+    return _told_apart(
+        [Side(system=public[word], folders=()) if word in public else next(own) for word in words]
+    )
+
+
+def _own_sides(words: Sequence[str], results: Path, data_folder: Path) -> list[Side]:
     named = [_named(word, results) for word in words]
     places = {name: {folders[0].path for other, folders in named if other == name} for name, _ in named}
     damages: list[str] = []
@@ -63,7 +75,7 @@ def sides_of(words: Sequence[str], results: Path, data_folder: Path) -> tuple[Si
         sides.append(Side(system=system, folders=tuple(folders)))
     for damage in dict.fromkeys(damages):
         say(damage)
-    return _told_apart(sides)
+    return sides
 
 
 def compare_sides(sides: Sequence[Side], terms: Terms) -> Comparison:
@@ -93,7 +105,8 @@ def write_reports(comparison: Comparison, sides: Sequence[Side], path: Path) -> 
 
 def report_path(sides: Sequence[Side], reports: Path) -> Path:
     """Where the report of these systems is written unless something else is asked."""
-    name = "-and-".join(side.folders[0].name for side in sides)
+    names = (side.folders[0].name if side.folders else side.system.name for side in sides)
+    name = "-and-".join(_NOT_IN_FILE_NAMES.sub("-", name) for name in names)
     return reports / f"{name[:_LONGEST_FILE_NAME]}.pdf"
 
 

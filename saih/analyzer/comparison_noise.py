@@ -167,8 +167,9 @@ def _residual(design: Array, values: Array) -> Scatter:
 
 
 def _smooth_residual(values: Array, sizes: Mapping[str, Array]) -> Scatter | None:
-    """Residual of the surface (constant, plane, paraboloid in log sizes) that cross-validates best.
+    """Residual of the surface that cross-validates best.
 
+    Surfaces are a constant, a plane, a paraboloid in log sizes, and a value for each rung of each axis.
     Squares are halved: a ratio holds the noise of two runs.
     """
     logs = [np.log(column) for column in sizes.values() if len(column) and np.ptp(np.log(column)) > 0]
@@ -176,7 +177,10 @@ def _smooth_residual(values: Array, sizes: Mapping[str, Array]) -> Scatter | Non
     centred = [(column - column.mean()) / column.std() for column in logs]
     plane = [one, *centred]
     squares = [a * b for index, a in enumerate(centred) for b in centred[index:]]
-    found = [_residual(np.column_stack(columns), values) for columns in ([one], plane, [*plane, *squares])]
+    designs = [np.column_stack(columns) for columns in ([one], plane, [*plane, *squares])]
+    if len(logs) > 1:
+        designs.append(np.hstack([_indicators(column) for column in logs]))
+    found = [_residual(design, values) for design in designs]
     usable = [residual for residual in found if residual.freedom >= max(len(values) / 2, 1)]
     best = min(usable, key=lambda residual: residual.squares / residual.freedom**2, default=None)
     return None if best is None else Scatter(squares=best.squares / 2, freedom=best.freedom)

@@ -13,7 +13,7 @@ from saih.reports.analysis_json import history_as_json
 from saih.reports.claims_file import encode
 from saih.reports.document import write
 from saih.reports.history_report import history_document, history_file
-from saih.reports.history_words import history_claims, moment_words, series_name, series_words
+from saih.reports.history_words import history_claims, moment_words, series_name, series_words, without_shared
 from saih.reports.html_report import write_comparison_html
 
 
@@ -40,6 +40,7 @@ def tell_history(words: Sequence[str], folders: Folders, output: Path | None, *,
 
 def history_text(found: History) -> str:
     """Runs, changes of each point, and the findings."""
+    found = without_shared(found)
     runs = [
         (str(number), run.name, moment_words(run.measured_utc))
         for number, run in enumerate(found.runs, start=1)

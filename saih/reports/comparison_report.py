@@ -73,8 +73,9 @@ def comparison_document(comparison: Comparison) -> Document:
         sections=(
             _summary(comparison, pairs),
             *(_pair_section(pair) for pair in pairs[1:]),
-            *(section for pair in pairs for section in _evidence(pair, comparison, is_alone=len(pairs) == 1)),
+            *(section for pair in pairs for section in _along(pair, comparison, is_alone=len(pairs) == 1)),
             _reading(comparison),
+            *(_numbers(pair, is_alone=len(pairs) == 1) for pair in pairs if pair.matched),
         ),
     )
     return with_evidence(document, HOW_TO_CHECK)
@@ -135,24 +136,26 @@ def _alone(pair: Pair) -> tuple[Block, ...]:
     return (Heading(text="What stands in the way"), Bullets(items=texts))
 
 
-def _evidence(pair: Pair, comparison: Comparison, *, is_alone: bool) -> tuple[Section, ...]:
-    of = "" if is_alone else f": {' against '.join(names(pair))}"
-    sections = []
+def _along(pair: Pair, comparison: Comparison, *, is_alone: bool) -> tuple[Section, ...]:
+    """The curves of a pair, and what is not the same on both sides."""
+    of = _of(pair, is_alone=is_alone)
     curves = curve_blocks(pair)
-    if curves:
-        sections.append(Section(title=f"Along the axes{of}", blocks=curves))
-    sections.append(
-        Section(title=f"What differs{of}", blocks=difference_blocks(pair, comparison.systems), is_short=True)
+    differences = difference_blocks(pair, comparison.systems)
+    return (
+        *((Section(title=f"Along the axes{of}", blocks=curves, is_short=True),) if curves else ()),
+        Section(title=f"What differs{of}", blocks=differences, is_short=True),
     )
-    if pair.matched:
-        told, shared = matched_apart(pair)
-        said = (Paragraph(text=_same(shared), tone="small"),) if shared else ()
-        sections.append(
-            Section(
-                title=f"Matched points in numbers{of}", blocks=(*said, points_table(told)), is_landscape=True
-            )
-        )
-    return tuple(sections)
+
+
+def _numbers(pair: Pair, *, is_alone: bool) -> Section:
+    told, shared = matched_apart(pair)
+    said = (Paragraph(text=_same(shared), tone="small"),) if shared else ()
+    title = f"Matched points in numbers{_of(pair, is_alone=is_alone)}"
+    return Section(title=title, blocks=(*said, points_table(told)), is_landscape=True)
+
+
+def _of(pair: Pair, *, is_alone: bool) -> str:
+    return "" if is_alone else f": {' against '.join(names(pair))}"
 
 
 def _cards(pair: Pair) -> tuple[Card, ...]:

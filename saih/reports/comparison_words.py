@@ -18,8 +18,8 @@ from saih.domain.quantity import counted, factor, percent, with_si
 from saih.reports.label import shortened
 
 NAME = 60
-_MOST_CURVES = 4
-"""Sentences on crossings, and on exponents, for one pair; the tables have all."""
+_MOST_CURVES = 3
+"""Sentences on crossings along one axis; the tables have all."""
 _FASTER = {True: "faster", False: "slower"}
 
 
@@ -153,28 +153,44 @@ def _view_words(view: ViewRatio) -> str:
 
 
 def _crossings(pair: Pair) -> Iterable[Claim]:
-    curves = [curve for curve in pair.curves if len(curve.points) > 1]
-    telling = sorted(curves, key=lambda curve: (-len(curve.crossings), -len(curve.points)))[:_MOST_CURVES]
-    for curve in telling:
-        setting = f" ({shortened(curve.fixed, 2 * NAME)})" if curve.fixed else ""
-        yield Claim(
-            claim_id=_id(pair, f"crossing/{curve.axis}/{pair.curves.index(curve) + 1}"),
-            text=f"Along {curve.axis}{setting}: {crossing_words(pair, curve)}.",
-            record_ids=_curve_records(pair, curve),
-            fit=f"A: {curve.law_a}; B: {curve.law_b}" if curve.law_a else "",
-        )
+    """For each axis the curves with a crossing, or one sentence that there is none."""
+    for axis, curves in _by_axis(pair).items():
+        crossed = [curve for curve in curves if curve.crossings]
+        for curve in crossed[:_MOST_CURVES] or curves[:1]:
+            setting = f" ({shortened(curve.fixed, 2 * NAME)})" if curve.fixed else ""
+            left = len(curves) - len(crossed[:_MOST_CURVES] or curves[:1])
+            more = ""
+            if left and not crossed:
+                more = f"; nor is one told in {counted(left, 'other setting')} along {axis}"
+            yield Claim(
+                claim_id=_id(pair, f"crossing/{axis}/{pair.curves.index(curve) + 1}"),
+                text=f"Along {axis}{setting}: {crossing_words(pair, curve)}{more}.",
+                record_ids=_curve_records(pair, curve),
+                fit=f"A: {curve.law_a}; B: {curve.law_b}" if curve.law_a else "",
+            )
 
 
 def _exponents(pair: Pair) -> Iterable[Claim]:
-    told = [(curve, curve.exponents) for curve in pair.curves if curve.exponents is not None]
-    told.sort(key=lambda one: (not one[1].is_different, -len(one[0].points)))
-    for curve, exponents in told[:_MOST_CURVES]:
-        yield Claim(
-            claim_id=_id(pair, f"exponent/{curve.axis}/{pair.curves.index(curve) + 1}"),
-            text=growth_words(pair, curve, exponents),
-            record_ids=_curve_records(pair, curve),
-            fit="rate ~ size^exponent, least squares in log-log",
-        )
+    """For each axis the longest curve, one that differs first, and in how many settings growth differs."""
+    for axis, curves in _by_axis(pair).items():
+        told = [(curve, curve.exponents) for curve in curves if curve.exponents is not None]
+        told.sort(key=lambda one: (not one[1].is_different, -len(one[0].points)))
+        for curve, exponents in told[:1]:
+            different = sum(one.is_different for _, one in told)
+            more = f" Different in {different} of {counted(len(told), 'setting')}." if len(told) > 1 else ""
+            yield Claim(
+                claim_id=_id(pair, f"exponent/{axis}/{pair.curves.index(curve) + 1}"),
+                text=f"{growth_words(pair, curve, exponents)}{more}",
+                record_ids=_curve_records(pair, curve),
+                fit="rate ~ size^exponent, least squares in log-log",
+            )
+
+
+def _by_axis(pair: Pair) -> dict[str, list[RatioCurve]]:
+    found: dict[str, list[RatioCurve]] = {}
+    for curve in pair.curves:
+        found.setdefault(curve.axis, []).append(curve)
+    return found
 
 
 def _noise(pair: Pair) -> Iterable[Claim]:

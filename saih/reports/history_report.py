@@ -16,7 +16,7 @@ from saih.reports.document import (
 )
 from saih.reports.evidence import claims_of, with_evidence
 from saih.reports.history_figure import history_figure
-from saih.reports.history_words import history_claims, moment_words, series_name, series_words
+from saih.reports.history_words import history_claims, moment_words, series_name, series_words, without_shared
 from saih.reports.label import shortened
 
 _MOST_PICTURES = 6
@@ -36,6 +36,7 @@ _NOTES = (
 
 def history_document(history: History) -> Document:
     """The content: verdict, the mean over all points, changed points, and a table of all."""
+    history = without_shared(history)
     blocks: list[Block] = [
         Paragraph(text=f"Over all: {series_words(history, history.overall)}.", tone="loud"),
         _picture(history, history.overall, "All points together"),

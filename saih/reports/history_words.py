@@ -1,6 +1,7 @@
 """The history of a system in words: every sentence is a claim."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from saih.domain.claim import Claim
 from saih.domain.history import Change, History, Series
@@ -30,6 +31,19 @@ def series_words(history: History, series: Series) -> str:
     if series.remark:
         return f"no change can be told: {series.remark}"
     return f"no change in {counted(sum(rate is not None for rate in series.rates), 'run')}"
+
+
+def without_shared(history: History) -> History:
+    """The history with labels that tell its points apart, where some are the same at all points."""
+    axes = {axis for series in history.points for axis in series.labels}
+    shared = {axis for axis in axes if len({series.labels.get(axis) for series in history.points}) == 1}
+    if shared == axes:
+        return history
+    points = tuple(
+        replace(one, labels={axis: label for axis, label in one.labels.items() if axis not in shared})
+        for one in history.points
+    )
+    return replace(history, points=points)
 
 
 def series_name(series: Series) -> str:

@@ -37,7 +37,7 @@ def ratio_figure(
     rows = [(shortened(matched_words(point), 34), point.speed_ratio, point.is_different) for point in matched]
     if mean is not None:
         rows.append(("geometric mean", *mean))
-    row_mm = min(5.0, 150.0 / len(rows))
+    row_mm = min(4.5, 150.0 / len(rows))
     height_mm = row_mm * len(rows) + _TOP_MM + _BOTTOM_MM
 
     def paint(figure: Figure) -> None:

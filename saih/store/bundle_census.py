@@ -8,7 +8,7 @@ from typing import Any
 from saih.domain.bundle import Bundle
 from saih.domain.ceiling import Ceilings
 from saih.store import codec
-from saih.store.bundle_layout import LIMITS, SWEEP
+from saih.store.bundle_layout import DEFINITION, LIMITS
 from saih.store.bundle_record import CheckedAttempt
 from saih.store.bundle_refusal import decoded, refusal
 from saih.store.ceilings_file import ceilings_path
@@ -45,7 +45,7 @@ class Census:
         Raises:
             DamagedData: when it is not what its name says.
         """
-        if name == SWEEP:
+        if name == DEFINITION:
             self.definition = decoded(codec.decode_definition, data, name)
         elif name == LIMITS:
             decoded(codec.decode_limits, data, name)

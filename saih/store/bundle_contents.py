@@ -12,7 +12,7 @@ from saih.store import codec
 from saih.store.attempt import ENVIRONMENT, OUTCOME, POINT, STEPS, Attempt, read_record
 from saih.store.bundle_anonymity import Names, Pseudonyms, names_in, users_in
 from saih.store.bundle_census import ceilings_name
-from saih.store.bundle_layout import LIMITS, SWEEP, attempt_name
+from saih.store.bundle_layout import DEFINITION, LIMITS, attempt_name
 from saih.store.ceilings_file import read_ceilings
 from saih.store.files import MAX_STEPS_BYTES, read_file
 from saih.store.limits_file import read_limits
@@ -94,15 +94,15 @@ def files_of(contents: Contents) -> Iterator[tuple[str, bytes]]:
     named = {ceilings_name(one.environment_id, one.placement_label): one for one in ceilings}
     for name in sorted(named):
         yield name, codec.encode_ceilings(named[name])
+    definition = dict(read_definition(contents.folder))
+    if contents.pseudonyms is not None:
+        definition["name"] = contents.pseudonyms.text(str(definition.get("name", "")))
+    yield DEFINITION, codec.encode_definition(definition)
     limits = read_limits(contents.folder)
     if limits is not None:
         yield LIMITS, codec.encode_limits(limits)
     for attempt in contents.attempts:
         yield from _attempt_files(attempt, contents)
-    definition = dict(read_definition(contents.folder))
-    if contents.pseudonyms is not None:
-        definition["name"] = contents.pseudonyms.text(str(definition.get("name", "")))
-    yield SWEEP, codec.encode_definition(definition)
 
 
 def _records(folder: SweepFolder) -> Iterator[tuple[Attempt, Record]]:

@@ -23,7 +23,7 @@ _MEANINGS = {
     "outcome.json": "How the attempt ended, with the SHA-256 of its other files",
     "point.json": "The problem and its placement",
     "steps.h5": "Duration of every measured step by rank and phase [ns], and losses",
-    "sweep.json": "What the sweep asked to be measured",
+    "definition.json": "What the sweep asked to be measured",
     "limits.json": "The room that the machine had for the sweep",
     "README.md": "How to read the bundle without SAIH",
     "bundle.json": "What the bundle is, and which SAIH wrote it",

@@ -9,7 +9,8 @@ from saih.store.attempt import ENVIRONMENT, OUTCOME, POINT, STEPS
 
 README, ABOUT, CRATE = "README.md", "bundle.json", "ro-crate-metadata.json"
 MANIFEST = "manifest-sha256.txt"
-SWEEP, LIMITS = "sweep.json", "limits.json"
+DEFINITION, LIMITS = "definition.json", "limits.json"
+"""The definition is called otherwise than in a sweep's folder: an unpacked bundle is not taken for one."""
 KEPT_BELOW = "bundle"
 """Folder of an imported sweep with what only its bundle has."""
 MAX_ENTRIES = 1_000_000
@@ -33,7 +34,7 @@ _ALONE: Mapping[str, int] = {
     ABOUT: MAX_JSON_BYTES,
     CRATE: MAX_LIST_BYTES,
     MANIFEST: MAX_LIST_BYTES,
-    SWEEP: MAX_JSON_BYTES,
+    DEFINITION: MAX_JSON_BYTES,
     LIMITS: MAX_JSON_BYTES,
 }
 _OF_ATTEMPT: Mapping[str, int] = {
@@ -70,7 +71,9 @@ def place_in_sweep(name: str) -> PurePosixPath:
     """Where a file of a bundle lies below the folder of the imported sweep."""
     if name.startswith("points/"):
         return PurePosixPath(name.removeprefix("points/"))
-    if name in (SWEEP, LIMITS) or name.startswith("ceilings/"):
+    if name == DEFINITION:
+        return PurePosixPath("sweep.json")
+    if name == LIMITS or name.startswith("ceilings/"):
         return PurePosixPath(name)
     return PurePosixPath(KEPT_BELOW, name)
 

@@ -15,7 +15,7 @@ With SAIH: `saih import FILE`, then `saih status`, `analyze`, `report` and `comp
 - `manifest-sha256.txt`: SHA-256 of every other file. Check with `sha256sum --check manifest-sha256.txt`.
   Its own hash, `sha256sum manifest-sha256.txt`, is the fingerprint of the bundle.
 - `bundle.json`: name, counts, schema, the SAIH that wrote the bundle.
-- `sweep.json`: what was asked. `limits.json`: the room that the machine had.
+- `definition.json`: what was asked. `limits.json`: the room that the machine had.
 - `points/POINT/attempt-N/`: one try at one point.
   - `point.json`: problem (data, model), placement, precision, timing. POINT is a hash of it.
   - `environment.json`: hardware and software (`facts`), host and date (`notes`).

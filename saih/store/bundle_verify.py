@@ -19,7 +19,7 @@ from saih.domain.bundle import BUNDLE_SCHEMA, Bundle
 from saih.domain.errors import DamagedData, UsageError
 from saih.domain.point import SCHEMA_VERSION
 from saih.store.bundle_census import Census
-from saih.store.bundle_layout import ABOUT, CRATE, MANIFEST, README, SWEEP, attempt_of
+from saih.store.bundle_layout import ABOUT, CRATE, DEFINITION, MANIFEST, README, attempt_of
 from saih.store.bundle_manifest import manifest_lines
 from saih.store.bundle_record import check_attempt
 from saih.store.bundle_refusal import refusal
@@ -31,7 +31,7 @@ from saih.store.sweep_folder import SweepFolder
 ABOUT_KIND = "saih bundle"
 Keep = Callable[[str, Iterable[bytes]], None]
 """Takes the name of a file and all of its bytes in pieces, before they are known to be right."""
-_REQUIRED = (README, ABOUT, MANIFEST, CRATE, SWEEP)
+_REQUIRED = (README, ABOUT, MANIFEST, CRATE, DEFINITION)
 _MAX_SHOWN = 40
 
 

@@ -1,4 +1,5 @@
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,10 @@ def test_an_output_that_cannot_be_written_is_an_error_of_ours(
 ) -> None:
     _, err = answer(capsys, "bundle", "tiny", "--output", str(site / "absent" / "x.zip"), code=1)
     assert "cannot write" in err
+
+
+def test_an_unpacked_bundle_is_not_taken_for_a_sweep(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer(capsys, "bundle", "tiny")
+    with zipfile.ZipFile("tiny.saih.zip") as bundle:
+        bundle.extractall("tiny")
+    assert answer(capsys, "status", "tiny")[0].count("completed") == 3

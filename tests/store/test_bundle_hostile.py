@@ -84,7 +84,7 @@ NAMES = {
     b"./limits.json": "shortest form",
     b"points//x": "shortest form",
     b"points/": "folder",
-    b"Sweep.json": "differs only in case",
+    b"Definition.json": "differs only in case",
     b"readme.md": "differs only in case",
     b"sub/bundle.saih.zip": "no bundle holds such a file",
     b"points/0123456789abcdef/attempt-1/job.sh": "no bundle holds such a file",
@@ -102,7 +102,7 @@ def test_a_name_that_no_bundle_has_is_refused_by_what_is_wrong_with_it(
 
 
 def test_a_name_that_differs_in_unicode_form_is_refused(files: Files, tmp_path: Path) -> None:
-    fullwidth = "\N{FULLWIDTH LATIN SMALL LETTER S}weep.json".encode()
+    fullwidth = "\N{FULLWIDTH LATIN SMALL LETTER D}efinition.json".encode()
     assert "Unicode form" in refused(raw_zip(with_name(raw(files), fullwidth, flags=1 << 11)), tmp_path)
 
 
@@ -149,11 +149,11 @@ def test_an_entry_that_no_bundle_has_is_refused_by_what_is_wrong_with_it(
     case: str, files: Files, tmp_path: Path
 ) -> None:
     fields, words = FIELDS[case]
-    assert words in refused(raw_zip(changed(raw(files), "sweep.json", **fields)), tmp_path)
+    assert words in refused(raw_zip(changed(raw(files), "definition.json", **fields)), tmp_path)
 
 
 def test_entries_that_overlap_are_refused(files: Files, tmp_path: Path) -> None:
-    assert "overlaps" in refused(raw_zip(changed(raw(files), "sweep.json", offset=0)), tmp_path)
+    assert "overlaps" in refused(raw_zip(changed(raw(files), "definition.json", offset=0)), tmp_path)
 
 
 def test_one_entry_that_many_names_share_is_refused(files: Files, tmp_path: Path) -> None:
@@ -321,10 +321,10 @@ def test_a_missing_steps_file_is_refused(files: Files, tmp_path: Path) -> None:
 
 def test_records_of_another_sweep_are_refused(files: Files, tmp_path: Path) -> None:
     """Consistent in every checksum, but the definition does not ask for these points."""
-    forged = edited(files, "sweep.json", b'"width": 4', b'"width": 5')
-    content = json.loads(forged["sweep.json"])["content"]
+    forged = edited(files, "definition.json", b'"width": 4', b'"width": 5')
+    content = json.loads(forged["definition.json"])["content"]
     content["run"]["batch_per_rank"] += 1
-    forged["sweep.json"] = render("saih sweep", content)
+    forged["definition.json"] = render("saih sweep", content)
     assert "records of another sweep" in refused(packed(rehashed(forged)), tmp_path)
 
 
@@ -460,7 +460,7 @@ def test_a_name_is_refused_or_lies_inside_the_sweep(name: str) -> None:
 
 def test_values_nested_too_deeply_are_refused(files: Files, tmp_path: Path) -> None:
     deep = b'{"content": ' + b"[" * 200_000
-    for name in ("bundle.json", "sweep.json"):
+    for name in ("bundle.json", "definition.json"):
         assert "refused" in refused(packed(rehashed(files | {name: deep})), tmp_path)
 
 

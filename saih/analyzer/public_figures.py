@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from saih.analyzer.point_words import point_words
+from saih.analyzer.propagation import quotient
 from saih.domain.interval import Interval
 from saih.domain.normality import Placed, Verdict
 from saih.domain.quantity import interval_with_si, percent, share
+from saih.domain.record import Phase
 from saih.domain.trend import Analysis, PointSummary, ScalingLine
 from saih.interchange.corpus import PublicEfficiency, Submission
 from saih.interchange.mlperf_point import CHANNELS, DEPTH, RESOLUTION, WIDTH
@@ -18,9 +20,10 @@ _HALF = ("bfloat16", "float16")
 def public_figures(
     analysis: Analysis, submissions: Sequence[Submission], efficiencies: Sequence[PublicEfficiency]
 ) -> Iterator[Placed]:
-    """Rates, shares of the maker's peak, efficiency of weak scaling, and staging."""
+    """Rates, shares of the maker's peak, efficiency of weak scaling, exposed communication, and staging."""
     yield from _public(analysis, submissions)
     yield from _efficiency(analysis, efficiencies)
+    yield from _exposed(analysis.points)
     yield from _staging(submissions)
 
 
@@ -163,6 +166,28 @@ def _efficiency(analysis: Analysis, known: Sequence[PublicEfficiency]) -> Iterat
         text=text,
         record_ids=(first.record_id, last.record_id),
         sources=() if reasons else tuple(one.name for one in known),
+    )
+
+
+def _exposed(points: Sequence[PointSummary]) -> Iterator[Placed]:
+    """The highest share of exposed communication; no public result of this problem tells its own."""
+    known = [
+        (quotient(spent, point.step_ns), point)
+        for point in points
+        if (spent := point.phases_ns.get(Phase.COMMUNICATION)) is not None and spent.low > 0
+    ]
+    if not known:
+        return
+    highest, point = max(known, key=lambda pair: pair[0].value)
+    yield Placed(
+        name="public/exposed-communication",
+        title="highest share of exposed communication",
+        value=share(highest),
+        reference="",
+        verdict=Verdict.NO_REFERENCE,
+        text=f"Exposed communication takes up to {share(highest)} of a step ({point_words(point)}). No "
+        "public result of this problem tells its own, so this is held against nothing.",
+        record_ids=(point.record_id,),
     )
 
 

@@ -12,6 +12,9 @@ from saih.interchange.mllog import Event
 SLOW = 1.5
 """An epoch is slow beyond this many times the median epoch of its run."""
 _MAX_TEXT = 200
+_MAX_COUNT = 10**12
+"""Of samples, nodes and so on; more is no size of a run."""
+_BLOCK_EPOCHS = (1e-6, 1e6)
 
 
 class StagingPlace(StrEnum):
@@ -215,9 +218,9 @@ def _epochs(events: Sequence[Event]) -> tuple[list[Epoch], int]:
 
 def _epoch(begin: Event, end: Event) -> Epoch | None:
     count = begin.metadata.get("epoch_count", 1) if begin.key == "block_start" else 1
-    if isinstance(count, bool) or not isinstance(count, int | float) or not count > 0:
+    if isinstance(count, bool) or not isinstance(count, int | float):
         return None
-    if end.time_ms <= begin.time_ms:
+    if end.time_ms <= begin.time_ms or not _BLOCK_EPOCHS[0] <= count <= _BLOCK_EPOCHS[1]:
         return None
     return Epoch(duration_ms=end.time_ms - begin.time_ms, num_epochs=float(count))
 
@@ -234,7 +237,7 @@ def _staging_place(events: Sequence[Event]) -> StagingPlace:
 
 def _quality(events: Iterable[Event]) -> float | None:
     values = [event.value for event in events if event.key == "eval_error"]
-    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    numbers = [value for value in values if isinstance(value, float | int) and 0 <= value < _MAX_COUNT]
     return float(numbers[-1]) if numbers else None
 
 
@@ -257,7 +260,8 @@ def _count(events: Iterable[Event], key: str, source: str, *, least: int = 1) ->
     for event in events:
         if event.key != key or event.value is None:
             continue
-        if isinstance(event.value, bool) or not isinstance(event.value, int) or event.value < least:
+        is_count = isinstance(event.value, int) and not isinstance(event.value, bool)
+        if not is_count or not least <= event.value <= _MAX_COUNT:
             raise DamagedData(
                 f"line {event.line} of {source}: {key} is {str(event.value)[:_MAX_TEXT]!r}, not a count",
                 "take the log as the run wrote it, or leave it out.",

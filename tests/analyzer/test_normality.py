@@ -53,7 +53,10 @@ def summary(
         labels={"data": f"{resolution}^3 x 4", "model": f"width {width}"},
         axis_sizes={"data": float(resolution**3), "model": float(width)},
         step_ns=step_ns,
-        phases_ns={Phase.COMMUNICATION_TOTAL: around(exchange_s * 1e9)},
+        phases_ns={
+            Phase.COMMUNICATION_TOTAL: around(exchange_s * 1e9),
+            Phase.COMMUNICATION: around(exchange_s * 1e8),
+        },
         flops_per_step=1e9,
         flops_per_s=step_ns.inverted(1e18),
         samples_per_s=around(per_rank * ranks),
@@ -184,6 +187,12 @@ def test_figures_below_local_ceilings_are_within() -> None:
     names = ("local/share-of-peak", "local/input-rate", "local/all-reduce")
     assert [found[name].verdict for name in names] == [Verdict.BETWEEN] * 3
     assert found["local/input-rate"].value.startswith("480")
+
+
+def test_exposed_communication_is_shown_and_held_against_nothing() -> None:
+    found = placed(analysis(summary(per_rank=10, exchange_s=0.1)))["public/exposed-communication"]
+    assert found.verdict is Verdict.NO_REFERENCE
+    assert found.value.startswith("10.0")
 
 
 def test_without_ceilings_nothing_local_is_placed() -> None:

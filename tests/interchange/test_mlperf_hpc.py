@@ -2,9 +2,11 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from augment.problem import Problem, Shape
-from saih.domain.errors import DamagedData, UsageError
+from saih.domain.errors import DamagedData, SaihError, UsageError
 from saih.interchange.mlperf_hpc import read_system
 from saih.interchange.mlperf_point import (
     CHANNELS,
@@ -13,7 +15,7 @@ from saih.interchange.mlperf_point import (
     TRAINING_FLOP_PER_SAMPLE,
     WIDTH,
 )
-from tests.interchange.mlperf_logs import run_lines, write_log
+from tests.interchange.mlperf_logs import line, run_lines, write_log
 from workloads import catalog
 
 
@@ -147,3 +149,38 @@ def test_a_description_that_is_hostile_describes_nothing(tmp_path: Path) -> None
 def test_no_path_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no log or folder"):
         read_system(tmp_path / "nothing", "x")
+
+
+KEYS = (
+    "run_start", "run_stop", "epoch_start", "epoch_stop", "eval_start", "block_start", "block_stop",
+    "staging_start", "staging_stop", "train_samples", "global_batch_size", "number_of_nodes",
+    "accelerators_per_node", "number_of_ranks", "eval_error", "submission_benchmark", "init_start",
+)  # fmt: skip
+odd = st.sampled_from(
+    [None, True, 0, 1, -1, 8, 1000, 10**400, 1e-320, 1e308, 0.5, "cosmoflow", "8", "\x1b[31m", [], {}, [[1]]]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(KEYS),
+            st.integers(-5, 100),
+            odd,
+            st.dictionaries(st.sampled_from(["epoch_num", "instance", "epoch_count", "status"]), odd),
+        ),
+        max_size=12,
+    )
+)
+def test_odd_events_are_read_or_refused_and_never_a_surprise(
+    tmp_path: Path, odd_events: list[tuple[str, int, object, dict[str, object]]]
+) -> None:
+    lines = [line(time_s, key, value, **metadata) for key, time_s, value, metadata in odd_events]
+    log = write_log(tmp_path / "log.txt", [*run_lines([5, 5, 5]), *lines])
+    try:
+        system = read_system(log, "x")
+    except SaihError:
+        return
+    assert all(point.samples_per_s.low > 0 for point in system.points)
+    assert system.cautions

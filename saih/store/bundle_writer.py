@@ -88,17 +88,22 @@ def _publish(path: Path, files: Iterable[tuple[str, bytes]]) -> Verified:
         try:
             _write(temporary, files)
             sync_folder(temporary)
-            with opened(temporary) as descriptor:
-                verified = verify(descriptor)
+            verified = _read_back(temporary)
             temporary.replace(path)
-        except DamagedData as error:
-            raise DamagedData(
-                f"the sweep cannot be bundled: {error.problem}",
-                "see `saih status`; restore what is damaged, or delete it and measure it again.",
-            ) from error
         finally:
             temporary.unlink(missing_ok=True)
     return verified
+
+
+def _read_back(path: Path) -> Verified:
+    try:
+        with opened(path) as descriptor:
+            return verify(descriptor)
+    except DamagedData as error:
+        raise DamagedData(
+            f"the sweep cannot be bundled: {error.problem}",
+            "see `saih status`; restore what is damaged, or delete it and measure it again.",
+        ) from error
 
 
 def _write(path: Path, files: Iterable[tuple[str, bytes]]) -> None:

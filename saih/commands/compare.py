@@ -64,7 +64,7 @@ def command(systems: tuple[str, ...], folders: Folders, *, is_json: bool, **opti
     A and B are sweeps with results, or paths of their folders. NAME=SWEEP gives a system another name, and
     NAME=SWEEP,SWEEP,... takes several sweeps of one system as repeats, which tell how far runs differ.
     NAME=mlperf:FOLDER takes the public MLPerf HPC CosmoFlow logs below a folder; where these do not tell
-    the number of nodes and the GPUs of a node, write NAME=mlperf:FOLDER,nodes=16,gpus=8.
+    it, write NAME=mlperf:FOLDER,nodes=16,gpus=8,precision=bfloat16 (gpus: those of a node).
     Prints tables and the paths of the reports.
     """
     from saih.commands.comparing import Terms, compare_sides, report_path, sides_of

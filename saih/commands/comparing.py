@@ -15,6 +15,7 @@ from saih.domain.comparison import Comparison, Matching
 from saih.domain.errors import GateFailed, UsageError
 from saih.domain.quantity import factor
 from saih.domain.system import Price, System
+from saih.interchange.mlperf_terms import in_public_terms
 from saih.reports.claims_file import encode
 from saih.reports.comparison_report import comparison_document, comparison_file
 from saih.reports.document import write
@@ -53,7 +54,10 @@ def sides_of(words: Sequence[str], results: Path, data_folder: Path) -> tuple[Si
         UsageError: when there is no such sweep, or no public log.
     """
     public = {word: system for word in words if (system := public_system(word)) is not None}
-    own = iter(_own_sides([word for word in words if word not in public], results, data_folder))
+    measured = _own_sides([word for word in words if word not in public], results, data_folder)
+    if public:
+        measured = [replace(side, system=in_public_terms(side.system)) for side in measured]
+    own = iter(measured)
     return _told_apart(
         [Side(system=public[word], folders=()) if word in public else next(own) for word in words]
     )

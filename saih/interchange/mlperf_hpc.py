@@ -13,7 +13,7 @@ from saih.domain.errors import DamagedData, SaihError, UsageError
 from saih.domain.system import System
 from saih.interchange.mllog import MAX_LOG_BYTES, TOKEN, parse
 from saih.interchange.mlperf_description import SystemDescription, description_beside
-from saih.interchange.mlperf_point import Scale, point_of
+from saih.interchange.mlperf_point import Given, Scale, point_of
 from saih.interchange.mlperf_run import Run, runs_of
 from saih.interchange.mlperf_words import cautions, facts
 
@@ -34,19 +34,26 @@ class Submission:
 
 
 def read_system(
-    path: Path, name: str, *, nodes: int | None = None, gpus_per_node: int | None = None
+    path: Path,
+    name: str,
+    *,
+    nodes: int | None = None,
+    gpus_per_node: int | None = None,
+    precision: str = "",
 ) -> System:
     """The CosmoFlow results in a log, or in the logs below a folder, as a system called ``name``.
 
     ``nodes`` and ``gpus_per_node`` stand in where neither the logs nor the system description beside them
-    tell. What stays unknown is None in the points, and the cautions say so.
+    tell; ``precision`` is the user's word for what no log tells. What stays unknown is None in the points,
+    and the cautions say so.
 
     Raises:
         UsageError: when there is no CosmoFlow log there, or one that SAIH wrote.
         DamagedData: when no log there can be read.
     """
     submissions, refused = read_submissions(path)
-    given = Scale(num_nodes=nodes, gpus_per_node=gpus_per_node, num_ranks=None)
+    scale = Scale(num_nodes=nodes, gpus_per_node=gpus_per_node, num_ranks=None)
+    given = Given(scale=scale, precision=precision)
     points, unusable = [], list(refused)
     for submission in submissions:
         for run in submission.runs:
@@ -64,7 +71,10 @@ def read_system(
     return System(
         name=name,
         kind="mlperf",
-        facts=facts(runs, submissions[0].description, points, path),
+        facts={
+            **facts(runs, submissions[0].description, points, path),
+            **({"precision": f"{precision}, as given by the user"} if precision else {}),
+        },
         cautions=cautions(runs, points),
         points=tuple(points),
         size_labels={"ranks": "ranks"},

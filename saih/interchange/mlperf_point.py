@@ -1,6 +1,7 @@
 """One MLPerf HPC CosmoFlow run as a measured point."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,6 +16,14 @@ TRAINING_FLOP_PER_SAMPLE = 192_090_785_280
 weights, and gradients of all inputs but the first layer's. A multiply-add counts as 2."""
 RESOLUTION, CHANNELS, WIDTH, DEPTH = 128, 4, 32, 1
 NOT_TOLD = "not told by the log"
+
+
+def _canonical(shape: Mapping[str, int]) -> str:
+    return json.dumps(dict(shape), sort_keys=True, separators=(",", ":"))
+
+
+REFERENCE_DATA = _canonical({"channels": CHANNELS, "resolution": RESOLUTION})
+"""What a point asks of the data: the number of samples decides no rate, and is a fact of the point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +51,25 @@ class Scale:
         return self.num_nodes if self.num_gpus == 0 else self.num_gpus
 
 
-def point_of(label: str, run: Run, description: SystemDescription, given: Scale) -> SystemPoint | str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the user tells where logs do not."""
+
+    scale: Scale
+    precision: str = ""
+    """Empty for unknown."""
+
+
+def point_of(label: str, run: Run, description: SystemDescription, given: Given) -> SystemPoint | str:
     """The median rate over the epochs of a run with its 95 % interval; or why there is none, in words."""
     record_id = f"{label}/{run.source}"
     if not run.rates:
         return f"{record_id}: no epoch with a begin, an end and a number of samples."
-    scale = scale_of(run, description, given)
+    scale = scale_of(run, description, given.scale)
     rate = median_interval(run.rates)
     device = device_of(description, scale)
     return SystemPoint(
-        key=_key(run, scale),
+        key=_key(run, scale, given.precision),
         labels={
             "data": f"{RESOLUTION}^3 x {CHANNELS}, {run.train_samples} samples",
             "model": f"width {WIDTH}, depth {DEPTH}",
@@ -72,7 +90,10 @@ def point_of(label: str, run: Run, description: SystemDescription, given: Scale)
         placement_label=_placement(scale),
         global_batch=run.global_batch,
         run=record_id,
-        facts={"staging": str(run.staging_place)},
+        facts={
+            "staging": str(run.staging_place),
+            "data set": f"{run.train_samples} samples of the benchmark",
+        },
     )
 
 
@@ -98,14 +119,16 @@ def device_of(description: SystemDescription, scale: Scale) -> Accelerator | Non
     return accelerator(description.processor if scale.num_gpus == 0 else description.accelerator)
 
 
-def _key(run: Run, scale: Scale) -> Key:
+def _key(run: Run, scale: Scale, precision: str) -> Key:
     parts = {
         "workload": "cosmoflow",
-        "data": _canonical({"channels": CHANNELS, "resolution": RESOLUTION, "samples": run.train_samples}),
+        "data": REFERENCE_DATA,
         "model": _canonical({"depth": DEPTH, "width": WIDTH}),
-        "precision": "unknown precision",
+        "precision": precision or "unknown precision",
         "exchange": "unknown",
     }
+    if run.division == "open":
+        parts["division"] = "open"  # it may have changed the network
     if scale.num_nodes is not None:
         parts["nodes"] = str(scale.num_nodes)
     if scale.num_nodes and scale.num_ranks and scale.num_ranks % scale.num_nodes == 0:
@@ -113,10 +136,6 @@ def _key(run: Run, scale: Scale) -> Key:
     if run.global_batch and scale.num_ranks and run.global_batch % scale.num_ranks == 0:
         parts["batch_per_rank"] = str(run.global_batch // scale.num_ranks)
     return key_of(parts)
-
-
-def _canonical(shape: dict[str, int | None]) -> str:
-    return json.dumps(shape, sort_keys=True, separators=(",", ":"))
 
 
 def _placement(scale: Scale) -> str:

@@ -78,7 +78,15 @@ def test_other_words_name_no_public_system(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["mlperf:", "A=mlperf:", "mlperf:nowhere", "mlperf:fast,nodes=0", "mlperf:fast,gpus=many"]
+    "word",
+    [
+        "mlperf:",
+        "A=mlperf:",
+        "mlperf:nowhere",
+        "mlperf:fast,nodes=0",
+        "mlperf:fast,gpus=many",
+        "mlperf:fast,precision=A B",
+    ],
 )
 def test_wrong_words_are_usage_errors(home: Path, word: str) -> None:
     with pytest.raises(UsageError):

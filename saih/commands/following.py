@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from saih.commands.lines import Lines, stderr_is_live
+from saih.commands.remaining import time_left
 from saih.commands.situation import Account, read_account
 from saih.commands.standing import standing_counts
 from saih.domain.errors import Interrupted
@@ -38,7 +39,7 @@ def follow(folder: SweepFolder, plan: Plan) -> Mapping[str, PointState]:
                     lines.stay(line)
                 if not any(is_awaited(job) for job in account.jobs):
                     return states
-                lines.now(summary(plan, account))
+                lines.now(summary(plan, account, states))
                 until_s = time.monotonic() + _LOOK_S
                 while time.monotonic() < until_s:
                     if asked.signal is not None:
@@ -53,11 +54,12 @@ def is_awaited(job: JobStatus) -> bool:
     return job.condition not in (Condition.ENDED, Condition.SPARE)
 
 
-def summary(plan: Plan, account: Account) -> str:
-    """Points and jobs in one line."""
+def summary(plan: Plan, account: Account, states: Mapping[str, PointState]) -> str:
+    """Points, how long they may take, and jobs in one line."""
     points = ", ".join(f"{count} {name}" for name, count in standing_counts(plan, account.standings).items())
     jobs = "; ".join(job.words for job in account.jobs if is_awaited(job))
-    return f"{points} | {jobs}"
+    left = {point_id for point_id, state in states.items() if state.is_to_be_measured}
+    return " | ".join(part for part in (points, time_left(plan, left, account.standings), jobs) if part)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,14 +14,16 @@ from saih.store.point_state import PointState, PointStatus
 from saih.store.sweep_folder import SweepFolder
 
 
-def state_lines(plan: Plan, states: Mapping[str, PointState]) -> tuple[PointLine, ...]:
+def state_lines(
+    plan: Plan, states: Mapping[str, PointState], *, is_going_on: bool = False
+) -> tuple[PointLine, ...]:
     """What became of each point, and why; then the dropped ones."""
     return tuple(
         PointLine(
             point_id=planned.point.point_id,
             labels=planned.labels,
             state=_status(state),
-            why=_why(state),
+            why=_why(state, is_going_on=is_going_on),
             num_attempts=state.num_attempts,
             is_done=state.status is PointStatus.COMPLETED,
         )
@@ -95,9 +97,11 @@ def _status(state: PointState) -> str:
     return str(state.status)
 
 
-def _why(state: PointState) -> str:
+def _why(state: PointState, *, is_going_on: bool) -> str:
     if state.reason:
         return state.reason
-    if state.status is PointStatus.PENDING:
-        return "not measured yet" if not state.num_attempts else "begun, and stopped before its end"
-    return ""
+    if state.status is not PointStatus.PENDING:
+        return ""
+    if not state.num_attempts:
+        return "not measured yet"
+    return "begun: now, or stopped early" if is_going_on else "begun, and stopped before its end"

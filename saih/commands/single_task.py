@@ -47,11 +47,9 @@ def run_task(choice: Choice, task: Literal["generate", "ceilings"]) -> Plan:
             overseer=asked_to_stop,
             lock=lock,
         )
-        try:
+        with progress.telling():
             for placement, points in _by_placement(plan).items():
                 require_done(run_job(around, task, placement, points))
-        finally:
-            progress.close()
     return plan
 
 

@@ -18,8 +18,12 @@ def status_text(
 
     How long it may take is told only while something is going on.
     """
-    lines = standing_lines(plan, account.standings) if account.jobs else state_lines(plan, states)
     is_going_on = is_held or bool(account.live_jobs)
+    lines = (
+        standing_lines(plan, account.standings)
+        if account.jobs
+        else state_lines(plan, states, is_going_on=is_going_on)
+    )
     left = {point_id for point_id, state in states.items() if state.is_to_be_measured} if is_going_on else ()
     jobs = [jobs_text(account.jobs, width), ""] if account.jobs else []
     progress = progress_lines(lines, time_left(plan, left, account.standings), width)

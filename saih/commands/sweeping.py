@@ -1,7 +1,7 @@
 """A sweep from its plan to its report."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,9 @@ from saih.launch.job_run import Options
 from saih.launch.mpirun import command_line, find_launcher
 from saih.launch.patience import watchdog_limit_s
 from saih.machine.environment import capture
+from saih.planner.duration import predict
 from saih.planner.plan import Plan, make_plan
+from saih.reports.rung_labels import labels_apart
 from saih.store.limits_file import write_limits
 from saih.store.point_state import PointState, PointStatus
 from saih.store.sweep_folder import SweepFolder, point_states, record_definition
@@ -84,18 +86,15 @@ def _measure(
 ) -> Mapping[str, PointState]:
     points = [planned.point for planned in plan.points]
     states = point_states(folder, [point.point_id for point in points])
-    num_points = sum(
-        state.is_to_be_measured or (wish.is_retrying and state.status is PointStatus.FAILED)
-        for state in states.values()
-    )
-    if not num_points:
+    asked_for = {
+        point_id
+        for point_id, state in states.items()
+        if state.is_to_be_measured or (wish.is_retrying and state.status is PointStatus.FAILED)
+    }
+    if not asked_for:
         return states
-    say(f"{asked.name}: {num_points} of {len(points)} points to measure")
-    progress = Progress(
-        words={planned.point.point_id: ", ".join(planned.labels.values()) for planned in plan.points},
-        num_points=num_points,
-        is_live=stderr_is_live(),
-    )
+    say(f"{asked.name}: {len(asked_for)} of {len(points)} points to measure")
+    progress = _progress(plan, asked_for)
     options = Options(
         seed=asked.seed,
         watchdog_s=watchdog_limit_s([asked.timing]),
@@ -104,11 +103,28 @@ def _measure(
         # Again: somebody may have submitted the same points between the first look and the lock.
         check=partial(_refuse_live_jobs, folder, plan),
     )
-    try:
+    with progress.telling():
         result = run(folder, points, wish.choice.data_folder, capture(), progress.hear, options)
-    finally:
-        progress.close()
     return result.states
+
+
+def _progress(plan: Plan, asked_for: Collection[str]) -> Progress:
+    """Tells of these points, in words as short as still tells them apart."""
+    known = [planned.labels for planned in plan.points]
+    shorter, _ = labels_apart(known, known)
+    return Progress(
+        words={
+            planned.point.point_id: ", ".join(labels.values())
+            for planned, labels in zip(plan.points, shorter, strict=True)
+        },
+        num_points=len(asked_for),
+        is_live=stderr_is_live(),
+        predicted_s={
+            planned.point.point_id: predict(planned.point, planned.cost)
+            for planned in plan.points
+            if planned.point.point_id in asked_for
+        },
+    )
 
 
 def _refuse_live_jobs(folder: SweepFolder, plan: Plan) -> None:

@@ -50,7 +50,8 @@ def test_without_a_terminal_every_change_is_one_full_line(capsys: pytest.Capture
 
 def test_on_a_terminal_one_line_lives(capsys: pytest.CaptureFixture[str]) -> None:
     said = heard(capsys, is_live=True)
-    assert "\r\x1b[K[1/2] 64^3, width 4 ..." in said
+    assert "\r\x1b[K░░░░░░░░░░░░ [1/2] 64^3, width 4 ..." in said
+    assert "\r\x1b[K██████░░░░░░ [2/2] 64^3, width 8 ...; about " in said
     assert "\r\x1b[Kuniverse 1 (1/9)" in said
     assert said.endswith("\r\x1b[K")
     assert "\x1b[31m" not in said

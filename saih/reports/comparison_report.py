@@ -30,7 +30,7 @@ from saih.reports.label import shortened
 from saih.reports.ratio_figure import ratio_figure
 from saih.reports.rung_labels import matched_apart
 
-_POINTS_ON_PAGE = 16
+_POINTS_ON_PAGE = 12
 _MOST_PAIRS = 10
 """Pairs that get pages of their own; of more systems, those with the first one."""
 _NO_DIGESTS: Mapping[str, str] = MappingProxyType({})

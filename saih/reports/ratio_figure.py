@@ -14,6 +14,7 @@ from saih.reports.label import shortened
 
 _WIDTH_MM, _TOP_MM, _BOTTOM_MM = 176.0, 7.0, 11.0
 _FASTER, _SLOWER, _SAME = COLOURS[0], COLOURS[1], "#777777"
+_COARSE_TICKS = (0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7)
 _TICKS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 4, 5, 7)
 _FINE_TICKS = (0.9, 0.92, 0.94, 0.96, 0.98, 1, 1.02, 1.04, 1.06, 1.08, 1.1)
 
@@ -63,7 +64,7 @@ def ratio_axis(axes: Axes, name: str, ratios: Sequence[Interval]) -> None:
     axis = axes.xaxis if name == "x" else axes.yaxis
     if high / low < 8:
         axes.set(**{f"{name}lim": (low, high)})
-        inside = [step for step in _TICKS if low <= step <= high]
+        inside = [step for step in (_TICKS if high / low < 2.5 else _COARSE_TICKS) if low <= step <= high]
         if len(inside) < 4:
             inside = [step for step in _FINE_TICKS if low <= step <= high]
         axis.set_ticks(inside)

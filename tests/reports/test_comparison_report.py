@@ -118,7 +118,7 @@ def test_forty_points_draw_the_most_different_and_list_all(system_for: SystemFor
     factors = [1.0 + 0.02 * index for index in range(40)]
     comparison = compare([system_for("A", factors), system_for("B", [1.0] * 40)])
     _, text = read(write_comparison(comparison, tmp_path / "comparison.pdf"))
-    assert "The 24 points nearest to equal speed are only in the table." in text
+    assert "The 28 points nearest to equal speed are only in the table." in text
     assert "of 40 matched points" in text
 
 

@@ -109,9 +109,14 @@ def write_reports(comparison: Comparison, sides: Sequence[Side], path: Path) -> 
 
 def report_path(sides: Sequence[Side], reports: Path) -> Path:
     """Where the report of these systems is written unless something else is asked."""
-    names = (side.folders[0].name if side.folders else side.system.name for side in sides)
-    name = "-and-".join(_NOT_IN_FILE_NAMES.sub("-", name) for name in names)
+    name = "-and-".join(file_name(side) for side in sides)
     return reports / f"{name[:_LONGEST_FILE_NAME]}.pdf"
+
+
+def file_name(side: Side) -> str:
+    """The name of a system for a file: that of its folder, or what a file name can hold of its own."""
+    name = side.folders[0].name if side.folders else side.system.name
+    return _NOT_IN_FILE_NAMES.sub("-", name)
 
 
 def require_ratio(comparison: Comparison, min_ratio: float | None) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from saih.analyzer.history import history
 from saih.commands.choice import Folders
-from saih.commands.comparing import report_path, sides_of
+from saih.commands.comparing import file_name, report_path, sides_of
 from saih.commands.table import table
 from saih.commands.talk import give, give_json
 from saih.domain.history import History
@@ -27,7 +27,7 @@ def tell_history(words: Sequence[str], folders: Folders, output: Path | None, *,
     found = history([side.system for side in sides])
     document = history_document(found)
     claims_json = encode(history_file(found, document))
-    path = output or report_path(sides, folders.reports).with_stem(f"history-of-{sides[0].folders[0].name}")
+    path = output or report_path(sides, folders.reports).with_stem(f"history-of-{file_name(sides[0])}")
     html = write_comparison_html(document, claims_json, path.with_suffix(".html"))
     paths = {"html": str(html), "pdf": str(write(document, path, claims_json))}
     if is_json:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from saih.domain.interval import median
 from saih.domain.quantity import counted, percent
-from saih.domain.system import SystemPoint
+from saih.domain.system import Key, SystemPoint
 from saih.interchange.accelerator import accelerator
 from saih.interchange.mlperf_description import SystemDescription
 from saih.interchange.mlperf_point import NOT_TOLD
@@ -65,6 +65,7 @@ def cautions(runs: Sequence[Run], points: Sequence[SystemPoint]) -> tuple[str, .
         *_staging(runs),
         *_division(runs),
         *_unknown(points),
+        *_mixed(points),
         *_slow(runs),
         *_later(runs),
         *_unended(runs),
@@ -124,6 +125,21 @@ def _unknown(points: Sequence[SystemPoint]) -> list[str]:
                 "logs nor by a system description beside them; nothing is divided by it."
             )
     return said
+
+
+def _mixed(points: Sequence[SystemPoint]) -> list[str]:
+    folders: dict[Key, set[str]] = {}
+    for point in points:
+        folders.setdefault(point.key, set()).add(point.record_id.rpartition("/")[0])
+    most = max((len(found) for found in folders.values()), default=1)
+    if most < 2:
+        return []
+    return [
+        (
+            f"Runs of up to {most} submissions ask the same and are taken for repeats of one another; give "
+            "the folder of one submission to keep them apart."
+        )
+    ]
 
 
 def _slow(runs: Sequence[Run]) -> list[str]:

@@ -42,6 +42,11 @@ def test_two_public_systems_are_compared_with_their_cautions(
     assert run(["compare", "mlperf:slow", "mlperf:fast", "--min-ratio", "1.5"]) == 5
 
 
+def test_public_results_can_be_taken_over_time(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", "--history", "Fast one=mlperf:fast", "mlperf:slow"]) == 0
+    assert "history-of-Fast-one.pdf" in capsys.readouterr().out
+
+
 def test_a_small_sweep_and_a_public_system_have_no_point_in_common(
     home: Path, measured: Measured, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,6 +84,13 @@ def test_folders_make_points_of_their_own(tmp_path: Path) -> None:
     ]
 
 
+def test_submissions_that_ask_the_same_are_said_to_be_mixed(tmp_path: Path) -> None:
+    submission(tmp_path, "first")
+    assert not any("taken for repeats" in text for text in read_system(tmp_path, "x").cautions)
+    submission(tmp_path, "second")
+    assert any("up to 2 submissions" in text for text in read_system(tmp_path, "x").cautions)
+
+
 def test_what_is_unknown_stays_unknown_and_is_said(tmp_path: Path) -> None:
     log = write_log(tmp_path / "result_1.txt", run_lines([5, 5], nodes=None, gpus=None))
     system = read_system(log, "unknown")

@@ -13,7 +13,7 @@ from saih.domain.claim import Claim
 from saih.domain.errors import DamagedData, GateFailed, UsageError
 from saih.domain.quantity import counted
 from saih.domain.trend import Analysis
-from saih.reports.claims_carrier import claims_in
+from saih.reports.claims_carrier import claims_in, not_shown
 from saih.reports.claims_difference import ClaimDifference, ClaimsDifference, Sources, difference
 from saih.reports.claims_file import ClaimsFile, decode
 from saih.reports.label import shortened
@@ -25,6 +25,7 @@ _MAX_BYTES = 256 * 2**20
 _SENTENCE = 600
 _NAME = 80
 _MOST_NAMES = 12
+_MOST_CLAIMS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +38,13 @@ class Check:
     """What does not verify in the results now."""
     is_same_file: bool | None
     """Whether the same bytes are made now; None where that was not tried."""
+    not_shown: tuple[Claim, ...]
+    """Sentences that the file carries and does not show: somebody edited the page."""
 
     @property
     def exit_code(self) -> int:
         """0 when all agrees, 4 when something was edited or lost, 5 when the results went on since."""
-        if self.damages or self.difference.is_edited:
+        if self.damages or self.not_shown or self.difference.is_edited:
             return DamagedData.exit_code
         return GateFailed.exit_code if self.difference.claims else 0
 
@@ -63,12 +66,14 @@ def check_report(path: Path, folder: SweepFolder, data_folder: Path) -> Check:
     now = claims_now(folder, analysis, trend_document(analysis))
     _require_same_sweep(path, then, now)
     found = difference(then, now)
+    known = frozenset(now.claims)  # the others are told of as different
     kind = _format(data) if then == now and not damages else None
     return Check(
         path=path,
         difference=found,
         damages=damages,
         is_same_file=data == _made_now(folder, analysis, kind) if kind is not None else None,
+        not_shown=not_shown(data, [claim for claim in then.claims if claim in known]),
     )
 
 
@@ -81,9 +86,13 @@ def check_text(check: Check) -> str:
         *_sources("record", found.records),
         *_sources("ceilings", found.ceilings),
     ]
-    for one in found.claims:
+    for claim in check.not_shown:
+        lines += ["", f"{shortened(claim.claim_id, _NAME)}: the page does not show its sentence:"]
+        lines += [f"  carried: {_sentence(claim)}"]
+    for one in found.claims[:_MOST_CLAIMS]:
         lines += ["", *_claim_lines(one, has_sources=bool(found.records.new or _lost(found)))]
-    return "\n".join(lines)
+    left = len(found.claims) - _MOST_CLAIMS
+    return "\n".join([*lines, *(["", f"and {left} more: see --json"] if left > 0 else [])])
 
 
 def check_json(check: Check) -> dict[str, Any]:
@@ -95,6 +104,7 @@ def check_json(check: Check) -> dict[str, Any]:
         "is_edited": found.is_edited,
         "is_outdated": found.is_outdated,
         "is_same_file": check.is_same_file,
+        "not_shown": [asdict(claim) for claim in check.not_shown],
         "damages": list(check.damages),
         "num_equal_claims": found.num_equal,
         **asdict(found),
@@ -156,7 +166,10 @@ def _verdict(check: Check) -> Iterator[str]:
         yield from _same_file(check)
         return
     yield f"{check.path} DIFFERS from the results: {len(found.claims)} of {sentences} differ."
-    if not found.is_edited and not check.damages:
+    if check.not_shown:
+        missing = counted(len(check.not_shown), "sentence")
+        yield f"Its page was edited: it does not show {missing} that it carries."
+    elif not found.is_edited and not check.damages:
         yield "Nothing that it was made from changed, but more was measured since: make the report anew."
     elif not _lost(found) and not check.damages:
         yield "Nothing that it was made from changed: it was edited, or another version of saih made it."

@@ -6,18 +6,23 @@ is unpacked than claims may have.
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from html import unescape
 
+from saih.domain.claim import Claim
 from saih.domain.errors import DamagedData, UsageError
 from saih.reports.claims_file import MAX_BYTES
+from saih.reports.evidence import CARD_PREFIX
 from saih.reports.html_page import CLAIMS_ID
 
 _ATTACHED = re.compile(rb"/Type\s*/EmbeddedFile\b")
 _OPENED = re.compile(rb"stream\r?\n")
 _SCRIPT = re.compile(
-    rb"<script\b(?=[^>]{0,200}\bid\s*=\s*[\"']?saih-claims[\"'\s>])[^>]{0,400}>(.*?)</script\s*>",
-    re.DOTALL | re.IGNORECASE,
+    rb"<script\b(?=[^>]{0,200}\bid\s*=\s*[\"']?saih-claims[\"'\s>])[^>]{0,400}>", re.IGNORECASE
 )
+_HIDING = re.compile(r"<(script|style)\b", re.IGNORECASE)
+_SHOWING = {name: re.compile(rf"</{name}\b", re.IGNORECASE) for name in ("script", "style")}
+_TAG = re.compile(r"<[^<>]*>")
 _MOST_ATTACHED = 16
 _DICTIONARY = 2048
 """Bytes before and after the type in which the rest of an attached file's dictionary is."""
@@ -42,6 +47,31 @@ def claims_in(data: bytes, where: str) -> bytes:
     raise UsageError(f"{where} is neither a PDF, nor HTML, nor claims", _REMEDY)
 
 
+def not_shown(data: bytes, claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    """The sentences among ``claims`` that a page of HTML does not show; nothing is told of other files."""
+    if not data[:1024].lstrip(_SPACES).startswith(b"<"):
+        return ()
+    shown = _squeezed(unescape(_TAG.sub("", _without_hidden(data.decode(errors="replace")))))
+    sentences = [claim for claim in claims if not claim.claim_id.startswith(CARD_PREFIX)]
+    return tuple(claim for claim in sentences if _squeezed(claim.text) not in shown)
+
+
+def _without_hidden(page: str) -> str:
+    """The page without what its scripts and styles hold; each byte is looked at once, whatever it is."""
+    parts, place = [], 0
+    for match in _HIDING.finditer(page):
+        if match.start() < place:
+            continue
+        parts.append(page[place : match.start()])
+        closed = _SHOWING[match.group(1).lower()].search(page, match.end())
+        place = closed.start() if closed is not None else len(page)
+    return "".join([*parts, page[place:]])
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _in_pdf(data: bytes, where: str) -> bytes:
     if b"%%EOF" not in data[-1024:]:
         raise DamagedData(f"{where} was cut off: a PDF ends with %%EOF", _REMEDY)
@@ -52,9 +82,10 @@ def _in_pdf(data: bytes, where: str) -> bytes:
 
 
 def _in_html(data: bytes, where: str) -> bytes:
-    found = _SCRIPT.search(data)
-    if found is not None:
-        return found.group(1)
+    opened = _SCRIPT.search(data)
+    closed = data.find(b"</script", opened.end()) if opened is not None else -1
+    if opened is not None and closed >= 0:
+        return data[opened.end() : closed]
     if b"</html" not in data[-1024:].lower():
         raise DamagedData(f"{where} was cut off: HTML ends with </html>", _REMEDY)
     raise DamagedData(f"{where} is HTML without claims: it has no script element {CLAIMS_ID}", _REMEDY)

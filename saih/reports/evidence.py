@@ -8,6 +8,8 @@ from saih.domain.quantity import counted
 from saih.reports.document import Block, Bullets, Card, Cards, Column, Document, Paragraph, Section, Table
 from saih.reports.label import plain, shortened
 
+CARD_PREFIX = "card/"
+"""Begins the ids of numbers on cards, whose sentence is put together from what a card shows."""
 _MOST_LISTED = 6
 _LAW = 160
 _HOW_TO_CHECK = (
@@ -56,7 +58,11 @@ def _claim_of(card: Card) -> Claim | None:
     if not card.claim_id:
         return None
     note = f" ({card.note})" if card.note else ""
-    return Claim(claim_id=card.claim_id, text=f"{card.label}: {card.value}{note}", record_ids=card.record_ids)
+    return Claim(
+        claim_id=f"{CARD_PREFIX}{card.claim_id}",
+        text=f"{card.label}: {card.value}{note}",
+        record_ids=card.record_ids,
+    )
 
 
 def _keep(claim: Claim, found: dict[str, Claim]) -> None:

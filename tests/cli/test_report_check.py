@@ -298,6 +298,19 @@ def test_a_page_edited_beside_its_claims_is_cautioned_of(home: Path, saih: Saih)
     assert (document["agrees"], document["is_same_file"]) == (True, False)
 
 
+def test_a_sentence_edited_on_the_page_alone_is_found(home: Path, saih: Saih) -> None:
+    path = home / "made/tiny.html"
+    whole = path.read_text()
+    start = whole.index("The share of the measured peak goes from", whole.index("<main"))
+    digit = next(place for place in range(start, start + 100) if whole[place].isdigit())
+    other = "1" if whole[digit] != "1" else "2"
+    path.write_text(whole[:digit] + other + whole[digit + 1 :])
+    said = saih("report", "tiny", "--check", "made/tiny.html")
+    assert said.exit_code == 4
+    assert "does not show 1 sentence that it carries" in said.out
+    assert "range-of-share: the page does not show its sentence" in said.out
+
+
 def test_a_renamed_sweep_is_still_that_of_the_report(home: Path, saih: Saih) -> None:
     (home / "results/tiny").rename(home / "results/other")
     said = saih("report", "other", "--check", "made/tiny.pdf")
@@ -339,6 +352,11 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], int, str]] = {
     "bomb": (lambda _: bomb(), 4, "unpacks to more than"),
     "html without claims": (lambda _: b"<!doctype html><html></html>", 4, "no script element"),
     "truncated html": (lambda _: b"<!doctype html><html><body>", 4, "was cut off"),
+    "many scripts that never end": (
+        lambda _: b"<!doctype html>" + b"<script id=saih-claims>" * 200_000,
+        4,
+        "was cut off",
+    ),
     "truncated json": (lambda _: b'{"schema": 1', 4, "cannot be read"),
     "no claims": (lambda _: b"{}", 4, "schema is 'None'"),
     "newer schema": (lambda _: b'{"schema": 99}', 4, "use a saih that knows schema 99"),

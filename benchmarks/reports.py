@@ -56,8 +56,9 @@ def main(arguments: Sequence[str]) -> int:
     rows = [_run(size) for size in sizes]
     for row in rows:
         print(
-            f"{row.num_points:6} {row.all_s:10.2f} {row.pdf_s:10.2f} {row.html_s:10.2f} {row.pdf_bytes / 1e6:10.2f} "
-            f"{row.html_bytes / 1e6:10.2f} {row.num_pages:7} {row.peak_bytes / 1e6:11.0f}"
+            f"{row.num_points:6} {row.all_s:10.2f} {row.pdf_s:10.2f} {row.html_s:10.2f} "
+            f"{row.pdf_bytes / 1e6:10.2f} {row.html_bytes / 1e6:10.2f} "
+            f"{row.num_pages:7} {row.peak_bytes / 1e6:11.0f}"
         )
     largest = rows[-1]
     name = f"{largest.num_points}-points"

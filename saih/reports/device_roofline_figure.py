@@ -11,11 +11,12 @@ from saih.domain.ceiling import CeilingKind, Ceilings
 from saih.domain.interval import Interval
 from saih.domain.trend import PointSummary
 from saih.reports.figure import colour_of, drawn, log_axis, marked, marker_of, marker_size_of, note
-from saih.reports.label import shortened
+from saih.reports.fitted import fitted
 
 _WIDTH_MM, _HEIGHT_MM = 176.0, 104.0
 _FRAME = (0.095, 0.11, 0.635, 0.86)
-_NAME_WIDTH = 36
+_NAME_MM = 37.0
+"""Room for a name beside the axes."""
 _INK = "#333333"
 
 
@@ -109,7 +110,7 @@ def _legend(axes: Axes, placed: Sequence[Placed], *, has_vendor: bool) -> None:
     handles = [
         Line2D(
             [], [], marker=marker_of(index), color=colour_of(index), linestyle="none",
-            markeredgecolor="white", markersize=marker_size_of(index), label=shortened(one.name, _NAME_WIDTH),
+            markeredgecolor="white", markersize=marker_size_of(index), label=fitted(one.name, _NAME_MM, 6.8),
         )
         for index, one in enumerate(placed)
     ]  # fmt: skip

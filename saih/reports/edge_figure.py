@@ -40,9 +40,9 @@ def edge_figure(panels: Sequence[EdgePanel]) -> str:
     place = Panels(
         count=len(panels),
         columns=columns,
-        panel_mm=min(max(rows * _CELL_MM, 16.0), 62.0),
+        panel_mm=min(max(rows * _CELL_MM, 24.0), 62.0),
         left_mm=20.0,
-        gap_mm=4.0 if are_alike else 20.0,
+        gap_mm=6.0 if are_alike else 20.0,
         foot_mm=4.5,
     )
 

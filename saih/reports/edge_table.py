@@ -26,8 +26,8 @@ def edge_table(analysis: Analysis) -> Table:
     columns = (
         Column(title="point" if len(lost) <= _MOST_ROWS else "points", weight=2.2),
         Column(title="setting", weight=1.3),
-        Column(title="outcome", weight=1.0),
-        Column(title="attempts", weight=0.7, side="right"),
+        Column(title="outcome", weight=1.1),
+        Column(title="tries", weight=0.5, side="right"),
         Column(title="needs, as predicted", weight=1.5, side="right"),
         Column(title="is there", weight=1.3, side="right"),
         Column(title="reason", weight=3.4),

@@ -13,12 +13,12 @@ from saih.domain.quantity import percent, with_si
 from saih.domain.sweep import DroppedPoint
 from saih.domain.trend import FailedPoint, PointSummary
 from saih.reports.figure import QUIET, drawn
+from saih.reports.fitted import fitted
 from saih.reports.grid import Cell, Grid
-from saih.reports.label import shortened
 
 _WIDTH_MM = 176.0
 _LEFT_MM, _RIGHT_MM, _TOP_MM, _BOTTOM_MM = 33.0, 3.0, 2.0, 11.0
-_MM_PER_CHARACTER = 1.42
+_MM_PER_CHARACTER = 1.55
 _MOST_MM = 72.0
 """Of all rows together, so that the map leaves room for words on its page."""
 _BOTH_MM, _VERDICT_MM = 6.5, 13.0
@@ -52,12 +52,10 @@ def map_figure(grid: Grid) -> str:
 
 def _frame(axes: Axes, grid: Grid) -> None:
     column_mm = (_WIDTH_MM - _LEFT_MM - _RIGHT_MM) / len(grid.data)
-    width = int(column_mm / _MM_PER_CHARACTER)
     axes.set_xlim(-0.5, len(grid.data) - 0.5)
     axes.set_ylim(-0.5, len(grid.model) - 0.5)
-    axes.set_xticks(range(len(grid.data)), [shortened(rung.label, width) for rung in grid.data])
-    row_width = int((_LEFT_MM - 8) / _MM_PER_CHARACTER)
-    axes.set_yticks(range(len(grid.model)), [shortened(rung.label, row_width) for rung in grid.model])
+    axes.set_xticks(range(len(grid.data)), [fitted(rung.label, column_mm - 1.5, 7.0) for rung in grid.data])
+    axes.set_yticks(range(len(grid.model)), [fitted(rung.label, _LEFT_MM - 8, 7.0) for rung in grid.model])
     axes.set_xlabel("data grows →" if len(grid.data) > 1 else "data")
     axes.set_ylabel("model grows →" if len(grid.model) > 1 else "model")
     axes.yaxis.set_label_coords(-(_LEFT_MM - 3) / (_WIDTH_MM - _LEFT_MM - _RIGHT_MM), 0.5)

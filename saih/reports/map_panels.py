@@ -15,14 +15,13 @@ from saih.domain.interval import Interval
 from saih.domain.quantity import with_si
 from saih.domain.trend import FailedPoint, PointSummary
 from saih.reports.figure import EDGE, QUIET, drawn
+from saih.reports.fitted import fitted, width_mm
 from saih.reports.grid import Cell, Grid, Rung
-from saih.reports.label import shortened
 from saih.reports.panels import WIDTH_MM, Panels
 
 PANELS_PER_FIGURE = 9
-_LEFT_MM, _GAP_MM, _LABEL_GAP_MM = 20.0, 4.0, 20.0
-_MM_PER_CHARACTER = 1.15
-_ROW_LABEL, _TITLE_MM_PER_CHARACTER = 14, 1.35
+_LEFT_MM, _GAP_MM, _LABEL_GAP_MM = 20.0, 6.0, 20.0
+_LABEL_SIZE, _MOST_LABEL_MM = 5.6, 14.0
 _TEXT_MM = 3.1
 """Least height of a cell that a number fits into."""
 _NUM_SWATCHES = 5
@@ -117,30 +116,30 @@ def _scale(panels: Sequence[MapPanel], metric: Metric) -> Normalize:
 
 
 def frame_map(
-    axes: Axes, grid: Grid, title: str, width_mm: float, *, has_labels: bool, has_scale: bool = False
+    axes: Axes, grid: Grid, title: str, room_mm: float, *, has_labels: bool, has_scale: bool = False
 ) -> None:
     """Limits, rung labels and title of a map whose cells are one unit wide; ``has_scale`` leaves it room."""
     axes.set_xlim(-0.5, len(grid.data) - 0.5)
     axes.set_ylim(-0.5, len(grid.model) - 0.5)
     axes.grid(visible=False)
-    axes.tick_params(length=0, pad=1.5, labelsize=5.6)
+    axes.tick_params(length=0, pad=1.5, labelsize=_LABEL_SIZE)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    _name_columns(axes, grid.data, width_mm)
-    rows = [shortened(rung.label, _ROW_LABEL) for rung in grid.model] if has_labels else []
+    _name_columns(axes, grid.data, room_mm)
+    rows = [fitted(rung.label, _LEFT_MM - 2, _LABEL_SIZE) for rung in grid.model] if has_labels else []
     axes.set_yticks(range(len(rows)), rows)
-    room = int(width_mm / _TITLE_MM_PER_CHARACTER)
-    axes.set_title(shortened(title, room), loc="left", fontsize=6.8, pad=11 if has_scale else 3)
+    axes.set_title(fitted(title, room_mm, 6.8), loc="left", fontsize=6.8, pad=11 if has_scale else 3)
 
 
-def _name_columns(axes: Axes, rungs: Sequence[Rung], width_mm: float) -> None:
+def _name_columns(axes: Axes, rungs: Sequence[Rung], all_mm: float) -> None:
     """As many labels as have room, the largest rung among them."""
-    column_mm = width_mm / len(rungs)
-    longest = min(max(len(rung.label) for rung in rungs), 12)
-    every = max(math.ceil(longest * _MM_PER_CHARACTER / column_mm), 1)
+    column_mm = all_mm / len(rungs)
+    longest_mm = min(max(width_mm(rung.label, _LABEL_SIZE) for rung in rungs), _MOST_LABEL_MM)
+    every = max(math.ceil(longest_mm / column_mm), 1)
     shown = range((len(rungs) - 1) % every, len(rungs), every)
-    room = max(int(every * column_mm / _MM_PER_CHARACTER), 3)
-    axes.set_xticks(list(shown), [shortened(rungs[place].label, room) for place in shown])
+    # The label of the last column may reach into the gap beside the map, not beyond.
+    room_mm = min(every * column_mm, column_mm + 1.8 * _GAP_MM) - 1.0
+    axes.set_xticks(list(shown), [fitted(rungs[place].label, room_mm, _LABEL_SIZE) for place in shown])
 
 
 def _cells(axes: Axes, panel: MapPanel, scale: Normalize, place: Panels) -> None:

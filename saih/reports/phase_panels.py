@@ -12,6 +12,7 @@ from saih.domain.quantity import with_si_short
 from saih.domain.record import ADDITIVE_PHASES, Phase
 from saih.domain.trend import PointSummary
 from saih.reports.figure import drawn
+from saih.reports.fitted import fitted
 from saih.reports.label import shortened
 from saih.reports.panels import WIDTH_MM, Panels
 from saih.reports.stack_figure import PHASE_FILLS, phase_words
@@ -20,7 +21,6 @@ PANELS_PER_FIGURE = 16
 _COLUMNS, _PANEL_MM = 4, 27.0
 _MM_PER_TICK = 1.15
 """Of one character below a stack."""
-_TITLE_WIDTH = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def _panel(axes: Axes, panel: PhasePanel, axis: str, width_mm: float) -> None:
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
     axes.set_yticks([0, 50, 100])
     axes.grid(visible=False)
-    axes.set_title(shortened(panel.title, _TITLE_WIDTH), loc="left", fontsize=6.5, pad=9)
+    axes.set_title(fitted(panel.title, width_mm, 6.5), loc="left", fontsize=6.5, pad=9)
     _name_bars(axes, panel.points, axis, width_mm / max(len(panel.points), 4))
 
 

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from saih.domain.record import ADDITIVE_PHASES, Phase
 from saih.domain.trend import PointSummary
 from saih.reports.figure import QUIET, drawn
-from saih.reports.label import shortened
+from saih.reports.fitted import fitted
 from saih.reports.scaling_figure import NamedLine
 from saih.reports.stack_figure import PHASE_FILLS, phase_words
 
@@ -19,7 +19,6 @@ _COLUMNS = 3
 _WIDTH_MM, _ROW_MM = 176.0, 50.0
 _TOP_MM, _LEFT_MM, _GAP_MM, _BELOW_MM, _ABOVE_MM = 6.0, 16.0, 11.0, 10.0, 6.0
 _MM_PER_TICK = 6.0
-_TITLE_WIDTH = 34
 
 
 def rank_stack_figure(lines: Sequence[NamedLine], points: Mapping[str, PointSummary]) -> str:
@@ -66,7 +65,7 @@ def _panel(axes: Axes, named: NamedLine, points: Mapping[str, PointSummary], wid
     axes.set_xlabel("ranks")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
     axes.grid(visible=False, axis="x")
-    axes.set_title(shortened(named.name, _TITLE_WIDTH), loc="left", fontsize=7, pad=3)
+    axes.set_title(fitted(named.name, width_mm + 8.0, 7), loc="left", fontsize=7, pad=3)
 
 
 def _stack(axes: Axes, place: int, heights: Mapping[Phase, float]) -> float:

@@ -23,12 +23,14 @@ from saih.reports.figure import (
     note,
     spread,
 )
-from saih.reports.label import shortened
+from saih.reports.fitted import fitted
 from saih.reports.stack_figure import NumberedPoint
 
 _WIDTH_MM, _HEIGHT_MM = 176.0, 104.0
 _FRAME = (0.095, 0.11, 0.635, 0.83)
 _MOST_NUMBERS = 24
+_NAME_MM = 40.0
+"""Room for a name beside the axes."""
 _NAMES = {
     CeilingKind.GEMM: "matrix product",
     CeilingKind.CONVOLUTION_FORWARD: "convolution, forward",
@@ -166,7 +168,8 @@ def _draw_points(axes: Axes, points: Sequence[NumberedPoint]) -> None:
     handles = [
         Line2D(
             [], [], marker=marker_of(index), color=colour_of(index), linestyle="none",
-            markeredgecolor="white", markersize=marker_size_of(index), label=shortened(model or "points", 27),
+            markeredgecolor="white", markersize=marker_size_of(index),
+            label=fitted(model or "points", _NAME_MM, 6.8),
         )
         for index, model in enumerate(models)
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from saih.reports.device_roofline_figure import Placed, device_roofline_figure
 from saih.reports.document import Block, Heading, Paragraph, Picture, Section, section_or
 from saih.reports.label import shortened
 from saih.reports.roofline_figure import roofline_figure
+from saih.reports.setting import placement_names
 from saih.reports.stack_figure import NumberedPoint
 from saih.reports.thinned import thinned, thinned_words
 
@@ -77,8 +78,10 @@ def _devices(analysis: Analysis) -> list[Block]:
 
 def _placed(analysis: Analysis, device: str, precision: str) -> list[Placed]:
     ceilings = {found.placement_label: found for found in analysis.ceilings}
+    placements = {point.point.placement.label: point.point.placement for point in analysis.points}
+    names = placement_names(tuple(placements.values()))
     placed = []
-    for label in dict.fromkeys(point.point.placement.label for point in analysis.points):
+    for label in placements:
         here = tuple(
             point
             for point in analysis.points
@@ -87,5 +90,6 @@ def _placed(analysis: Analysis, device: str, precision: str) -> list[Placed]:
             and point.point.precision == precision
         )
         if here and label in ceilings:
-            placed.append(Placed(name=label, points=here, ceilings=ceilings[label], precision=precision))
+            own = ceilings[label]
+            placed.append(Placed(name=names[label], points=here, ceilings=own, precision=precision))
     return placed

@@ -19,7 +19,6 @@ _TOP_MM, _BOTTOM_MM = 7.0, 11.0
 _LEFT, _RIGHT, _PANEL_WIDTH = 0.085, 0.475, 0.29
 _FULL_WIDTH = 0.65
 """Of a figure with one panel, for which the way to the names is meant."""
-_LABEL_WIDTH = 26
 _TICK_GAP = 0.085
 """Least distance of two ticks, as a share of the axis: the width of four digits."""
 
@@ -100,7 +99,7 @@ def _efficiencies(axes: Axes, lines: Sequence[NamedLine]) -> None:
     axes.axhline(100.0, color=QUIET, linestyle=(0, (1, 1.5)), linewidth=0.9, zorder=2)
     for index, line in enumerate(found):
         draw_line(axes, line, index)
-    name_lines(axes, found, _LABEL_WIDTH, _FULL_WIDTH / _PANEL_WIDTH)
+    name_lines(axes, found, _FULL_WIDTH / _PANEL_WIDTH)
 
 
 def _gain(named: NamedLine, *, is_strong: bool) -> Line:

@@ -12,10 +12,13 @@ from saih.domain.quantity import with_si
 from saih.domain.record import ADDITIVE_PHASES, Phase
 from saih.domain.trend import RANKS_AXIS, PointSummary
 from saih.reports.figure import drawn
-from saih.reports.label import plain, shortened
+from saih.reports.fitted import fitted, width_mm
+from saih.reports.label import plain
 
 POINTS_PER_FIGURE = 36
-_LABEL_WIDTH = 30
+_LABEL_MM, _LABEL_SIZE = 49.0, 7.0
+"""Room and type of a label beside its bar."""
+_RANKS_MM = 18.0
 _WIDTH_MM, _ROW_MM = 176.0, 5.4
 _TOP_MM, _BOTTOM_MM = 13.0, 10.0
 PHASE_FILLS = {
@@ -74,14 +77,17 @@ def stack_figure(points: Sequence[NumberedPoint]) -> str:
 
 
 def _row_label(point: NumberedPoint) -> str:
-    known = [label for axis in ("data", "model") if (label := point.summary.labels.get(axis, ""))]
-    ranks = point.summary.labels.get(RANKS_AXIS, "")
-    room = _LABEL_WIDTH - len(ranks)
-    words = ", ".join(plain(label) for label in known)
-    if len(words) > room:
-        words = ", ".join(shortened(label, room // 2 - 1) for label in known)
-    words = ", ".join(part for part in (words, ranks) if part)
-    return f"{words or 'as given'}  #{point.number}"
+    """Its rungs, each cut to an equal part of the room where they need more of it, and its number."""
+    labels = point.summary.labels
+    known = [labels.get(axis, "") for axis in ("data", "model")]
+    last = f"{fitted(labels.get(RANKS_AXIS, ''), _RANKS_MM, _LABEL_SIZE)}  #{point.number}"
+    room_mm = _LABEL_MM - width_mm(f", {last}", _LABEL_SIZE)
+    words = ", ".join(plain(label) for label in known if label)
+    if width_mm(words, _LABEL_SIZE) > room_mm:
+        part_mm = room_mm / 2 - width_mm(",", _LABEL_SIZE)
+        words = ", ".join(fitted(label, part_mm, _LABEL_SIZE) for label in known if label)
+    separator = ", " if words and labels.get(RANKS_AXIS) else ""
+    return f"{words or 'as given'}{separator}{last}"
 
 
 def _bar(axes: Axes, row: int, summary: PointSummary) -> None:

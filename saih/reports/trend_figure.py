@@ -25,13 +25,13 @@ from saih.reports.figure import (
     note,
     spread,
 )
+from saih.reports.fitted import fitted
 from saih.reports.label import shortened
 
 _WIDTH_MM = 176.0
 _HEIGHT_MM, _STEP_HEIGHT_MM = 92.0, 64.0
 _LEFT, _FRAME_WIDTH = 0.1, 0.65
 _TOP_MM, _BOTTOM_MM = 7.0, 11.0
-_LABEL_WIDTH = 27
 _ROOM_FOR_WORD = 16.0
 """Width [mm] of the word for what is extrapolated."""
 ORDINATE_NAMES = {
@@ -191,6 +191,12 @@ def _parts(curve: Sequence[CurvePoint]) -> list[list[CurvePoint]]:
     return [([runs[number - 1][-1], *run] if number else run) for number, run in enumerate(runs)]
 
 
+def _room_beside_mm(axes: Axes) -> float:
+    """From the right end of the axes to the edge of the paper."""
+    position = axes.get_position()
+    return axes_width_mm(axes) * (1 - position.x1) / position.width
+
+
 def axes_width_mm(axes: Axes) -> float:
     """Width of the axes on paper [mm]."""
     figure = axes.get_figure(root=True)
@@ -211,8 +217,8 @@ def shade_extrapolation(axes: Axes, measured: float, reached: float) -> None:
     )  # fmt: skip
 
 
-def name_lines(axes: Axes, lines: Sequence[Line], width: int = _LABEL_WIDTH, reach: float = 1.0) -> None:
-    """Write each line's name of at most ``width`` characters beside its end, apart from its neighbours.
+def name_lines(axes: Axes, lines: Sequence[Line], reach: float = 1.0) -> None:
+    """Write each line's name beside its end, apart from its neighbours and no wider than its room.
 
     ``reach`` stretches the way there: narrow axes need more of their width for it.
     """
@@ -224,6 +230,7 @@ def name_lines(axes: Axes, lines: Sequence[Line], width: int = _LABEL_WIDTH, rea
     to_axes = axes.transData + axes.transAxes.inverted()
     places = [(float(x), min(max(float(y), 0.0), 1.0)) for x, y in map(to_axes.transform, ends)]
     heights = spread([y for _, y in places], 0.052, 0.02, 0.98)
+    room_mm = _room_beside_mm(axes) - (0.062 * reach) * axes_width_mm(axes)
     for index, (line, place, height) in enumerate(zip(lines, places, heights, strict=True)):
         axes.plot(
             [place[0], 1 + 0.035 * reach], [place[1], height], transform=axes.transAxes, clip_on=False,
@@ -234,6 +241,6 @@ def name_lines(axes: Axes, lines: Sequence[Line], width: int = _LABEL_WIDTH, rea
             marker=marker_of(index), markersize=marker_size_of(index), linestyle="none",
         )  # fmt: skip
         axes.text(
-            1 + 0.062 * reach, height, shortened(line.label, width), transform=axes.transAxes, va="center",
-            fontsize=6.8, color=COLOURS[-1],
+            1 + 0.062 * reach, height, fitted(line.label, room_mm, 6.8), transform=axes.transAxes,
+            va="center", fontsize=6.8, color=COLOURS[-1],
         )  # fmt: skip

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
 from saih.reports.figure import colour_of, drawn, marker_of, marker_size_of
+from saih.reports.fitted import fitted
 from saih.reports.label import shortened
 from saih.reports.panels import WIDTH_MM, Panels
 from saih.reports.trend_figure import (
@@ -16,6 +17,7 @@ from saih.reports.trend_figure import (
     Line,
     Ordinate,
     Roof,
+    axes_width_mm,
     paint_lines,
     paint_roofs,
     scale_ordinate,
@@ -24,7 +26,8 @@ from saih.reports.trend_figure import (
 PANELS_PER_FIGURE = 9
 LINES_PER_PANEL = 10
 _COLUMNS, _PANEL_MM = 3, 34.0
-_TITLE_WIDTH, _NAME_WIDTH = 40, 24
+_NAME_MM = 27.0
+"""Of a name in the legend."""
 _MANY_DECADES = 3e3
 """Ratio of the ends of an abscissa beyond which not every decade has room for its tick."""
 _LEGEND_COLUMNS, _LEGEND_ROW_MM = 5, 4.2
@@ -74,7 +77,7 @@ def trend_panels(panels: Sequence[Panel], size_label: str, ordinate: Ordinate) -
 
 
 def _frame(axes: Axes, title: str, *, is_first: bool, is_lowest: bool) -> None:
-    axes.set_title(shortened(title, _TITLE_WIDTH), loc="left", fontsize=6.8, pad=3)
+    axes.set_title(fitted(title, axes_width_mm(axes), 6.8), loc="left", fontsize=6.8, pad=3)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_locator(NullLocator())
     low, high = axes.get_xlim()
@@ -91,7 +94,7 @@ def _legend(figure: Figure, names: Sequence[str], height_mm: float) -> None:
         Line2D(
             [], [], color=colour_of(index), marker=marker_of(index), markersize=marker_size_of(index),
             markeredgecolor="white", markeredgewidth=0.35, linewidth=1.2,
-            label=shortened(name or "points", _NAME_WIDTH),
+            label=fitted(name or "points", _NAME_MM, 6.5),
         )
         for index, name in enumerate(names)
     ]  # fmt: skip

@@ -8,14 +8,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from saih.commands.analysis import analysis_of
-from saih.commands.reporting import Format, claims_now, write_reports
+from saih.commands.reporting import Format, claims_now, write_as
 from saih.domain.claim import Claim
 from saih.domain.errors import DamagedData, GateFailed, UsageError
 from saih.domain.quantity import counted
 from saih.domain.trend import Analysis
 from saih.reports.claims_carrier import claims_in, not_shown
 from saih.reports.claims_difference import ClaimDifference, ClaimsDifference, Sources, difference
-from saih.reports.claims_file import ClaimsFile, decode
+from saih.reports.claims_file import ClaimsFile, decode, encode
+from saih.reports.document import Document
 from saih.reports.label import shortened
 from saih.reports.trend_report import trend_document
 from saih.store.sweep_folder import SweepFolder
@@ -63,7 +64,8 @@ def check_report(path: Path, folder: SweepFolder, data_folder: Path) -> Check:
             f"{path} is a {then.kind}, not the report of one sweep", "give a report that `saih report` wrote."
         )
     analysis, damages = analysis_of(folder, data_folder)
-    now = claims_now(folder, analysis, trend_document(analysis))
+    document = trend_document(analysis)
+    now = claims_now(folder, analysis, document)
     _require_same_sweep(path, then, now)
     found = difference(then, now)
     known = frozenset(now.claims)  # the others are told of as different
@@ -72,7 +74,7 @@ def check_report(path: Path, folder: SweepFolder, data_folder: Path) -> Check:
         path=path,
         difference=found,
         damages=damages,
-        is_same_file=data == _made_now(folder, analysis, kind) if kind is not None else None,
+        is_same_file=data == _made_now(analysis, document, now, kind) if kind is not None else None,
         not_shown=not_shown(data, [claim for claim in then.claims if claim in known]),
     )
 
@@ -118,9 +120,9 @@ def _format(data: bytes) -> Format | None:
     return None if data.lstrip().startswith(b"{") else "html"
 
 
-def _made_now(folder: SweepFolder, analysis: Analysis, kind: Format) -> bytes:
+def _made_now(analysis: Analysis, document: Document, now: ClaimsFile, kind: Format) -> bytes:
     with TemporaryDirectory(prefix="saih-check-") as place:
-        return write_reports(folder, analysis, Path(place), (kind,))[kind].read_bytes()
+        return write_as(kind, analysis, document, encode(now), Path(place) / kind).read_bytes()
 
 
 def _read(path: Path) -> bytes:

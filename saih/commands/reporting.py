@@ -28,13 +28,17 @@ def write_reports(
     """
     document = trend_document(analysis)
     claims_json = encode(claims_now(folder, analysis, document))
-    paths = {name: reports_folder / f"{folder.name}.{name}" for name in dict.fromkeys(formats)}
-    for name, path in paths.items():
-        if name == "pdf":
-            write(document, path, claims_json)
-        else:
-            write_html(analysis, document, claims_json, path)
-    return paths
+    return {
+        kind: write_as(kind, analysis, document, claims_json, reports_folder / f"{folder.name}.{kind}")
+        for kind in dict.fromkeys(formats)
+    }
+
+
+def write_as(kind: Format, analysis: Analysis, document: Document, claims_json: str, path: Path) -> Path:
+    """Write ``document``, which was made from ``analysis``, in one format to ``path``; gives ``path``."""
+    if kind == "pdf":
+        return write(document, path, claims_json)
+    return write_html(analysis, document, claims_json, path)
 
 
 def claims_now(folder: SweepFolder, analysis: Analysis, document: Document) -> ClaimsFile:

@@ -18,6 +18,7 @@ _WIDE = 92
 """From here on verdicts have room in words; below, they are the letters of the map."""
 _MAX_POINTS, _FIRST_POINTS = 60, 50
 _MAX_UNMEASURED = 20
+_MAX_SCALING = 4
 _SCALING_TITLES = (
     "ranks",
     "median step [interval]",
@@ -93,11 +94,19 @@ def scaling_lines(analysis: Analysis, width: int) -> list[str]:
     """For each line over ranks its table and findings; nothing for a sweep without such an axis."""
     analysis, _ = told_apart(analysis)
     lines: list[str] = []
-    for line in analysis.scaling:
+    ordered = sorted(analysis.scaling, key=lambda line: line.rungs[-1].efficiency.value)
+    hidden = len(ordered) - _MAX_SCALING
+    shown = (
+        analysis.scaling if hidden <= 0 else (*ordered[: _MAX_SCALING // 2], *ordered[-_MAX_SCALING // 2 :])
+    )
+    for line in shown:
         title = f"over ranks, {line.scaling}, {line_words(line, analysis)} ({line.setting}):"
         rows = [_scaling_row(rung) for rung in line.rungs]
         lines += ["", *wrapped(title, width), *table_lines(_SCALING_TITLES, rows, width=width)]
         lines += _items((*line.findings, *(f"not measured: {text}" for text in line.unmeasured)), width)
+    if hidden > 0:
+        more = f"{counted(hidden, 'more line')} of ranks, neither the best nor the worst (--json lists all)"
+        lines += ["", *wrapped(f"... and {more}", width)]
     return lines[1:]
 
 

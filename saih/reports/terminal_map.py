@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from saih.domain.quantity import percent
+from saih.domain.quantity import counted, percent
 from saih.domain.record import Outcome
 from saih.domain.trend import Analysis, FailedPoint, Limit, PointSummary
 from saih.reports.grid import Cell, Grid, grids
@@ -34,7 +34,8 @@ _WORDS = {
     _DROPPED: "dropped before the run",
     _ABSENT: "not measured",
 }
-_MAX_ROWS, _MAX_GRIDS, _ROW_LABEL = 40, 4, 22
+_MAX_ROWS, _MAX_GRIDS, _ROW_LABEL = 40, 3, 22
+_SMALL = 0.00095
 
 
 def map_lines(analysis: Analysis, width: int) -> list[str]:
@@ -43,10 +44,10 @@ def map_lines(analysis: Analysis, width: int) -> list[str]:
     lines: list[str] = []
     for grid in known[:_MAX_GRIDS]:
         setting = f", {grid.setting}" if len(known) > 1 else ""
-        title = f"Verdict and share of the measured peak, model (down) over data (right){setting}"
+        title = f"Verdict, with the share of peak where it has room: model (down) over data (right){setting}"
         lines += ["", *wrapped(title, width), *_grid(grid, width)]
     if len(known) > _MAX_GRIDS:
-        lines.append(f"... and {len(known) - _MAX_GRIDS} more settings (--json lists all)")
+        lines.append(f"... and {counted(len(known) - _MAX_GRIDS, 'more setting')} (--json lists all)")
     return [*lines[1:], *legend_lines(_used(known[:_MAX_GRIDS]), width)]
 
 
@@ -58,11 +59,12 @@ def legend_lines(letters: Sequence[str], width: int) -> list[str]:
 
 def _grid(grid: Grid, width: int) -> list[str]:
     margin = min(max(columns_of(rung.label) for rung in grid.model), _ROW_LABEL, width // 3)
-    each = (width - margin - 2) // max(len(grid.data), 1)
-    cells = {place: _cell(cell, has_share=each >= len("C 100 %") + 1) for place, cell in grid.cells.items()}
-    widest = max((len(cell) for cell in cells.values()), default=1)
-    labels = _column_labels(grid, each - 1)
-    column = max(widest, *map(columns_of, labels))
+    each = (width - margin - 1) // max(len(grid.data), 1) - 1
+    cells = {place: _cell(cell) for place, cell in grid.cells.items()}
+    if max(map(len, cells.values()), default=0) > each:
+        cells = {place: _letter(cell) for place, cell in grid.cells.items()}
+    labels = _column_labels(grid, each)
+    column = max(1, *map(len, cells.values()), *map(columns_of, labels))
     shown = min(len(grid.data), (width - margin) // (column + 1))
     lines = [f"{' ' * margin}  {' '.join(padded(label, column) for label in labels[:shown])}".rstrip()]
     for row, rung in list(enumerate(grid.model))[:_MAX_ROWS]:
@@ -71,10 +73,12 @@ def _grid(grid: Grid, width: int) -> list[str]:
     return [*lines, *_left_out(grid, shown), *_numbered(grid, labels)]
 
 
-def _cell(cell: Cell, *, has_share: bool) -> str:
-    letter = _letter(cell)
+def _cell(cell: Cell) -> str:
+    """The letter, with the share where there is one; very small ones are not told apart."""
     share = cell.share_of_peak if isinstance(cell, PointSummary) else None
-    return f"{letter} {percent(share.value)}" if share is not None and has_share else letter
+    if share is None:
+        return _letter(cell)
+    return f"{_letter(cell)} {percent(share.value) if share.value >= _SMALL else '<0.1 %'}"
 
 
 def _letter(cell: Cell) -> str:

@@ -12,6 +12,7 @@ SEVERAL = "*"
 _BAR, _LEFT, _TICK, _BOTTOM, _NOTCH = "│", "│", "┤", "─", "┴"
 _NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 _MAX_TICKS = 5
+_HEADROOM = 1.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +43,13 @@ def plot_lines(series: Sequence[Series], frame: Frame) -> list[str]:
     highs = [value.high for one in series for value in one.values]
     if not sizes or max(highs, default=0.0) <= 0:
         return []
-    ticks = _ticks(max(highs), min(_MAX_TICKS, max(frame.height // 3, 2)))
+    top = max(highs) * _HEADROOM
+    ticks = _ticks(top, min(_MAX_TICKS, max(frame.height // 3, 2)))
     names = [frame.value_words(tick) for tick in ticks]
     margin = max(map(columns_of, names))
     room = max(frame.width - margin - 2, 10)
-    canvas = _canvas(series, frame.height, _places(sizes, room), (room, ticks[-1]))
-    at_row = {_row(tick, ticks[-1], frame.height): name for tick, name in zip(ticks, names, strict=True)}
+    canvas = _canvas(series, frame.height, _places(sizes, room), (room, top))
+    at_row = {_row(tick, top, frame.height): name for tick, name in zip(ticks, names, strict=True)}
     lines = [
         f"{padded(at_row.get(row, ''), margin, is_right=True)} {_TICK if row in at_row else _LEFT}"
         f"{''.join(canvas[row])}".rstrip()
@@ -113,9 +115,9 @@ def _write(line: list[str], name: str, column: int) -> None:
         line[start : start + len(text)] = text
 
 
-def _ticks(highest: float, count: int) -> list[float]:
-    """0 and round numbers, the last at or above the highest value."""
-    rough = highest / (count - 1)
+def _ticks(top: float, count: int) -> list[float]:
+    """0 and round numbers up to the top."""
+    rough = top / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(nice * power for nice in _NICE if nice * power >= rough * (1 - 1e-12))
-    return [step * number for number in range(math.ceil(highest / step - 1e-9) + 1)]
+    return [step * number for number in range(math.floor(top / step + 1e-9) + 1)]

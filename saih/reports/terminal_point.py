@@ -28,6 +28,7 @@ _MAX_SPARK = 100
 _BYTES = ("bytes_asked", "bytes_read", "peak_memory_bytes", "peak_device_bytes")
 _ENERGY_NOTES = "energy_"
 _MAX_ATTEMPTS = 20
+_WIDE_RANGE = 100.0
 
 
 def point_text(sheet: PointSheet, width: int) -> str:
@@ -167,8 +168,15 @@ def _course(course: Course, summary: PointSummary | None, width: int) -> list[st
     if losses:
         said = summary.loss.statement if summary is not None else _ends(losses)
         told = f"{said} ({counted(course.warmup_steps, 'warm-up step')} included)"
-        lines += [padded("  loss", _TITLE) + sparkline(losses, room), *_entry("", told, width)]
+        lines += [_loss_line(losses, room), *_entry("", told, width)]
     return lines
+
+
+def _loss_line(losses: Sequence[float], room: int) -> str:
+    """Logarithmic where the loss falls by orders of magnitude."""
+    is_wide = min(losses) > 0 and max(losses) > _WIDE_RANGE * min(losses)
+    values = [math.log10(loss) for loss in losses] if is_wide else losses
+    return padded("  loss (logarithmic)" if is_wide else "  loss", _TITLE) + sparkline(values, room)
 
 
 def _ends(losses: Sequence[float]) -> str:

@@ -1,5 +1,6 @@
 """Trends for a terminal: one plot for each axis, and the laws with the checks that failed or are open."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from saih.reports.terminal_text import cut, wrapped
 from saih.reports.words import line_name
 
 _MAX_LINES, _HEIGHT, _MAX_WIDTH, _LABEL = 6, 13, 110, 40
-_MAX_LAWS, _MAX_CHECKS, _FEW_TRENDS = 40, 8, 3
+_MAX_LAWS, _MAX_CHECKS, _FEW_TRENDS = 16, 8, 3
 _MARKS = {True: "ok", False: "FAILED", None: "undecided"}
 
 
@@ -52,7 +53,7 @@ def laws_lines(analysis: Analysis, width: int) -> list[str]:
 
 def _plot(axis: str, trends: Sequence[Trend], points: Sequence[PointSummary], width: int) -> list[str]:
     has_shares = any(share is not None for trend in trends for share in trend.share_of_peak)
-    lines = _chosen(trends, points, has_shares=has_shares)
+    lines = _chosen(_of_one_placement(trends, points), points, has_shares=has_shares)
     frame = Frame(
         width=min(width, _MAX_WIDTH),
         height=_HEIGHT,
@@ -68,10 +69,19 @@ def _plot(axis: str, trends: Sequence[Trend], points: Sequence[PointSummary], wi
     if not drawn:
         return wrapped(f"{title}: nothing to plot", width)
     hidden = len(trends) - len(lines)
-    more = f"; {counted(hidden, 'more line')} between them not drawn" if hidden else ""
+    more = f"; {counted(hidden, 'more line')} not drawn" if hidden else ""
     key = "; ".join(f"{line.series.mark} {cut(line.name, _LABEL)}" for line in lines)
     several = f"; {SEVERAL} several" if any(SEVERAL in row for row in drawn) else ""
     return [*wrapped(title, width), *drawn, *wrapped(key + several + more, width, rest="  ")]
+
+
+def _of_one_placement(trends: Sequence[Trend], points: Sequence[PointSummary]) -> Sequence[Trend]:
+    """Where there are too many lines, those of the first placement: others lie close to them."""
+    placements = {point.record_id: point.point.placement for point in points}
+    first = placements.get(trends[0].record_ids[0]) if trends[0].record_ids else None
+    if len(trends) <= _MAX_LINES or trends[0].axis == RANKS_AXIS or first is None:
+        return trends
+    return [trend for trend in trends if placements.get(trend.record_ids[0]) == first]
 
 
 def _chosen(trends: Sequence[Trend], points: Sequence[PointSummary], *, has_shares: bool) -> list[_Line]:
@@ -102,11 +112,15 @@ def _checks(trends: Sequence[Trend], width: int) -> list[str]:
     if not checks:
         return []
     rows = [(_MARKS[passed], str(sum(check.passed is passed for check in checks))) for passed in _MARKS]
-    said: dict[str, Check] = {check.statement: check for check in checks if check.passed is not True}
-    ordered = sorted(said.values(), key=lambda check: check.passed is not False)
+    said: dict[str, list[Check]] = {}
+    for check in checks:
+        if check.passed is not True:
+            said.setdefault(re.sub(r"[0-9.]+( [kMGTPE])?", "N", check.statement), []).append(check)
+    groups = sorted(said.values(), key=lambda group: group[0].passed is not False)
     lines = ["", *table_lines(("checks of the trends", "number"), rows)]
-    for check in ordered[:_MAX_CHECKS]:
-        lines += wrapped(f"[{_MARKS[check.passed]}] {check.statement}", width, rest="  ")
-    if len(ordered) > _MAX_CHECKS:
-        lines.append(f"... and {len(ordered) - _MAX_CHECKS} more (--json lists all)")
+    for group in groups[:_MAX_CHECKS]:
+        alike = f" (and {len(group) - 1} alike)" if len(group) > 1 else ""
+        lines += wrapped(f"[{_MARKS[group[0].passed]}] {group[0].statement}{alike}", width, rest="  ")
+    if len(groups) > _MAX_CHECKS:
+        lines.append(f"... and {len(groups) - _MAX_CHECKS} more kinds (--json lists all)")
     return lines

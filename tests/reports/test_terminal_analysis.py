@@ -25,7 +25,7 @@ def test_the_terminal_shows_headline_findings_warnings_points_and_failures(analy
 
 def test_findings_come_first_and_details_last(analysis_of: AnalysisOf) -> None:
     text = analysis_text(analysis_of(), 80)
-    order = [text.index(part) for part in ("\n- ", "Verdict and share", "over data", "\n #", "step = ")]
+    order = [text.index(part) for part in ("\n- ", "Verdict, with", "over data", "\n #", "step = ")]
     assert order == sorted(order)
 
 

@@ -167,7 +167,8 @@ def _verdict(check: Check) -> Iterator[str]:
         yield f"{check.path} agrees with the results: all {sentences} are made again as they were."
         yield from _same_file(check)
         return
-    yield f"{check.path} DIFFERS from the results: {len(found.claims)} of {sentences} differ."
+    told = f"{len(found.claims)} of {sentences} and {counted(len(_lost(found)), 'source')}"
+    yield f"{check.path} DIFFERS from the results in {told}."
     if check.not_shown:
         missing = counted(len(check.not_shown), "sentence")
         yield f"Its page was edited: it does not show {missing} that it carries."

@@ -206,7 +206,7 @@ def test_an_edit_of_one_digit_is_found_even_when_every_checksum_was_mended(home:
     said = saih("report", "tiny", "--check", "made/tiny.pdf")
     assert said.exit_code == 4
     assert f"record changed since (1): {record_id_of(attempt)}" in said.out
-    assert "DIFFERS from the results: 0 of " in said.out
+    assert "DIFFERS from the results in 0 of " in said.out
 
 
 def test_an_edit_that_moves_a_number_names_the_sentence_and_the_record(home: Path, saih: Saih) -> None:

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from math import inf
 from typing import Any
 
-from saih.commands.table import table
 from saih.config.definition import define
 from saih.config.schema import SCHEDULERS
 from saih.domain.batch import Batch
@@ -17,6 +16,8 @@ from saih.planner.duration import predict
 from saih.planner.limits import in_bytes
 from saih.planner.packing import pack, within_time
 from saih.planner.plan import Plan, PlannedPoint
+from saih.reports.rung_labels import labels_apart
+from saih.reports.terminal_table import table_lines
 
 MAX_ROWS = 60
 """Longer plans show their first and last points only."""
@@ -24,12 +25,15 @@ _LAST_ROWS = 10
 _MAX_DROPPED = 20
 
 
-def plan_text(sweep: Sweep, plan: Plan, site: Site | None = None) -> str:
-    """The plan as tables, and what it asks of a site; without one, of jobs that may last any time."""
+def plan_text(sweep: Sweep, plan: Plan, site: Site | None = None, width: int | None = None) -> str:
+    """The plan as tables, and what it asks of a site; without one, of jobs that may last any time.
+
+    Tables are at most ``width`` columns wide, if that is given.
+    """
     site = site or _anywhere(sweep)
     plan = within_time(plan, site)
     parts = [f"sweep {sweep.name}: {counted(len(plan.points), 'point')} of {sweep.workload}", *_axes(plan)]
-    parts += ["", _points(plan)]
+    parts += ["", *_points(plan, width)]
     if plan.dropped:
         parts += ["", f"{counted(len(plan.dropped), 'point')} dropped:", *_dropped(plan)]
     batches = pack(plan.points, site)
@@ -109,20 +113,27 @@ def _axes(plan: Plan) -> list[str]:
     ]
 
 
-def _points(plan: Plan) -> str:
-    header = ("point", *_label_names(plan), "FLOP per step", "memory per rank", "data set")
-    if len(plan.points) <= MAX_ROWS:
-        return table(header, [_row(planned) for planned in plan.points])
-    shown = (*plan.points[: MAX_ROWS - _LAST_ROWS], *plan.points[-_LAST_ROWS:])
-    lines = table(header, [_row(planned) for planned in shown]).splitlines()
-    left_out = f"... {len(plan.points) - len(shown)} more points (--json lists all)"
-    return "\n".join([*lines[:-_LAST_ROWS], left_out, *lines[-_LAST_ROWS:]])
+def _points(plan: Plan, width: int | None) -> list[str]:
+    """A row for each point; what all have in common is said once."""
+    names = _label_names(plan)
+    header = ("point", *names, "FLOP per step", "memory per rank", "data set")
+    known = [planned.labels for planned in plan.points]
+    labels, shared = labels_apart(known, known)
+    rows = [_row(planned, found) for planned, found in zip(plan.points, labels, strict=True)]
+    same = [f"same at all points: {', '.join(shared)}"] if shared else []
+    cuttable = (range(1, len(names) + 1),)
+    if len(rows) <= MAX_ROWS:
+        return [*same, *table_lines(header, rows, width=width, cuttable=cuttable)]
+    ends = [*rows[: MAX_ROWS - _LAST_ROWS], *rows[-_LAST_ROWS:]]
+    lines = table_lines(header, ends, cuttable=cuttable)
+    left_out = f"... {len(rows) - len(ends)} more points (--json lists all)"
+    return [*same, *lines[:-_LAST_ROWS], left_out, *lines[-_LAST_ROWS:]]
 
 
-def _row(planned: PlannedPoint) -> tuple[str, ...]:
+def _row(planned: PlannedPoint, labels: Mapping[str, str]) -> tuple[str, ...]:
     return (
         planned.point.point_id,
-        *planned.labels.values(),
+        *labels.values(),
         with_si(planned.cost.flops * planned.point.placement.num_ranks, "FLOP"),
         in_bytes(planned.cost.peak_memory_bytes),
         in_bytes(planned.cost.dataset_bytes),

@@ -3,6 +3,7 @@
 import click
 
 from saih.commands.choice import JSON, SCHEDULER, SITE, Choice, sweep_options
+from saih.commands.lines import stdout_width
 from saih.commands.talk import give, give_json
 from saih.domain.site import SchedulerName
 
@@ -28,7 +29,7 @@ def command(choice: Choice, site: str | None, scheduler: SchedulerName | None, *
     plan = plan_at(sweep, system, choice.data_folder)
     known = None if system.scheduler == "local" else system
     if not is_json:
-        give(plan_text(sweep, plan, known))
+        give(plan_text(sweep, plan, known, stdout_width()))
     require_points(sweep, plan)
     if is_json:
         give_json("plan", plan_json(sweep, plan, known))

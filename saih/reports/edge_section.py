@@ -66,8 +66,8 @@ def _picture(part: Sequence[Grid], analysis: Analysis) -> Picture:
         alt=f"Map of what ran, failed and was dropped, {counted(len(panels), 'panel')}.",
         caption=(
             "What became of each point. Grey: measured. Slashes: failed (M: out of memory, T: timed out, D: "
-            "diverged, L: lost, F: other). Dots: dropped before the run. The orange line is the edge between "
-            "what ran and what did not. Numbers: predicted bytes of tensors of one rank, where known; they "
-            "are a calculation, not a measurement."
+            "diverged, L: lost, F: other). Dots: dropped before the run. The thick orange line is the edge "
+            "between what ran and what did not. Numbers: bytes of tensors of one rank, "
+            "calculated, not measured."
         ),
     )

@@ -16,13 +16,14 @@ Lost = FailedPoint | DroppedPoint
 
 
 def edge_table(analysis: Analysis) -> Table:
-    """One row for each point; of many, one for those of one setting that ended alike."""
+    """One row for each point; of many, one for those of one setting that ended alike for one want."""
     lost: tuple[Lost, ...] = (*analysis.failed, *analysis.dropped)
     names = setting_names((*analysis.points, *lost))
     groups: dict[tuple[str, ...], list[Lost]] = {}
     for point in lost:
         alone = () if len(lost) > _MOST_ROWS else (point.point.point_id,)
-        groups.setdefault((names[setting_of(point.point)], _outcome(point), *alone), []).append(point)
+        key = (names[setting_of(point.point)], _outcome(point), _lacking(point), *alone)
+        groups.setdefault(key, []).append(point)
     columns = (
         Column(title="point" if len(lost) <= _MOST_ROWS else "points", weight=2.2),
         Column(title="setting", weight=1.3),
@@ -53,6 +54,11 @@ def _row(setting: str, outcome: str, group: Sequence[Lost]) -> tuple[str, ...]:
 
 def _outcome(point: Lost) -> str:
     return "dropped" if isinstance(point, DroppedPoint) else str(point.outcome).replace("_", " ")
+
+
+def _lacking(point: Lost) -> str:
+    """What there was too little of, where the plan says so."""
+    return str(point.shortage.of) if isinstance(point, DroppedPoint) and point.shortage else ""
 
 
 def _attempts(point: Lost) -> int:

@@ -117,8 +117,10 @@ def _by_number(number: int, places: Sequence[_Place], folders: Folders) -> Found
         )
     try:
         points = analysis_of(places[0].folder, folders.data)[0].points
-    except UsageError:  # nothing was measured yet
-        return None
+    except UsageError:  # nothing to number; the digits may still begin an id
+        if any(point_id.startswith(str(number)) for point_id in places[0].ids()):
+            return None
+        raise
     return _found(places[0], points[number - 1].point.point_id, number) if number <= len(points) else None
 
 

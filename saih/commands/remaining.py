@@ -19,7 +19,8 @@ def time_left(plan: Plan, left: Collection[str], standings: Mapping[str, PointSt
             batches.setdefault(_batch(standings.get(planned.point.point_id)), []).append(planned)
     if not batches:
         return ""
-    longest = max(_predicted_s(points) for points in batches.values())
+    most = max(1, _MOST_PREDICTED // len(batches))
+    longest = max(_predicted_s(points, most) for points in batches.values())
     waits = any(
         standings[point_id].standing is Standing.WAITING for point_id in left if point_id in standings
     )
@@ -31,6 +32,6 @@ def _batch(standing: PointStanding | None) -> int | None:
     return None if standing is None else standing.batch
 
 
-def _predicted_s(points: list[PlannedPoint]) -> float:
-    chosen = points[:: max(1, len(points) // _MOST_PREDICTED)]
+def _predicted_s(points: list[PlannedPoint], most: int) -> float:
+    chosen = points[:: max(1, len(points) // most)]
     return sum(predict(one.point, one.cost) for one in chosen) * len(points) / len(chosen)

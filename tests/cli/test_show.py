@@ -1,12 +1,15 @@
 """Everything about one point, asked for in every way, over real files."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from saih.cli import run
+from saih.config.definition import define
+from saih.config.sweep_file import read_sweep
 from saih.domain.point import Point
 from saih.reports.terminal_text import columns_of
 from saih.store.sweep_folder import SweepFolder, record_definition
@@ -169,6 +172,16 @@ def test_a_sweep_beside_that_cannot_be_read_hides_no_point(
     record_definition(SweepFolder(tmp_path / "results", "odd"), {"name": "odd"})
     assert run(["show", point.point_id]) == 0
     assert "odd was passed over" in capsys.readouterr().err
+
+
+def test_a_number_where_nothing_was_measured_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], measured: Measured
+) -> None:
+    measured()
+    shutil.rmtree(tmp_path / "results" / "tiny", ignore_errors=False)
+    record_definition(SweepFolder(tmp_path / "results", "tiny"), define(read_sweep(tmp_path / "tiny.yaml")))
+    assert run(["show", "999999"]) == 2
+    assert "has no finished point yet" in capsys.readouterr().err
 
 
 def test_without_results_it_says_what_to_run_first(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,8 +7,7 @@ from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
 from saih.domain.interval import Interval
 from saih.domain.quantity import counted, duration, interval_with_si, percent, share, with_si, with_si_short
 from saih.domain.record import Environment
-from saih.domain.sweep import DroppedPoint
-from saih.domain.trend import Analysis, Check, FailedPoint, LossCheck, PointSummary, Trend
+from saih.domain.trend import Check, LossCheck, PointSummary, Trend
 from saih.reports.document import Column, Table
 from saih.reports.grid import setting_of
 from saih.reports.label import shortened
@@ -177,44 +176,6 @@ def _check_row(axis: str, group: Sequence[tuple[str, Check]]) -> tuple[str, ...]
         result,
         shortened(f"Such as, at {fixed}: {check.statement}" if is_example else check.statement, _REASON),
     )
-
-
-def unmeasured_table(analysis: Analysis) -> Table:
-    """Failed and dropped points with the reason of each."""
-    columns = (
-        Column(title="point", weight=2.2),
-        Column(title="setting", weight=2.0),
-        Column(title="outcome", weight=0.9),
-        Column(title="attempts", weight=0.7, side="right"),
-        Column(title="reason", weight=4.2),
-    )
-    failed = tuple(_failed_row(point) for point in analysis.failed)
-    dropped = tuple(
-        (
-            _rungs(point),
-            setting_of(point.point),
-            "dropped",
-            "0",
-            shortened(point.reason, _REASON),
-        )
-        for point in analysis.dropped
-    )
-    return Table(columns=columns, rows=failed + dropped, alt="Points without a measurement")
-
-
-def _failed_row(failed: FailedPoint) -> tuple[str, ...]:
-    return (
-        _rungs(failed),
-        setting_of(failed.point),
-        str(failed.outcome).replace("_", " "),
-        str(failed.num_attempts),
-        shortened(failed.reason, _REASON) or "not recorded",
-    )
-
-
-def _rungs(point: FailedPoint | DroppedPoint) -> str:
-    words = ", ".join(point.labels[axis] for axis in sorted(point.labels))
-    return shortened(words, 2 * _NAME) or point.point.point_id
 
 
 def ceilings_table(ceilings: Ceilings) -> Table:

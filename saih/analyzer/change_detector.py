@@ -3,6 +3,7 @@
 The places come from optimal partitioning (ruptures; Truong, Oudre & Vayatis, Signal Processing 167, 2020).
 How many steps there are is decided by tests, one step more at a time: the greatest studentised step of normal
 noise of this length is simulated, so that a series without a step gives a false alarm as seldom as was asked.
+Beyond what was simulated a bound over all places stands in, so that one of many series can still give an alarm.
 """
 
 import math
@@ -14,6 +15,7 @@ from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from saih.analyzer.comparison_ratio import LEVEL
 from saih.domain.errors import EnvironmentMissing
@@ -123,7 +125,14 @@ def _simulated(num_values: int) -> Array:
 def _p_value(score: float, num_values: int) -> float:
     simulated = _simulated(num_values)
     above = len(simulated) - int(np.searchsorted(simulated, score, side="left"))
-    return (above + 1) / (len(simulated) + 1)
+    resolved = (above + 1) / (len(simulated) + 1)
+    return resolved if above else min(resolved, _bound(score, num_values))
+
+
+def _bound(score: float, num_values: int) -> float:
+    """Bonferroni's: at each place the step of normal noise has Student's t with two degrees spent."""
+    num_places = num_values - 2 * FEWEST_BETWEEN + 1
+    return float(num_places * 2 * special.stdtr(num_values - 2, -score))
 
 
 def _critical(num_values: int) -> float:

@@ -46,6 +46,12 @@ def test_heavy_tails_give_no_more_alarms():
     assert alarms <= 0.07
 
 
+def test_a_great_step_is_less_likely_than_any_simulation_resolves():
+    greater = [first_p_value(noisy(0, 20, [(12, size)])) for size in (0.1, 0.2, 0.4)]
+    assert greater == sorted(greater, reverse=True)
+    assert 0 < greater[-1] < 1e-9
+
+
 @pytest.mark.parametrize("length", range(FEWEST_RUNS))
 def test_too_few_runs_tell_nothing(length):
     assert first_p_value(np.arange(length, dtype=float)) == 1.0

@@ -10,7 +10,7 @@ from saih.domain.errors import UsageError
 GRID = [(8.0**data, 2.0**model) for data in range(3) for model in range(2)]
 
 
-def runs_of(seed, count, slower_from=None, only=None):
+def runs_of(seed, count, slower_from=None, only=None, grid=GRID):
     generator = np.random.default_rng(seed)
     found = []
     for number in range(count):
@@ -20,7 +20,7 @@ def runs_of(seed, count, slower_from=None, only=None):
             lambda data, model, factor=factor: (
                 (factor if only is None or (data, model) == only else 1.0) * (3 + data * model)
             ),
-            GRID,
+            grid,
             generator,
             (0.015, 0.0, 1),
         )
@@ -45,6 +45,13 @@ def test_a_change_at_one_point_alone_is_told_there():
     found = history(runs_of(2, 14, slower_from=6, only=GRID[2]))
     changed = [series for series in found.points if series.changes]
     assert [series.labels["data"] for series in changed] == ["8"]
+
+
+def test_a_change_at_one_of_many_points_is_told_there():
+    grid = [(2.0**data, 2.0**model) for data in range(15) for model in range(10)]
+    found = history(runs_of(6, 14, slower_from=6, only=grid[77], grid=grid))
+    changed = [series for series in found.points if series.changes]
+    assert [(series.labels["data"], series.labels["model"]) for series in changed] == [("128", "128")]
 
 
 def test_a_steady_system_gives_no_alarm():

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from saih.analyzer.propagation import log_deviation
 from saih.domain.comparison import Noise
 from saih.domain.interval import Interval
+from saih.domain.quantity import percent
 from saih.domain.system import SystemPoint
 
 Array = NDArray[np.float64]
@@ -59,14 +60,17 @@ def typical_rate(points: Sequence[SystemPoint]) -> float:
 def given_noise(deviation: float) -> Noise:
     """Noise of this standard deviation of log(rate) between two runs of one point, taken as known."""
     half = deviation / math.sqrt(2)
-    return Noise(own=half, shared=half, freedom=math.inf, source=f"{deviation:.2%} as given")
+    return Noise(own=half, shared=half, freedom=math.inf, source=f"{percent(deviation)} as given")
 
 
 def assumed_noise() -> Noise:
     """Noise where nothing was measured that could tell it."""
     half = DEFAULT_NOISE / math.sqrt(2)
     return Noise(
-        own=half, shared=half, freedom=math.inf, source=f"{DEFAULT_NOISE:.0%} assumed: no point was repeated"
+        own=half,
+        shared=half,
+        freedom=math.inf,
+        source=f"{percent(DEFAULT_NOISE)} assumed: no point was repeated",
     )
 
 
@@ -75,7 +79,9 @@ def noise_of_repeats(repeats: Sequence[tuple[str, Sequence[SystemPoint]]]) -> No
 
     ``repeats`` holds those of each question, with the name of their system. Deviations within a run, or that
     differ from question to question, are the own noise; what moves all questions of a run together is the
-    shared one.
+    shared one, which stays as assumed where each question was repeated inside one run only. Both systems have
+    one noise. The measuring errors inside runs are part of it, and count once more in each ratio: on the safe
+    side.
     """
     groups = [(name, group) for name, group in repeats if len(group) > 1]
     if not groups:
@@ -90,9 +96,10 @@ def noise_of_repeats(repeats: Sequence[tuple[str, Sequence[SystemPoint]]]) -> No
         excess = max(outer.squares - outer.freedom * own**2, 0.0) / each
         shared, shared_freedom = pooled(Scatter(squares=excess, freedom=outer.freedom), half.shared)
         freedom = min(freedom, shared_freedom)
-    total = math.hypot(own, shared)
     count = sum(len(group) for _, group in groups)
-    source = f"{total:.1%} from {count} measurements of {len(groups)} repeated points"
+    basis = f"from {count} measurements of {len(groups)} repeated points"
+    total = f"{percent(math.hypot(own, shared))} {basis}"
+    source = total if outer.freedom > 0 else _with_assumed_shared(own, basis, shared)
     return Noise(own=own, shared=shared, freedom=freedom, source=source)
 
 
@@ -113,12 +120,14 @@ def noise_of_ratios(
     own, freedom = pooled(
         Scatter(squares=max(best.squares - explained, 0.0), freedom=best.freedom), assumed.own
     )
-    total = math.hypot(own, assumed.shared)
-    source = (
-        f"{total:.1%}: {own:.1%} from the scatter of {len(log_ratios)} ratios around a smooth trend, and "
-        f"{assumed.shared:.1%} assumed for all points of a run together"
-    )
+    basis = f"from the scatter of {len(log_ratios)} ratios around a smooth trend"
+    source = _with_assumed_shared(own, basis, assumed.shared)
     return Noise(own=own, shared=assumed.shared, freedom=freedom, source=source)
+
+
+def _with_assumed_shared(own: float, basis: str, shared: float) -> str:
+    total = percent(math.hypot(own, shared))
+    return f"{total}: {percent(own)} {basis}, and {percent(shared)} assumed for all points of a run together"
 
 
 def pooled(scatter: Scatter, assumed: float) -> tuple[float, float]:

@@ -100,7 +100,8 @@ def test_several_seeds_are_repeats_of_one_point_and_tell_the_noise(synthetic):
     several = replace(seeds[0], points=tuple(point for one in seeds for point in one.points))
     (pair,) = compare([several, system(synthetic, generator, "B")]).pairs
     assert [len(match.records_a) for match in pair.matched] == [3, 3]
-    assert "from 6 measurements of 2 repeated points" in pair.noise.source
+    assert "from 6 measurements of 2 repeated points, and 2.1" in pair.noise.source
+    assert "assumed for all points of a run together" in pair.noise.source
     assert pair.noise.own < 0.021
     assert pair.only_a == pair.only_b == ()
 
@@ -152,7 +153,7 @@ def test_a_given_noise_is_taken_as_it_is(synthetic):
     a, b = system(synthetic, generator), system(synthetic, generator, "B", 1.1)
     told = [compare([a, b], noise=noise).pairs[0] for noise in (0.001, 0.2)]
     assert [pair.is_different for pair in told] == [True, False]
-    assert "20.00% as given" in told[1].noise.source
+    assert told[1].noise.source == "20\N{NO-BREAK SPACE}% as given"
 
 
 @pytest.mark.parametrize("names", [("A",), ("A", "A")])

@@ -13,7 +13,7 @@ from saih.analyzer.comparison_differences import point_differences, system_diffe
 from saih.analyzer.comparison_growth import Slope, slope
 from saih.analyzer.comparison_laws import law_scatter
 from saih.analyzer.comparison_matching import Match, Matches, match, near_misses, words_of
-from saih.analyzer.comparison_noise import given_noise, noise_of_ratios, noise_of_repeats, typical_rate
+from saih.analyzer.comparison_noise import given_noise, noise_of_ratios, noise_of_repeats, side_of
 from saih.analyzer.comparison_ratio import LEVEL, LogRatio, combined, log_ratio
 from saih.analyzer.comparison_views import view_means, view_ratio
 from saih.domain.comparison import (
@@ -153,13 +153,19 @@ def _growth(
     row = [ratios[place][View.SYSTEM] for place in course.places]
     logs = np.array([one.value for one in row])
     variances = np.array([one.measuring + one.own for one in row])
-    sides = ([matched[place].a for place in course.places], [matched[place].b for place in course.places])
-    own = [np.array([typical_rate(points) for points in side]) for side in sides]
-    a, b = (slope(course.sizes, side, variances / 2, noise.freedom) for side in own)
     difference = slope(course.sizes, logs, variances, noise.freedom)
+    a = _own_growth(course, [matched[place].a for place in course.places], noise)
+    b = _own_growth(course, [matched[place].b for place in course.places], noise)
     if a is None or b is None or difference is None:
         return None
     return _Growth(a=a, b=b, difference=difference)
+
+
+def _own_growth(course: Course, repeats: Sequence[Sequence[SystemPoint]], noise: Noise) -> Slope | None:
+    sides = [side_of(points, [point.samples_per_s for point in points]) for points in repeats]
+    logs = np.array([side.log_value for side in sides])
+    variances = np.array([side.measuring + noise.own**2 / side.repeats for side in sides])
+    return slope(course.sizes, logs, variances, noise.freedom)
 
 
 def _pair(draft: _Draft, p_values: Sequence[float]) -> Pair:

@@ -44,6 +44,11 @@ class Measured:
         """Of each log ratio by itself."""
         return np.array([ratio.measuring + ratio.own for ratio in self.ratios])
 
+    @property
+    def shared(self) -> float:
+        """Variance that all log ratios have in common: that of the point with the fewest runs."""
+        return max(ratio.shared for ratio in self.ratios)
+
 
 def ratio_curve(measured: Measured, exponents: ExponentPair | None) -> RatioCurve:
     """The curve of one course; ``exponents`` are decided together with everything else."""
@@ -88,10 +93,9 @@ def _law_curve(measured: Measured, laws: Laws) -> tuple[CurvePoint, ...]:
     inside = np.geomspace(sizes[0], sizes[-1], _POINTS_ALONG)
     grid = np.unique(np.concatenate([inside, np.geomspace(sizes[-1], _BEYOND * sizes[-1], 5), sizes]))
     a, b = predict(laws.a, grid), predict(laws.b, grid)
-    shared = measured.ratios[0].shared
     prediction = Prediction(
         log_value=b.log_value - a.log_value,
-        log_deviation=np.sqrt(a.log_deviation**2 + b.log_deviation**2 + shared),
+        log_deviation=np.sqrt(a.log_deviation**2 + b.log_deviation**2 + measured.shared),
         freedom=min(a.freedom, b.freedom),
     )
     return tuple(
@@ -109,7 +113,6 @@ def _band(measured: Measured, laws: Laws | None) -> Band:
     """Straight lines in log-log between the points, bent as the laws bend; half of the bend is doubted."""
     known = np.log(np.asarray(measured.course.sizes))
     logs, variances = measured.logs, measured.variances
-    shared = measured.ratios[0].shared
     width = quantile(min(ratio.total_freedom for ratio in measured.ratios))
     at_points = laws.log_ratio(np.exp(known)) if laws else np.zeros_like(known)
 
@@ -121,7 +124,7 @@ def _band(measured: Measured, laws: Laws | None) -> Band:
         chord = (1 - part) * at_points[left] + part * at_points[left + 1]
         bend = laws.log_ratio(np.exp(at)) - chord if laws else np.zeros_like(at)
         variance = (1 - part) ** 2 * variances[left] + part**2 * variances[left + 1]
-        return straight + bend, width * np.sqrt(variance + shared + (bend / 2) ** 2)
+        return straight + bend, width * np.sqrt(variance + measured.shared + (bend / 2) ** 2)
 
     return band
 

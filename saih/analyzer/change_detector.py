@@ -3,7 +3,7 @@
 The places come from optimal partitioning (ruptures; Truong, Oudre & Vayatis, Signal Processing 167, 2020).
 How many steps there are is decided by tests, one step more at a time: the greatest studentised step of normal
 noise of this length is simulated, so that a series without a step gives a false alarm as seldom as was asked.
-Beyond what was simulated a bound over all places stands in, so that one of many series can still give an alarm.
+Beyond what was simulated a bound over all places stands in, so that one of many series can give an alarm.
 """
 
 import math

@@ -15,7 +15,7 @@ HOROVOD_STAMP := $(VENV)/.installed-horovod
 TEST_STAMP := $(VENV)/.installed-test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo horovod test check test-fast format benchmarks clean
+.PHONY: help demo horovod test check test-fast format benchmarks gallery clean
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ benchmarks: $(TEST_STAMP)  ## Quick form of every benchmark; each prints its bar
 	$(BIN)/python -m benchmarks.trends --quick
 	$(BIN)/python -m benchmarks.reports --quick
 	$(BIN)/python -m benchmarks.comparison --quick
+
+gallery: $(RUN_STAMP)  ## Make docs/gallery and the README's figure from results/reference
+	SAIH=$(abspath $(BIN))/saih tools/gallery.sh
 
 clean:  ## Remove the virtual environment and caches; data, results and reports stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage *.egg-info

@@ -51,7 +51,7 @@ def sides_of(words: Sequence[str], results: Path, data_folder: Path) -> tuple[Si
     Sweeps of one name are told apart by their folders. What does not verify in them is told, and left out.
 
     Raises:
-        UsageError: when there is no such sweep, or no public log.
+        UsageError: when there is no such sweep, or no public log, or a system repeats the same records.
     """
     public = {word: system for word in words if (system := public_system(word)) is not None}
     measured = _own_sides([word for word in words if word not in public], results, data_folder)
@@ -69,6 +69,7 @@ def _own_sides(words: Sequence[str], results: Path, data_folder: Path) -> list[S
     damages: list[str] = []
     sides = []
     for name, folders in named:
+        require_own_records(folders)
         told = name if len(places[name]) == 1 else str(folders[0].path)
         systems = []
         for folder in folders:
@@ -80,6 +81,25 @@ def _own_sides(words: Sequence[str], results: Path, data_folder: Path) -> list[S
     for damage in dict.fromkeys(damages):
         say(damage)
     return sides
+
+
+def require_own_records(folders: Sequence[SweepFolder]) -> None:
+    """Refuse folders that hold the same records: a copy tells nothing of how far runs differ.
+
+    Raises:
+        UsageError: when two of them do.
+    """
+    if len(folders) < 2:
+        return
+    holders: dict[str, int] = {}
+    for number, folder in enumerate(folders):
+        for digest in record_digests(folder).values():
+            if holders.setdefault(digest, number) != number:
+                other = folders[holders[digest]]
+                raise UsageError(
+                    f"{other.path} and {folder.path} hold the same records, and a copy is no repeat",
+                    "name every measurement once.",
+                )
 
 
 def compare_sides(sides: Sequence[Side], terms: Terms) -> Comparison:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from saih.analyzer.history import history
 from saih.commands.choice import Folders
-from saih.commands.comparing import file_name, report_path, sides_of
+from saih.commands.comparing import file_name, report_path, require_own_records, sides_of
 from saih.commands.table import table
 from saih.commands.talk import give, give_json
 from saih.domain.history import History
@@ -21,9 +21,10 @@ def tell_history(words: Sequence[str], folders: Folders, output: Path | None, *,
     """Find what changed over these sweeps, tell it, and write its report.
 
     Raises:
-        UsageError: for fewer than two sweeps with points.
+        UsageError: for fewer than two sweeps with points, or two that hold the same records.
     """
     sides = sides_of(words, folders.results, folders.data)
+    require_own_records([folder for side in sides for folder in side.folders])
     found = history([side.system for side in sides])
     document = history_document(found)
     claims_json = encode(history_file(found, document))

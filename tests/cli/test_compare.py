@@ -111,6 +111,8 @@ def test_a_history_of_three_runs_says_that_it_is_too_short(folder: Path) -> None
         (("one", "A="), "'A=' names no sweep"),
         (("one", "A=one,nothing"), "there is no sweep 'nothing'"),
         (("one", "two", "--match", "ranks"), "ranks"),
+        (("A=one,two,one", "three"), "one hold the same records, and a copy is no repeat"),
+        (("--history", "one", "two", "one"), "one hold the same records, and a copy is no repeat"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_the_value(

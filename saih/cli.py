@@ -23,7 +23,7 @@ VERBS = {
     "cancel": "Cancel the jobs of a sweep; finished points stay.",
     "analyze": "Print trends, limits and points of a sweep.",
     "report": "Write the report of a sweep as PDF and as HTML, or check one.",
-    "compare": "Compare two sweeps on their matched points.",
+    "compare": "Compare two or more systems on matched points, or one over time.",
     "bundle": "Write the records of a sweep as one file for another site.",
     "import": "Import a bundle of another site, verified whole.",
     "export": "Write the points of a sweep in a format of others.",
@@ -45,7 +45,7 @@ Exit codes:
   2    the command or the sweep file is wrong; nothing was started
   3    something the run needs is not on this machine
   4    a record, result or data file does not verify
-  5    a comparison or regression gate failed
+  5    a comparison is below its --min-ratio, or a checked report is older than its results
   75   stopped before the end; the same command continues
   130  ended by Ctrl-C (INT), 143 by TERM; the same command continues
 

@@ -5,7 +5,7 @@ SaihError (1)            some points failed, or a stage could not do its work
   UsageError (2)         the command or the sweep file is wrong; nothing was started
   EnvironmentMissing (3) something the run needs is not on this machine
   DamagedData (4)        a record, result or data file does not verify
-  GateFailed (5)         a comparison or regression gate failed
+  GateFailed (5)         a comparison is below its gate (5 is also a checked report older than its results)
   Interrupted (75)       stopped, and the same command continues
 """
 
@@ -44,7 +44,7 @@ class DamagedData(SaihError):
 
 
 class GateFailed(SaihError):
-    """A comparison or regression gate failed."""
+    """A comparison is below the ratio that was asked for."""
 
     exit_code = 5
 

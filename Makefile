@@ -26,15 +26,16 @@ demo: $(RUN_STAMP)  ## Sweep this machine along data and model, and make the PDF
 horovod: $(HOROVOD_STAMP)  ## Build Horovod for this torch and MPI, and install it
 
 test: $(TEST_STAMP) $(HOROVOD_STAMP) static  ## Every check and every test, with the coverage of the pure parts
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-waiting test-working
+	$(MAKE) --no-print-directory --jobs=2 test-waiting test-working
 
-# Faults and schedulers mostly wait for time-outs: they run beside the tests that compute.
+# Faults and schedulers mostly wait for time-outs: they run beside the tests that compute. Each line says whose it is.
 .PHONY: test-waiting test-working
+test-waiting test-working: SHELL := bash -o pipefail
 WAITING := tests/faults tests/slurm tests/cli/test_slurm_end_to_end.py
 test-waiting:
-	$(BIN)/pytest $(WAITING)
+	@$(BIN)/pytest $(WAITING) 2>&1 | sed --unbuffered 's/^/[waiting] /'
 test-working:
-	$(BIN)/pytest --cov --cov-report=term $(addprefix --ignore=,$(WAITING))
+	@$(BIN)/pytest --cov --cov-report=term $(addprefix --ignore=,$(WAITING)) 2>&1 | sed --unbuffered 's/^/[working] /'
 
 check: $(TEST_STAMP) static test-fast  ## The gate before a commit: static checks and fast tests
 

@@ -7,9 +7,11 @@ from types import MappingProxyType
 from saih.domain.quantity import counted
 from saih.domain.trend import Analysis
 from saih.reports import tables
+from saih.reports.advice import advice
 from saih.reports.caution import cautions, confidence
 from saih.reports.claims_file import ClaimsFile, encode
 from saih.reports.document import (
+    Block,
     Bullets,
     Card,
     Cards,
@@ -108,10 +110,17 @@ def _summary(analysis: Analysis, shared: Sequence[str]) -> Section:
             Heading(text="Findings"),
             Bullets(items=findings(analysis)),
             *(_map(grid, shared) for grid in first),
+            *_to_try(analysis),
             Heading(text="How sure this is"),
             Bullets(items=confidence(analysis)),
         ),
     )
+
+
+def _to_try(analysis: Analysis) -> tuple[Block, ...]:
+    """Verdicts rest on phases and ceilings, so what follows from them is to be tried, not believed."""
+    told = advice(analysis.points)
+    return (Heading(text="What to try where points are held back"), Bullets(items=told)) if told else ()
 
 
 def _cards(analysis: Analysis) -> tuple[Card, ...]:
@@ -149,6 +158,7 @@ def _map(grid: Grid, shared: Sequence[str]) -> Picture:
     same = f" Same at all points: {shortened(', '.join(shared), 120)}." if shared else ""
     caption = (
         "Share of measured peak (or rate, where no ceiling was measured) and what holds the point back. "
+        "100 % is the best arithmetic rate that the same ranks reached. "
         "Brighter is higher. Slashes: failed; dots: dropped because it cannot fit. "
         f"{grid.setting}.{same}"
     )

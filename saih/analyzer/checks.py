@@ -189,7 +189,7 @@ def _divergence(scene: Scene, total: Law) -> Check:
     if ratio > GREATEST_DIVERGENCE:
         text = (
             f"Laws that fit about equally well differ by a factor of {ratio:.2f} at "
-            f"{scene.at(target[0])}: not identified. Measure {scene.at(target[0])} next."
+            f"{scene.at(target[0])}, so the points do not settle the law. Measure {scene.at(target[0])} next."
         )
         return Check(name=name, passed=False, statement=text)
     text = f"Laws that fit about equally well differ by a factor of {ratio:.2f} at {scene.at(target[0])}."

@@ -8,7 +8,7 @@ from saih.domain.claim import Claim
 from saih.domain.quantity import counted, percent
 from saih.domain.trend import Analysis, Limit, PointSummary, Trend
 from saih.reports.label import shortened
-from saih.reports.words import law_of, outcome_words, records_of
+from saih.reports.words import NAME_WIDTH, law_of, line_name, outcome_words, records_of
 
 _FEW_STEPS = 10
 _FEW_POINTS = 5
@@ -20,7 +20,7 @@ def confidence(analysis: Analysis) -> tuple[str | Claim, ...]:
     """Sentences on how well the numbers are known, then the first of the analyzer's own warnings."""
     tried = records_of((*analysis.points, *analysis.failed))
     outcomes = Claim(claim_id="outcomes", text=f"{outcome_words(analysis)}.", record_ids=tried)
-    claims = (outcomes, *_widths(analysis.points), *_losses(analysis.points), *_checks(analysis.trends))
+    claims = (outcomes, *_widths(analysis.points), *_losses(analysis.points), *_checks(analysis))
     return (*claims, *_warned("warning-in-brief", first_warnings(analysis.warnings), tried))
 
 
@@ -63,11 +63,12 @@ def _widths(points: Sequence[PointSummary]) -> list[Claim]:
     widths = sorted(point.step_ns.relative_width for point in points)
     counts = sorted(point.step_ns.count for point in points)
     reached = sum(point.step_ns.relative_width <= point.point.timing.relative_width for point in points)
+    asked = " or ".join(sorted({percent(point.point.timing.relative_width) for point in points}))
     width = _between(percent(widths[0]), percent(widths[-1]))
     steps = _between(str(counts[0]), str(counts[-1]))
     text = (
         f"The {percent(points[0].step_ns.level)} interval of the median step is {width} wide, from {steps} "
-        f"steps for each point; {reached} of {counted(len(points), 'point')} reached the asked width."
+        f"steps for each point; {reached} of {counted(len(points), 'point')} reached the asked {asked}."
     )
     return [Claim(claim_id="widths", text=text, record_ids=records_of(points))]
 
@@ -86,17 +87,27 @@ def _losses(points: Sequence[PointSummary]) -> list[Claim]:
     return [Claim(claim_id="losses", text=text, record_ids=records_of(still))]
 
 
-def _checks(trends: Sequence[Trend]) -> list[Claim]:
+def _checks(analysis: Analysis) -> list[Claim]:
+    trends = analysis.trends
     checks = [(check, trend) for trend in trends for check in trend.checks]
     if not checks:
         return []
     counts = Counter(check.passed for check, _ in checks)
     said = f"Checks of the trends: {counts[True]} passed, {counts[False]} failed, {counts[None]} undecided."
-    failed = {check.statement: trend for check, trend in checks if check.passed is False}
+    failed = {
+        f"{_where(trend, analysis.points)}: {check.statement}": trend
+        for check, trend in checks
+        if check.passed is False
+    }
     return [
         Claim(claim_id="checks", text=said, record_ids=_records_behind(trends)),
         *_stated("failed-check", list(failed.items())[:2]),
     ]
+
+
+def _where(trend: Trend, points: Sequence[PointSummary]) -> str:
+    line = shortened(line_name(trend, points), NAME_WIDTH)
+    return f"Over the {shortened(trend.axis, NAME_WIDTH)} axis at {line}"
 
 
 def _stated(claim_id: str, statements: Sequence[tuple[str, Trend]]) -> list[Claim]:

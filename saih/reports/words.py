@@ -149,9 +149,10 @@ def _range(points: Sequence[PointSummary]) -> Claim | None:
             f"and a median step of {duration(low.step_ns)} ({_basis(low.step_ns)})."
         )
     else:
+        basis = f"{_basis(low.step_ns)} and {high.step_ns.count} steps"
         text = (
             f"The {_measure(low)} goes from {_merit_words(low)} at {point_words(low)} to "
-            f"{_merit_words(high)} at {point_words(high)} ({_basis(low.step_ns)} and {high.step_ns.count})."
+            f"{_merit_words(high)} at {point_words(high)} ({basis})."
         )
     return Claim(claim_id="range-of-share", text=text, record_ids=records_of(ends))
 
@@ -261,7 +262,7 @@ def _expectation(trends: Sequence[Trend]) -> Claim | None:
     for trend, end in ends:
         if end.interval.high <= min(1.0, GREATEST_SPREAD * end.interval.low):
             text = (
-                f"Extrapolated, not measured: at x{end.size / trend.sizes[-1]:.2g} the largest measured "
+                f"Extrapolated, not measured: at {end.size / trend.sizes[-1]:.2g} times the largest measured "
                 f"{shortened(trend.axis, NAME_WIDTH)} size the share of peak is expected at "
                 f"{share(end.interval)} ({percent(end.interval.level)} prediction interval from "
                 f"{counted(len(trend.sizes), 'point')})."

@@ -35,7 +35,7 @@ def test_findings_name_ends_growth_verdicts_switch_expectation_and_edge(analysis
     assert "Data grown x512 (at width 32): the share of peak rises" in said
     assert "What holds the points back: memory at 6, compute at 6 (of 12 measured points)." in said
     assert "verdict turns from memory to compute between 32^3 x 4, width 32" in said
-    assert "at x4 the largest measured data size" in said
+    assert "at 4 times the largest measured data size" in said
     assert "2 points did not complete, such as 512^3 x 4, width 8 (out of memory)" in said
 
 

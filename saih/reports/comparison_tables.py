@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from saih.domain.comparison import Comparison, MatchedPoint, Pair, RatioCurve, View
 from saih.domain.interval import Interval
-from saih.domain.quantity import duration, factor, interval_with_si, share, with_si
+from saih.domain.quantity import factor, interval_with_si, share, with_si
 from saih.reports.comparison_words import exponent_words, names, negated
 from saih.reports.document import Column, Table
 from saih.reports.label import shortened
@@ -133,11 +133,6 @@ def points_table(pair: Pair) -> Table:
         Column(title=f"share of peak, {name_b}", weight=1.7, side="right"),
     )
     return Table(columns=columns, rows=tuple(_row(point) for point in pair.matched), alt="Matched points")
-
-
-def step_words(step_ns: Interval | None) -> str:
-    """The median step, where there is one."""
-    return duration(step_ns) if step_ns is not None else "not known"
 
 
 def _crossing_row(curve: RatioCurve, index: int) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """How long a report takes, and how much memory, by its number of points; how soon ``saih --help`` answers.
 
 Every size runs in a process of its own, on a sweep that nobody ran (``synthetic_sweep``). The bar counts the
-whole of that process: its start, the analysis, and the report as PDF and as HTML, in processor time, which
-on a busy machine does not grow with what others do, and on a quiet one is about the time on the wall.
+whole of that process by the clock on the wall: its start, the analysis, and the report as PDF and as HTML.
+What else the machine does counts too: run it on a quiet one.
 
     python -m benchmarks.reports [--quick]
 """
@@ -24,8 +24,9 @@ SIZES = (
     Size(data=1, model=1, ranks=1),
     Size(data=3, model=4, ranks=1),
     Size(data=5, model=5, ranks=4),
-    Size(data=8, model=10, ranks=5),
+    Size(data=6, model=10, ranks=7),
 )
+"""Of the last one, 413 points are measured and 7 fail."""
 MOST_S, MOST_BYTES = 20.0, 2**30
 MOST_HTML_BYTES = 5_000_000
 MOST_HELP_S = 0.3
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     largest = rows[-1]
     name = f"{largest.num_points}-points"
     bars = [
-        _bar(f"report-{name}", largest.processor_s, "s of a processor", MOST_S),
+        _bar(f"report-{name}", largest.all_s, "s", MOST_S),
         _bar(f"memory-{name}", largest.peak_bytes / 2**20, "MiB", MOST_BYTES / 2**20),
         _bar(f"html-{name}", largest.html_bytes / 1e6, "MB", MOST_HTML_BYTES / 1e6),
         _bar(f"pages-{name}", largest.num_pages, "pages", MOST_PAGES),

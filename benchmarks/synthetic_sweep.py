@@ -33,7 +33,7 @@ _TIGHT = 0.7
 """Share of a device's room beyond which its points run out of memory: fragments are not in any cost."""
 _RESOLUTIONS = (32, 64, 128, 16, 256, 8, 512, 1024)
 _WIDTHS = (8, 16, 32, 64, 24, 4, 12, 48, 6, 96)
-_RANKS = (1, 2, 4, 8, 16)
+_RANKS = (1, 2, 4, 8, 16, 32, 64)
 _ENVIRONMENT = Environment(
     facts={"cpu_model": "Example 9654", "gpus": "4 x Example GPU 80 GB", "memory": "768 GB", "torch": "2.13"},
     notes={"host": "node-17"},

@@ -13,7 +13,7 @@ from saih.analyzer.comparison_differences import point_differences, system_diffe
 from saih.analyzer.comparison_growth import Slope, slope
 from saih.analyzer.comparison_laws import law_scatter
 from saih.analyzer.comparison_matching import Match, Matches, match, near_misses, words_of
-from saih.analyzer.comparison_noise import given_noise, noise_of_ratios, noise_of_repeats, side_of
+from saih.analyzer.comparison_noise import given_noise, mean_of_repeats, noise_of_ratios, noise_of_repeats
 from saih.analyzer.comparison_ratio import LEVEL, LogRatio, combined, log_ratio
 from saih.analyzer.comparison_views import view_means, view_ratio
 from saih.domain.comparison import (
@@ -162,9 +162,9 @@ def _growth(
 
 
 def _own_growth(course: Course, repeats: Sequence[Sequence[SystemPoint]], noise: Noise) -> Slope | None:
-    sides = [side_of(points, [point.samples_per_s for point in points]) for points in repeats]
-    logs = np.array([side.log_value for side in sides])
-    variances = np.array([side.measuring + noise.own**2 / side.repeats for side in sides])
+    means = [mean_of_repeats(points, [point.samples_per_s for point in points]) for points in repeats]
+    logs = np.array([mean.log_value for mean in means])
+    variances = np.array([mean.measuring + noise.own**2 / mean.repeats for mean in means])
     return slope(course.sizes, logs, variances, noise.freedom)
 
 

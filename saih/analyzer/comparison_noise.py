@@ -23,7 +23,7 @@ PRIOR_FREEDOM = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class MeanOfRepeats:
     """Repeats of one question on one system, as their mean log(value)."""
 
     log_value: float
@@ -42,9 +42,9 @@ class Scatter:
     freedom: float
 
 
-def side_of(points: Sequence[SystemPoint], values: Sequence[Interval]) -> Side:
+def mean_of_repeats(points: Sequence[SystemPoint], values: Sequence[Interval]) -> MeanOfRepeats:
     """The repeats as one value: the mean of their logarithms."""
-    return Side(
+    return MeanOfRepeats(
         log_value=math.fsum(math.log(value.value) for value in values) / len(values),
         measuring=math.fsum(log_deviation(value) ** 2 for value in values) / len(values) ** 2,
         repeats=len(values),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from scipy import special
 
 from saih.analyzer.comparison_matching import Match
-from saih.analyzer.comparison_noise import Side, side_of
+from saih.analyzer.comparison_noise import MeanOfRepeats, mean_of_repeats
 from saih.domain.comparison import Noise, View
 from saih.domain.interval import Interval
 from saih.domain.system import ENERGY_PARTS, Price, SystemPoint
@@ -115,11 +115,11 @@ def mean_ratio(ratios: Sequence[LogRatio]) -> LogRatio | None:
 
 def combined(points: Sequence[SystemPoint], values: Sequence[Interval]) -> Interval:
     """Repeats as one value, with the interval that the steps inside the runs stand for."""
-    side = side_of(points, values)
+    mean = mean_of_repeats(points, values)
     if len(values) == 1:
         return values[0]
     count = sum(value.count for value in values)
-    return ratio_interval(side.log_value, reach(math.sqrt(side.measuring), math.inf), count)
+    return ratio_interval(mean.log_value, reach(math.sqrt(mean.measuring), math.inf), count)
 
 
 def _same_parts(match: Match) -> bool:
@@ -127,10 +127,10 @@ def _same_parts(match: Match) -> bool:
     return len({point.facts.get(ENERGY_PARTS, "") for point in (*match.a, *match.b)}) == 1
 
 
-def _side(points: Sequence[SystemPoint], view: View, price: Price | None) -> Side | None:
+def _side(points: Sequence[SystemPoint], view: View, price: Price | None) -> MeanOfRepeats | None:
     values = [_value(point, view, price) for point in points]
     known = [value for value in values if value is not None and value.low > 0]
-    return side_of(points, known) if len(known) == len(values) else None
+    return mean_of_repeats(points, known) if len(known) == len(values) else None
 
 
 def _value(point: SystemPoint, view: View, price: Price | None) -> Interval | None:

@@ -15,7 +15,7 @@ from saih.analyzer.recombination import (
     predict_step,
     work_and_produce,
 )
-from saih.domain.quantity import amount, counted, in_seconds
+from saih.domain.quantity import amount, counted, in_seconds, percent
 from saih.domain.scaling import Scaling
 from saih.domain.trend import Check, CurvePoint, PointSummary
 
@@ -160,7 +160,7 @@ def _held_out(scene: Scene) -> Check:
     passed = expected.low <= measured <= expected.high
     text = (
         f"From the smaller points the step at {scene.at(largest)} was expected "
-        f"between {in_seconds(expected.low)} and {in_seconds(expected.high)} ({PREDICTION_LEVEL:.0%}); "
+        f"between {in_seconds(expected.low)} and {in_seconds(expected.high)} ({percent(PREDICTION_LEVEL)}); "
         f"it took {in_seconds(measured)}."
     )
     return Check(name=name, passed=passed, statement=text)
@@ -220,12 +220,12 @@ def _ceiling(scene: Scene) -> Check:
     measured = [point.share_of_peak for point in scene.points if point.share_of_peak is not None]
     worst = max([share.low for share in measured] + [point.interval.low for point in scene.share_curve])
     if worst > 1:
-        text = f"The step would run at {worst:.0%} or more of the measured peak, which cannot be."
+        text = f"The step would run at {percent(worst)} or more of the measured peak, which cannot be."
         return Check(name=name, passed=False, statement=text)
     expected = scene.share_curve[-1].interval
     text = (
-        f"At size {amount(scene.share_curve[-1].size)} the step is expected at {expected.low:.1%} to "
-        f"{expected.high:.1%} of the measured peak."
+        f"At size {amount(scene.share_curve[-1].size)} the step is expected at {percent(expected.low, 3)} to "
+        f"{percent(expected.high, 3)} of the measured peak."
     )
     return Check(name=name, passed=True, statement=text)
 

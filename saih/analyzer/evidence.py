@@ -7,10 +7,13 @@ from saih.analyzer.roofline import ROOFLINE_LIMITS, Floor
 from saih.domain.ceiling import CeilingKind, Ceilings
 from saih.domain.interval import Interval
 from saih.domain.point import Point
-from saih.domain.quantity import in_seconds, with_si
+from saih.domain.quantity import in_seconds, percent, with_si
 from saih.domain.record import Phase
 from saih.domain.trend import Limit
 from workloads.protocol import Cost
+
+_SMALLEST_SHARE = 0.005
+"""Of a step; less is nothing to a reader."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,20 +47,24 @@ def sentences(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | None)
 def _whole(scene: Scene) -> str:
     whole = sum(scene.typical_ns.values())
     parts = [
-        f"{phase.replace('_', ' ')} {duration / whole:.0%}"
+        f"{phase.replace('_', ' ')} {percent(duration / whole)}"
         for phase, duration in sorted(scene.typical_ns.items(), key=lambda item: -item[1])
-        if duration >= 0.005 * whole
+        if duration >= _SMALLEST_SHARE * whole
     ]
     return f"A typical step takes {in_seconds(whole)}: {', '.join(parts)}."
 
 
 def _explained(scene: Scene) -> str:
-    parts = [f"{limit.value} {scene.shares[limit].value:.0%}" for limit in ROOFLINE_LIMITS]
+    parts = [f"{limit.value} {_share(scene.shares[limit].value)}" for limit in ROOFLINE_LIMITS]
     return (
-        f"At the measured ceilings the operations account for {scene.explained:.0%} of the time in forward, "
-        f"backward, optimizer and other; as shares of the step: {', '.join(parts)}, "
-        f"unexplained {scene.shares[Limit.UNEXPLAINED].value:.0%}."
+        f"At the measured ceilings the operations account for {percent(scene.explained)} of the time in "
+        f"forward, backward, optimizer and other; as shares of the step: {', '.join(parts)}, "
+        f"unexplained {_share(scene.shares[Limit.UNEXPLAINED].value)}."
     )
+
+
+def _share(value: float) -> str:
+    return percent(value if value >= _SMALLEST_SHARE else 0.0)
 
 
 def _arithmetic(scene: Scene, point: Point, ceilings: Ceilings) -> list[str]:
@@ -91,9 +98,8 @@ def _peak(scene: Scene, point: Point, ceilings: Ceilings) -> list[str]:
     peak = ceilings.peak_flops_per_s(point.precision)
     if peak is None or scene.peak_share is None:
         return []
-    return [
-        f"The step reaches {scene.peak_share:.1%} of the measured peak of {with_si(peak.value, 'FLOP/s')}."
-    ]
+    reached = percent(scene.peak_share, 3)
+    return [f"The step reaches {reached} of the measured peak of {with_si(peak.value, 'FLOP/s')}."]
 
 
 def _interconnect(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | None) -> list[str]:

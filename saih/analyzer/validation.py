@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saih.domain.interval import Interval
+from saih.domain.quantity import percent, with_si
 from saih.domain.record import ADDITIVE_PHASES, RankSummary, Record, Steps
 
 SUM_TOLERANCE = 0.02
@@ -34,9 +35,9 @@ def remarks(record: Record, flops_per_s: Interval, peak_flops_per_s: Interval | 
         found += _gap(steps, steps.summary)
     if peak_flops_per_s is not None and flops_per_s.low > peak_flops_per_s.high:
         found.append(
-            f"it ran at {flops_per_s.value:.4g} FLOP/s, above the measured ceiling of "
-            f"{peak_flops_per_s.value:.4g} FLOP/s; the ceiling was measured too low (contended?) or FLOPs "
-            "are overcounted, so its share of peak says nothing; measure the ceilings again"
+            f"it ran at {with_si(flops_per_s.value, 'FLOP/s')}, above the measured ceiling of "
+            f"{with_si(peak_flops_per_s.value, 'FLOP/s')}; the ceiling was measured too low (contended?) or "
+            "FLOPs are overcounted, so its share of peak says nothing; measure the ceilings again"
         )
     return tuple(found)
 
@@ -50,7 +51,7 @@ def _gap(steps: Steps, summary: RankSummary) -> list[str]:
     return [
         (
             f"{len(summary.kept)} of its {summary.num_ranks} ranks were kept whole, and the slowest of all "
-            f"takes {gap:.0%} longer than these at a typical step; phases are those of the kept ones"
+            f"takes {percent(gap)} longer than these at a typical step; phases are those of the kept ones"
         )
     ]
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from saih.domain.quantity import with_si_short
 from saih.domain.record import ADDITIVE_PHASES, Phase
@@ -15,7 +14,7 @@ from saih.reports.figure import drawn
 from saih.reports.fitted import fitted
 from saih.reports.label import shortened
 from saih.reports.panels import WIDTH_MM, Panels
-from saih.reports.stack_figure import PHASE_FILLS, phase_words
+from saih.reports.stack_figure import PHASE_FILLS, phase_legend
 
 PANELS_PER_FIGURE = 16
 _COLUMNS, _PANEL_MM = 4, 27.0
@@ -53,7 +52,7 @@ def phase_panels(panels: Sequence[PhasePanel], axis: str) -> str:
             0.5, 1.0 / place.height_mm, shortened(f"{axis} grows →", 60), ha="center", va="bottom",
             fontsize=7.5,
         )  # fmt: skip
-        _legend(figure, place.height_mm)
+        phase_legend(figure, place.height_mm)
 
     return drawn(WIDTH_MM, place.height_mm, paint)
 
@@ -95,14 +94,3 @@ def _name_bars(axes: Axes, points: Sequence[PointSummary], axis: str, bar_mm: fl
 def _share(phases: Mapping[Phase, object], phase: Phase, step_ns: float) -> float:
     found = phases.get(phase)
     return 100 * getattr(found, "value", 0.0) / step_ns if step_ns else 0.0
-
-
-def _legend(figure: Figure, height_mm: float) -> None:
-    patches = [
-        Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=phase_words(phase))
-        for phase, (colour, hatch) in PHASE_FILLS.items()
-    ]
-    figure.legend(
-        handles=patches, loc="upper left", bbox_to_anchor=(0.0, 1 - 1.0 / height_mm), ncols=6, frameon=False,
-        fontsize=6.8, handlelength=1.3, columnspacing=1.4, borderaxespad=0, borderpad=0.1,
-    )  # fmt: skip

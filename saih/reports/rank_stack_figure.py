@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from saih.domain.record import ADDITIVE_PHASES, Phase
 from saih.domain.trend import PointSummary
 from saih.reports.figure import QUIET, drawn
 from saih.reports.fitted import fitted
 from saih.reports.scaling_figure import NamedLine
-from saih.reports.stack_figure import PHASE_FILLS, phase_words
+from saih.reports.stack_figure import PHASE_FILLS, phase_legend
 
 STACKS_PER_FIGURE = 6
 _COLUMNS = 3
@@ -43,7 +42,7 @@ def rank_stack_figure(lines: Sequence[NamedLine], points: Mapping[str, PointSumm
             if column == 0:
                 axes.set_ylabel("rank-time per sample")
                 axes.yaxis.set_label_coords(-(_LEFT_MM - 3.0) / width_mm, 0.5)
-        _legend(figure, height_mm)
+        phase_legend(figure, height_mm)
 
     return drawn(_WIDTH_MM, height_mm, paint)
 
@@ -79,14 +78,3 @@ def _stack(axes: Axes, place: int, heights: Mapping[Phase, float]) -> float:
         )  # fmt: skip
         below += height
     return below
-
-
-def _legend(figure: Figure, height_mm: float) -> None:
-    patches = [
-        Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=phase_words(phase))
-        for phase, (colour, hatch) in PHASE_FILLS.items()
-    ]
-    figure.legend(
-        handles=patches, loc="upper left", bbox_to_anchor=(0.0, 1 - 1.0 / height_mm), ncols=6, frameon=False,
-        fontsize=6.8, handlelength=1.3, columnspacing=1.4, borderaxespad=0, borderpad=0.1,
-    )  # fmt: skip

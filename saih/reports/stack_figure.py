@@ -54,6 +54,18 @@ def phase_words(phase: Phase) -> str:
     return names.get(phase, phase.value)
 
 
+def phase_legend(figure: Figure, height_mm: float) -> None:
+    """The phases that fill a stack, in one line above the panels of a figure."""
+    patches = [
+        Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=phase_words(phase))
+        for phase, (colour, hatch) in PHASE_FILLS.items()
+    ]
+    figure.legend(
+        handles=patches, loc="upper left", bbox_to_anchor=(0.0, 1 - 1.0 / height_mm), ncols=6, frameon=False,
+        fontsize=6.8, handlelength=1.3, columnspacing=1.4, borderaxespad=0, borderpad=0.1,
+    )  # fmt: skip
+
+
 def stack_figure(points: Sequence[NumberedPoint]) -> str:
     """SVG of one bar for each point, in percent of its step; hidden phases are marks on the bar."""
     height_mm = _ROW_MM * len(points) + _TOP_MM + _BOTTOM_MM

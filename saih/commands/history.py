@@ -46,7 +46,7 @@ def history_text(found: History) -> str:
         (str(number), run.name, moment_words(run.measured_utc))
         for number, run in enumerate(found.runs, start=1)
     ]
-    points = [(series_name(one), series_words(found, one)) for one in (found.overall, *found.points)]
+    points = [(series_name(one), series_words(one)) for one in (found.overall, *found.points)]
     said = "\n".join(f"  {claim.text}" for claim in history_claims(found))
     parts = (
         table(("no.", "run", "measured"), runs),

@@ -38,7 +38,7 @@ def history_document(history: History) -> Document:
     """The content: verdict, the mean over all points, changed points, and a table of all."""
     history = without_shared(history)
     blocks: list[Block] = [
-        Paragraph(text=f"Over all: {series_words(history, history.overall)}.", tone="loud"),
+        Paragraph(text=f"Over all: {series_words(history.overall)}.", tone="loud"),
         _picture(history, history.overall, "All points together"),
         Heading(text="Findings"),
         Bullets(items=history_claims(history)),
@@ -58,7 +58,7 @@ def history_document(history: History) -> Document:
         Document(
             title=f"AI performance over time: {shortened(history.runs[-1].name, 100)}",
             subtitle=f"{counted(len(history.runs), 'run')} from {first} to {last}",
-            description=series_words(history, history.overall),
+            description=series_words(history.overall),
             sections=tuple(sections),
         )
     )
@@ -76,7 +76,7 @@ def history_file(history: History, document: Document) -> ClaimsFile:
 
 
 def _picture(history: History, series: Series, title: str) -> Picture:
-    words = series_words(history, series)
+    words = series_words(series)
     return Picture(
         svg=history_figure(history, series),
         alt=f"{title}: {words}.",

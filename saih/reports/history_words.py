@@ -17,14 +17,14 @@ def history_claims(history: History) -> tuple[Claim, ...]:
     return (
         Claim(
             claim_id="history/overall",
-            text=f"Over all: {series_words(history, history.overall)}.",
+            text=f"Over all: {series_words(history.overall)}.",
             record_ids=history.overall.record_ids,
         ),
         *_points(history),
     )
 
 
-def series_words(history: History, series: Series) -> str:
+def series_words(series: Series) -> str:
     """When the speed of a series changed, and by how much."""
     if series.changes:
         return "; ".join(_change(change) for change in series.changes)
@@ -68,7 +68,7 @@ def _points(history: History) -> Iterable[Claim]:
     for number, series in enumerate(changed[:_MOST_POINTS], start=1):
         yield Claim(
             claim_id=f"history/point/{number}",
-            text=f"{series_name(series)}: {series_words(history, series)}.",
+            text=f"{series_name(series)}: {series_words(series)}.",
             record_ids=series.record_ids,
         )
     yield Claim(

@@ -5,13 +5,12 @@ import os
 import re
 import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from saih.cli import run
 from saih.commands.following import Teller, is_awaited
 from saih.commands.situation import Account
 from saih.commands.standing import standing_counts
@@ -34,6 +33,7 @@ from saih.store.batch_folder import BatchFolder, read_batch, write_batch
 from saih.store.structure import from_json, to_json
 from saih.store.submission_folder import SubmissionFolder, read_submission, write_receipt, write_submission
 from saih.store.sweep_folder import SweepFolder, record_definition
+from tests.command_line import Saih
 
 DOCS = Path(__file__).parents[2] / "docs"
 TINY = """\
@@ -51,27 +51,6 @@ timing: {warmup_steps: 1, min_steps: 3, max_steps: 5, budget_s: 0.5}
 SITE = "name: box\nscheduler: slurm\npartition: main\nmax_time_h: 1\n"
 CANARY = "#!/bin/sh\ntouch {path}\nexit 1\n"
 COMMANDS = ("sbatch", "squeue", "sacct", "sinfo", "scancel", "scontrol", "srun")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a command left behind."""
-
-    exit_code: int
-    out: str
-    err: str
-
-
-class Saih:
-    """Runs a command line inside this process."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-
-    def __call__(self, *arguments: str) -> Said:
-        exit_code = run(arguments)
-        out, err = self.capsys.readouterr()
-        return Said(exit_code=exit_code, out=out, err=err)
 
 
 NODES = "\n".join(f"main*|up|infinite|n{n}|127.0.0.1|8|1000|(null)|idle" for n in (1, 2))

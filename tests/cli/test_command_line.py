@@ -4,17 +4,17 @@ import json
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import pytest
 
-from saih.cli import VERBS, group, run
+from saih.cli import VERBS, group
 from saih.config.definition import define
 from saih.config.preset import PRESETS, preset_sweep
 from saih.config.sweep_file import read_sweep
 from saih.store.sweep_folder import SweepFolder, record_definition
+from tests.command_line import Saih
 
 TINY = """\
 name: tiny
@@ -30,15 +30,6 @@ timing: {warmup_steps: 1, min_steps: 3, max_steps: 5, budget_s: 0.5}
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a command left behind."""
-
-    exit_code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -47,20 +38,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def saih(folder: Path, capsys: pytest.CaptureFixture[str]) -> "Saih":
+def saih(folder: Path, capsys: pytest.CaptureFixture[str]) -> Saih:
     return Saih(capsys)
-
-
-class Saih:
-    """Runs a command line inside this process."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-
-    def __call__(self, *arguments: str) -> Said:
-        exit_code = run(arguments)
-        out, err = self.capsys.readouterr()
-        return Said(exit_code=exit_code, out=out, err=err)
 
 
 def files_below(folder: Path) -> set[str]:

@@ -6,9 +6,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import pypdf
@@ -26,6 +24,7 @@ from saih.reports.claims_file import decode
 from saih.store.ceilings_file import write_ceilings
 from saih.store.document import render
 from saih.store.sweep_folder import SweepFolder, begin_attempt, finish, record_definition
+from tests.command_line import Saih
 
 SWEEP = """\
 name: tiny
@@ -83,21 +82,6 @@ def ceilings_at(placement_label: str) -> Ceilings:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    exit_code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.out)
-        return found
-
-
-Saih = Callable[..., Said]
-
-
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five of six points with records, ceilings, and the reports of them."""
@@ -124,13 +108,7 @@ def home(reported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 @pytest.fixture
 def saih(home: Path, capsys: pytest.CaptureFixture[str]) -> Saih:
-    def said(*arguments: str) -> Said:
-        capsys.readouterr()
-        exit_code = run(list(arguments))
-        found = capsys.readouterr()
-        return Said(exit_code=exit_code, out=found.out, err=found.err)
-
-    return said
+    return Saih(capsys)
 
 
 def attempts(home: Path) -> list[Path]:

@@ -26,7 +26,7 @@ VERBS = {
     "compare": "Compare two or more systems on matched points, or one over time.",
     "bundle": "Write the records of a sweep as one file for another site.",
     "import": "Import a bundle of another site, verified whole.",
-    "export": "Write the points of a sweep in a format of others.",
+    "export": "Write the completed points of a sweep in a format of others.",
     "generate": "Make the data sets of a sweep.",
     "ceilings": "Measure what this machine can do at best.",
     "doctor": "Check that this machine has what a sweep needs.",

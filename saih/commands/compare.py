@@ -59,7 +59,7 @@ def _finite(_ctx: click.Context, _option: click.Parameter, value: float | None) 
 @click.option("--history", is_flag=True, help="Take the sweeps for one system over time; find what changed.")
 @JSON
 def command(systems: tuple[str, ...], folders: Folders, *, is_json: bool, **options: Any) -> int:
-    """Compare sweeps on their matched points: two or more systems, or one before and after.
+    """Compare two or more systems on matched points, or one over time.
 
     A and B are sweeps with results, or paths of their folders. NAME=SWEEP gives a system another name, and
     NAME=SWEEP,SWEEP,... takes several sweeps of one system as repeats, which tell how far runs differ.

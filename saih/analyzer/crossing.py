@@ -47,9 +47,12 @@ def _passing(sizes: Sequence[float], below: int, above: int, band: Band, *, rise
     grid = np.geomspace(sizes[below], sizes[above], _GRID)
     logs, halves = band(grid)
     changes = np.flatnonzero(np.sign(logs[1:]) != np.sign(logs[:-1]))
-    root = _root(grid, logs, int(changes[len(changes) // 2])) if len(changes) else float(grid[_GRID // 2])
+    place = int(changes[len(changes) // 2]) if len(changes) else _GRID // 2
+    root = _root(grid, logs, place)
     equal = grid[np.abs(logs) <= halves]
-    low, high = (float(equal[0]), float(equal[-1])) if len(equal) else (root, root)
+    if not len(equal):  # so sure that it lies between two neighbours of the grid
+        equal = grid[place : place + 2]
+    low, high = float(equal[0]), float(equal[-1])
     size = Interval(low=min(low, root), value=root, high=max(high, root), level=LEVEL, count=len(sizes))
     return Passing(size=size, place_below=below, place_above=above, rises=rises)
 

@@ -50,7 +50,8 @@ def _remark(view: View, mean: LogRatio | None, matched: Sequence[Match], sides: 
     if mean is not None and mean.count == len(matched):
         return ""
     lacking = _lacking(view, matched, sides)
-    reason = f"{_LACKS[view]} on {' and '.join(lacking)}" if lacking else "energy was counted of other parts"
+    where = f" on {lacking[0]}" if len(lacking) == 1 else ""
+    reason = f"{_LACKS[view]}{where}" if lacking else "energy was counted of other parts"
     if mean is None:
         return reason
     return f"on {mean.count} of {len(matched)} matched points: {reason} at the others"

@@ -11,6 +11,7 @@ from saih.domain.comparison import Matching, View
 from saih.domain.errors import UsageError
 from saih.domain.point import Placement, Timing
 from saih.domain.record import Environment, Phase
+from saih.domain.system import Price
 
 OTHER = Environment(facts={"cpu_model": "Test 2", "cores": "4"}, notes={}, environment_id="env-2")
 
@@ -143,9 +144,16 @@ def test_views_that_nothing_is_known_of_say_so(synthetic):
     assert set(views) == set(View)
     for view, reason in ((View.JOULE, "energy was not measured"), (View.SHARE, "no measured peak")):
         assert views[view].ratio is None
-        assert reason in views[view].remark
-        assert "A and B" in views[view].remark
+        assert views[view].remark == reason
     assert views[View.NODE].ratio == views[View.SYSTEM].ratio
+
+
+def test_a_view_that_one_system_lacks_names_it(synthetic):
+    generator = np.random.default_rng(60)
+    a = replace(system(synthetic, generator), price=Price(per_node_hour=2.0, currency="EUR"))
+    (pair,) = compare([a, system(synthetic, generator, "B")]).pairs
+    views = {view.view: view for view in pair.views}
+    assert views[View.PRICE].remark == "no price was given (--price) on B"
 
 
 def test_a_given_noise_is_taken_as_it_is(synthetic):

@@ -153,7 +153,15 @@ def _view_words(view: ViewRatio) -> str:
 
 
 def _crossings(pair: Pair) -> Iterable[Claim]:
-    """For each axis the curves with a crossing, or one sentence that there is none."""
+    """For each axis the curves with a crossing, else that there is none; one where nothing differs."""
+    if pair.curves and not any(point.is_different for curve in pair.curves for point in curve.points):
+        axes = " or ".join(shortened(axis, NAME) for axis in _by_axis(pair))
+        yield Claim(
+            claim_id=_id(pair, "crossing/none"),
+            text=f"No crossing can be told along {axes}, since at no size the two surely differ.",
+            record_ids=_records(pair),
+        )
+        return
     for axis, curves in _by_axis(pair).items():
         crossed = [curve for curve in curves if curve.crossings]
         for curve in crossed[:_MOST_CURVES] or curves[:1]:

@@ -67,7 +67,7 @@ def detector() -> ModuleType:
     except ImportError as error:
         raise EnvironmentMissing(
             "histories need the package ruptures, which is not installed",
-            "run `pip install 'saih[history]'`.",
+            "in SAIH's folder: pip install -e '.[history]'.",
         ) from error
     return ruptures
 

@@ -63,5 +63,5 @@ def test_a_series_without_any_noise_gives_no_alarm():
 
 def test_without_the_library_the_remedy_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "ruptures", None)
-    with pytest.raises(EnvironmentMissing, match=r"saih\[history\]"):
+    with pytest.raises(EnvironmentMissing, match=r"\.\[history\]"):
         detector()

@@ -46,9 +46,9 @@ def match(a: System, b: System, matching: Matching) -> Matches:
         others = groups_b.get(key, {})
         for device_a, device_b in _device_pairs(by_device, others):
             matched.append(Match(key=key, a=tuple(by_device[device_a]), b=tuple(others[device_b])))
-    taken = [{(m.key, side[0].device) for m in matched for side in (m.a,)}, set()]
-    taken[1] = {(m.key, m.b[0].device) for m in matched}
-    return Matches(matched=tuple(matched), only_a=_rest(groups_a, taken[0]), only_b=_rest(groups_b, taken[1]))
+    taken_a = {(one.key, one.a[0].device) for one in matched}
+    taken_b = {(one.key, one.b[0].device) for one in matched}
+    return Matches(matched=tuple(matched), only_a=_rest(groups_a, taken_a), only_b=_rest(groups_b, taken_b))
 
 
 def near_misses(matches: Matches, name_a: str, name_b: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
 from saih.analyzer.comparison import compare
@@ -10,7 +11,6 @@ from saih.analyzer.system import merged, system_of
 from saih.commands.analysis import analysis_of
 from saih.commands.public_system import public_system
 from saih.commands.selection import find_folder
-from saih.commands.talk import say
 from saih.domain.comparison import Comparison, Matching
 from saih.domain.errors import GateFailed, UsageError
 from saih.domain.quantity import factor
@@ -23,8 +23,9 @@ from saih.reports.html_report import write_comparison_html
 from saih.store.record_digest import record_digests
 from saih.store.sweep_folder import SweepFolder
 
-_LONGEST_FILE_NAME = 120
-_NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_FILE_NAME = 200
+"""Bytes; file systems take 255."""
+_NOT_IN_FILE_NAMES = re.compile(r"[^\w.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class Side:
 
     system: System
     folders: tuple[SweepFolder, ...]
+    damages: tuple[str, ...] = ()
+    """What does not verify in them, one sentence each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,7 @@ def sides_of(words: Sequence[str], results: Path, data_folder: Path) -> tuple[Si
     """The systems that the words of a command name.
 
     A word is ``SWEEP``, ``NAME=SWEEP,SWEEP,...`` for repeats, or ``NAME=mlperf:PATH`` for public results.
-    Sweeps of one name are told apart by their folders. What does not verify in them is told, and left out.
+    Sweeps of one name are told apart by their folders. What does not verify in them is left out.
 
     Raises:
         UsageError: when there is no such sweep, or no public log, or a system repeats the same records.
@@ -66,21 +69,24 @@ def sides_of(words: Sequence[str], results: Path, data_folder: Path) -> tuple[Si
 def _own_sides(words: Sequence[str], results: Path, data_folder: Path) -> list[Side]:
     named = [_named(word, results) for word in words]
     places = {name: {folders[0].path for other, folders in named if other == name} for name, _ in named}
-    damages: list[str] = []
     sides = []
     for name, folders in named:
         require_own_records(folders)
         told = name if len(places[name]) == 1 else str(folders[0].path)
         systems = []
+        damages: list[str] = []
         for folder in folders:
             analysis, found = analysis_of(folder, data_folder)
             damages += found
             systems.append(system_of(analysis, told))
         system = systems[0] if len(systems) == 1 else merged(told, systems)
-        sides.append(Side(system=system, folders=tuple(folders)))
-    for damage in dict.fromkeys(damages):
-        say(damage)
+        sides.append(Side(system=system, folders=tuple(folders), damages=tuple(damages)))
     return sides
+
+
+def damages_of(sides: Sequence[Side]) -> tuple[str, ...]:
+    """What does not verify in any of them, each once."""
+    return tuple(dict.fromkeys(damage for side in sides for damage in side.damages))
 
 
 def require_own_records(folders: Sequence[SweepFolder]) -> None:
@@ -129,14 +135,17 @@ def write_reports(comparison: Comparison, sides: Sequence[Side], path: Path) -> 
 
 def report_path(sides: Sequence[Side], reports: Path) -> Path:
     """Where the report of these systems is written unless something else is asked."""
-    name = "-and-".join(file_name(side) for side in sides)
-    return reports / f"{name[:_LONGEST_FILE_NAME]}.pdf"
+    return reports / f"{_short('-and-'.join(file_name(side) for side in sides))}.pdf"
 
 
 def file_name(side: Side) -> str:
-    """The name of a system for a file: that of its folder, or what a file name can hold of its own."""
-    name = side.folders[0].name if side.folders else side.system.name
-    return _NOT_IN_FILE_NAMES.sub("-", name)
+    """What a file name can hold of the name of a system; no option and no hidden file begins so."""
+    return _short(_NOT_IN_FILE_NAMES.sub("-", side.system.name).strip("-.")) or "system"
+
+
+def _short(name: str) -> str:
+    """``name`` in no more bytes than a file name may have, cut between characters."""
+    return name.encode()[:_LONGEST_FILE_NAME].decode(errors="ignore")
 
 
 def require_ratio(comparison: Comparison, min_ratio: float | None) -> None:
@@ -160,7 +169,7 @@ def require_ratio(comparison: Comparison, min_ratio: float | None) -> None:
 def _named(word: str, results: Path) -> tuple[str, tuple[SweepFolder, ...]]:
     """The name of a system and its folders; a sweep whose name holds ``=`` is found by its whole name."""
     name, equals, listed = word.partition("=")
-    if not equals or (results / word).is_dir() or Path(word).is_dir():
+    if not equals or _is_folder(results / word) or _is_folder(Path(word)):
         folder = find_folder(word, results)
         return folder.name, (folder,)
     folders = tuple(find_folder(part, results) for part in listed.split(",") if part)
@@ -169,15 +178,22 @@ def _named(word: str, results: Path) -> tuple[str, tuple[SweepFolder, ...]]:
     return name, folders
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # longer than a file name can be
+        return False
+
+
 def _told_apart(sides: Sequence[Side]) -> tuple[Side, ...]:
     """Sides whose systems all have names of their own: a sweep that stands against itself gets a number."""
-    seen: dict[str, int] = {}
+    taken: set[str] = set()
     told = []
     for side in sides:
-        name = side.system.name
-        seen[name] = seen.get(name, 0) + 1
-        number = f" ({seen[name]})" if seen[name] > 1 else ""
-        told.append(replace(side, system=replace(side.system, name=f"{name}{number}")))
+        numbered = (f"{side.system.name} ({number})" for number in count(2))
+        name = next(name for name in chain((side.system.name,), numbered) if name not in taken)
+        taken.add(name)
+        told.append(replace(side, system=replace(side.system, name=name)))
     return tuple(told)
 
 

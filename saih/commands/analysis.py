@@ -14,7 +14,7 @@ from saih.domain.trend import Analysis
 from saih.interchange.corpus import efficiencies, submissions
 from saih.store.bundle_origin import ceilings_root, read_origin
 from saih.store.ceilings_file import read_ceilings
-from saih.store.sweep_folder import SweepFolder, read_records
+from saih.store.sweep_folder import Damage, SweepFolder, read_records
 
 
 def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple[str, ...]]:
@@ -42,14 +42,22 @@ def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple
     if origin is not None:
         analysis = replace(analysis, warnings=(origin.statement, *analysis.warnings))
     analysis = replace(analysis, normality=place(analysis, submissions(), efficiencies()))
-    told = [(damage.problem, damage.remedy) for damage in damages]
-    told += [(error.problem, error.remedy) for error in refused]
-    return analysis, tuple(" ".join(sentences) for sentences in told)
+    errors: list[Damage | DamagedData] = [*damages, *refused]
+    if errors:
+        analysis = replace(analysis, warnings=(_left_out(len(errors)), *analysis.warnings))
+    return analysis, tuple(f"{error.problem} {error.remedy}" for error in errors)
 
 
 def exit_code_of(damages: Sequence[str]) -> int:
     """The exit code of a command whose output is made from what verifies: 4 when something does not."""
     return DamagedData.exit_code if damages else 0
+
+
+def _left_out(num_files: int) -> str:
+    """What a reader of the report must know, who does not see which files they are."""
+    if num_files == 1:
+        return "1 file of the results does not verify; what it holds takes no part."
+    return f"{num_files} files of the results do not verify; what they hold takes no part."
 
 
 def _ceilings(root: Path, records: tuple[Record, ...]) -> tuple[list[Ceilings], list[DamagedData]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saih.commands.choice import JSON, Folders, folder_options
-from saih.commands.talk import failure, give, give_json
+from saih.commands.talk import failure, give, give_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def command(systems: tuple[str, ...], folders: Folders, *, is_json: bool, **opti
     NAME=SWEEP,SWEEP,... takes several sweeps of one system as repeats, which tell how far runs differ.
     NAME=mlperf:FOLDER takes the public MLPerf HPC CosmoFlow logs below a folder; where these do not tell
     it, write NAME=mlperf:FOLDER,nodes=16,gpus=8,precision=bfloat16 (gpus: those of a node).
-    Prints tables and the paths of the reports.
+    Prints tables and the paths of the reports. Ends with 4 if a record does not verify.
     """
     from saih.commands.comparing import Terms, compare_sides, report_path, sides_of
     from saih.domain.comparison import Matching
@@ -113,22 +113,26 @@ def _tell(
     *,
     is_json: bool,
 ) -> int:
-    from saih.commands.comparing import require_ratio, write_reports
+    from saih.commands.analysis import exit_code_of
+    from saih.commands.comparing import damages_of, require_ratio, write_reports
     from saih.commands.findings import comparison_text
     from saih.domain.errors import GateFailed
     from saih.reports.analysis_json import comparison_as_json
 
+    damages = damages_of(sides)
+    for damage in damages:
+        say(damage)
     paths = {kind: str(written) for kind, written in write_reports(comparison, sides, path).items()}
     if not is_json:
         give(comparison_text(comparison))
         give("\n".join(paths.values()))
         require_ratio(comparison, min_ratio)
-        return 0
-    content = {**comparison_as_json(comparison), "report": paths["pdf"], "reports": paths}
-    give_json("comparison", content)
+        return exit_code_of(damages)
+    told = {"report": paths["pdf"], "reports": paths, "damages": list(damages)}
+    give_json("comparison", {**comparison_as_json(comparison), **told})
     try:
         require_ratio(comparison, min_ratio)
     except GateFailed as error:  # stdout has its document already
         failure(error, is_json=False)
         return error.exit_code
-    return 0
+    return exit_code_of(damages)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from saih.analyzer.history import history
+from saih.commands.analysis import exit_code_of
 from saih.commands.choice import Folders
-from saih.commands.comparing import file_name, report_path, require_own_records, sides_of
+from saih.commands.comparing import damages_of, file_name, report_path, require_own_records, sides_of
 from saih.commands.table import table
-from saih.commands.talk import give, give_json
+from saih.commands.talk import give, give_json, say
 from saih.domain.history import History
 from saih.reports.analysis_json import history_as_json
 from saih.reports.claims_file import encode
@@ -31,12 +32,16 @@ def tell_history(words: Sequence[str], folders: Folders, output: Path | None, *,
     path = output or report_path(sides, folders.reports).with_stem(f"history-of-{file_name(sides[0])}")
     html = write_comparison_html(document, claims_json, path.with_suffix(".html"))
     paths = {"html": str(html), "pdf": str(write(document, path, claims_json))}
+    damages = damages_of(sides)
+    for damage in damages:
+        say(damage)
     if is_json:
-        give_json("history", {**history_as_json(found), "report": paths["pdf"], "reports": paths})
-        return 0
-    give(history_text(found))
-    give("\n".join(paths.values()))
-    return 0
+        told = {"report": paths["pdf"], "reports": paths, "damages": list(damages)}
+        give_json("history", {**history_as_json(found), **told})
+    else:
+        give(history_text(found))
+        give("\n".join(paths.values()))
+    return exit_code_of(damages)
 
 
 def history_text(found: History) -> str:

@@ -1,6 +1,7 @@
 """``saih compare`` over real sweeps: repeats, prices, node to node, history, and what it refuses."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,38 @@ def test_three_sweeps_stand_each_against_each(folder: Path) -> None:
 def test_a_sweep_against_itself_is_never_different(folder: Path) -> None:
     done = saih(folder, "compare", "one", "one")
     assert "one is not told apart from one (2): 1.00x" in done.stdout
+    assert done.stdout.splitlines()[-1] == "reports/one-and-one-2.pdf"
+
+
+def test_reports_of_systems_with_other_names_do_not_replace_each_other(folder: Path) -> None:
+    names = ("../x", "-rf", "超算", "نظام", "y" * 300, "one (2)")
+    written = set()
+    for name in names:
+        done = saih(folder, "compare", "one", f"./{name}=two" if name == "-rf" else f"{name}=two", "--json")
+        assert done.returncode == 0, done.stderr
+        written.add(json.loads(done.stdout)["report"])
+    assert len(written) == len(names)
+    assert all((folder / path).resolve().parent == folder / "reports" for path in written)
+
+
+def test_a_name_that_stands_with_a_number_already_is_told_apart(folder: Path) -> None:
+    done = saih(folder, "compare", "one (2)=two", "one", "one", "--json")
+    assert [one["name"] for one in json.loads(done.stdout)["systems"]] == ["one (2)", "one", "one (3)"]
+
+
+def test_a_record_that_does_not_verify_ends_with_4_and_is_told(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "results/two", tmp_path / "two")
+    steps = next((tmp_path / "two").glob("*/attempt-1/steps.h5"))
+    steps.write_bytes(steps.read_bytes()[:-1])
+    done = saih(folder, "compare", "one", str(tmp_path / "two"), "--json")
+    assert done.returncode == 4
+    document = json.loads(done.stdout)
+    (damage,) = document["damages"]
+    assert str(steps) in damage
+    assert damage in done.stderr
+    (caution,) = (one for one in document["systems"][1]["cautions"] if "verify" in one)
+    assert caution == "1 file of the results does not verify; what it holds takes no part."
+    assert "1 of 2 planned points has no usable record yet." in document["systems"][1]["cautions"]
 
 
 def test_a_history_of_three_runs_says_that_it_is_too_short(folder: Path) -> None:
@@ -106,6 +139,7 @@ def test_a_history_of_three_runs_says_that_it_is_too_short(folder: Path) -> None
         (("one", "two", "--price", "one=dear"), "--price 'one=dear' is not SYSTEM=PRICE"),
         (("one", "two", "--price", "one=-3"), "-3.0 is no price of a node-hour"),
         (("one", "two", "--price", "one=nan"), "nan is no price of a node-hour"),
+        (("one", "two", "--price", "one=1e-320"), "1e-320 is no price of a node-hour"),
         (("one", "two", "--noise", "0"), "--noise"),
         (("one", "two", "--noise", "nan"), "nan is not a number above 0"),
         (("one", "A="), "'A=' names no sweep"),

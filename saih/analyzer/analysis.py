@@ -1,7 +1,7 @@
 """Records of one sweep in, everything that reports see out."""
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from saih.analyzer.energy import energy_trends
@@ -13,6 +13,7 @@ from saih.analyzer.trends import find_trends
 from saih.analyzer.validation import refusal, remarks
 from saih.domain.ceiling import Ceilings
 from saih.domain.errors import UsageError
+from saih.domain.quantity import counted
 from saih.domain.record import Environment, Outcome, Record
 from saih.domain.scaling import RankLadder
 from saih.domain.sweep import DroppedPoint
@@ -55,9 +56,11 @@ def analyze(  # noqa: PLR0913 - the last one is for workloads outside the catalo
         else:
             summaries.append(found.result)
     summaries.sort(key=_order)
+    warnings += _without_ceilings(summaries, usable)
     missing = num_planned - len(attempts)
     if missing > 0:
-        warnings.append(f"{missing} of {num_planned} planned points have no record yet.")
+        have = "has" if missing == 1 else "have"
+        warnings.append(f"{missing} of {num_planned} planned points {have} no usable record yet.")
     analysis = Analysis(
         sweep_name=sweep_name,
         environment=environment,
@@ -214,9 +217,19 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
     summary = summarize(record, steps, workload, own)
     peak = own.peak_flops_per_s(point.precision) if own is not None else None
     said = tuple(f"{name}: {text}." for text in remarks(record, summary.flops_per_s, peak))
-    if own is None:
-        said += (f"{name} has no ceilings for its placement; its share of peak and its limit are unknown.",)
     return _Judged(result=summary, warnings=said)
+
+
+def _without_ceilings(points: Sequence[PointSummary], ceilings: Mapping[str, Ceilings]) -> Iterator[str]:
+    """One sentence for each placement: there may be hundreds of points."""
+    unknown = Counter(
+        one.point.placement.label for one in points if one.point.placement.label not in ceilings
+    )
+    for placement, count in unknown.items():
+        yield (
+            f"{counted(count, 'point')} on {placement}: no ceilings were measured for this placement, so "
+            "shares of peak and limits are unknown."
+        )
 
 
 def _axes(points: Sequence[PointSummary], find_workload: Callable[[str], Workload]) -> tuple[Axis, ...]:

@@ -149,7 +149,9 @@ def test_foreign_double_and_missing_ceilings_are_said(synthetic, measured):
     assert "env-9" in analysis.warnings[0]
     assert "twice" in analysis.warnings[1]
     analysis = analyzed(synthetic, records, ceilings=[synthetic.ceilings(label="elsewhere")])
-    assert "no ceilings for its placement" in analysis.warnings[0]
+    label = analysis.points[0].point.placement.label
+    (warning,) = analysis.warnings
+    assert warning.startswith(f"1 point on {label}: no ceilings were measured for this placement")
     assert analysis.points[0].share_of_peak is None
 
 
@@ -160,7 +162,7 @@ def test_points_that_never_ran_are_counted_and_dropped_ones_kept(synthetic, meas
     records = [synthetic.record(synthetic.point(), measured)]
     analysis = analyzed(synthetic, records, num_planned=4, dropped=dropped)
     assert analysis.dropped == dropped
-    assert analysis.warnings == ("3 of 4 planned points have no record yet.",)
+    assert analysis.warnings == ("3 of 4 planned points have no usable record yet.",)
     assert analysis.trends == ()
 
 

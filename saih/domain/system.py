@@ -1,6 +1,5 @@
 """A system as comparisons see it: what was measured on it, point by point, whoever measured it."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -27,6 +26,8 @@ PLACEMENT_PARTS = frozenset(
 """Parts of a key that say how a node is used; node to node they may differ."""
 ENERGY_PARTS = "energy of"
 """Fact of a point: which parts its energy was counted of."""
+_LEAST_PRICE = 1e-9
+"""Prices beyond this and its inverse are no prices, and their ratios may be no numbers."""
 
 
 def key_of(parts: Mapping[str, str]) -> Key:
@@ -46,9 +47,10 @@ class Price:
     currency: str
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.per_node_hour) and self.per_node_hour > 0):
+        if not _LEAST_PRICE <= self.per_node_hour <= 1 / _LEAST_PRICE:
             raise UsageError(
-                f"{self.per_node_hour} is no price of a node-hour", "give a finite number above 0."
+                f"{self.per_node_hour} is no price of a node-hour",
+                f"give a number above 0, from {_LEAST_PRICE:g} to {1 / _LEAST_PRICE:g}.",
             )
 
 

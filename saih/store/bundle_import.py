@@ -15,7 +15,10 @@ from saih.store.bundle_origin import encode_origin, origin_path, read_origin
 from saih.store.bundle_refusal import refusal
 from saih.store.bundle_verify import Keep, Verified, verify
 from saih.store.files import make_folder, sync_folder, writing_at
+from saih.store.leftover import held, remove_abandoned
 from saih.store.sweep_folder import SweepFolder
+
+_PREFIX = ".import-"
 
 
 def is_imported(verified: Verified, folder: SweepFolder) -> bool:
@@ -68,12 +71,14 @@ def import_bundle(descriptor: int, verified: Verified, folder: SweepFolder) -> N
 def _private(folder: SweepFolder) -> Iterator[Path]:
     """A folder of the same name, in one that nobody else looks into, and that is gone afterwards."""
     make_folder(folder.root)
-    around = folder.root / f".import-{secrets.token_hex(4)}.tmp"
+    remove_abandoned(folder.root, _PREFIX)
+    around = folder.root / f"{_PREFIX}{secrets.token_hex(4)}.tmp"
     around.mkdir(mode=0o700)
     fresh = around / folder.name
     fresh.mkdir(mode=0o700)
     try:
-        yield fresh
+        with held(around):
+            yield fresh
     finally:
         shutil.rmtree(around, ignore_errors=True)
 

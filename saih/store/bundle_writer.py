@@ -1,7 +1,6 @@
 """A sweep written as one bundle file: the same records give the same bytes."""
 
 import hashlib
-import os
 import secrets
 import zipfile
 import zlib
@@ -21,6 +20,7 @@ from saih.store.bundle_verify import ABOUT_KIND, Verified, opened, verify
 from saih.store.bundle_zip import DATE_TIME, MODE, UNIX
 from saih.store.document import render
 from saih.store.files import sync_folder, writing_at
+from saih.store.leftover import held, remove_abandoned
 from saih.store.sweep_folder import SweepFolder
 
 SUFFIX = ".saih.zip"
@@ -83,13 +83,17 @@ def _all_files(contents: Contents, credit: Credit, saih_version: str) -> Iterato
 
 def _publish(path: Path, files: Iterable[tuple[str, bytes]]) -> Verified:
     """Write beside, read it back as an importer would, and only then put it in its place."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    prefix = f".{path.name}."
+    temporary = path.with_name(f"{prefix}{secrets.token_hex(4)}.tmp")
+    remove_abandoned(path.parent, prefix)
     with writing_at(path.parent):
         try:
-            _write(temporary, files)
-            sync_folder(temporary)
-            verified = _read_back(temporary)
-            temporary.replace(path)
+            temporary.touch(mode=0o644, exist_ok=False)
+            with held(temporary):
+                _write(temporary, files)
+                sync_folder(temporary)
+                verified = _read_back(temporary)
+                temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
     return verified
@@ -107,8 +111,7 @@ def _read_back(path: Path) -> Verified:
 
 
 def _write(path: Path, files: Iterable[tuple[str, bytes]]) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    with os.fdopen(descriptor, "w+b") as file, zipfile.ZipFile(file, "w") as packed:
+    with path.open("r+b") as file, zipfile.ZipFile(file, "w") as packed:
         for name, data in files:
             limit = max_bytes(name) or 0
             if len(data) > limit:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, RLock, Thread
+from typing import TextIO
 
 import click
 
@@ -73,11 +74,16 @@ def beating(beat: Callable[[], None], *, is_live: bool) -> Iterator[None]:
 def stdout_width() -> int:
     """Columns for what is printed on stdout: of COLUMNS or its terminal, and 80 where there is none."""
     asked = shutil.get_terminal_size(fallback=(_USUAL_WIDTH, 24)).columns
-    if not os.environ.get("COLUMNS", "").isdecimal() and not sys.stdout.isatty():
+    if not os.environ.get("COLUMNS", "").isdecimal() and not _is_terminal(sys.stdout):
         asked = _USUAL_WIDTH
     return min(max(asked, _LEAST_WIDTH), _MOST_WIDTH)
 
 
 def stderr_is_live() -> bool:
     """Whether lines on stderr can be replaced: a terminal that is not dumb."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return _is_terminal(sys.stderr) and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether a terminal reads; None is a stream that was closed before the start."""
+    return stream is not None and stream.isatty()

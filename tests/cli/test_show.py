@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -187,3 +188,13 @@ def test_a_number_where_nothing_was_measured_says_so(
 def test_without_results_it_says_what_to_run_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["show", "abc"]) == 2
     assert "run `saih sweep` first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["show", "analyze", "status"])
+def test_streams_that_were_closed_before_the_start_take_nothing_and_break_nothing(
+    verb: str, measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = measured()[0]
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run([verb, point.point_id] if verb == "show" else [verb, "tiny"]) == 0

@@ -1,6 +1,7 @@
 """Folders of results as systems side by side, their reports, and the gate over the comparison."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -13,7 +14,7 @@ from saih.commands.public_system import public_system
 from saih.commands.selection import find_folder
 from saih.domain.comparison import Comparison, Matching
 from saih.domain.errors import GateFailed, UsageError
-from saih.domain.quantity import factor
+from saih.domain.quantity import counted, factor
 from saih.domain.system import Price, System
 from saih.interchange.mlperf_terms import in_public_terms
 from saih.reports.claims_file import encode
@@ -61,8 +62,10 @@ def sides_of(words: Sequence[str], results: Path, data_folder: Path) -> tuple[Si
     if public:
         measured = [replace(side, system=in_public_terms(side.system)) for side in measured]
     own = iter(measured)
-    return _told_apart(
-        [Side(system=public[word], folders=()) if word in public else next(own) for word in words]
+    return _warned_of_copies(
+        _told_apart(
+            [Side(system=public[word], folders=()) if word in public else next(own) for word in words]
+        )
     )
 
 
@@ -195,6 +198,23 @@ def _told_apart(sides: Sequence[Side]) -> tuple[Side, ...]:
         taken.add(name)
         told.append(replace(side, system=replace(side.system, name=name)))
     return tuple(told)
+
+
+def _warned_of_copies(sides: Sequence[Side]) -> tuple[Side, ...]:
+    """Sides that say which of their records an earlier side has too: those are held against themselves."""
+    holders: dict[str, str] = {}
+    warned = []
+    for side in sides:
+        digests = set(_digests([side]).values())
+        shared = Counter(holders[digest] for digest in digests & holders.keys())
+        told = tuple(
+            f"{number} of its {counted(len(digests), 'record')} {'is' if number == 1 else 'are'} copied from "
+            f"{name} or the other way round: where they meet, one measurement is held against itself."
+            for name, number in sorted(shared.items())
+        )
+        holders |= dict.fromkeys(digests - holders.keys(), side.system.name)
+        warned.append(replace(side, system=replace(side.system, cautions=(*told, *side.system.cautions))))
+    return tuple(warned)
 
 
 def _digests(sides: Sequence[Side]) -> dict[str, str]:

@@ -88,6 +88,7 @@ def test_three_sweeps_stand_each_against_each(folder: Path) -> None:
 def test_a_sweep_against_itself_is_never_different(folder: Path) -> None:
     done = saih(folder, "compare", "one", "one")
     assert "one is not told apart from one (2): 1.00x" in done.stdout
+    assert "one (2): 2 of its 2 records are copied from one" in done.stdout
     assert done.stdout.splitlines()[-1] == "reports/one-and-one-2.pdf"
 
 

@@ -7,7 +7,7 @@ from saih.domain.comparison import Comparison, Pair
 from saih.domain.quantity import factor, interval_with_si
 from saih.domain.system import System
 from saih.reports.comparison_tables import verdict_word
-from saih.reports.comparison_words import NAME, pair_claims
+from saih.reports.comparison_words import NAME, caution_words, pair_claims
 from saih.reports.label import shortened
 from saih.reports.rung_labels import matched_apart
 
@@ -36,9 +36,7 @@ def pair_text(pair: Pair, systems: Sequence[System]) -> str:
         _listed(f"only {b}", pair.only_b),
         _listed("would match but for something", pair.near_misses),
         _listed("differences", pair.differences),
-        _listed(
-            "cautions", [f"{shortened(one.name, NAME)}: {text}" for one in sides for text in one.cautions]
-        ),
+        _listed("cautions", caution_words(sides)),
         _listed(
             "without a number",
             [f"{shortened(one.name, NAME)}: {text}" for one in sides for text in one.failed],

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from saih.domain.comparison import Pair
 from saih.domain.system import System
-from saih.reports.comparison_words import NAME, names
+from saih.reports.comparison_words import NAME, caution_words, names
 from saih.reports.document import Block, Bullets, Heading, Paragraph
 from saih.reports.label import shortened
 
@@ -20,7 +20,7 @@ def difference_blocks(pair: Pair, systems: Sequence[System]) -> tuple[Block, ...
     if at_points:
         blocks += [Heading(text="At single points"), _listed(at_points, "")]
     for title, texts in (
-        ("What to know before comparing", _cautions(sides)),
+        ("What to know before comparing", caution_words(sides)),
         ("Points that would match but for something", pair.near_misses),
         ("Points that only one system has", tuple(_only(pair))),
         ("Points without a number", tuple(_failed(sides))),
@@ -39,10 +39,6 @@ def _listed(texts: Sequence[str], otherwise: str) -> Block:
     shown = tuple(shortened(text, _LONG) for text in texts[: 3 * _MOST_LISTED])
     left_out = len(texts) - len(shown)
     return Bullets(items=(*shown, f"and {left_out} more.") if left_out else shown)
-
-
-def _cautions(systems: Iterable[System]) -> tuple[str, ...]:
-    return tuple(f"{shortened(one.name, NAME)}: {text}" for one in systems for text in one.cautions)
 
 
 def _only(pair: Pair) -> Iterable[str]:

@@ -15,6 +15,7 @@ from saih.domain.comparison import (
 )
 from saih.domain.interval import Interval
 from saih.domain.quantity import counted, factor, percent, with_si
+from saih.domain.system import System
 from saih.reports.label import shortened
 
 NAME = 60
@@ -232,3 +233,12 @@ def _curve_records(pair: Pair, curve: RatioCurve) -> tuple[str, ...]:
         for name, records in ((pair.name_a, point.records_a), (pair.name_b, point.records_b))
         for record in records
     )
+
+
+def caution_words(systems: Iterable[System]) -> tuple[str, ...]:
+    """What to know of systems before comparing: each caution once, with the names that it holds for."""
+    names_of: dict[str, list[str]] = {}
+    for system in systems:
+        for text in dict.fromkeys(system.cautions):
+            names_of.setdefault(text, []).append(shortened(system.name, NAME))
+    return tuple(f"{', '.join(names)}: {text}" for text, names in names_of.items())

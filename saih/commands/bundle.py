@@ -44,6 +44,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     from saih.commands.bundling import bundle
     from saih.commands.selection import find_folder
     from saih.domain.bundle import UNVERIFIED, Credit
+    from saih.domain.quantity import counted
 
     folder = find_folder(name, results)
     path, verified = bundle(
@@ -56,7 +57,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
         return
     about = verified.about
     anonymised = ", anonymised" if about.is_anonymised else ""
-    say(f"{folder.name}: {about.num_points} points, {about.num_attempts} attempts{anonymised}")
+    counts = f"{counted(about.num_points, 'point')}, {counted(about.num_attempts, 'attempt')}"
+    say(f"{folder.name}: {counts}{anonymised}")
     say(f"fingerprint: {verified.fingerprint}")
     say(f"It is an {UNVERIFIED}.")
     give(str(path))

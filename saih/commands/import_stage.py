@@ -7,6 +7,7 @@ from typing import Any, Literal
 from saih.commands.bundling import bundle_json, require_own_points
 from saih.commands.outcome import where_option
 from saih.domain.bundle import UNVERIFIED
+from saih.domain.quantity import counted
 from saih.store.bundle_import import import_bundle, is_imported
 from saih.store.bundle_verify import Verified, opened, verify
 from saih.store.sweep_folder import SweepFolder
@@ -27,7 +28,7 @@ class Imported:
         """What there is to tell."""
         about = self.verified.about
         anonymised = "anonymised and " if about.is_anonymised else ""
-        counts = f"{about.num_points} points, {about.num_attempts} attempts"
+        counts = f"{counted(about.num_points, 'point')}, {counted(about.num_attempts, 'attempt')}"
         return (
             f"{about.name}: {counts}, {anonymised}bundled by SAIH {about.saih_version}",
             f"fingerprint: {self.verified.fingerprint}",

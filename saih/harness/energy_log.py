@@ -6,7 +6,7 @@ from typing import Any
 
 from saih.domain.energy import EnergyPart
 from saih.harness.clock import ReadClock
-from saih.machine.energy_counter import Counter, Counters
+from saih.machine.energy_counter import MOST_WATTS, Counter, Counters
 
 MOST_BLOCKS = 60
 """Runs of steps that a record keeps; neighbours are joined where there were more."""
@@ -84,9 +84,20 @@ class EnergyLog:
                 f"for less than {counter.shortest_s:g} s"
             )
         grown_uj = [counter.advance_uj(earlier, later) for earlier, later in pairwise(totals_uj)]
+        _require_possible(counter, grown_uj, gaps_s)
         if not sum(grown_uj):
             raise ValueError(f"{counter.name} stood still for {sum(gaps_s):.1f} s, so it counts nothing")
         return grown_uj
+
+
+def _require_possible(counter: Counter, grown_uj: Sequence[int], gaps_s: Sequence[float]) -> None:
+    """Refuse an advance beyond all power: a total that was set back looks as if it had gone all around."""
+    for grown, gap_s in zip(grown_uj, gaps_s, strict=True):
+        if grown / 1e6 > MOST_WATTS[counter.part] * (gap_s + counter.shortest_s):
+            raise ValueError(
+                f"{counter.name} advanced by {grown / 1e6:.0f} J in {gap_s:.2f} s, more than it can: "
+                "something set it back"
+            )
 
 
 def joined(values: Sequence[int], most: int = MOST_BLOCKS) -> list[int]:

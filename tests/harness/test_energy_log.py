@@ -21,7 +21,7 @@ from saih.machine.energy_rapl import find_rapl
 from tests.machine.powercap import ONE_SOCKET, RANGE_UJ, TWO_SOCKETS, PowerCap
 from workloads.protocol import Mark
 
-STEP_J, WARMUP_J = 0.75, 1000.0
+STEP_J, WARMUP_J = 0.01, 1000.0
 
 
 class Consumer:
@@ -131,6 +131,20 @@ def test_a_counter_that_stands_still_counts_nothing(tmp_path: Path) -> None:
 def test_steps_shorter_than_the_counters_jumps_have_no_energy(tmp_path: Path) -> None:
     report = logged(PowerCap(tmp_path, ONE_SOCKET), [0.05])
     assert "the measured steps lasted 0.050 s" in report["reasons"][EnergyPart.PACKAGES]
+
+
+def test_a_counter_that_was_set_back_is_not_taken_for_one_that_went_around(tmp_path: Path) -> None:
+    tree = PowerCap(tmp_path, ONE_SOCKET)
+    tree.advance("intel-rapl:0", 50.0)
+    clock = Clock()
+    log = EnergyLog(find_rapl(tree.system), clock)
+    log.begin()
+    clock.now_s = 2.0
+    tree.file("intel-rapl:0").write_text("0\n")
+    log.add(3)
+    report = log.report()
+    assert report["blocks_uj"] == {}
+    assert "in 2.00 s, more than it can: something set it back" in report["reasons"][EnergyPart.PACKAGES]
 
 
 def test_a_counter_that_disappears_makes_its_part_absent(tmp_path: Path) -> None:

@@ -33,15 +33,16 @@ def command(name: str, folders: Folders, *, is_json: bool) -> None:
     account = read_account(folder, states)
     origin = read_origin(folder)
     advice = next_command(folder, states, live_points=account.live_points)
+    is_going_on = is_held(folder.path / "lock")
     if is_json:
-        content = {**states_json(plan, states), **account_json(account)}
+        content = {"is_going_on": is_going_on, **states_json(plan, states), **account_json(account)}
         give_json("status", {"sweep": folder.name, "next": advice, "origin": origin_json(origin), **content})
         return
-    give(status_text(plan, states, account, stdout_width(), is_held=is_held(folder.path / "lock")))
+    give(status_text(plan, states, account, stdout_width(), is_held=is_going_on))
     found = standing_counts(plan, account.standings) if account.jobs else counts(plan, states)
     if origin is not None:
         say(origin.statement)
     say("; ".join(f"{number} {state}" for state, number in found.items()))
     if account.situation.view is not None and account.situation.view.problem:
         say(f"the scheduler could not be asked: {account.situation.view.problem}")
-    say(f"next: {advice}")
+    say("`saih sweep` is at work on it now: there is nothing to do" if is_going_on else f"next: {advice}")

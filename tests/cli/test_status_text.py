@@ -1,5 +1,6 @@
 """The text of ``saih status``: readable for ten points and for many thousands, at any width."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -118,4 +119,9 @@ def test_the_command_shows_how_long_it_takes_only_while_it_goes_on(
     assert said.err.splitlines()[-1] == "next: saih sweep tiny"
     with sweep_lock(tmp_path / "results" / "tiny" / "lock", 0.0, print):
         assert run(["status", "tiny"]) == 0
-    assert "of measuring left, as planned" in capsys.readouterr().out
+        said = capsys.readouterr()
+        assert run(["status", "tiny", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["is_going_on"] is True
+    assert "of measuring left, as planned" in said.out
+    assert "next:" not in said.err
+    assert said.err.splitlines()[-1] == "`saih sweep` is at work on it now: there is nothing to do"

@@ -285,6 +285,7 @@ def test_a_sentence_edited_on_the_page_alone_is_found(home: Path, saih: Saih) ->
     path.write_text(whole[:digit] + other + whole[digit + 1 :])
     said = saih("report", "tiny", "--check", "made/tiny.html")
     assert said.exit_code == 4
+    assert said.out.startswith("made/tiny.html DIFFERS from what it carries, which agrees with the results.")
     assert "does not show 1 sentence that it carries" in said.out
     assert "range-of-share: the page does not show its sentence" in said.out
 

@@ -105,7 +105,7 @@ def test_an_analysis_is_told_as_text_and_as_json(folder: Path) -> None:
 def test_a_sweep_compared_with_itself_is_as_fast_and_the_gate_is_kept(folder: Path) -> None:
     done = saih(folder, "compare", "tiny", "results", "--min-ratio", "0.5")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "reports/tiny-and-tiny.pdf"
+    assert done.stdout.splitlines()[-1] == "reports/tiny-and-tiny-2.pdf"
     assert "geometric mean of the speed ratios: 1.0" in done.stdout
     gated = saih(folder, "compare", "tiny", "tiny", "--min-ratio", "2", "--json")
     assert gated.returncode == 5

@@ -44,10 +44,19 @@ class Check:
 
     @property
     def exit_code(self) -> int:
-        """0 when all agrees, 4 when something was edited or lost, 5 when the results went on since."""
+        """0 when all agrees, 4 when something was edited or lost, 5 when the results went on since.
+
+        5 also for a file whose sentences agree and whose bytes do not: its tables or figures may be edited.
+        """
         if self.damages or self.not_shown or self.difference.is_edited:
             return DamagedData.exit_code
-        return GateFailed.exit_code if self.difference.claims else 0
+        return GateFailed.exit_code if self.difference.claims or self.is_same_file is False else 0
+
+    @property
+    def has_equal_sentences(self) -> bool:
+        """Whether every sentence is shown, and made again as it was from the same records."""
+        found = self.difference
+        return not (self.damages or self.not_shown or found.is_edited or found.claims)
 
 
 def check_report(path: Path, folder: SweepFolder, data_folder: Path) -> Check:
@@ -163,7 +172,7 @@ def _lost(found: ClaimsDifference) -> tuple[str, ...]:
 def _verdict(check: Check) -> Iterator[str]:
     found = check.difference
     sentences = counted(found.num_equal + len(found.claims), "sentence")
-    if not check.exit_code:
+    if check.has_equal_sentences:
         yield f"{check.path} agrees with the results: all {sentences} are made again as they were."
         yield from _same_file(check)
         return
@@ -186,8 +195,8 @@ def _same_file(check: Check) -> Iterator[str]:
         yield "The whole file is byte for byte what is made now."
     elif check.is_same_file is False:
         yield (
-            "CAUTION: the file is not byte for byte what is made now. Another version of saih or of its "
-            "libraries made it, or its pages were edited beside the sentences that it carries."
+            "But the file is not byte for byte what is made now: another version of saih or of its libraries "
+            "made it, or its tables or figures were edited. Make the report anew to be sure."
         )
 
 

@@ -41,7 +41,8 @@ def command(
 
     With --check, FILE is a PDF or HTML report of the sweep, or the claims.json attached to one. Prints what
     changed since: sentences, records, ceilings. Ends with 0 if all agree, with 4 if the report or something
-    that it was made from was edited or lost, with 5 if only more was measured since.
+    that it was made from was edited or lost, with 5 if only more was measured since, or the file is not
+    byte for byte what is made now.
     """
     from saih.commands.selection import find_folder
     from saih.domain.errors import UsageError

@@ -11,6 +11,10 @@ from saih.reports.growth_sections import NO_POINT
 from saih.reports.stack_figure import NumberedPoint
 
 _TITLE = "All measured points"
+_RATES = (
+    "The samples and operations of a step are exact counts: the intervals of samples/s and FLOP/s are as wide, in "
+    "percent, as that of the median step."
+)
 _MOST_WHOLE = 40
 """Points beyond this many get one line each."""
 _MOST_EVIDENCE = 16
@@ -22,7 +26,8 @@ def point_section(points: Sequence[NumberedPoint]) -> Section:
     if not points:
         return section_or(_TITLE, (), NO_POINT)
     table = tables.points_table(points) if len(points) <= _MOST_WHOLE else compact_table(points)
-    return Section(title=_TITLE, blocks=(table, *_evidence(points)), is_landscape=True)
+    note = Paragraph(text=_RATES, tone="small")
+    return Section(title=_TITLE, blocks=(table, note, *_evidence(points)), is_landscape=True)
 
 
 def _evidence(points: Sequence[NumberedPoint]) -> tuple[Block, ...]:

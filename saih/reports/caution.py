@@ -12,7 +12,7 @@ from saih.reports.words import NAME_WIDTH, law_of, line_name, outcome_words, rec
 
 _FEW_STEPS = 10
 _FEW_POINTS = 5
-_MOST_WARNINGS = 3
+_MOST_WARNINGS = 2
 _RECORD_ID = re.compile(r"\b[0-9a-f]{16}/attempt-[0-9]+")
 
 
@@ -101,7 +101,7 @@ def _checks(analysis: Analysis) -> list[Claim]:
     }
     return [
         Claim(claim_id="checks", text=said, record_ids=_records_behind(trends)),
-        *_stated("failed-check", list(failed.items())[:2]),
+        *_stated("failed-check", list(failed.items())[:1]),
     ]
 
 

@@ -19,7 +19,7 @@ from saih.reports.grid import Cell, Grid
 _WIDTH_MM = 176.0
 _LEFT_MM, _RIGHT_MM, _TOP_MM, _BOTTOM_MM = 33.0, 3.0, 2.0, 11.0
 _MM_PER_CHARACTER = 1.55
-_MOST_MM = 72.0
+_MOST_MM = 66.0
 """Of all rows together, so that the map leaves room for words on its page."""
 _BOTH_MM, _VERDICT_MM = 6.5, 13.0
 """Least height and width of a cell that holds a verdict below its number."""
@@ -32,7 +32,7 @@ _BRIGHTEST = 0.5
 
 def map_figure(grid: Grid) -> str:
     """SVG of one grid; colours follow the share of peak, or the rate where no ceiling was measured."""
-    row_mm = min(max(58.0 / len(grid.model), 9.0), 17.0, _MOST_MM / len(grid.model))
+    row_mm = min(max(48.0 / len(grid.model), 9.0), 17.0, _MOST_MM / len(grid.model))
     height_mm = row_mm * len(grid.model) + _TOP_MM + _BOTTOM_MM
 
     def paint(figure: Figure) -> None:

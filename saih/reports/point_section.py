@@ -12,8 +12,8 @@ from saih.reports.stack_figure import NumberedPoint
 
 _TITLE = "All measured points"
 _RATES = (
-    "The samples and operations of a step are exact counts: the intervals of samples/s and FLOP/s are as wide, in "
-    "percent, as that of the median step."
+    "The samples and operations of a step are exact counts: the intervals of samples/s and FLOP/s are as "
+    "wide, in percent, as that of the median step."
 )
 _MOST_WHOLE = 40
 """Points beyond this many get one line each."""

@@ -107,5 +107,5 @@ def test_the_system_is_one_line_of_its_known_facts(analysis_of: AnalysisOf) -> N
 def test_of_many_warnings_the_summary_shows_a_few_and_counts_the_rest(analysis_of: AnalysisOf) -> None:
     many = replace(analysis_of(2, 1), warnings=tuple(f"Warning {number}." for number in range(9)))
     last = [sentence_of(item) for item in confidence(many)[-2:]]
-    assert last == ["Warning 2.", "6 more warnings at the end of the report."]
+    assert last == ["Warning 1.", "7 more warnings at the end of the report."]
     assert "Warning 8." in joined(cautions(many))

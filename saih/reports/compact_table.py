@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from saih.domain.quantity import duration, percent, share, with_si
+from saih.domain.quantity import with_si
 from saih.domain.trend import PointSummary
 from saih.reports.document import Column, Table
 from saih.reports.grid import setting_of
-from saih.reports.label import shortened
+from saih.reports.point_cells import measured_cells, rung_cells
 from saih.reports.setting import setting_names
 from saih.reports.stack_figure import NumberedPoint
 
@@ -36,7 +36,7 @@ def compact_table(points: Sequence[NumberedPoint]) -> Table:
     rows = tuple(
         (
             str(point.number),
-            *_name(point.summary),
+            *rung_cells(point.summary, _NAME),
             *((names[setting_of(point.summary.point)],) if has_setting else ()),
             *_numbers(point.summary, has_energy=has_energy),
         )
@@ -45,24 +45,12 @@ def compact_table(points: Sequence[NumberedPoint]) -> Table:
     return Table(columns=columns, rows=rows, alt="Measured points, one line each")
 
 
-def _name(summary: PointSummary) -> tuple[str, str]:
-    labels = summary.labels
-    return shortened(labels.get("data", "not scaled"), _NAME), shortened(
-        labels.get("model", "not scaled"), _NAME
-    )
-
-
 def _numbers(summary: PointSummary, *, has_energy: bool) -> tuple[str, ...]:
-    vendor, energy = summary.share_of_vendor_peak, summary.energy
+    energy = summary.energy
     known = energy.joules_per_sample if energy is not None else None
     joules = with_si(known.value, "") if known is not None else "absent"
     return (
-        duration(summary.step_ns),
-        str(summary.step_ns.count),
-        with_si(summary.samples_per_s.value, ""),
-        with_si(summary.flops_per_s.value, ""),
-        share(summary.share_of_peak) if summary.share_of_peak else "no ceiling",
-        percent(vendor.value, 3) if vendor else "unknown",
+        *measured_cells(summary),
         *((joules,) if has_energy else ()),
         str(summary.diagnosis.limit),
         summary.record_id,

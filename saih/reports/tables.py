@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
 from saih.domain.interval import Interval
-from saih.domain.quantity import counted, duration, interval_with_si, percent, share, with_si, with_si_short
+from saih.domain.quantity import counted, interval_with_si, percent, with_si, with_si_short
 from saih.domain.record import Environment
 from saih.domain.trend import Check, LossCheck, PointSummary, Trend
 from saih.reports.document import Column, Table
 from saih.reports.grid import setting_of
 from saih.reports.label import shortened
+from saih.reports.point_cells import measured_cells, rung_cells
 from saih.reports.stack_figure import NumberedPoint, phase_words
 from saih.reports.words import line_name
 
@@ -48,18 +49,11 @@ def points_table(points: Sequence[NumberedPoint]) -> Table:
 def _point_row(point: NumberedPoint, *, has_setting: bool) -> tuple[str, ...]:
     summary = point.summary
     diagnosis = summary.diagnosis
-    vendor = summary.share_of_vendor_peak
     return (
         str(point.number),
-        shortened(summary.labels.get("data", "not scaled"), _NAME),
-        shortened(summary.labels.get("model", "not scaled"), _NAME),
+        *rung_cells(summary, _NAME),
         *((setting_of(summary.point),) if has_setting else ()),
-        duration(summary.step_ns),
-        str(summary.step_ns.count),
-        with_si(summary.samples_per_s.value, ""),
-        with_si(summary.flops_per_s.value, ""),
-        share(summary.share_of_peak) if summary.share_of_peak else "no ceiling",
-        percent(vendor.value, 3) if vendor else "unknown",
+        *measured_cells(summary),
         f"{diagnosis.limit} ({diagnosis.runner_up})" if diagnosis.runner_up else str(diagnosis.limit),
         shortened(summary.stop_reason, _NAME) or "not recorded",
         _loss_words(summary.loss),

@@ -176,7 +176,7 @@ def wait_until(is_so: Callable[[], object], patience_s: float, what: Callable[[]
     deadline = time.monotonic() + patience_s
     while not is_so():
         if time.monotonic() > deadline:
-            pytest.fail(f"not within {patience_s:g} s: {what()}")
+            pytest.fail(f"not within {patience_s:g} s: ... {what()[-600:]}")
         time.sleep(0.1)
 
 

@@ -16,10 +16,10 @@ from saih.launch.loss import cause_line, out_of_memory_kills, result_of, tail_of
 from saih.launch.overseer import Overseer
 from saih.launch.starter import Starter, worker_program
 from saih.machine.scheduler_job import scheduler_notes
-from saih.store.attempt import Attempt, read_outcome
+from saih.store.attempt import ENVIRONMENT, Attempt, read_outcome
 from saih.store.fence import NO_FENCE, Fence
 from saih.store.job_file import write_job
-from saih.store.sweep_folder import SweepFolder, finish
+from saih.store.sweep_folder import SweepFolder, attempts_of, finish
 
 OnEvent = Callable[[Event], None]
 
@@ -105,6 +105,7 @@ def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequ
     hearing = _Hearing(num_memory_kills=out_of_memory_kills())
     around.on_event({"event": "job_begin", "task": task, "num_points": len(points), "log": str(log_path)})
     options = around.options
+    known = _attempts(around, task, points)
     start = around.starter.start(placement, worker_program(options.site, options.worker_module, job_path))
     run = Run(
         command=start.command,
@@ -115,6 +116,7 @@ def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequ
         has_local_ranks=start.has_local_ranks,
     )
     ending = run_ranks(run, lambda event: _hear(around, hearing, event), around.overseer.is_asked)
+    hearing.begun += sorted(_attempts(around, task, points) - known - set(hearing.begun), key=str)
     stop_if_asked(around)
     if hearing.error is not None and not _is_of_points(hearing.begun):
         raise hearing.error
@@ -163,6 +165,14 @@ def _hear(around: Surroundings, hearing: _Hearing, event: Event) -> None:
             Attempt(sweep_path=around.folder.path, point_id=str(event["point_id"]), number=number)
         )
     around.on_event(event)
+
+
+def _attempts(around: Surroundings, task: Task, points: Sequence[Point]) -> set[Attempt]:
+    """The attempts on disk: a launcher that ends its ranks may swallow what they said of them."""
+    if task != "measure":
+        return set()
+    found = (attempt for point in points for attempt in attempts_of(around.folder, point.point_id))
+    return {attempt for attempt in found if (attempt.path / ENVIRONMENT).exists()}  # written whole
 
 
 def _is_of_points(begun: Sequence[Attempt]) -> bool:

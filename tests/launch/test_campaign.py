@@ -68,10 +68,11 @@ def test_each_end_of_a_point_has_its_outcome_and_the_others_complete(
     assert read_ceilings(folder.root, tiny.ENVIRONMENT.environment_id, points["none"].placement) is not None
 
 
+@pytest.mark.parametrize("fault", ["gives up", "gives up mutely"])
 def test_ranks_that_end_with_the_outcome_of_a_point_leave_the_other_points_to_new_ranks(
-    campaign: Campaign, tiny: ModuleType
+    campaign: Campaign, tiny: ModuleType, fault: str
 ) -> None:
-    points = [tiny.tiny_point(width, "gives up") for width in (1, 2)] + [tiny.tiny_point(3)]
+    points = [tiny.tiny_point(width, fault) for width in (1, 2)] + [tiny.tiny_point(3)]
     result, _ = campaign(points)
     assert [result.states[point.point_id].outcome for point in points] == [
         Outcome.FAILED,

@@ -31,8 +31,10 @@ def measure(job: Job, point: Point, comm: MPI.Intracomm) -> None:
     folder = SweepFolder(Path(job.results_folder), job.sweep_name)
     fence = Fence(holder_path=job.holder_path, token=job.holder_token)
     fault = str(point.problem.model["fault"])
+    is_mute = fault == "gives up mutely"
     if comm.rank == 0:
         attempt = begin_attempt(folder, point, ENVIRONMENT, fence)
+    if comm.rank == 0 and not is_mute:
         say(event="point_begin", point_id=point.point_id, attempt=attempt.number)
     comm.Barrier()
     time.sleep(float(point.problem.model["duration_s"]))
@@ -47,11 +49,13 @@ def measure(job: Job, point: Point, comm: MPI.Intracomm) -> None:
             steps=steps_of(point),
             notes={},
         )
-        if fault in ("fails", "gives up"):
+        if fault in ("fails", "gives up", "gives up mutely"):
             result = AttemptResult(
                 outcome=Outcome.FAILED, reason="rank 0: as asked", stop_reason="", steps=None, notes={}
             )
         finish(attempt, result, fence)
+        if is_mute:
+            comm.Abort(1)
         say(event="point_end", point_id=point.point_id, attempt=attempt.number, outcome=str(result.outcome))
         if fault == "gives up":
             say(event="error", kind="SaihError", problem="rank 0 ended the job.", remedy="mend it.")

@@ -44,9 +44,9 @@ def test_on_a_node_that_was_cut_off_the_old_start_lives_on(cluster: SlurmCluster
     def both_beat() -> bool:
         return {line.split()[1] for line in path.read_text().splitlines()[-10:]} == {"0", "1"}
 
-    wait_until(both_beat, 60, path.read_text)
+    wait_until(both_beat, 120, path.read_text)
     cluster.heal(node)
-    wait_until(lambda: not both_beat(), 30, path.read_text)
+    wait_until(lambda: not both_beat(), 120, path.read_text)
     assert cluster.job(job)["Restarts"] == "1"
 
 

@@ -33,9 +33,9 @@ test: $(TEST_STAMP) $(HOROVOD_STAMP) static  ## Every check and every test, with
 test-waiting test-working: SHELL := bash -o pipefail
 WAITING := tests/faults tests/slurm tests/cli/test_slurm_end_to_end.py
 test-waiting:
-	@$(BIN)/pytest $(WAITING) 2>&1 | sed --unbuffered 's/^/[waiting] /'
+	@$(BIN)/pytest -rfER $(WAITING) 2>&1 | sed --unbuffered 's/^/[waiting] /'
 test-working:
-	@$(BIN)/pytest --cov --cov-report=term $(addprefix --ignore=,$(WAITING)) 2>&1 | sed --unbuffered 's/^/[working] /'
+	@$(BIN)/pytest -rfER --cov --cov-report=term $(addprefix --ignore=,$(WAITING)) 2>&1 | sed --unbuffered 's/^/[working] /'
 
 check: $(TEST_STAMP) static test-fast  ## The gate before a commit: static checks and fast tests
 

@@ -3,7 +3,19 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 sys.path.extend(str(folder) for folder in (HERE, HERE / "launch", HERE / "faults"))
 
 pytest_plugins = ("slurm_cluster_fixture", "browser_fixture")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests run real ranks and clusters against the clock: on a machine that stalls, one gets a second try.
+
+    The summary of `make test` lists it as RERUN, with what happened at first: a rerun is to be looked at.
+    """
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.flaky(reruns=1))

@@ -12,7 +12,7 @@ pytest_plugins = ("slurm_cluster_fixture", "browser_fixture")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests run real ranks and clusters against the clock: on a machine that stalls, one gets a second try.
+    """Slow tests run real ranks and clusters: on a machine that stalls, one gets a second try.
 
     The summary of `make test` lists it as RERUN, with what happened at first: a rerun is to be looked at.
     """

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from saih.domain.ceiling import Ceilings
+from saih.domain.efficiency import PopEfficiency
 from saih.domain.energy import Energy, EnergyPart
 from saih.domain.interval import Interval
 from saih.domain.normality import Placed
@@ -12,6 +13,7 @@ from saih.domain.point import Point
 from saih.domain.record import Environment, Outcome, Phase
 from saih.domain.scaling import Scaling
 from saih.domain.sweep import DroppedPoint
+from saih.domain.variation import Variation
 
 RANKS_AXIS = "ranks"
 """Name of the axis along which only the number of ranks grows, in labels, sizes and trends."""
@@ -23,8 +25,15 @@ class Limit(StrEnum):
     COMPUTE = "compute"
     MEMORY = "memory"
     INTERCONNECT = "interconnect"
+    STORAGE = "shared storage"
+    """Waiting for input whose making is reading from storage, not from the page cache."""
     INPUT = "input"
+    """All other waiting for input: decoding, and reading that the page cache serves."""
     LAUNCH = "launch/host"
+    IMBALANCE = "load imbalance"
+    """Waiting in the exchange for the rank that comes last."""
+    CONTENTION = "CPU contention"
+    """Work of the deciding rank that stands still because something else has its processor."""
     CEILING = "at the ceiling"
     BEYOND = "above the ceiling"
     """The step is faster than the measured peak allows, so that peak is wrong and nothing can be told."""
@@ -42,6 +51,8 @@ class Diagnosis:
     shares: Mapping[Limit, Interval]
     evidence: tuple[str, ...]
     """Sentences with the numbers that the verdict rests on."""
+    is_contended: bool = False
+    """Whether others used the processors so much that no class of work may be told from another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +116,10 @@ class PointSummary:
     """Predicted peak memory of one rank's tensors."""
     peak_memory_bytes: int | None = None
     """Measured highest resident memory of any rank's process; None where it was not recorded."""
+    efficiency: PopEfficiency | None = None
+    """None for one rank, and where the ranks exchange nothing."""
+    variation: Variation | None = None
+    """None where the steps are too few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from saih.domain.ceiling import Ceilings
+from saih.domain.crossing import Crossing
 from saih.domain.efficiency import PopEfficiency
 from saih.domain.energy import Energy, EnergyPart
 from saih.domain.interval import Interval
@@ -158,6 +159,19 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeerForecast:
+    """What a plain method foresees beside our law, at the end of a trend's curve."""
+
+    name: str
+    """Such as ``power law``."""
+    size: float
+    value_ns: float
+    chained_error: float | None
+    """Root mean square of log(foreseen/measured) when each larger point was foreseen from the smaller ones;
+    None where the points are too few for that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
     """How the step and its phases move along one axis, everything else fixed."""
 
@@ -176,6 +190,12 @@ class Trend:
     step_curve: tuple[CurvePoint, ...]
     share_curve: tuple[CurvePoint, ...]
     checks: tuple[Check, ...]
+    crossings: tuple[Crossing, ...] = ()
+    """Where another part of the step becomes the longest, by growing size."""
+    peers: tuple[PeerForecast, ...] = ()
+    """Plain methods beside ours, at the end of the curve."""
+    chained_error: float | None = None
+    """Of the law of whole steps, to be held against those of ``peers``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from saih.domain.efficiency import PopEfficiency
 from saih.domain.energy import Energy, EnergyPart
 from saih.domain.interval import Interval
 from saih.domain.normality import Placed
+from saih.domain.peer import PeerForecast
 from saih.domain.point import Point
 from saih.domain.record import Environment, Outcome, Phase
 from saih.domain.scaling import Scaling
@@ -156,19 +157,6 @@ class Check:
     name: str
     passed: bool | None
     statement: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerForecast:
-    """What a plain method foresees beside our law, at the end of a trend's curve."""
-
-    name: str
-    """Such as ``power law``."""
-    size: float
-    value_ns: float
-    chained_error: float | None
-    """Root mean square of log(foreseen/measured) when each larger point was foreseen from the smaller ones;
-    None where the points are too few for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

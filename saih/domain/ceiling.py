@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from saih.domain.interval import Interval
@@ -17,14 +17,70 @@ class CeilingKind(StrEnum):
     """FLOP/s of a 3^3 conv3d over its channels (input = output)."""
     CONVOLUTION_BACKWARD = "convolution_backward"
     """FLOP/s of both gradients of a 3^3 conv3d over its channels."""
+    CONVOLUTION_BACKWARD_WEIGHT = "convolution_backward_weight"
+    """FLOP/s of the gradient by the weights alone over its channels."""
+    CONVOLUTION_BACKWARD_INPUT = "convolution_backward_input"
+    """FLOP/s of the gradient by the input alone over its channels."""
     MEMORY = "memory"
     """Bytes/s of a triad over its working set per rank [bytes]."""
+    MEMORY_COPY = "memory_copy"
+    """Bytes/s of a copy, read and write counted, over its working set per rank [bytes]."""
+    MEMORY_SCALE = "memory_scale"
+    """Bytes/s of a scaled copy over its working set per rank [bytes]."""
+    MEMORY_ADD = "memory_add"
+    """Bytes/s of a sum of two arrays over its working set per rank [bytes]."""
+    HOST_TO_DEVICE = "host_to_device"
+    """Bytes/s of copies to the device over size [bytes]; variants pinned, pageable; absent on CPUs."""
+    DEVICE_TO_HOST = "device_to_host"
+    """Bytes/s of copies from the device over size [bytes]; variants pinned, pageable; absent on CPUs."""
     ALL_REDUCE = "all_reduce"
-    """Seconds for one all-reduce over its size [bytes]; absent for one rank."""
+    """Seconds for one all-reduce over its size [bytes], by backend (variant); absent for one rank.
+
+    The first is that of the gradients: gloo on CPUs, nccl on GPUs.
+    """
+    ALL_GATHER = "all_gather"
+    """Seconds for one all-gather over the bytes that every rank ends with, by backend (variant)."""
+    REDUCE_SCATTER = "reduce_scatter"
+    """Seconds for one reduce-scatter over the bytes that every rank begins with, by backend (variant)."""
+    SEND = "send"
+    """Seconds for one message to the next rank, half a round trip, over its size [bytes], by backend."""
     STORAGE_READ = "storage_read"
-    """Bytes/s of reading files of the data folder over the read size [bytes]."""
+    """Bytes/s of reading files that the page cache holds, over the read size [bytes]."""
+    STORAGE_COLD = "storage_cold"
+    """Bytes/s of reading files that the page cache does not hold, over the read size [bytes]."""
+    DECODE = "decode"
+    """Decoded bytes/s of one loader thread per rank over the sample [bytes], by codec (variant)."""
     LAUNCH = "launch"
     """Seconds of host time per trivial operation (one point; the abscissa is 1)."""
+    JITTER = "jitter"
+    """Seconds by which a fixed quantum of work is late, 99th percentile over median, by core number.
+
+    Variant ``slowest`` is the maximum over the median, ``median`` the quantum itself.
+    """
+
+
+TIME_KINDS = frozenset(
+    {
+        CeilingKind.ALL_REDUCE,
+        CeilingKind.ALL_GATHER,
+        CeilingKind.REDUCE_SCATTER,
+        CeilingKind.SEND,
+        CeilingKind.LAUNCH,
+        CeilingKind.JITTER,
+    }
+)
+"""Kinds counted in seconds, of which less is better; the others are rates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencySegment:
+    """Messages of one protocol: t = latency + bytes / rate between two sizes, both included."""
+
+    from_bytes: float
+    to_bytes: float
+    latency_s: float | None
+    bytes_per_s: float | None
+    """None where the times do not show the term."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +94,10 @@ class Ceiling:
     size_unit: str
     sizes: tuple[float, ...]
     rates: tuple[Interval, ...]
+    variant: str = field(default="", metadata={"came_later": True})
+    """What tells curves of one kind apart: a backend, ``pinned``, ``sequential, 2 readers``, a codec."""
+    segments: tuple[LatencySegment, ...] = field(default=(), metadata={"came_later": True})
+    """Latency and rate of growing messages; empty for what is no message."""
 
     def __post_init__(self) -> None:
         if not self.sizes or len(self.sizes) != len(self.rates):
@@ -58,6 +118,8 @@ class Ceiling:
             return self.rates[-1].value
         upper = next(index for index, known in enumerate(self.sizes) if known >= size)
         low, high = self.sizes[upper - 1], self.sizes[upper]
+        if low <= 0:  # numbered from 0, such as cores: nothing lies between
+            return self.rates[upper - 1].value
         share = math.log(size / low) / math.log(high / low)
         return self.rates[upper - 1].value ** (1 - share) * self.rates[upper].value ** share
 
@@ -76,12 +138,20 @@ class Ceilings:
     vendor_flops_per_s: Mapping[str, float]
     """Sum of the makers' peaks of all ranks by precision, where they are known; else empty."""
 
-    def curve(self, kind: CeilingKind, precision: str = "") -> Ceiling | None:
-        """The curve of this kind and precision, or None where it was not measured."""
+    def curve(self, kind: CeilingKind, precision: str = "", variant: str | None = None) -> Ceiling | None:
+        """The curve of this kind and precision, or None where it was not measured.
+
+        Without a ``variant`` it is the first of that kind, the one that the points of the placement meet.
+        """
         for curve in self.curves:
-            if curve.kind is kind and curve.precision in (precision, ""):
+            is_variant = variant is None or curve.variant == variant
+            if curve.kind is kind and curve.precision in (precision, "") and is_variant:
                 return curve
         return None
+
+    def curves_of(self, kind: CeilingKind) -> tuple[Ceiling, ...]:
+        """Every curve of this kind, whatever its precision and variant."""
+        return tuple(curve for curve in self.curves if curve.kind is kind)
 
     @property
     def precisions(self) -> frozenset[str]:
@@ -100,6 +170,8 @@ class Ceilings:
             CeilingKind.GEMM,
             CeilingKind.CONVOLUTION_FORWARD,
             CeilingKind.CONVOLUTION_BACKWARD,
+            CeilingKind.CONVOLUTION_BACKWARD_WEIGHT,
+            CeilingKind.CONVOLUTION_BACKWARD_INPUT,
         )
         found = [curve.best for kind in kinds if (curve := self.curve(kind, precision)) is not None]
         return max(found, key=lambda rate: rate.value, default=None)

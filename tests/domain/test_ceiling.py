@@ -1,5 +1,7 @@
 """Ceilings are curves over operation size."""
 
+from dataclasses import replace
+
 import pytest
 
 from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
@@ -75,3 +77,18 @@ def test_peak_is_the_best_of_products_and_convolutions_in_the_asked_precision() 
 def test_a_curve_that_was_not_measured_is_none() -> None:
     assert ceilings(GEMM).curve(CeilingKind.MEMORY) is None
     assert ceilings(GEMM).curve(CeilingKind.GEMM, "float32") is GEMM
+
+
+def test_without_a_variant_the_first_curve_of_a_kind_is_meant() -> None:
+    gloo, mpi = (
+        replace(curve(CeilingKind.ALL_REDUCE, (4, 8), (1.0, 2.0)), variant=name) for name in ("gloo", "mpi")
+    )
+    found = ceilings(gloo, mpi)
+    assert found.curve(CeilingKind.ALL_REDUCE) is gloo
+    assert found.curve(CeilingKind.ALL_REDUCE, variant="mpi") is mpi
+    assert found.curve(CeilingKind.ALL_REDUCE, variant="nccl") is None
+    assert found.curves_of(CeilingKind.ALL_REDUCE) == (gloo, mpi)
+
+
+def test_between_numbered_things_a_curve_takes_the_lower_one() -> None:
+    assert curve(CeilingKind.JITTER, (0, 1, 2), (3.0, 5.0, 7.0)).at(0.5) == 3.0

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augment.problem import Problem, Shape
-from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
+from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings, LatencySegment
 from saih.domain.errors import DamagedData
 from saih.domain.interval import Interval
 from saih.domain.job import Job
@@ -88,6 +88,36 @@ def test_ceilings_come_back_equal_with_absent_values_kept_absent() -> None:
         vendor_flops_per_s={"float32": 1e12},
     )
     assert codec.decode_ceilings(codec.encode_ceilings(ceilings), PATH) == ceilings
+
+
+def test_variants_and_segments_of_ceilings_come_back_and_older_files_have_none() -> None:
+    rate = Interval(low=1.0, value=2.0, high=3.0, level=0.95, count=6)
+    segment = LatencySegment(from_bytes=4.0, to_bytes=1e4, latency_s=1e-5, bytes_per_s=None)
+    curve = Ceiling(
+        kind=CeilingKind.ALL_REDUCE,
+        precision="",
+        unit="s",
+        size_unit="bytes",
+        sizes=(4.0,),
+        rates=(rate,),
+        variant="mpi",
+        segments=(segment,),
+    )
+    ceilings = Ceilings(
+        environment_id="e",
+        placement_label="1 node",
+        curves=(curve,),
+        measured_utc="2026-01-01T00:00:00+00:00",
+        all_reduce_latency_s=None,
+        all_reduce_bytes_per_s=None,
+        vendor_flops_per_s={},
+    )
+    assert codec.decode_ceilings(codec.encode_ceilings(ceilings), PATH) == ceilings
+    older = to_json(ceilings)
+    for name in ("variant", "segments"):
+        del older["curves"][0][name]
+    found = codec.decode_ceilings(render("saih ceilings", older), PATH)
+    assert found.curves == (replace(curve, variant="", segments=()),)
 
 
 def test_equal_values_give_equal_bytes(make_point: Callable[[int], Point]) -> None:

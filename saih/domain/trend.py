@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from saih.domain.ceiling import Ceilings
 from saih.domain.crossing import Crossing
@@ -16,32 +15,11 @@ from saih.domain.record import Environment, Outcome, Phase
 from saih.domain.scaling import Scaling
 from saih.domain.sweep import DroppedPoint
 from saih.domain.variation import Variation
+from saih.domain.verdict import Limit as Limit  # noqa: PLC0414 - a word of the analysis, defined below it
+from saih.domain.verification import Verification
 
 RANKS_AXIS = "ranks"
 """Name of the axis along which only the number of ranks grows, in labels, sizes and trends."""
-
-
-class Limit(StrEnum):
-    """What holds a point back. The last five are legal answers, not failures of the analysis."""
-
-    COMPUTE = "compute"
-    MEMORY = "memory"
-    INTERCONNECT = "interconnect"
-    STORAGE = "shared storage"
-    """Waiting for input whose making is reading from storage, not from the page cache."""
-    INPUT = "input"
-    """All other waiting for input: decoding, and reading that the page cache serves."""
-    LAUNCH = "launch/host"
-    IMBALANCE = "load imbalance"
-    """Waiting in the exchange for the rank that comes last."""
-    CONTENTION = "CPU contention"
-    """Work of the deciding rank that stands still because something else has its processor."""
-    CEILING = "at the ceiling"
-    BEYOND = "above the ceiling"
-    """The step is faster than the measured peak allows, so that peak is wrong and nothing can be told."""
-    MIXED = "mixed"
-    UNEXPLAINED = "unexplained"
-    UNKNOWN = "no ceilings measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +100,8 @@ class PointSummary:
     """None for one rank, and where the ranks exchange nothing."""
     variation: Variation | None = None
     """None where the steps are too few."""
+    verifications: tuple[Verification, ...] = ()
+    """Verdicts put to the test by switching their causes on and off; the first is that of the point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from saih.domain.point import Point
@@ -34,6 +34,24 @@ ADDITIVE_PHASES = (
     Phase.OTHER,
 )
 HIDDEN_PHASES = (Phase.INPUT_PRODUCE, Phase.COMMUNICATION_TOTAL)
+
+
+class Meter(StrEnum):
+    """What is read beside the clock at each step of a rank; absent where the kernel does not tell.
+
+    Work is everything of a step but the wait for its batch; the thread meant is the one that steps.
+    """
+
+    WORK_ON_CPU = "work_on_cpu"
+    """Time on a processor during the work [ns]."""
+    WORK_RUN_DELAY = "work_run_delay"
+    """Time ready to run without a processor during the work [ns]."""
+    PRODUCE_ON_CPU = "produce_on_cpu"
+    """Time on a processor of the loader thread while it made this step's batch [ns]."""
+    PRODUCE_RUN_DELAY = "produce_run_delay"
+    """Time of that thread ready to run without a processor [ns]."""
+    PRODUCE_STORAGE = "produce_storage_bytes"
+    """Bytes that making the batch took from storage rather than from the page cache."""
 
 
 class Outcome(StrEnum):
@@ -76,6 +94,8 @@ class Steps:
     losses: tuple[float, ...]
     warmup_steps: int
     summary: RankSummary | None = None
+    meters: Mapping[Meter, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
+    """``meters[meter][row][step]``, of the rows kept whole; empty in records of before there were any."""
 
     @property
     def num_ranks(self) -> int:

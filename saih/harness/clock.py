@@ -14,6 +14,11 @@ def host_ns() -> int:
     return time.perf_counter_ns()
 
 
+def thread_ns() -> int:
+    """Time that the calling thread spent on a processor [ns], since it began."""
+    return time.thread_time_ns()
+
+
 def device_clock(device: str) -> ReadClock:
     """The clock that waits for all work queued on ``device`` (``cpu`` or ``cuda:N``) before it reads."""
     if torch.device(device).type == "cpu":

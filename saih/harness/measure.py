@@ -17,9 +17,10 @@ from saih.harness.decision import Decision, decide
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.energy_log import EnergyLog
 from saih.harness.exchange import MeasuredExchange
-from saih.harness.phases import COLUMNS, StepTimer, step_ns
+from saih.harness.phases import COLUMNS, METERS, StepTimer, step_ns
 from saih.harness.prefetch import Prefetch
 from saih.harness.rank_rows import Rows, gather_steps
+from saih.harness.step_meter import ThreadMeter, grown
 from saih.harness.usage import Reading
 from saih.machine import energy_counter
 from saih.machine.energy_counter import Counters
@@ -93,17 +94,20 @@ class TimedSession:
         self._num_done = 0
 
     def run(self, num_steps: int) -> tuple[Rows, Losses]:
-        """Durations [ns] of ``COLUMNS`` and the loss of each of the next steps on this rank."""
-        rows = np.zeros((num_steps, len(COLUMNS)), dtype=np.int64)
+        """Durations [ns] of ``COLUMNS``, then ``METERS``, and the loss of each next step on this rank."""
+        rows = np.zeros((num_steps, len(COLUMNS) + len(METERS)), dtype=np.int64)
         losses = np.zeros(num_steps)
-        timer, mark = self._timer, self._timer.mark
+        timer, mark, read = self._timer, self._timer.mark, ThreadMeter().read
         timer.begin()
         for index in range(num_steps):
             batch, produce_ns = self._prefetch.take()
             mark("input_wait")
             timer.produced(produce_ns)
+            on_cpu_ns, delay_ns = read()
             losses[index] = float(self._session.step(batch, mark))
-            rows[index] = timer.end()
+            after_ns = read()
+            meters = grown(on_cpu_ns, after_ns[0]), grown(delay_ns, after_ns[1]), *self._prefetch.making
+            rows[index] = (*timer.end(), *meters)
             self._num_done += 1
             self._beat(f"after step {self._num_done}")
         return rows, losses

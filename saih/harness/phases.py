@@ -3,13 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.domain.record import ADDITIVE_PHASES, HIDDEN_PHASES, Phase
+from saih.domain.record import ADDITIVE_PHASES, HIDDEN_PHASES, Meter, Phase
 from saih.harness.clock import ReadClock
 from saih.harness.exchange import MeasuredExchange
 from workloads.protocol import PhaseName
 
 COLUMNS = (*ADDITIVE_PHASES, *HIDDEN_PHASES)
 """The phases in the order of a timed row."""
+METERS = tuple(Meter)
+"""The meters in the order in which they follow the phases in a row."""
 _COLUMN_OF = {str(phase): index for index, phase in enumerate(COLUMNS)}
 _BACKWARD = _COLUMN_OF[Phase.BACKWARD]
 _COMMUNICATION = _COLUMN_OF[Phase.COMMUNICATION]

@@ -1,7 +1,8 @@
 """The timed rows of all ranks as the steps of a point: whole for few ranks, summarised for many.
 
-Shapes: R ranks, S steps, P phases (``COLUMNS``). Nothing here holds more on rank 0 than every row of
-``MAX_WHOLE`` ranks, or, beyond, P + 1 numbers of each rank and three ranks' rows.
+Shapes: R ranks, S steps, P phases (``COLUMNS``), behind which M meters (``METERS``) may follow. Nothing
+here holds more on rank 0 than every row of ``MAX_WHOLE`` ranks, or, beyond, P + 1 numbers of each rank and
+three ranks' rows.
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,8 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from saih.domain.record import RankSummary, Steps
-from saih.harness.phases import COLUMNS, step_ns
+from saih.domain.record import Meter, RankSummary, Steps
+from saih.harness.phases import COLUMNS, METERS, step_ns
 
 MAX_WHOLE = 64
 """Up to so many ranks the rows of every rank are kept."""
@@ -45,12 +46,13 @@ def gather_steps(
         losses=tuple(losses),
         warmup_steps=len(losses) - len(rows_SP),
         summary=summary,
+        meters=_meters(rows_RSP[:, :, len(COLUMNS) :]),
     )
 
 
 def medians(rows_SP: Rows) -> Rows:
     """Median whole step, then the median of each phase, of one rank [ns]."""
-    columns = np.column_stack([step_ns(rows_SP), rows_SP])
+    columns = np.column_stack([step_ns(rows_SP), rows_SP[:, : len(COLUMNS)]])
     return np.rint(np.median(columns, axis=0)).astype(np.int64)
 
 
@@ -93,6 +95,15 @@ def _gather(comm: MPI.Intracomm, part: NDArray[Any]) -> NDArray[Any]:
     everything = np.empty((comm.size if comm.rank == 0 else 0, *part.shape), dtype=part.dtype)
     comm.Gather(np.ascontiguousarray(part), everything if comm.rank == 0 else None, root=0)
     return everything
+
+
+def _meters(values_RSM: NDArray[np.int64]) -> dict[Meter, tuple[tuple[int, ...], ...]]:
+    """Those that every rank could read at every step."""
+    return {
+        meter: _by_rank(values_RSM[:, :, column])
+        for column, meter in enumerate(METERS[: values_RSM.shape[2]])
+        if values_RSM[:, :, column].min() >= 0
+    }
 
 
 def _by_rank(values_RS: Rows) -> tuple[tuple[int, ...], ...]:

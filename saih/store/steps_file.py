@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saih.domain.errors import DamagedData
-from saih.domain.record import Phase, RankSummary, Steps
+from saih.domain.record import Meter, Phase, RankSummary, Steps
 
 Arrays = dict[str, NDArray[Any]]  # Any: int64 once a file was checked
 _STEP, _LOSSES, _KEPT, _SLOWEST = "step", "losses", "kept", "slowest"
 _PHASES = {str(phase): phase for phase in Phase}
+_METERS = {str(meter): meter for meter in Meter}
 _MEDIAN = "median_"
 """Before ``step`` or a phase: the median of every rank."""
 _MAX_CHUNK = 2**16
@@ -24,10 +25,10 @@ _MEDIANS = {_MEDIAN + name for name in (_STEP, *_PHASES)}
 def encode_steps(steps: Steps) -> bytes:
     """The bytes of steps.h5.
 
-    Datasets: ``step`` and one per phase, int64 [ranks, steps] in ns; ``losses``, float64 [steps with
-    warm-up]. Where not all ranks are kept whole, also ``kept``, int64 [rows], ``slowest``, int64 [steps],
-    and ``median_step`` and one such for each phase, int64 [all ranks]. All are chunked with fletcher32.
-    Attribute ``warmup_steps``.
+    Datasets: ``step`` and one per phase, int64 [ranks, steps] in ns; one per meter that could be read, int64
+    [ranks, steps] in ns or bytes; ``losses``, float64 [steps with warm-up]. Where not all ranks are kept
+    whole, also ``kept``, int64 [rows], ``slowest``, int64 [steps], and ``median_step`` and one such for each
+    phase, int64 [all ranks]. All are chunked with fletcher32. Attribute ``warmup_steps``.
 
     Raises:
         ValueError: for no steps, ragged ones, an impossible summary, or a loss that is not finite.
@@ -43,6 +44,8 @@ def encode_steps(steps: Steps) -> bytes:
         summary = _summary_arrays(steps.summary)
         _require_summary(arrays, summary)
         arrays |= summary
+    arrays |= {str(meter): np.array(values, dtype=np.int64) for meter, values in steps.meters.items()}
+    _require_meters(arrays, shape)
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         for name, array in {**arrays, _LOSSES: losses}.items():
@@ -74,7 +77,7 @@ def decode_steps(data: bytes, path: Path) -> Steps:
 def _read(file: h5py.File, num_bytes: int) -> Steps:
     names = set(file)
     is_summarised = _KEPT in names
-    allowed = {_STEP, _LOSSES, *_PHASES} | (_SUMMARY | _MEDIANS if is_summarised else set())
+    allowed = {_STEP, _LOSSES, *_PHASES, *_METERS} | (_SUMMARY | _MEDIANS if is_summarised else set())
     required = {_STEP, _LOSSES} | (_SUMMARY if is_summarised else set())
     if names - allowed or required - names:
         raise ValueError(f"it holds {sorted(names)}")
@@ -84,7 +87,9 @@ def _read(file: h5py.File, num_bytes: int) -> Steps:
     warmup_steps = int(file.attrs["warmup_steps"])
     if warmup_steps < 0 or losses.ndim != 1 or not np.isfinite(losses).all():
         raise ValueError("its losses or warm-up steps are impossible")
+    meters = {name: arrays.pop(name) for name in names & set(_METERS)}
     _require_durations(arrays)
+    _require_meters(meters, arrays[_STEP].shape)
     if is_summarised:
         _require_summary(arrays, summary)
     rows = {name: tuple(map(tuple, array.tolist())) for name, array in arrays.items()}
@@ -94,6 +99,7 @@ def _read(file: h5py.File, num_bytes: int) -> Steps:
         losses=tuple(losses.tolist()),
         warmup_steps=warmup_steps,
         summary=_summary(summary) if is_summarised else None,
+        meters={_METERS[name]: tuple(map(tuple, array.tolist())) for name, array in meters.items()},
     )
 
 
@@ -125,6 +131,12 @@ def _require_durations(arrays: Arrays) -> None:
             raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
         if array.min() < 0:
             raise ValueError(f"{name} has a negative duration")
+
+
+def _require_meters(arrays: Arrays, shape: tuple[int, ...]) -> None:
+    for name in _METERS:
+        if name in arrays and (arrays[name].shape != shape or arrays[name].min() < 0):
+            raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}, or is negative")
 
 
 def _summary_arrays(summary: RankSummary) -> Arrays:

@@ -1,0 +1,184 @@
+"""Steps replayed with a change: how long each would have taken, on its recomputed critical path.
+
+Every rank goes through its phases in order; the gradient exchange is where all ranks meet, and input is made
+ahead by a thread beside the step (Daydream, Zhu et al., USENIX ATC 2020, replays task graphs so; Dimemas
+replays ranks). Shapes: R ranks kept whole, S steps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saih.analyzer.replay_loader import observed, waits
+from saih.domain.record import Phase, Steps
+
+Array = NDArray[np.float64]
+
+NOTHING: Mapping[Phase, float] = MappingProxyType({})
+BEFORE_MEETING = (Phase.FORWARD, Phase.BACKWARD)
+AFTER_MEETING = (Phase.OPTIMIZER, Phase.OTHER)
+_OTHER_NAMES = {Phase.INPUT_WAIT: Phase.INPUT_PRODUCE, Phase.COMMUNICATION_TOTAL: Phase.COMMUNICATION}
+"""Waiting for input is decided by its production; an exchange is one thing, whether hidden or exposed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is otherwise than it was measured: ``duration' = factor x duration + added``.
+
+    ``INPUT_PRODUCE`` is the making of a batch and ``COMMUNICATION`` the transfer of the whole exchange,
+    hidden or not; ``INPUT_WAIT`` and ``COMMUNICATION_TOTAL`` are other names of the same two. 0 removes.
+    """
+
+    factor: Mapping[Phase, float] = field(default_factory=dict)
+    added_ns: Mapping[Phase, float] = field(default_factory=dict)
+    """Added to every step."""
+    ranks: frozenset[int] | None = None
+    """Rank numbers whose own phases change; None for all. The transfer is one for all ranks."""
+    is_meeting: bool = True
+    """False: the exchange goes away, and with it all waiting for other ranks."""
+    is_even: bool = False
+    """True: every rank does the mean work of all ranks, phase by phase."""
+
+    def __post_init__(self) -> None:
+        wrong = [(phase, value) for phase, value in self.factor.items() if not 0 <= value < np.inf]
+        wrong += [(phase, value) for phase, value in self.added_ns.items() if not -np.inf < value < np.inf]
+        if wrong:
+            raise ValueError(
+                f"a change needs finite factors, none below 0, and finite durations; got {wrong}"
+            )
+
+
+def replayed_ns(steps: Steps, change: Change) -> Array:
+    """Duration of each step [S] under the change; without a change exactly that of its slowest rank.
+
+    Ranks leave the exchange together, as a collective makes them. A rank's exposed exchange is then its
+    waiting for the last one to arrive, and the transfer, which is the least over ranks. Where only some
+    ranks were kept whole, the change moves the slowest step of all by as much as that of those.
+    """
+    measured = _measured(steps)
+    timeline = _timeline(measured, change)
+    if measured.has_production:
+        production = _one_scaled(measured, change, Phase.INPUT_PRODUCE)
+        loader = observed(measured.whole, measured.wait, measured.rows[Phase.INPUT_PRODUCE])
+        wait = waits(loader, production, measured.wait, timeline.lengths)
+    else:
+        wait = _one_scaled(measured, change, Phase.INPUT_WAIT)
+    moved = timeline.lengths(wait, slice(None)).max(axis=0) - measured.whole.max(axis=0)
+    return np.asarray(np.maximum(np.asarray(steps.slowest_ns, dtype=np.float64) + moved, 0.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """The phases of the ranks kept whole, ``[R, S]`` in ns."""
+
+    rows: Mapping[Phase, Array]
+    ranks: tuple[int, ...]
+    whole: Array
+    wait: Array
+    before: Array
+    after: Array
+    exposed: Array
+    has_production: bool
+    is_meeting: bool
+
+
+def _measured(steps: Steps) -> _Measured:
+    rows = {phase: np.asarray(own, dtype=np.float64) for phase, own in steps.duration_ns.items()}
+    exposed = rows[Phase.COMMUNICATION]
+    ranks = tuple(range(len(exposed))) if steps.summary is None else steps.summary.kept
+    return _Measured(
+        rows=rows,
+        ranks=ranks,
+        whole=np.asarray(steps.step_ns, dtype=np.float64),
+        wait=rows[Phase.INPUT_WAIT],
+        before=rows[Phase.FORWARD] + rows[Phase.BACKWARD],
+        after=rows[Phase.OPTIMIZER] + rows[Phase.OTHER],
+        exposed=exposed,
+        has_production=Phase.INPUT_PRODUCE in rows and bool(rows[Phase.INPUT_PRODUCE].any()),
+        is_meeting=len(exposed) > 1 and bool(exposed.any()),
+    )
+
+
+def _named(values: Mapping[Phase, float], phase: Phase, neutral: float) -> float:
+    """What the change says of a phase, by any of its names."""
+    name = _OTHER_NAMES.get(phase, phase)
+    return next((value for own, value in values.items() if _OTHER_NAMES.get(own, own) is name), neutral)
+
+
+def _one_scaled(measured: _Measured, change: Change, phase: Phase) -> Array:
+    row = measured.rows[phase]
+    if change.is_even:
+        row = np.broadcast_to(row.mean(axis=0), row.shape)
+    changed = np.maximum(_named(change.factor, phase, 1.0) * row + _named(change.added_ns, phase, 0.0), 0.0)
+    if change.ranks is None:
+        return np.asarray(changed)
+    chosen = np.array([rank in change.ranks for rank in measured.ranks])
+    return np.where(chosen[:, None], changed, row)
+
+
+def _scaled(measured: _Measured, change: Change, phases: tuple[Phase, ...]) -> Array:
+    return np.asarray(np.sum([_one_scaled(measured, change, phase) for phase in phases], axis=0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Timeline:
+    """What the change does to each step, but for its waiting for input."""
+
+    measured: _Measured
+    moved_before: Array
+    """By how much each rank's work up to the exchange becomes longer [R, S]."""
+    moved_after: Array
+    carried: Array
+    """``moved_after`` of the step before: the next exchange waits for that work, too."""
+    transfer: Array | None
+    """The exposed transfer of each exchange [S]; None where no rank meets another."""
+
+    def lengths(self, wait: Array, where: slice) -> Array:
+        """Lengths of the steps ``where`` [R, ...] when they wait so long for input."""
+        measured = self.measured
+        moved = self.moved_before[:, where] + wait - measured.wait[:, where]
+        after = self.moved_after[:, where]
+        if self.transfer is None:
+            gone = measured.exposed[:, where] if measured.is_meeting else 0.0
+            return np.asarray(measured.whole[:, where] + moved + after - gone)
+        # Against the moment at which all left the exchange as measured: when the last one arrives.
+        carried = self.carried[:, where]
+        left = (moved + carried - measured.exposed[:, where]).max(axis=0) + self.transfer[where]
+        return np.asarray(measured.whole[:, where] + left + after - carried)
+
+
+def _timeline(measured: _Measured, change: Change) -> _Timeline:
+    moved_after = _scaled(measured, change, AFTER_MEETING) - measured.after
+    carried = np.zeros_like(moved_after)
+    carried[:, 1:] = moved_after[:, :-1]
+    return _Timeline(
+        measured=measured,
+        moved_before=_scaled(measured, change, BEFORE_MEETING) - measured.before,
+        moved_after=moved_after,
+        carried=carried,
+        transfer=_transfer(measured, change) if measured.is_meeting and change.is_meeting else None,
+    )
+
+
+def _transfer(measured: _Measured, change: Change) -> Array:
+    """The exposed transfer of each exchange under the change [S].
+
+    What stays hidden behind the backward pass is at most as long as that. What was exposed although other
+    parts were hidden is the last piece of the gradient, which nothing can hide: it scales with the transfer.
+    """
+    old = measured.exposed.min(axis=0)
+    factor = _named(change.factor, Phase.COMMUNICATION, 1.0)
+    added = _named(change.added_ns, Phase.COMMUNICATION, 0.0)
+    exposed = factor * old + added
+    total = measured.rows.get(Phase.COMMUNICATION_TOTAL)
+    if total is not None:
+        whole = total.min(axis=0)
+        backward = measured.rows[Phase.BACKWARD].min(axis=0)
+        window = np.maximum(backward, whole - old)
+        changed = _one_scaled(measured, change, Phase.BACKWARD).min(axis=0)
+        ratio = np.divide(changed, backward, out=np.ones_like(backward), where=backward > 0)
+        exposed = np.maximum(exposed, factor * whole + added - window * ratio)
+    return np.asarray(np.maximum(exposed, 0.0))

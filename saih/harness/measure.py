@@ -19,6 +19,7 @@ from saih.harness.energy_log import EnergyLog
 from saih.harness.exchange import MeasuredExchange
 from saih.harness.phases import COLUMNS, METERS, StepTimer, step_ns
 from saih.harness.prefetch import Prefetch
+from saih.harness.processor_log import ProcessorLog
 from saih.harness.rank_rows import Rows, gather_steps
 from saih.harness.step_meter import ThreadMeter, grown
 from saih.harness.usage import Reading
@@ -56,6 +57,8 @@ class Measurement:
     """What this rank's loader read, warm-up included."""
     energy: Message = field(default_factory=dict)
     """``EnergyLog.report`` of the measured steps; empty where they did not complete."""
+    pressure: Message = field(default_factory=dict)
+    """``ProcessorLog.report`` of the measured steps; empty where they did not complete."""
 
 
 def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> Measurement:
@@ -66,20 +69,24 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
     """
     ledger = Ledger(timing.warmup_steps)
     energy = EnergyLog(instruments.counters, instruments.clock)
+    processor = ProcessorLog(instruments.clock)
     with Prefetch(session.produce) as prefetch:
         timed = TimedSession(session, prefetch, instruments)
         ending, decision = check(ledger, timed.run(timing.warmup_steps), timing, instruments.comm)
+        processor.begin()
         energy.begin()
         while decision.num_steps:
             num_steps = decision.num_steps
             ending, decision = check(ledger, timed.run(num_steps), timing, instruments.comm)
             energy.add(num_steps)
+        pressure = processor.report(prefetch.thread_id) if ending == COMPLETED else {}
     return Measurement(
         ending=ending,
         stop_reason=decision.reason,
         steps=ledger.steps(instruments.comm) if ending == COMPLETED else None,
         reading=prefetch.reading,
         energy=energy.report() if ending == COMPLETED else {},
+        pressure=pressure,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from saih.domain.contention import contention_notes
 from saih.domain.energy import energy_notes
 from saih.domain.point import Point
 from saih.domain.record import AttemptResult, Outcome
@@ -18,6 +19,7 @@ from saih.harness.ending import COMPLETED, Ending, ending_of
 from saih.harness.energy_sum import Crew, Report, together
 from saih.harness.exchange import MeasuredExchange
 from saih.harness.measure import Instruments, Measurement, measure
+from saih.harness.processor_log import worst
 from saih.harness.ranks import Ranks
 from saih.harness.rendezvous import open_exchange
 from saih.harness.sentinel import Sentinel
@@ -56,10 +58,13 @@ def run_point(point: Point, side: JobSide, setting: Setting) -> AttemptResult:
     measurement = _measure(point, side, setting)
     ending = agree_or_give_up(measurement.ending, setting)
     usages = gather(ranks.comm, _usage(measurement, ranks.device))
+    pressures = gather(ranks.comm, measurement.pressure)
     reports = gather(ranks.comm, _energy_report(measurement, ranks))
     notes = {} if usages is None else {"hosts": " ".join(ranks.hosts), **summary(usages)}
     if reports is not None and ending == COMPLETED:
         notes |= energy_notes(together(reports, _crew(point, setting)))
+    if pressures is not None and ending == COMPLETED:
+        notes |= contention_notes(worst(pressures))
     _release_memory(ranks.device)
     return AttemptResult(
         outcome=ending.outcome,

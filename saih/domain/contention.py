@@ -1,0 +1,78 @@
+"""What else wanted the processors of a point while it was measured, as the notes of its record keep it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Pressure(StrEnum):
+    """A number that the kernel tells of the measured steps, by the name of its note: the worst rank's."""
+
+    ELAPSED = "pressure_elapsed_ns"
+    """From the first measured step to the last."""
+    RUN_DELAY = "pressure_run_delay_ns"
+    """Time the stepping thread was ready to run without a processor, polling in exchanges included."""
+    WORKER_DELAY = "pressure_worker_delay_ns"
+    """The same of that thread of the same process that works beside it and waited longest."""
+    THROTTLED = "pressure_throttled_ns"
+    """Time for which a quota of its control group held threads back, summed over processors."""
+    CPU_SOME = "pressure_cpu_some_ns"
+    """Time in which some task of the machine was ready to run without a processor (PSI)."""
+    IO_SOME = "pressure_io_some_ns"
+    """Time in which some task of the machine waited for storage (PSI)."""
+    STOLEN = "pressure_stolen_ns"
+    """Processor time that the host gave to others, as a mean over the processors of this machine."""
+    MAJOR_FAULTS = "pressure_major_faults"
+    """Pages of the process that had to come from storage."""
+    SWITCHED_OUT = "pressure_switched_out"
+    """Times that the stepping thread was taken off its processor against its will."""
+
+
+UNITS: Mapping[Pressure, str] = {
+    pressure: "" if pressure in (Pressure.MAJOR_FAULTS, Pressure.SWITCHED_OUT) else "ns"
+    for pressure in Pressure
+}
+CLOCK_NOTE = "pressure_clock_reasons"
+"""Why the clock of a GPU was held below its most, in its maker's words; absent where none tells."""
+_MOST_DIGITS = 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contention:
+    """What of it is known; sources that the machine lacks are absent, never 0."""
+
+    values: Mapping[Pressure, int]
+    clock_reasons: str = ""
+
+    def share(self, pressure: Pressure) -> float | None:
+        """Of the measured time; None where either is absent."""
+        elapsed = self.values.get(Pressure.ELAPSED, 0)
+        value = self.values.get(pressure)
+        return None if value is None or elapsed <= 0 else value / elapsed
+
+    @property
+    def absent(self) -> tuple[Pressure, ...]:
+        """What the machine does not tell."""
+        return tuple(pressure for pressure in Pressure if pressure not in self.values)
+
+
+NOTHING_KNOWN = Contention(values={})
+
+
+def contention_notes(values: Mapping[Pressure, int], clock_reasons: str = "") -> dict[str, str]:
+    """Notes of a record."""
+    notes = {str(pressure): str(value) for pressure, value in values.items()}
+    return {**notes, CLOCK_NOTE: clock_reasons} if clock_reasons else notes
+
+
+def contention_of(notes: Mapping[str, str]) -> Contention:
+    """What the notes of a record say; a note that is no number says nothing."""
+    known = {pressure: notes.get(pressure, "") for pressure in Pressure}
+    return Contention(
+        values={
+            pressure: int(text)
+            for pressure, text in known.items()
+            if text.isdecimal() and text.isascii() and len(text) <= _MOST_DIGITS
+        },
+        clock_reasons=notes.get(CLOCK_NOTE, ""),
+    )

@@ -1,0 +1,94 @@
+"""What else wanted the processors of a rank in the measured steps: read before the first, after the last."""
+
+import resource
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from saih.domain.contention import Pressure
+from saih.harness.clock import ReadClock
+from saih.machine.messages import Message
+from saih.machine.processor_pressure import some_pressure_ns, stolen_ns, thread_times_ns, throttled_ns
+
+_LEAST_WORK = 0.2
+"""A thread that was on a processor for this share of the stepping one's time works beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    counts: Mapping[Pressure, int | None]
+    threads: Mapping[int, tuple[int, int]]
+
+
+class ProcessorLog:
+    """Reads once at the begin and once at the end, some 0.2 ms each, outside the steps."""
+
+    def __init__(self, clock: ReadClock) -> None:
+        self._clock = clock
+        self._stepping = threading.get_native_id()
+        self._begin: _Reading | None = None
+
+    def begin(self) -> None:
+        """Measured steps begin now."""
+        self._begin = self._read()
+
+    def report(self, loader: int | None) -> Message:
+        """What this rank saw since the begin, by the value of its ``Pressure``; ``loader`` is no worker."""
+        if self._begin is None:
+            return {}
+        begin, end = self._begin, self._read()
+        pairs = {pressure: (begin.counts[pressure], end.counts[pressure]) for pressure in end.counts}
+        grown = {
+            str(pressure): max(after - before, 0)
+            for pressure, (before, after) in pairs.items()
+            if before is not None and after is not None
+        }
+        return {**grown, **self._delays(begin.threads, end.threads, loader)}
+
+    def _delays(
+        self,
+        before: Mapping[int, tuple[int, int]],
+        after: Mapping[int, tuple[int, int]],
+        loader: int | None,
+    ) -> Message:
+        """Run delay of the stepping thread, and the longest of those that work beside it."""
+        grown = {
+            number: (times[0] - before[number][0], times[1] - before[number][1])
+            for number, times in after.items()
+            if number in before
+        }
+        own = grown.pop(self._stepping, None)
+        if own is None:
+            return {}
+        workers = [
+            delay_ns
+            for number, (on_cpu_ns, delay_ns) in grown.items()
+            if number != loader and on_cpu_ns >= _LEAST_WORK * own[0] > 0
+        ]
+        return {
+            str(Pressure.RUN_DELAY): max(own[1], 0),
+            str(Pressure.WORKER_DELAY): max([0, *workers]),
+        }
+
+    def _read(self) -> _Reading:
+        process = resource.getrusage(resource.RUSAGE_SELF)
+        thread = resource.getrusage(resource.RUSAGE_THREAD)
+        counts = {
+            Pressure.ELAPSED: self._clock(),
+            Pressure.THROTTLED: throttled_ns(),
+            Pressure.CPU_SOME: some_pressure_ns("cpu"),
+            Pressure.IO_SOME: some_pressure_ns("io"),
+            Pressure.STOLEN: stolen_ns(),
+            Pressure.MAJOR_FAULTS: process.ru_majflt,
+            Pressure.SWITCHED_OUT: thread.ru_nivcsw,
+        }
+        return _Reading(counts=counts, threads=thread_times_ns())
+
+
+def worst(reports: Sequence[Message]) -> dict[Pressure, int]:
+    """The largest of every rank, of what every rank could read."""
+    return {
+        pressure: max(int(report[pressure]) for report in reports)
+        for pressure in Pressure
+        if reports and all(pressure in report for report in reports)
+    }

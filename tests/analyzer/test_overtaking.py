@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from saih.analyzer.fit import fit_law
+from saih.analyzer.overtaking import laws_overtaking
+from saih.analyzer.terms import GROWTH, SHARED_WORK
+
+SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+
+
+def law(truth, sigma, generator, library=GROWTH):
+    x = np.array(SIZES)
+    values = np.median(truth(x) * np.exp(sigma * generator.standard_normal((3, len(x)))), axis=0)
+    return fit_law(SIZES, values.tolist(), sigma / np.sqrt(3), library)
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.08])
+def test_crossings_lie_inside_their_intervals_as_often_as_stated(sigma):
+    generator = np.random.default_rng(21)
+    hits = []
+    for _ in range(40):
+        shared = law(lambda p: 40 / p, sigma, generator, SHARED_WORK)
+        constant = law(lambda p: 0.9 + 0 * p, sigma, generator)
+        for found in laws_overtaking(shared, constant):
+            hits.append(found.size.low <= 40 / 0.9 <= found.size.high)
+    assert len(hits) >= 38
+    assert np.mean(hits) >= 0.85
+
+
+def test_an_overtaking_far_beyond_the_sizes_is_not_claimed():
+    generator = np.random.default_rng(22)
+    work = law(lambda n: 3 + 0 * n, 0.02, generator)
+    assert not laws_overtaking(work, law(lambda n: 0.001 * n, 0.02, generator))
+    (found,) = laws_overtaking(work, law(lambda n: 0.05 * n, 0.02, generator))
+    assert found.size.low <= 60 <= found.size.high
+    assert not laws_overtaking(work, law(lambda n: 0.05 * n, 0.02, generator), greatest=32)
+
+
+def test_an_interval_that_reaches_the_end_of_numbers_is_open():
+    x = np.array(SIZES)
+    flat = fit_law(SIZES, (1 + 0 * x).tolist(), 0.08)
+    rising = fit_law(SIZES, (0.9 + 0.001 * x).tolist(), 0.08)
+    (found,) = laws_overtaking(flat, rising)
+    assert found.is_open_above
+    assert found.size.high == pytest.approx(256)

@@ -6,14 +6,14 @@ replays ranks). Shapes: R ranks kept whole, S steps.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saih.analyzer.replay_loader import observed, waits
-from saih.domain.record import Phase, Steps
+from saih.domain.record import ADDITIVE_PHASES, Phase, Steps
 
 Array = NDArray[np.float64]
 
@@ -60,13 +60,42 @@ def replayed_ns(steps: Steps, change: Change) -> Array:
     """
     measured = _measured(steps)
     timeline = _timeline(measured, change)
-    if measured.has_production:
-        production = _one_scaled(measured, change, Phase.INPUT_PRODUCE)
-        loader = observed(measured.whole, measured.wait, measured.rows[Phase.INPUT_PRODUCE])
-        wait = waits(loader, production, measured.wait, timeline.lengths)
-    else:
-        wait = _one_scaled(measured, change, Phase.INPUT_WAIT)
-    moved = timeline.lengths(wait, slice(None)).max(axis=0) - measured.whole.max(axis=0)
+    wait, _ = _input(measured, change, timeline)
+    return _slowest(steps, measured, timeline.lengths(wait, slice(None)))
+
+
+def replayed(steps: Steps, change: Change) -> Steps:
+    """The steps as they would have been, in whole ns; medians of ranks that were not kept whole stay."""
+    measured = _measured(steps)
+    timeline = _timeline(measured, change)
+    wait, production = _input(measured, change, timeline)
+    whole = timeline.lengths(wait, slice(None))
+    rows = {phase: _one_scaled(measured, change, phase) for phase in (*BEFORE_MEETING, *AFTER_MEETING)}
+    rows[Phase.INPUT_WAIT] = wait
+    own = {phase: np.rint(row).astype(np.int64) for phase, row in rows.items()}
+    rest = np.rint(whole).astype(np.int64) - np.sum(list(own.values()), axis=0)
+    own[Phase.COMMUNICATION] = np.maximum(rest, 0)
+    if production is not None:
+        own[Phase.INPUT_PRODUCE] = np.rint(production).astype(np.int64)
+    if Phase.COMMUNICATION_TOTAL in measured.rows:
+        hidden = _hidden(measured, change)
+        own[Phase.COMMUNICATION_TOTAL] = own[Phase.COMMUNICATION] + np.rint(hidden).astype(np.int64)
+    summary = steps.summary
+    if summary is not None:
+        slowest = np.rint(_slowest(steps, measured, whole)).astype(np.int64).tolist()
+        summary = replace(summary, slowest_ns=tuple(slowest))
+    together = np.sum([own[phase] for phase in ADDITIVE_PHASES], axis=0)
+    table = {phase: own.get(phase, np.asarray(steps.duration_ns[phase])) for phase in steps.duration_ns}
+    return replace(
+        steps,
+        duration_ns={phase: tuple(map(tuple, row.tolist())) for phase, row in table.items()},
+        step_ns=tuple(map(tuple, together.tolist())),
+        summary=summary,
+    )
+
+
+def _slowest(steps: Steps, measured: "_Measured", whole: Array) -> Array:
+    moved = whole.max(axis=0) - measured.whole.max(axis=0)
     return np.asarray(np.maximum(np.asarray(steps.slowest_ns, dtype=np.float64) + moved, 0.0))
 
 
@@ -161,6 +190,25 @@ def _timeline(measured: _Measured, change: Change) -> _Timeline:
         carried=carried,
         transfer=_transfer(measured, change) if measured.is_meeting and change.is_meeting else None,
     )
+
+
+def _input(measured: _Measured, change: Change, timeline: _Timeline) -> tuple[Array, Array | None]:
+    """Waiting for input, and its production where that was recorded, under the change [R, S]."""
+    if not measured.has_production:
+        return _one_scaled(measured, change, Phase.INPUT_WAIT), None
+    production = _one_scaled(measured, change, Phase.INPUT_PRODUCE)
+    loader = observed(measured.whole, measured.wait, measured.rows[Phase.INPUT_PRODUCE])
+    return waits(loader, production, measured.wait, timeline.lengths), production
+
+
+def _hidden(measured: _Measured, change: Change) -> Array:
+    """What of the exchange stays hidden behind the backward pass [R, S]."""
+    hidden = measured.rows[Phase.COMMUNICATION_TOTAL] - measured.exposed
+    if not change.is_meeting:
+        return np.zeros_like(hidden)
+    factor = _named(change.factor, Phase.COMMUNICATION, 1.0)
+    backward = np.maximum(_one_scaled(measured, change, Phase.BACKWARD), hidden if factor == 1 else 0.0)
+    return np.asarray(np.clip(factor * hidden, 0.0, backward))
 
 
 def _transfer(measured: _Measured, change: Change) -> Array:

@@ -54,7 +54,7 @@ def observed(whole: Array, wait: Array, production: Array) -> Loader:
 
 
 def waits(loader: Loader, production: Array, wait: Array, lengths: Lengths) -> Array:
-    """Waiting for input at each step [R, S] when batches take ``production``, and steps what ``lengths`` says.
+    """Waiting for input at each step [R, S] when batches take ``production`` and steps what ``lengths`` says.
 
     ``wait`` is what was measured; the same production and steps give just that. What was waited beyond the
     rule shrinks with the production and never grows.

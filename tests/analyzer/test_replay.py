@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from saih.analyzer import replay_loader
-from saih.analyzer.replay import Change, replayed_ns
+from saih.analyzer.replay import Change, replayed, replayed_ns
 from saih.commands.import_stage import import_file
 from saih.domain.record import ADDITIVE_PHASES, Phase, RankSummary, Steps
 from saih.harness import prefetch
@@ -64,6 +64,7 @@ def test_nothing_changed_is_what_was_measured_to_the_nanosecond(tmp_path: Path, 
         neutral = Change(factor=dict.fromkeys(Phase, 1.0), ranks=frozenset(range(steps.num_ranks)))
         for change in (Change(), neutral):
             assert replayed_ns(steps, change).tolist() == list(steps.slowest_ns)
+            assert replayed(steps, change) == steps
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.5, 2.0, 10.0])
@@ -90,6 +91,18 @@ def test_a_faster_rank_helps_only_while_it_is_the_last_to_arrive() -> None:
 def test_ranks_that_no_longer_meet_wait_for_nobody() -> None:
     found = replayed_ns(meeting((30.0, 50.0), 8.0), Change(is_meeting=False))
     assert found == pytest.approx(np.full(6, 50.0 * MS))
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.3, 3.0])
+@pytest.mark.parametrize("phase", [Phase.COMMUNICATION, Phase.INPUT_PRODUCE, Phase.BACKWARD])
+def test_replayed_steps_are_as_long_as_said_and_their_phases_sum_to_them(phase: Phase, factor: float) -> None:
+    generator = np.random.default_rng(3)
+    table = {one: generator.uniform(1, 50, (2, 30)).tolist() for one in Phase}
+    found = replayed(made(table), Change(factor={phase: factor}))
+    assert np.allclose(found.slowest_ns, replayed_ns(made(table), Change(factor={phase: factor})), atol=3)
+    additive = [np.array(found.duration_ns[one]) for one in ADDITIVE_PHASES]
+    assert min(map(np.min, additive)) >= 0
+    assert np.array_equal(np.sum(additive, axis=0), found.step_ns)
 
 
 def test_work_after_the_exchange_delays_the_next_one() -> None:

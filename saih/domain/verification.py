@@ -51,8 +51,15 @@ LOADS = (
     Intervention.EXTRA_LAUNCHES,
     Intervention.SLOW_RANK,
 )
-NEEDS_RANKS = frozenset({Intervention.NO_EXCHANGE, Intervention.THROTTLED_EXCHANGE, Intervention.SLOW_RANK})
-"""Without an exchange between several ranks these change nothing, and are left out."""
+NEEDS_RANKS = frozenset(
+    {
+        Intervention.NO_EXCHANGE,
+        Intervention.COMPUTE_ONLY,
+        Intervention.THROTTLED_EXCHANGE,
+        Intervention.SLOW_RANK,
+    }
+)
+"""Without an exchange between several ranks these change nothing, or nothing else, and are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +137,11 @@ class ToggleRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pressure:
+class CpuContention:
     """How contended the cores were in the windows without an intervention; None where it is not told."""
 
     cpu_some: float | None = None
-    """Share of time in which some task waited for a core (PSI "some avg10" of the CPU), its median."""
+    """Share of time in which some task of the machine waited for a core (PSI), median over windows."""
     sigma: float | None = None
     """(On a core + waiting for one) / on a core, of the step's thread, on the rank where it is largest."""
 
@@ -150,7 +157,7 @@ class Trial:
     runs: tuple[ToggleRun, ...]
     off_phases_ns: Mapping[Phase, float]
     """Mean phases in the windows without an intervention, on the rank that works longest."""
-    pressure: Pressure
+    contention: CpuContention
     finished_utc: str
     notes: Mapping[str, str] = field(default_factory=dict)
 

@@ -40,6 +40,9 @@ class MeasuredExchange(Protocol):
     def take(self, end_ns: int) -> Communication:
         """The cost since the last call, for a backward pass that ended at ``end_ns`` on the device."""
 
+    def pause(self, *, is_paused: bool) -> None:
+        """From the next step on, ranks keep their gradients, or share them again; on all ranks alike."""
+
 
 class NoExchange:
     """Ranks keep their gradients: the exchange of one rank, or the resource taken away from several."""
@@ -54,6 +57,9 @@ class NoExchange:
     def take(self, end_ns: int) -> Communication:
         """Nothing was exchanged."""
         return NO_COMMUNICATION
+
+    def pause(self, *, is_paused: bool) -> None:
+        """Nothing to pause."""
 
 
 def communication(pieces: Sequence[tuple[int, int]], end_ns: int) -> Communication:

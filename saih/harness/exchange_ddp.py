@@ -24,10 +24,12 @@ class DdpExchange:
     def __init__(self, group: dist.ProcessGroup) -> None:
         self._group = group
         self._moments = _Moments()
+        self._wrapped: list[DistributedDataParallel] = []
 
     def attach(self, model: nn.Module) -> nn.Module:
         """The model wrapped so that its backward pass averages gradients over ranks."""
-        return _wrap(model, _TimedGroup(self._group, self._moments))
+        self._wrapped.append(_wrap(model, _TimedGroup(self._group, self._moments)))
+        return self._wrapped[-1]
 
     def end_backward(self) -> None:
         """Nothing to note: the host is the device."""
@@ -35,6 +37,10 @@ class DdpExchange:
     def take(self, end_ns: int) -> Communication:
         """The cost since the last call."""
         return communication(self._moments.take(end_ns), end_ns)
+
+    def pause(self, *, is_paused: bool) -> None:
+        """As DDP's own ``no_sync`` does, for more than one step."""
+        _pause(self._wrapped, is_paused=is_paused)
 
 
 class CudaDdpExchange:
@@ -45,10 +51,12 @@ class CudaDdpExchange:
         self._ready: list[torch.cuda.Event] = []
         self._done: list[torch.cuda.Event] = []
         self._end: torch.cuda.Event | None = None
+        self._wrapped: list[DistributedDataParallel] = []
 
     def attach(self, model: nn.Module) -> nn.Module:
         """The model wrapped so that its backward pass averages gradients over ranks."""
         wrapped = _wrap(model, self._group)
+        self._wrapped.append(wrapped)
 
         def hook(state: object, bucket: GradBucket) -> torch.futures.Future[torch.Tensor]:
             return self._start(bucket)
@@ -72,6 +80,10 @@ class CudaDdpExchange:
             for begin, end in zip(ready, done, strict=True)
         ]
         return communication(pieces, elapsed_ns(origin, self._end))
+
+    def pause(self, *, is_paused: bool) -> None:
+        """As DDP's own ``no_sync`` does, for more than one step."""
+        _pause(self._wrapped, is_paused=is_paused)
 
     def _start(self, bucket: GradBucket) -> torch.futures.Future[torch.Tensor]:
         self._ready.append(record_event())
@@ -145,6 +157,11 @@ class _TimedGroup(dist.ProcessGroup):
 def _wrap(model: nn.Module, group: dist.ProcessGroup) -> DistributedDataParallel:
     # gradient_as_bucket_view saves a copy of all gradients, in time and in memory.
     return DistributedDataParallel(model, process_group=group, gradient_as_bucket_view=True)
+
+
+def _pause(wrapped: list[DistributedDataParallel], *, is_paused: bool) -> None:
+    for model in wrapped:
+        model.require_backward_grad_sync = not is_paused
 
 
 def _average(bucket: GradBucket, group: dist.ProcessGroup) -> torch.futures.Future[list[torch.Tensor]]:

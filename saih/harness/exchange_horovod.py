@@ -100,6 +100,7 @@ class HorovodExchange:
         self._done_ns: list[int] = []
         self._parameters: Sequence[tuple[str, nn.Parameter]] = ()
         self._handles: dict[str, int] = {}
+        self._is_paused = False
 
     def attach(self, model: nn.Module) -> nn.Module:
         """The model itself, with the weights of rank 0 and hooks on its parameters.
@@ -124,6 +125,10 @@ class HorovodExchange:
         done_ns, self._done_ns = self._done_ns, []
         return communication(list(zip(self._ready.take(end_ns), done_ns, strict=True)), end_ns)
 
+    def pause(self, *, is_paused: bool) -> None:
+        """Hooks that find it paused start nothing."""
+        self._is_paused = is_paused
+
     def _share(self, tensors: Mapping[str, Tensor]) -> None:
         handles = [
             self._horovod.start_broadcast(_memory_of(tensor.detach()), f"weights.{name}")
@@ -134,6 +139,8 @@ class HorovodExchange:
             self._horovod.wait(handle)
 
     def _start(self, name: str, parameter: Tensor) -> None:
+        if self._is_paused:
+            return
         if not self._handles:
             # torch calls it when all gradients of this backward pass are accumulated, before it returns.
             Variable._execution_engine.queue_callback(self._finish)  # noqa: SLF001

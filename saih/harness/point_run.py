@@ -3,13 +3,17 @@
 import gc
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from saih.domain.contention import contention_notes
+from saih.domain.counted import counted_notes, from_note, to_note
 from saih.domain.energy import energy_notes
 from saih.domain.point import Point
 from saih.domain.record import AttemptResult, Outcome
@@ -28,7 +32,7 @@ from saih.machine import energy_counter
 from saih.machine.energy import machine_name, num_cores
 from saih.machine.energy_counter import Counters
 from saih.machine.messages import gather
-from workloads.protocol import JobSide, Surroundings
+from workloads.protocol import JobSide, Session, Surroundings
 
 _PATIENT = (Outcome.COMPLETED, Outcome.DIVERGED)
 
@@ -65,6 +69,9 @@ def run_point(point: Point, side: JobSide, setting: Setting) -> AttemptResult:
         notes |= energy_notes(together(reports, _crew(point, setting)))
     if pressures is not None and ending == COMPLETED:
         notes |= contention_notes(worst(pressures))
+    censuses = gather(ranks.comm, {"note": to_note(measurement.operations)})
+    if censuses is not None and ending == COMPLETED:
+        notes |= counted_notes([from_note(census["note"]) for census in censuses])
     _release_memory(ranks.device)
     return AttemptResult(
         outcome=ending.outcome,
@@ -114,6 +121,15 @@ def _measure(point: Point, side: JobSide, setting: Setting) -> Measurement:
 def _measure_session(
     point: Point, side: JobSide, setting: Setting, exchange: MeasuredExchange
 ) -> Measurement:
+    with open_session(point, side, setting, exchange) as (session, instruments):
+        return measure(session, point.timing, instruments)
+
+
+@contextmanager
+def open_session(
+    point: Point, side: JobSide, setting: Setting, exchange: MeasuredExchange
+) -> Iterator[tuple[Session[Any], Instruments]]:
+    """The application of a point, prepared on this rank, and what is needed to time it; every rank enters."""
     ranks = setting.ranks
     surroundings = Surroundings(
         rank=ranks.rank,
@@ -136,7 +152,7 @@ def _measure_session(
     session = side.prepare(point.problem, surroundings)
     try:
         setting.sentinel.beat("after preparing")
-        return measure(session, point.timing, instruments)
+        yield session, instruments
     finally:
         session.close()
 

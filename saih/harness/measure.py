@@ -9,9 +9,11 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
+from saih.domain.counted import CountedOperation
 from saih.domain.interval import median
 from saih.domain.point import Timing
 from saih.domain.record import Outcome, Steps
+from saih.harness.census import Census
 from saih.harness.clock import ReadClock
 from saih.harness.decision import Decision, decide
 from saih.harness.ending import COMPLETED, Ending
@@ -59,6 +61,8 @@ class Measurement:
     """``EnergyLog.report`` of the measured steps; empty where they did not complete."""
     pressure: Message = field(default_factory=dict)
     """``ProcessorLog.report`` of the measured steps; empty where they did not complete."""
+    operations: tuple[CountedOperation, ...] = ()
+    """What one more step ran on this rank; empty where the steps did not complete."""
 
 
 def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> Measurement:
@@ -80,6 +84,7 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
             ending, decision = check(ledger, timed.run(num_steps), timing, instruments.comm)
             energy.add(num_steps)
         pressure = processor.report(prefetch.thread_id) if ending == COMPLETED else {}
+        operations = timed.count() if ending == COMPLETED else ()
     return Measurement(
         ending=ending,
         stop_reason=decision.reason,
@@ -87,6 +92,7 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
         reading=prefetch.reading,
         energy=energy.report() if ending == COMPLETED else {},
         pressure=pressure,
+        operations=operations,
     )
 
 
@@ -118,6 +124,13 @@ class TimedSession:
             self._num_done += 1
             self._beat(f"after step {self._num_done}")
         return rows, losses
+
+    def count(self) -> tuple[CountedOperation, ...]:
+        """The operations of one more step, which is not timed."""
+        batch, _ = self._prefetch.take()
+        with Census() as census:
+            self._session.step(batch, census.marking(self._timer.mark))
+        return census.operations()
 
 
 class Ledger:

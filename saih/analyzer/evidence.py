@@ -3,12 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from saih.analyzer.contention import Gate
+from saih.analyzer.critical_path import CriticalPath
+from saih.analyzer.evidence_waiting import imbalance_words, storage_words
 from saih.analyzer.roofline import ROOFLINE_LIMITS, Floor
 from saih.domain.ceiling import CeilingKind, Ceilings
 from saih.domain.interval import Interval
 from saih.domain.point import Point
 from saih.domain.quantity import in_seconds, percent, with_si
-from saih.domain.record import Phase
+from saih.domain.record import Phase, Steps
 from saih.domain.trend import Limit
 from workloads.protocol import Cost
 
@@ -21,17 +26,24 @@ class Scene:
     """What the diagnosis found at one point."""
 
     typical_ns: Mapping[Phase, float]
-    produce_ns: float | None
-    """Median time to produce one batch; None where it was not recorded."""
+    """On the last arriver of each step."""
+    work_ns: float
+    """Useful work of the mean rank."""
     shares: Mapping[Limit, Interval]
     explained: float
     floors: Sequence[Floor]
     peak_share: float | None
+    rivals: tuple[Limit, Limit] | None
+    """The two largest causes where neither is named alone."""
+    gate: Gate
 
 
-def sentences(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | None) -> tuple[str, ...]:
+def sentences(
+    scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | None, seen: tuple[CriticalPath, Steps]
+) -> tuple[str, ...]:
     """What was measured, and what it is held against; the most general sentence first."""
-    found = [_whole(scene)]
+    path, steps = seen
+    found = [_whole(scene), *_rivals(scene)]
     if ceilings is None:
         found.append(
             "No arithmetic ceiling was measured for this placement and precision, so the time in forward, "
@@ -39,9 +51,19 @@ def sentences(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | None)
         )
     else:
         found += [_explained(scene), *_arithmetic(scene, point, ceilings), *_peak(scene, point, ceilings)]
+    found += scene.gate.sentences
     found += _interconnect(scene, cost, point, ceilings)
-    found += _input(scene)
+    found += imbalance_words(path, steps, scene.shares[Limit.IMBALANCE])
+    found += _input(scene, steps)
+    found += storage_words(steps, cost.input_bytes, scene.shares[Limit.STORAGE], ceilings)
     return tuple(found)
+
+
+def _rivals(scene: Scene) -> list[str]:
+    if scene.rivals is None:
+        return []
+    first, second = (f"{limit} ({_share(scene.shares[limit].value)})" for limit in scene.rivals)
+    return [f"Two causes share the step and neither surely leads: {first} and {second}."]
 
 
 def _whole(scene: Scene) -> str:
@@ -57,8 +79,8 @@ def _whole(scene: Scene) -> str:
 def _explained(scene: Scene) -> str:
     parts = [f"{limit.value} {_share(scene.shares[limit].value)}" for limit in ROOFLINE_LIMITS]
     return (
-        f"At the measured ceilings the operations account for {percent(scene.explained)} of the time in "
-        f"forward, backward, optimizer and other; as shares of the step: {', '.join(parts)}, "
+        f"At the measured ceilings the operations account for {percent(scene.explained)} of the useful "
+        f"work in forward, backward, optimizer and other; as shares of the step: {', '.join(parts)}, "
         f"unexplained {_share(scene.shares[Limit.UNEXPLAINED].value)}."
     )
 
@@ -120,17 +142,18 @@ def _interconnect(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | N
         f"takes at least {in_seconds(floor_ns)} (bound by {bound})"
     )
     if exposed > 2 * floor_ns:
-        text += "; the excess is waiting for other ranks or contention, not transfer"
+        text += "; the excess is not transfer at that speed: a late collective, its protocol, or contention"
     return [f"{text}."]
 
 
-def _input(scene: Scene) -> list[str]:
+def _input(scene: Scene, steps: Steps) -> list[str]:
     wait = scene.typical_ns[Phase.INPUT_WAIT]
-    if scene.produce_ns is None or wait < 0.01 * sum(scene.typical_ns.values()):
+    rows = steps.duration_ns.get(Phase.INPUT_PRODUCE)
+    if rows is None or wait < 0.01 * sum(scene.typical_ns.values()):
         return []
     work = sum(scene.typical_ns.values()) - wait
     text = (
         f"Each step waits {in_seconds(wait)} for its input; producing one batch takes "
-        f"{in_seconds(scene.produce_ns)} against {in_seconds(work)} of other work in the step."
+        f"{in_seconds(float(np.median(rows)))} against {in_seconds(work)} of other work in the step."
     )
     return [text]

@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from saih.analyzer.balance import balance_of
 from saih.analyzer.correlation import dependent_median_interval
+from saih.analyzer.critical_path import last_arrivers
 from saih.analyzer.diagnosis import diagnose
 from saih.analyzer.energy import energy_of
 from saih.analyzer.learning import check_loss
 from saih.analyzer.propagation import quotient
 from saih.domain.ceiling import Ceilings
+from saih.domain.contention import contention_of
 from saih.domain.interval import Interval
 from saih.domain.record import Phase, Record, Steps
 from saih.domain.trend import PointSummary
@@ -50,7 +52,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         dataset_bytes=cost.dataset_bytes,
         stop_reason=record.result.stop_reason,
         loss=check_loss(steps.losses),
-        diagnosis=diagnose(phases, cost, point, ceilings),
+        diagnosis=diagnose(steps, cost, point, ceilings, contention_of(record.result.notes)),
         balance=balance_of(steps),
         tensor_bytes=cost.peak_memory_bytes,
         peak_memory_bytes=_peak_memory_bytes(record),
@@ -73,12 +75,11 @@ def cost_of(record: Record, workload: Workload) -> Cost:
 
 
 def deciding_phases(steps: Steps) -> dict[Phase, NDArray[np.float64]]:
-    """Each phase at each step [ns] on the rank that decides the step: the slowest one of those kept whole."""
-    slowest = np.argmax(np.asarray(steps.step_ns), axis=0)
+    """Each phase at each step [ns] on the rank that decides the step: the last one of those kept whole."""
+    last = last_arrivers(steps)
     columns = np.arange(steps.num_steps)
     return {
-        phase: np.asarray(rows, dtype=np.float64)[slowest, columns]
-        for phase, rows in steps.duration_ns.items()
+        phase: np.asarray(rows, dtype=np.float64)[last, columns] for phase, rows in steps.duration_ns.items()
     }
 
 

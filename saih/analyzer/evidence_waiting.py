@@ -1,0 +1,68 @@
+"""Sentences on what ranks wait for: one that comes late, and storage."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from saih.analyzer.critical_path import CriticalPath, has_meetings
+from saih.analyzer.storage_share import is_from_storage, standing_still
+from saih.domain.ceiling import CeilingKind, Ceilings
+from saih.domain.interval import Interval
+from saih.domain.quantity import percent, with_si
+from saih.domain.record import Meter, Phase, Steps
+
+_LEAST_SHARE = 0.01
+"""Of a step; less is not worth a sentence."""
+
+
+def imbalance_words(path: CriticalPath, steps: Steps, share: Interval) -> list[str]:
+    """Which rank comes last how often, and in which phase it loses the time."""
+    if share.value < _LEAST_SHARE or not has_meetings(steps):
+        return []
+    counts = np.bincount(path.rows, minlength=len(steps.step_ns))
+    row = int(np.argmax(counts))
+    rank = row if steps.summary is None else steps.summary.kept[row]
+    often = percent(float(counts[row] / counts.sum()))
+    phases = _ranked(path.imbalance_by_phase)
+    text = (
+        f"The last of {steps.num_ranks} ranks works {percent(share.value)} of the step longer than their "
+        f"mean, while the others wait in the exchange; it is rank {rank} in {often} of the steps, and it "
+        f"loses the time in {phases}."
+    )
+    return [text]
+
+
+def storage_words(steps: Steps, input_bytes: int, share: Interval, ceilings: Ceilings | None) -> list[str]:
+    """How fast batches came from storage, against the measured reading of it."""
+    read, standing = steps.meters.get(Meter.PRODUCE_STORAGE), standing_still(steps)
+    if share.value < _LEAST_SHARE or read is None or standing is None:
+        return []
+    cold = is_from_storage(steps, input_bytes)
+    taken, waited = float(np.asarray(read)[cold].mean()), float(standing[cold].mean())
+    making = float(np.asarray(steps.duration_ns[Phase.INPUT_PRODUCE])[cold].mean())
+    rate = taken / waited * 1e9 * steps.num_ranks if waited > 0 else 0.0
+    text = (
+        f"Storage gave {with_si(taken, 'B')} of a batch; its loader stood still for "
+        f"{percent(waited / making)} of the making, so that all ranks together read "
+        f"{with_si(rate, 'B/s')} meanwhile"
+    )
+    return [f"{text}{_ceiling_words(ceilings, taken)}."]
+
+
+def _ceiling_words(ceilings: Ceilings | None, size: float) -> str:
+    names = ((CeilingKind.STORAGE_COLD, "uncached"), (CeilingKind.STORAGE_READ, "cached"))
+    curves = [
+        f"{with_si(curve.at(size), 'B/s')} {name}"
+        for kind, name in names
+        if ceilings is not None and (curve := ceilings.curve(kind)) is not None
+    ]
+    return f"; the measured ceiling of reads is {' and '.join(curves)}" if curves else ""
+
+
+def _ranked(durations: Mapping[Phase, float]) -> str:
+    """Phases that lose a tenth of it or more, the largest first."""
+    whole = sum(durations.values())
+    parts = sorted(durations.items(), key=lambda item: -item[1])
+    return " and ".join(
+        f"{phase} ({percent(value / whole)})" for phase, value in parts if value >= 0.1 * whole
+    )

@@ -1,0 +1,84 @@
+"""The typical step, and how well the steps tell it: a block bootstrap over their parts."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saih.analyzer.correlation import block_indices, correlation_time
+from saih.domain.interval import Interval
+
+Array = NDArray[np.float64]
+LEVEL = 0.95
+NUM_RESAMPLES = 400
+SEED = 20
+CENTRAL_SHARE = 0.8
+"""Share of the steps, ordered by duration, whose mean stands for the typical step."""
+
+
+def typical_parts(table: Array, num_deviates: int) -> tuple[Array, Array]:
+    """Mean of each part ``[P, S]`` over the central steps, ``[P, 1 + resamples]``: measured, then resampled.
+
+    Ordered by duration, a tenth of the steps is left out at either end: outliers do not count, waits that
+    come only at every few steps do, and the parts still sum to the step. With them come normal deviates
+    ``[num_deviates, 1 + resamples]`` for what else is uncertain, from the same generator.
+    """
+    whole = table.sum(axis=0)
+    count = len(whole)
+    block = max(1, round(min(correlation_time(whole), count / 3)))
+    occurrences, deviates = _draws(count, block, num_deviates)
+    order = np.argsort(whole, kind="stable")
+    cut = int(count * (1 - CENTRAL_SHARE) / 2)
+    # Central steps up to each one, by duration, without sorting every resample; the sum over steps of how
+    # often each is central times its parts is then one by parts.
+    ordered = table[:, order]
+    passed = np.clip(occurrences[:, order].cumsum(axis=1), cut, count - cut) - cut
+    parts = ordered - np.append(ordered[:, 1:], np.zeros((len(ordered), 1)), axis=1)
+    return parts @ passed.T / (count - 2 * cut), deviates
+
+
+def central_means(table: Array) -> Array:
+    """Mean of each part ``[P, S]`` over the central steps: the measured column of ``typical_parts``."""
+    count = table.shape[1]
+    order = np.argsort(table.sum(axis=0), kind="stable")
+    cut = int(count * (1 - CENTRAL_SHARE) / 2)
+    return np.asarray(table[:, order[cut : count - cut]].mean(axis=1))
+
+
+def resampled_sums(table: Array) -> Array:
+    """Sum of each row ``[P, S]`` over all steps, ``[P, 1 + resamples]``: measured, then resampled."""
+    count = table.shape[1]
+    block = max(1, round(min(correlation_time(table.max(axis=0)), count / 3)))
+    return np.asarray(table @ _draws(count, block, 0)[0].T)
+
+
+def bounds(resampled: Array) -> tuple[Array, Array]:
+    """Lower and upper percentile at ``LEVEL`` along the last axis: order statistics, as 400 + 1 allow."""
+    last = resampled.shape[-1] - 1
+    low, high = round((1 - LEVEL) / 2 * last), round((1 + LEVEL) / 2 * last)
+    ordered = np.partition(resampled, (low, high), axis=-1)
+    return ordered[..., low], ordered[..., high]
+
+
+def interval_of(resampled: Array, count: int) -> Interval:
+    """Percentile interval around the first, measured, value."""
+    low, high = bounds(resampled)
+    value = float(resampled[0])
+    return Interval(
+        low=min(float(low), value), value=value, high=max(float(high), value), level=LEVEL, count=count
+    )
+
+
+@lru_cache(maxsize=64)
+def _draws(count: int, block: int, num_deviates: int) -> tuple[Array, Array]:
+    """How often each step occurs in each resample, the measured one first, and deviates.
+
+    The seed is fixed, so that these follow from the number of steps and the length of blocks alone.
+    """
+    generator = np.random.default_rng(SEED)
+    rows = np.vstack([np.arange(count), block_indices(count, block, NUM_RESAMPLES, generator)])
+    offsets = count * np.arange(len(rows))[:, None]
+    counts = np.bincount((rows + offsets).ravel(), minlength=rows.size)
+    occurrences = counts.reshape(rows.shape).astype(np.float64)
+    deviates = generator.standard_normal((num_deviates, NUM_RESAMPLES + 1))
+    return occurrences, deviates

@@ -72,6 +72,10 @@ TIME_KINDS = frozenset(
 """Kinds counted in seconds, of which less is better; the others are rates."""
 
 
+SLOWEST_QUANTUM, MEDIAN_QUANTUM = "slowest", "median"
+"""Variants of ``CeilingKind.JITTER``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencySegment:
     """Messages of one protocol: t = latency + bytes / rate between two sizes, both included."""
@@ -106,6 +110,11 @@ class Ceiling:
             raise ValueError(f"sizes of ceiling {self.kind} do not grow: {self.sizes}")
 
     @property
+    def name(self) -> str:
+        """Such as ``gemm``, or ``all_reduce (mpi)``; the precision is not in it."""
+        return f"{self.kind} ({self.variant})" if self.variant else str(self.kind)
+
+    @property
     def best(self) -> Interval:
         """The highest of the curve."""
         return max(self.rates, key=lambda rate: rate.value)
@@ -137,6 +146,8 @@ class Ceilings:
     """alpha and beta of t = alpha + bytes / beta over the ``all_reduce`` curve; None for one rank."""
     vendor_flops_per_s: Mapping[str, float]
     """Sum of the makers' peaks of all ranks by precision, where they are known; else empty."""
+    absent: Mapping[str, str] = field(default_factory=dict, metadata={"came_later": True})
+    """Why a curve was not measured, by its name (``Ceiling.name``)."""
 
     def curve(self, kind: CeilingKind, precision: str = "", variant: str | None = None) -> Ceiling | None:
         """The curve of this kind and precision, or None where it was not measured.

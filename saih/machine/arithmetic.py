@@ -1,6 +1,7 @@
 """Probes of arithmetic: square matrix products, and 3^3 convolutions in both directions."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -39,14 +40,25 @@ def convolution_name(kind: CeilingKind, precision: str) -> CurveName:
     return CurveName(kind=kind, precision=precision, unit=_FLOP_PER_S, size_unit="channels")
 
 
-def forward_rungs(device: torch.device, dtype: torch.dtype, num_threads: int) -> list[Rung]:
-    """Forward convolutions of the same work for every number of channels; 54 C^2 FLOPs per voxel."""
-    return _convolution_rungs(device, dtype, _work_per_call(device, num_threads), _forward)
+def convolution_rungs(
+    kind: CeilingKind, device: torch.device, dtype: torch.dtype, num_threads: int
+) -> list[Rung]:
+    """Convolutions in one direction, of about the same work for every number of channels.
 
-
-def backward_rungs(device: torch.device, dtype: torch.dtype, num_threads: int) -> list[Rung]:
-    """Both gradients of the forward convolutions: twice their FLOPs."""
-    return _convolution_rungs(device, dtype, _work_per_call(device, num_threads), _backward)
+    54 C^2 FLOPs per voxel forward, and for each of the two gradients.
+    """
+    flops, direction = _work_per_call(device, num_threads), _DIRECTIONS[kind]
+    rungs = []
+    # Many channels first: few are the slow ones, and the curve may end early.
+    for num_channels in reversed(_CHANNELS):
+        side = grid_side(num_channels, flops)
+        ways = tuple(
+            partial(_convolution, (num_channels, side), device, dtype, memory_format, direction)
+            for memory_format in _FORMATS
+        )
+        work = direction.factor * _forward_flops(num_channels, side)
+        rungs.append(Rung(size=num_channels, work=work, ways=ways))
+    return rungs
 
 
 def grid_side(num_channels: int, flops: float) -> int:
@@ -68,25 +80,6 @@ def _work_per_call(device: torch.device, num_threads: int) -> float:
     )
 
 
-_Direction = Callable[[torch.Tensor, torch.Tensor], Callable[[], object]]
-
-
-def _convolution_rungs(
-    device: torch.device, dtype: torch.dtype, flops: float, direction: _Direction
-) -> list[Rung]:
-    factor = 2.0 if direction is _backward else 1.0
-    rungs = []
-    # Many channels first: few are the slow ones, and the curve may end early.
-    for num_channels in reversed(_CHANNELS):
-        side = grid_side(num_channels, flops)
-        ways = tuple(
-            partial(_convolution, (num_channels, side), device, dtype, memory_format, direction)
-            for memory_format in _FORMATS
-        )
-        rungs.append(Rung(size=num_channels, work=factor * _forward_flops(num_channels, side), ways=ways))
-    return rungs
-
-
 def _product(side: int, device: torch.device, dtype: torch.dtype) -> Probe:
     a, b = (_noise((side, side), device, dtype) for _ in range(2))
     out = torch.empty_like(a)
@@ -98,28 +91,51 @@ def _convolution(
     device: torch.device,
     dtype: torch.dtype,
     memory_format: torch.memory_format,
-    direction: _Direction,
+    direction: "_Direction",
 ) -> Probe:
     num_channels, side = shape
     x = _noise((_BATCH, num_channels, side, side, side), device, dtype)
     weight = _noise((num_channels, num_channels, 3, 3, 3), device, dtype)
     x, weight = (tensor.contiguous(memory_format=memory_format) for tensor in (x, weight))
-    return Probe(call=direction(x, weight))
+    return Probe(call=direction.call(x, weight))
 
 
 def _forward(x: torch.Tensor, weight: torch.Tensor) -> Callable[[], object]:
     return partial(torch.nn.functional.conv3d, x, weight, padding=1)
 
 
-def _backward(x: torch.Tensor, weight: torch.Tensor) -> Callable[[], object]:
+def _backward(x: torch.Tensor, weight: torch.Tensor, *, wanted: Sequence[bool]) -> Callable[[], object]:
     gradient = torch.nn.functional.conv3d(x, weight, padding=1)
     ones, zeros = [1, 1, 1], [0, 0, 0]
     return partial(
         torch.ops.aten.convolution_backward,
-        *(gradient, x, weight, None, ones, ones, ones, False, zeros, 1, [True, True, False]),
+        *(gradient, x, weight, None, ones, ones, ones, False, zeros, 1, list(wanted)),
     )
 
 
 def _noise(shape: Sequence[int], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     # Zeros would draw less power on accelerators, and denormals are slow: neither is like real work.
     return torch.rand(tuple(shape), device=device, dtype=torch.float32).add_(0.5).to(dtype)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Direction:
+    factor: float
+    """Work over that of the forward pass."""
+    call: Callable[[torch.Tensor, torch.Tensor], Callable[[], object]]
+
+
+# What a backward pass is asked for: the gradients of the input, of the weights, of the bias.
+_DIRECTIONS = {
+    CeilingKind.CONVOLUTION_FORWARD: _Direction(factor=1.0, call=_forward),
+    CeilingKind.CONVOLUTION_BACKWARD: _Direction(
+        factor=2.0, call=partial(_backward, wanted=(True, True, False))
+    ),
+    CeilingKind.CONVOLUTION_BACKWARD_WEIGHT: _Direction(
+        factor=1.0, call=partial(_backward, wanted=(False, True, False))
+    ),
+    CeilingKind.CONVOLUTION_BACKWARD_INPUT: _Direction(
+        factor=1.0, call=partial(_backward, wanted=(True, False, False))
+    ),
+}
+CONVOLUTIONS = tuple(_DIRECTIONS)

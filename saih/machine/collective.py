@@ -1,58 +1,146 @@
-"""Probes of the interconnect: all-reduces of torch.distributed, and their latency and bandwidth."""
+"""Probes of the interconnect: collectives and messages of torch.distributed and of MPI, by size."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from scipy.optimize import nnls
+from mpi4py import MPI
+from numpy.typing import NDArray
 
 from saih.domain.ceiling import CeilingKind
 from saih.machine.sampling import CurveName, Probe, Rung
 
-NAME = CurveName(kind=CeilingKind.ALL_REDUCE, precision="", unit="s", size_unit="bytes")
-_SIZES_BYTES = (4, 2**10, 2**13, 2**16, 2**18, 2**20, 2**22, 2**24, 2**26)
 TIMEOUT_S = 60.0
-_LEAST_SHARE = 1e-6
+KINDS = (CeilingKind.ALL_REDUCE, CeilingKind.ALL_GATHER, CeilingKind.REDUCE_SCATTER, CeilingKind.SEND)
+_SIZES_BYTES = (4, 2**6, 2**8, 2**10, 2**12, 2**14, 2**16, 2**18, 2**20, 2**22, 2**24, 2**25, 2**26)
+_FLOAT_BYTES = 4
+# torch 2.13 renamed both and warns of the old names.
+_all_gather = getattr(dist, "all_gather_single", dist.all_gather_into_tensor)
+_reduce_scatter = getattr(dist, "reduce_scatter_single", dist.reduce_scatter_tensor)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyBandwidth:
-    """t = alpha + bytes / beta. None where the times do not show the term."""
-
-    latency_s: float | None
-    bytes_per_s: float | None
+def collective_name(kind: CeilingKind, backend: str) -> CurveName:
+    """The curve of one operation of one backend."""
+    return CurveName(kind=kind, precision="", unit="s", size_unit="bytes", variant=backend)
 
 
-def all_reduce_rungs(device: torch.device) -> list[Rung]:
-    """Sums of float32 vectors over all ranks, in place."""
+def torch_rungs(
+    kind: CeilingKind, device: torch.device, num_ranks: int, rank: int, most_bytes: float = 2**26
+) -> list[Rung]:
+    """Operations on float32 vectors by the backend of the gradients, gloo or nccl."""
+    vectors = partial(_TorchVectors, device=device, num_ranks=num_ranks, rank=rank)
+    return _rungs(kind, num_ranks, most_bytes, lambda count: _TORCH[kind](vectors(count=count)))
+
+
+def mpi_rungs(kind: CeilingKind, comm: MPI.Intracomm, most_bytes: float = 2**26) -> list[Rung]:
+    """The same by MPI, on float32 vectors in the memory of the host."""
+    vectors = partial(_HostVectors, comm=comm)
+    return _rungs(kind, comm.size, most_bytes, lambda count: _MPI[kind](vectors(count=count)))
+
+
+def _rungs(
+    kind: CeilingKind, num_ranks: int, most_bytes: float, prepare: Callable[[int], Callable[[], object]]
+) -> list[Rung]:
+    """``prepare`` gets the count of floats of the whole vector; ranks share it out evenly where they must."""
+    is_shared_out = kind in (CeilingKind.ALL_GATHER, CeilingKind.REDUCE_SCATTER)
+    parts = num_ranks if is_shared_out else 1
+    counts = {max(1, size // (_FLOAT_BYTES * parts)) * parts for size in _SIZES_BYTES if size <= most_bytes}
     return [
-        Rung(size=float(size), work=float(size), ways=(partial(_all_reduce, size // 4, device),))
-        for size in _SIZES_BYTES
+        Rung(
+            size=float(_FLOAT_BYTES * count),
+            work=float(_FLOAT_BYTES * count),
+            ways=(partial(_probe, prepare, count),),
+            parts_per_call=2 if kind is CeilingKind.SEND else 1,  # there and back
+        )
+        for count in sorted(counts)
     ]
 
 
-def fit_latency_bandwidth(sizes_bytes: Sequence[float], times_s: Sequence[float]) -> LatencyBandwidth:
-    """Alpha and beta of t = alpha + bytes / beta by non-negative least squares with weights 1/t.
-
-    The weights make the residuals relative: otherwise the largest messages alone decide the latency
-    (Hockney 1994 for the law).
-    """
-    sizes, times = np.asarray(sizes_bytes, dtype=float), np.asarray(times_s, dtype=float)
-    # The two columns differ by many orders of magnitude; scaled ones keep the solver's pivots apart.
-    scale = sizes.max()
-    design = np.stack([1 / times, sizes / scale / times], axis=1)
-    (alpha, slope), _ = nnls(design, np.ones_like(times))
-    # A term that adds less to every time than rounding does is not in the data.
-    return LatencyBandwidth(
-        latency_s=float(alpha) if alpha > _LEAST_SHARE * times.min() else None,
-        bytes_per_s=float(scale / slope) if slope > _LEAST_SHARE * times.max() else None,
-    )
+def _probe(prepare: Callable[[int], Callable[[], object]], count: int) -> Probe:
+    return Probe(call=prepare(count))
 
 
-def _all_reduce(count: int, device: torch.device) -> Probe:
-    # Zeros stay zeros however often they are summed; ones would overflow.
-    vector = torch.zeros(count, device=device)
-    return Probe(call=partial(dist.all_reduce, vector))
+def _partner(rank: int, num_ranks: int) -> int | None:
+    """Ranks of the first half meet those of the second, so that messages leave a node if they can."""
+    half = num_ranks // 2
+    if rank >= 2 * half:
+        return None
+    return rank + half if rank < half else rank - half
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TorchVectors:
+    count: int
+    device: torch.device
+    num_ranks: int
+    rank: int
+
+    def whole(self) -> torch.Tensor:
+        # Zeros stay zeros however often they are summed; ones would overflow.
+        return torch.zeros(self.count, device=self.device)
+
+    def part(self) -> torch.Tensor:
+        return torch.zeros(self.count // self.num_ranks, device=self.device)
+
+
+def _torch_ping_pong(vectors: _TorchVectors) -> Callable[[], object]:
+    partner = _partner(vectors.rank, vectors.num_ranks)
+    vector = vectors.whole()
+
+    def call() -> None:
+        if partner is None:
+            return
+        for does_send in (vectors.rank < partner, vectors.rank > partner):
+            if does_send:
+                dist.send(vector, partner)
+            else:
+                dist.recv(vector, partner)
+
+    return call
+
+
+_TORCH: dict[CeilingKind, Callable[[_TorchVectors], Callable[[], object]]] = {
+    CeilingKind.ALL_REDUCE: lambda own: partial(dist.all_reduce, own.whole()),
+    CeilingKind.ALL_GATHER: lambda own: partial(_all_gather, own.whole(), own.part()),
+    CeilingKind.REDUCE_SCATTER: lambda own: partial(_reduce_scatter, own.part(), own.whole()),
+    CeilingKind.SEND: _torch_ping_pong,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HostVectors:
+    count: int
+    comm: MPI.Intracomm
+
+    def whole(self) -> NDArray[np.float32]:
+        return np.zeros(self.count, np.float32)
+
+    def part(self) -> NDArray[np.float32]:
+        return np.zeros(self.count // self.comm.size, np.float32)
+
+
+def _mpi_ping_pong(vectors: _HostVectors) -> Callable[[], object]:
+    comm, vector = vectors.comm, vectors.whole()
+    partner = _partner(comm.rank, comm.size)
+
+    def call() -> None:
+        if partner is None:
+            return
+        for does_send in (comm.rank < partner, comm.rank > partner):
+            if does_send:
+                comm.Send(vector, partner)
+            else:
+                comm.Recv(vector, partner)
+
+    return call
+
+
+_MPI: dict[CeilingKind, Callable[[_HostVectors], Callable[[], object]]] = {
+    CeilingKind.ALL_REDUCE: lambda own: partial(own.comm.Allreduce, own.whole(), own.whole()),
+    CeilingKind.ALL_GATHER: lambda own: partial(own.comm.Allgather, own.part(), own.whole()),
+    CeilingKind.REDUCE_SCATTER: lambda own: partial(own.comm.Reduce_scatter_block, own.whole(), own.part()),
+    CeilingKind.SEND: _mpi_ping_pong,
+}

@@ -1,7 +1,7 @@
 """How ceilings are sampled: what a probe hands over, what it gets back, and curves from that."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from saih.domain.ceiling import Ceiling, CeilingKind
@@ -44,6 +44,7 @@ class CurveName:
     precision: str
     unit: str
     size_unit: str
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,8 @@ class Rung:
     work: float
     ways: tuple[Callable[[], Probe], ...]
     """Each way does the same work; the fastest is the ceiling."""
+    parts_per_call: int = 1
+    """What is timed is one call over so many equal parts, such as the two ways of a round trip."""
 
 
 def rate_curve(name: CurveName, rungs: Sequence[Rung], sample: Sample, budget_s: float) -> Ceiling | None:
@@ -89,12 +92,12 @@ def time_curve(name: CurveName, rungs: Sequence[Rung], sample: Sample, budget_s:
     times: list[Interval] = []
     for rung in rungs:
         # No extrapolation: below some size, times move with noise and switches of protocol, not with bytes.
-        if times and FEWEST_ENCLOSING * times[-1].value > budget_s / 2:
+        if times and FEWEST_ENCLOSING * rung.parts_per_call * times[-1].value > budget_s / 2:
             break
         durations = sample(rung.ways[0], share_s)
         if durations is not None:
             sizes.append(rung.size)
-            times.append(median_interval([max(ranks) for ranks in durations]))
+            times.append(median_interval([max(ranks) / rung.parts_per_call for ranks in durations]))
     return _curve(name, sizes, times)
 
 
@@ -112,12 +115,8 @@ def best_of_rounds(rounds: Sequence[Ceiling | None], better: Literal["higher", "
         for size, rate in zip(curve.sizes, curve.rates, strict=True):
             found.setdefault(size, []).append(rate)
     sizes = tuple(sorted(found))
-    first = curves[0]
-    return Ceiling(
-        kind=first.kind,
-        precision=first.precision,
-        unit=first.unit,
-        size_unit=first.size_unit,
+    return replace(
+        curves[0],
         sizes=sizes,
         rates=tuple(choose(found[size], key=lambda rate: rate.value) for size in sizes),
     )
@@ -143,4 +142,5 @@ def _curve(name: CurveName, sizes: Sequence[float], rates: Sequence[Interval]) -
         size_unit=name.size_unit,
         sizes=tuple(sorted(sizes)),
         rates=tuple(rate for _, rate in sorted(zip(sizes, rates, strict=True), key=lambda pair: pair[0])),
+        variant=name.variant,
     )

@@ -1,173 +1,132 @@
-"""Probes of storage: a file of the data folder read in shuffled pieces, with and without the page cache."""
+"""Probes of storage: a file of the data folder read in pieces, in and out of the page cache."""
 
 import os
 import random
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
 from pathlib import Path
+from typing import Literal
 
 from saih.domain.ceiling import CeilingKind
-from saih.machine.memory import disk_free_bytes
+from saih.machine.page_cache import AvoidedCache, DroppedCache, KeptCache, PageCache, aligned_buffer
 from saih.machine.sampling import CurveName, Probe, Rung
 
-_UNIT = "bytes/s"
-WARM = CurveName(
-    kind=CeilingKind.STORAGE_READ, precision="", unit=f"{_UNIT} (page cache warm)", size_unit="bytes per read"
-)
-DROPPED = CurveName(
-    kind=CeilingKind.STORAGE_READ,
-    precision="",
-    unit=f"{_UNIT} (page cache dropped)",
-    size_unit="bytes per read",
-)
+Order = Literal["random", "sequential"]
+WARM, COLD = CeilingKind.STORAGE_READ, CeilingKind.STORAGE_COLD
 _READ_SIZES_BYTES = (2**16, 2**19, 2**22)
-_FILE_BYTES = 2**26
-_TOTAL_BYTES = 2**32
-_SHARE_OF_FREE_DISK = 0.02
-_DROP_TRIES = 20
-_CHECK_STEP_BYTES = 2**20
+_LEAST_CALL_BYTES = 2**20
+"""Several readers do at least so much in one call: handing it to threads would be what is timed."""
+_CACHES: dict[CeilingKind, tuple[Callable[[Path], PageCache], ...]] = {
+    WARM: (KeptCache,),
+    COLD: (AvoidedCache, DroppedCache),
+}
 
 
-@contextmanager
-def probe_file(folder: Path, num_ranks: int) -> Iterator[Path | None]:
-    """This rank's file of incompressible bytes in ``folder``, deleted at the end; None without room for it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """How a file is read: in which order, by how many threads of each rank at once."""
 
-    64 MiB per rank, 4 GiB over all ranks, and 2 % of the free space at most.
-    """
-    path = None
-    try:
-        path = _write_file(folder, num_ranks)
-        yield path
-    finally:
-        if path is not None:
-            path.unlink(missing_ok=True)
+    order: Order = "random"
+    num_readers: int = 1
+
+    @property
+    def name(self) -> str:
+        """Such as ``random`` or ``sequential, 4 readers``."""
+        return self.order if self.num_readers == 1 else f"{self.order}, {self.num_readers} readers"
 
 
-def warm_rungs(path: Path | None) -> list[Rung]:
-    """Shuffled reads of a file that the page cache holds: what re-reading a small data set can reach."""
-    return _rungs(path, _KeptCache)
+PATTERNS = (
+    Pattern(),
+    Pattern(order="sequential"),
+    Pattern(num_readers=2),
+    Pattern(num_readers=4),
+)
+"""The first is how samples are read."""
 
 
-def dropped_rungs(path: Path | None) -> list[Rung]:
-    """Shuffled reads of a file that was dropped from this node's page cache.
-
-    Caches beyond the node (of a file server, a RAID controller, a hypervisor) stay as they are.
-    """
-    return _rungs(path, _DroppedCache)
-
-
-def _write_file(folder: Path, num_ranks: int) -> Path | None:
-    room = min(
-        _FILE_BYTES, _TOTAL_BYTES // num_ranks, int(disk_free_bytes(folder) * _SHARE_OF_FREE_DISK / num_ranks)
+def storage_name(kind: CeilingKind, pattern: Pattern) -> CurveName:
+    """The curve of one pattern with the page cache warm or cold."""
+    state = "warm" if kind is WARM else "cold"
+    return CurveName(
+        kind=kind,
+        precision="",
+        unit=f"bytes/s (page cache {state})",
+        size_unit="bytes per read",
+        variant=pattern.name,
     )
-    size = room // _READ_SIZES_BYTES[-1] * _READ_SIZES_BYTES[-1]
-    if size == 0:
-        return None
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=".saih-ceiling-", dir=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            for _ in range(size // _READ_SIZES_BYTES[-1]):
-                file.write(os.urandom(_READ_SIZES_BYTES[-1]))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        return None
-    return Path(name)
 
 
-def _rungs(path: Path | None, cache: "type[_KeptCache] | type[_DroppedCache]") -> list[Rung]:
-    return [
-        Rung(size=float(size), work=float(size), ways=(partial(_shuffled_reads, path, size, cache),))
-        for size in _READ_SIZES_BYTES
-    ]
+def storage_rungs(kind: CeilingKind, path: Path | None, pattern: Pattern) -> list[Rung]:
+    """Reads of a file that the page cache holds, or does not.
+
+    Cold reads go around the cache (O_DIRECT) or follow a drop of the file, whichever is faster. Caches
+    beyond the node (of a file server, a RAID controller, a hypervisor) stay as they are.
+    """
+    rungs = []
+    for size in _READ_SIZES_BYTES:
+        pieces = 1 if pattern.num_readers == 1 else max(pattern.num_readers, _LEAST_CALL_BYTES // size)
+        ways = tuple(partial(_reads, path, size, pieces, pattern, cache) for cache in _CACHES[kind])
+        rungs.append(Rung(size=float(size), work=float(size * pieces), ways=ways))
+    return rungs
 
 
-def _shuffled_reads(path: Path | None, size: int, cache: "type[_KeptCache] | type[_DroppedCache]") -> Probe:
+def _reads(
+    path: Path | None, size: int, pieces: int, pattern: Pattern, cache: Callable[[Path], PageCache]
+) -> Probe:
     if path is None:
         raise OSError("there is no room for a file to read in the data folder")
     num_pieces = path.stat().st_size // size
+    if num_pieces < pieces:
+        raise OSError(f"the file of {num_pieces} pieces is too small for {pattern.num_readers} readers")
     offsets = [size * piece for piece in range(num_pieces)]
-    random.Random(size).shuffle(offsets)  # noqa: S311  # an order of reads, not a secret
+    if pattern.order == "random":
+        random.Random(size).shuffle(offsets)  # noqa: S311  # an order of reads, not a secret
     state = cache(path)
     state.restore()
+    readers = [
+        _Reader(path=path, flags=state.flags, offsets=cycle(share), buffer=memoryview(aligned_buffer(size)))
+        for share in (offsets[index :: pattern.num_readers] for index in range(pattern.num_readers))
+    ]
     return Probe(
-        call=partial(_read_next, path, cycle(offsets), bytearray(size)),
+        call=readers[0].read_next if pattern.num_readers == 1 else _together(readers, pieces),
         before=state.restore,
         verify=state.verify,
-        # A piece that is read twice would come from the cache the second time.
-        max_calls=num_pieces,
+        # A piece that is read twice would come from a cache the second time.
+        max_calls=num_pieces // pieces,
     )
 
 
-def _read_next(path: Path, offsets: Iterator[int], buffer: bytearray) -> None:
-    # Opened every time, as a loader opens the file of a sample.
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        read = os.preadv(descriptor, [buffer], next(offsets))
-    finally:
-        os.close(descriptor)
-    if read != len(buffer):
-        raise OSError(f"read {read} bytes of {path} instead of {len(buffer)}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    path: Path
+    flags: int
+    offsets: Iterator[int]
+    buffer: memoryview
 
-
-class _KeptCache:
-    """Keeps a file in the page cache."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def restore(self) -> None:
-        """Read the file from end to end."""
-        buffer = bytearray(_READ_SIZES_BYTES[-1])
-        with self._path.open("rb", buffering=0) as file:
-            while file.readinto(buffer):
-                pass
-
-    def verify(self) -> None:
-        """Nothing to check: what was read just now is in the cache, or the ceiling is the slower one."""
-
-
-class _DroppedCache:
-    """Drops a file from this node's page cache, and remembers whether that ever failed."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._num_kept = 0
-
-    def restore(self) -> None:
-        """Drop the file; reads in flight and pages on other processors' lists take another try."""
-        descriptor = os.open(self._path, os.O_RDONLY)
+    def read_next(self) -> None:
+        # Opened every time, as a loader opens the file of a sample.
+        descriptor = os.open(self.path, os.O_RDONLY | self.flags)
         try:
-            for _ in range(_DROP_TRIES):
-                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-                if not self._is_cached(descriptor):
-                    return
-            self._num_kept += 1
+            read = os.preadv(descriptor, [self.buffer], next(self.offsets))
         finally:
             os.close(descriptor)
-
-    def verify(self) -> None:
-        """Do nothing when every drop worked.
-
-        Raises:
-            OSError: otherwise.
-        """
-        if self._num_kept:
-            raise OSError(f"the file system kept {self._path} in its cache {self._num_kept} times")
-
-    def _is_cached(self, descriptor: int) -> bool:
-        size = os.fstat(descriptor).st_size
-        return any(_is_in_memory(descriptor, offset) for offset in range(0, size, _CHECK_STEP_BYTES))
+        if read != len(self.buffer):
+            raise OSError(f"read {read} bytes of {self.path} instead of {len(self.buffer)}")
 
 
-def _is_in_memory(descriptor: int, offset: int) -> bool:
-    try:
-        # Answers only from memory; without it there, "would block".
-        return os.preadv(descriptor, [bytearray(1)], offset, os.RWF_NOWAIT) > 0
-    except BlockingIOError:
-        return False
+def _together(readers: Sequence[_Reader], pieces: int) -> Callable[[], object]:
+    """One call of all readers at once, with the same number of pieces each."""
+    pool = ThreadPoolExecutor(max_workers=len(readers))  # its threads end with the probe
+
+    def many(reader: _Reader) -> None:
+        for _ in range(pieces // len(readers)):
+            reader.read_next()
+
+    def call() -> None:
+        for _ in pool.map(many, readers):
+            pass
+
+    return call

@@ -14,7 +14,7 @@ from saih.domain.ceiling import CeilingKind, Ceilings
 from saih.domain.errors import EnvironmentMissing, UsageError
 from saih.domain.point import Placement
 from saih.machine.ceilings import measure
-from saih.machine.collective import fit_latency_bandwidth
+from saih.machine.message_law import fit_latency_bandwidth
 
 pytestmark = pytest.mark.slow
 
@@ -65,10 +65,16 @@ def test_every_kind_is_measured_over_growing_sizes_with_positive_intervals(
     two_ranks: list[dict[str, Any]],
 ) -> None:
     curves = two_ranks[0]["curves"]
-    assert {curve["kind"] for curve in curves} == {kind.value for kind in CeilingKind}
+    on_devices = {CeilingKind.HOST_TO_DEVICE, CeilingKind.DEVICE_TO_HOST}
+    # What the file system does not let be measured is absent, with the reason.
+    absent = {CeilingKind(name.split(" (")[0]) for name in two_ranks[0]["absent"]}
+    assert on_devices <= absent <= on_devices | {CeilingKind.STORAGE_COLD}
+    assert {curve["kind"] for curve in curves} | absent == set(CeilingKind)
+    assert len({(curve["kind"], curve["variant"]) for curve in curves}) == len(curves)
     for one in curves:
         assert one["sizes"] == sorted(set(one["sizes"]))
-        assert all(0 < rate["low"] <= rate["value"] <= rate["high"] for rate in one["rates"])
+        is_lateness = one["kind"] == CeilingKind.JITTER
+        assert all(-is_lateness < rate["low"] <= rate["value"] <= rate["high"] for rate in one["rates"])
         assert all(rate["count"] >= 6 for rate in one["rates"])
 
 
@@ -95,6 +101,31 @@ def test_latency_and_bandwidth_are_those_of_the_measured_times(two_ranks: list[d
     assert law.latency_s or law.bytes_per_s
 
 
+def test_messages_are_measured_by_the_backend_of_the_gradients_and_by_mpi(
+    two_ranks: list[dict[str, Any]],
+) -> None:
+    for kind in (
+        CeilingKind.ALL_REDUCE,
+        CeilingKind.ALL_GATHER,
+        CeilingKind.REDUCE_SCATTER,
+        CeilingKind.SEND,
+    ):
+        own = [curve for curve in two_ranks[0]["curves"] if curve["kind"] == kind]
+        assert [curve["variant"] for curve in own] == ["gloo", "mpi"]
+        for curve in own:
+            segments = curve["segments"]
+            assert bool(segments) == (len(curve["sizes"]) >= 3)
+            if segments:
+                ends = segments[0]["from_bytes"], segments[-1]["to_bytes"]
+                assert ends == (curve["sizes"][0], curve["sizes"][-1])
+
+
+def test_every_core_that_the_ranks_may_use_is_watched(two_ranks: list[dict[str, Any]]) -> None:
+    cores = curve(two_ranks[0], CeilingKind.JITTER)["sizes"]
+    assert set(cores) <= {float(core) for core in range(os.cpu_count() or 1)}
+    assert len(cores) == min(64, len(os.sched_getaffinity(0)))
+
+
 def measure_alone(data_folder: Path, **changes: Any) -> Ceilings:
     options = {"precision": "float32", "budget_s": 1.0, **changes}
     placement = options.pop("placement", Placement())
@@ -104,6 +135,7 @@ def measure_alone(data_folder: Path, **changes: Any) -> Ceilings:
 def test_one_rank_has_no_all_reduce_and_no_latency(tmp_path: Path) -> None:
     found = measure_alone(tmp_path)
     assert found.curve(CeilingKind.ALL_REDUCE) is None
+    assert "one rank" in found.absent["all_reduce"]
     assert (found.all_reduce_latency_s, found.all_reduce_bytes_per_s) == (None, None)
     peak = found.peak_flops_per_s("float32")
     assert peak is not None

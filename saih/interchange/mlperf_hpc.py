@@ -91,7 +91,7 @@ def read_submissions(path: Path) -> tuple[tuple[Submission, ...], tuple[str, ...
     """
     runs: dict[Path, list[Run]] = {}
     refused: list[DamagedData] = []
-    for file in _files(path):
+    for file in files_below(path):
         try:
             for run in _runs(file):
                 runs.setdefault(file.parent, []).append(run)
@@ -125,7 +125,12 @@ def _runs(file: Path) -> tuple[Run, ...]:
     return tuple(run for run in runs_of(events, file.name) if run.benchmark.casefold() == BENCHMARK)
 
 
-def _files(path: Path) -> Iterator[Path]:
+def files_below(path: Path) -> Iterator[Path]:
+    """The file at ``path``, or all files at any depth below a folder, in order; links are not followed.
+
+    Raises:
+        UsageError: when there is nothing, or too much.
+    """
     if not path.is_dir():
         if not path.is_file():
             raise UsageError(f"there is no log or folder {path}", "check the path.")

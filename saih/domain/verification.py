@@ -182,24 +182,24 @@ class ToggleEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """One verdict put to the test."""
+    """One verdict put to the test. Numbers are None where nothing could be switched that tests it."""
 
     record_id: str
     limit: Limit
     status: Status
-    predicted_ns: Interval
-    """By how much the step was predicted to move."""
-    measured_ns: Interval
-    ratio: Interval
-    """Measured over predicted; for loads the slope over all doses."""
-    p_value: float
+    predicted_ns: Interval | None
+    """By how much the step was predicted to move; of loads, at the largest dose."""
+    measured_ns: Interval | None
+    ratio: Interval | None
+    """Measured over predicted; of loads, the slope over all doses."""
+    p_value: float | None
     doses: tuple[ToggleEffect, ...]
-    """The effects of the loads that test this verdict, by dose."""
+    """The effects of the load that tests this verdict, by dose."""
     statement: str
+    """The status and the numbers that it rests on, in one sentence."""
     slope: Interval | None = None
-    """Over the doses; None where no load tests this verdict."""
-    sham_share: float = 0.0
-    """What the sham seemed to do, as a share of the step."""
-    sham_p_value: float = 1.0
+    """Of measured over predicted effects of the doses; None where no load tests this verdict."""
+    sham: ToggleEffect | None = None
+    """What a switch that changes nothing seemed to do in the same run."""
     more_pairs: int = 0
     """How many more pairs of windows would decide it, about; 0 where it is decided."""

@@ -12,8 +12,9 @@ from saih.analyzer.recombination import (
     Composition,
     Family,
     compose,
+    predict_parts,
     predict_step,
-    work_and_produce,
+    sum_of,
 )
 from saih.domain.quantity import amount, counted, in_seconds, percent
 from saih.domain.scaling import Scaling
@@ -235,12 +236,12 @@ def _crossing(scene: Scene, composition: Composition) -> Check:
     name = "input keeps up"
     largest = scene.sizes[-1]
     grid = np.geomspace(scene.sizes[0], min(GREATEST_FACTOR * largest, max(scene.greatest, largest)), 200)
-    both = work_and_produce(composition, grid)
-    if both is None:
+    parts = predict_parts(composition, grid)
+    if parts.produce is None:
         text = "The time to produce input was not recorded, or does not explain the waiting for it."
         return Check(name=name, passed=None, statement=text)
-    work, produce = both
-    behind = np.flatnonzero(produce > work)
+    work = parts.compute if parts.exchange is None else sum_of([parts.compute, parts.exchange])
+    behind = np.flatnonzero(parts.produce.log_value > work.log_value)
     if len(behind) == 0:
         text = f"Producing a batch stays faster than the work on it up to {scene.at(grid[-1])}."
         return Check(name=name, passed=True, statement=text)

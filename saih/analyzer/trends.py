@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saih.analyzer.checks import TARGET_FACTOR, Scene, check_trend
+from saih.analyzer.component_crossing import Reach, component_crossings
 from saih.analyzer.fit import Law, Prediction, describe, fit_law, intervals, predict
 from saih.analyzer.propagation import log_deviation
 from saih.analyzer.recombination import (
@@ -124,6 +125,16 @@ def trend_along(course: Course) -> Trend:
         step_curve=step_curve,
         share_curve=share_curve,
         checks=check_trend(scene),
+        crossings=component_crossings(laws.composition, _reach(course)) if laws else (),
+    )
+
+
+def _reach(course: Course) -> Reach:
+    return Reach(
+        smallest=course.sizes[0],
+        largest=course.sizes[-1],
+        greatest=course.greatest,
+        is_ranks=course.scaling is not None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from saih.analyzer.efficiency import computation_scaling
 from saih.analyzer.propagation import quotient
 from saih.analyzer.rank_line import RankLine, num_ranks
 from saih.analyzer.rise import find_rises, rising_limit
@@ -74,7 +75,21 @@ def _rung(point: PointSummary, base: PointSummary) -> ScalingRung:
         communication_ns=point.phases_ns.get(Phase.COMMUNICATION_TOTAL),
         balance=point.balance,
         limit=point.diagnosis.limit,
+        pop=point.efficiency,
+        computation_scaling=_computation_scaling(point, base),
     )
+
+
+def _computation_scaling(point: PointSummary, base: PointSummary) -> Interval | None:
+    if point.efficiency is None or base.efficiency is None:
+        return None
+    samples = (_samples_per_step(one) for one in (base, point))
+    return computation_scaling(base.efficiency, point.efficiency, *samples)
+
+
+def _samples_per_step(point: PointSummary) -> int:
+    """Over all ranks."""
+    return point.point.batch_per_rank * point.point.placement.data_parallel
 
 
 def _one(base: PointSummary) -> Interval:

@@ -9,9 +9,11 @@ from saih.analyzer.balance import balance_of
 from saih.analyzer.correlation import dependent_median_interval
 from saih.analyzer.critical_path import last_arrivers
 from saih.analyzer.diagnosis import diagnose
+from saih.analyzer.efficiency import efficiency_of
 from saih.analyzer.energy import energy_of
 from saih.analyzer.learning import check_loss
 from saih.analyzer.propagation import quotient
+from saih.analyzer.variation import variation_of
 from saih.domain.ceiling import Ceilings
 from saih.domain.contention import contention_of
 from saih.domain.interval import Interval
@@ -54,6 +56,8 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         loss=check_loss(steps.losses),
         diagnosis=diagnose(steps, cost, point, ceilings, contention_of(record.result.notes)),
         balance=balance_of(steps),
+        efficiency=efficiency_of(steps),
+        variation=variation_of(steps),
         tensor_bytes=cost.peak_memory_bytes,
         peak_memory_bytes=_peak_memory_bytes(record),
         measured_utc=record.finished_utc,

@@ -7,21 +7,22 @@ from saih.domain.interval import Interval
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PopEfficiency:
-    """Shares of all rank-time, 1 is ideal; each is the product of those named after it.
+    """Shares of all rank-time, 1 is ideal: parallel = load balance x communication, and so on down.
 
-    POP standard metrics (https://pop-coe.eu/node/69): parallel efficiency = load balance x communication,
-    communication = serialisation x transfer. Useful time is a step without its exposed exchange and without
-    waiting for input.
+    POP standard metrics (https://pop-coe.eu/node/69). Useful time is a step without its exposed exchange and
+    without waiting for input; the wait for input shows as serialisation.
     """
 
     num_ranks: int
+    useful_ns: Interval
+    """Useful time of a step, mean over ranks and steps."""
     parallel: Interval
-    """Mean useful time of the ranks over the step."""
+    """Mean useful time of the ranks over the duration: load balance x communication."""
     load_balance: Interval
-    """Mean over largest useful time, over all steps."""
+    """Mean over largest useful time of a rank, each over all steps."""
     communication: Interval
-    """Largest useful time over the step."""
+    """Largest useful time of a rank over the duration: serialisation x transfer."""
     serialisation: Interval
-    """Largest useful time over the step on a network that transfers in no time."""
+    """Largest useful time of a rank over the duration on a network that transfers in no time."""
     transfer: Interval
-    """That step over the measured one."""
+    """That duration over the measured one."""

@@ -97,7 +97,7 @@ class PointSummary:
     peak_memory_bytes: int | None = None
     """Measured highest resident memory of any rank's process; None where it was not recorded."""
     efficiency: PopEfficiency | None = None
-    """None for one rank, and where the ranks exchange nothing."""
+    """None only in summaries that nobody computed it for."""
     variation: Variation | None = None
     """None where the steps are too few."""
     verifications: tuple[Verification, ...] = ()
@@ -225,6 +225,9 @@ class ScalingRung:
     """All communication, hidden or not; None where it was not recorded."""
     balance: RankBalance | None
     limit: Limit
+    pop: PopEfficiency | None = None
+    computation_scaling: Interval | None = None
+    """Useful rank-time of a sample at the smallest rung over that here; 1 is ideal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,26 @@
-"""Trends of one quantity over one axis: several laws, weighted by how well they foresee larger points."""
+"""Trends of one quantity over one axis: laws and what they foresee, with intervals that hold their level."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from saih.analyzer.terms import GROWTH, Library, Member, candidates, complexity, fit_member, fitted, foreseen
+from saih.analyzer.calibration import CALIBRATION, Doubts, calibrated
+from saih.analyzer.chaining import FEWEST, prefix_logs
+from saih.analyzer.stack import (
+    TUNING,
+    Mean,
+    Points,
+    Stack,
+    Tuning,
+    chained_fits,
+    make_stack,
+    residual_weights,
+    weighted_median,
+)
+from saih.analyzer.terms import GROWTH, Library, Member, fit_member
 from saih.domain.interval import Interval
 from saih.domain.record import Phase
 from saih.domain.trend import Fit
@@ -21,8 +34,6 @@ LEAST_NOISE = 0.01
 """Two runs of one point differ by this much in log(duration) even where each run is steady."""
 NOISE_FREEDOM = 4.0
 """How many residuals the noise known from steps counts for, beside the residuals of the fit."""
-DRIFT_PER_DOUBLING = 0.04
-"""Standard deviation of log(value) that each doubling beyond the measured range adds: laws change."""
 LEAST_WEIGHT = 1e-3
 
 
@@ -42,59 +53,83 @@ class Law:
     sizes: Array
     values: Array
     members: tuple[Member, ...]
-    """The weightiest first."""
+    """Of the library, the weightiest first."""
     weights: Array
     noise: float
     """Standard deviation of log(value) that the points have by themselves."""
     scatter: tuple[tuple[float, float], ...]
     """For each member the variance of its log residuals, and the degrees of freedom of that."""
+    stack: Stack | None = None
+    """What speaks beyond the largest size; None for two sizes, where the members do."""
 
 
 def fit_law(
-    sizes: Sequence[float], values: Sequence[float], noise: float, library: Library = GROWTH
+    sizes: Sequence[float],
+    values: Sequence[float],
+    noise: float,
+    library: Library = GROWTH,
+    tuning: Tuning = TUNING,
 ) -> Law | None:
-    """The laws of at most two terms that these points support; None for fewer than two distinct sizes.
+    """The laws that these points support; None for fewer than two distinct sizes.
 
-    From four sizes on, each candidate is judged by forward chaining: fitted to the first points, it must
-    predict the next two; only the first three points, which nothing can predict, are judged by their
-    residuals. Two or three sizes choose among the mechanistic laws and a power law by residuals alone. No
-    mean error counts below the noise, so that laws which do equally well share the weight and their spread
-    shows in the interval.
+    From four sizes on, each law of at most two terms is judged by forward chaining: fitted to the first
+    points, it must predict the next two; only the first three points, which nothing can predict, are judged
+    by their residuals. Two or three sizes choose among the mechanistic laws and a power law by residuals
+    alone. No mean error counts below the noise, so that laws which do equally well share the weight and their
+    spread shows in the interval. Points that share a size are repeats: their median counts.
     """
     order = np.argsort(sizes, kind="stable")
     x, y = np.asarray(sizes, dtype=np.float64)[order], np.asarray(values, dtype=np.float64)[order]
-    num_distinct = len(np.unique(x))
-    if num_distinct < 2:
+    points = _distinct(x, y, max(noise, LEAST_NOISE), library)
+    count = len(points.sizes)
+    if count < 2:
         return None
-    noise = max(noise, LEAST_NOISE)
-    groups = candidates(num_distinct, library)
-    residuals = np.log(fitted(groups, x, y) / y)
-    errors = residuals
-    if num_distinct >= 4:
-        ahead, targets = foreseen(groups, x, y, fewest=3)
-        errors = np.concatenate([residuals[:, :3], np.log(ahead / y[targets])], axis=1)
-    scores = errors.shape[1] * np.log(np.maximum((errors**2).mean(axis=1), noise**2)) + 2 * complexity(groups)
-    weights = np.exp(-(scores - scores.min()) / 2)
-    ranked = [index for index in np.argsort(-weights, kind="stable") if weights[index] >= LEAST_WEIGHT]
-    members = tuple(fit_member(groups[index], x, y, float(x[0])) for index in ranked)
+    whole, every = np.array([count]), np.arange(count)[None]
+    logs = prefix_logs(points.groups, points.sizes, points.values, whole, every)[:, 0]
+    residuals = logs - np.log(points.values)
+    fits = chained_fits(points) if count >= FEWEST else None
+    weights = residual_weights(points, residuals) if fits is None else fits.weights[:, -1]
+    kept = [
+        int(index)
+        for index in np.argsort(-weights, kind="stable")
+        if weights[index] >= LEAST_WEIGHT * weights.max()
+    ]
+    mean = Mean(
+        members=tuple(
+            fit_member(points.groups[index], points.sizes, points.values, float(x[0])) for index in kept
+        ),
+        weights=weights[kept] / weights[kept].sum(),
+    )
     return Law(
         sizes=x,
         values=y,
-        members=members,
-        weights=weights[ranked] / weights[ranked].sum(),
-        noise=noise,
+        members=mean.members,
+        weights=mean.weights,
+        noise=points.noise,
         scatter=tuple(
-            _scatter(member, residuals[index], noise) for member, index in zip(members, ranked, strict=True)
+            _scatter(member, residuals[index], points.noise)
+            for member, index in zip(mean.members, kept, strict=True)
         ),
+        stack=make_stack(points, fits, mean, tuning) if fits is not None else None,
     )
 
 
-def predict(law: Law, sizes: Array) -> Prediction:
-    """The weighted mean of the members in log, with everything that makes it uncertain.
+def _distinct(x: Array, y: Array, noise: float, library: Library) -> Points:
+    """Medians over repeats; where repeats tell of more noise than was known, that counts."""
+    if np.all(x[1:] > x[:-1]):
+        return Points(sizes=x, values=y, noise=noise, library=library)
+    sizes, places = np.unique(x, return_inverse=True)
+    logs = np.log(y)
+    middles = np.array([np.median(logs[places == place]) for place in range(len(sizes))])
+    own = np.sum((logs - middles[places]) ** 2) / (len(x) - len(sizes))
+    return Points(sizes=sizes, values=np.exp(middles), noise=max(noise, float(np.sqrt(own))), library=library)
 
-    The variance of a new measurement is that of the coefficients, of the residuals (pooled with the noise of
-    the steps), of the members around their mean (Buckland, Burnham & Augustin, Biometrics 53, 1997, 603),
-    and of a drift that grows with each doubling beyond the measured range.
+
+def predict(law: Law, sizes: Array) -> Prediction:
+    """What the law foresees at these sizes, with everything that makes it uncertain (``doubts``).
+
+    Inside the measured range that is the weighted mean of the members in log, beyond it the stack; between
+    the two largest sizes one passes into the other.
 
     Raises:
         ValueError: beyond ``GREATEST_FACTOR`` times the largest measured size.
@@ -105,16 +140,41 @@ def predict(law: Law, sizes: Array) -> Prediction:
             f"size {float(np.max(sizes)):g} is more than {GREATEST_FACTOR:g} times the largest measured size "
             f"{largest:g}; no number is given there, measure a larger point"
         )
-    values, variances = (
+    log_value, doubts = foresee(law, sizes)
+    freedom = min(CALIBRATION.freedom, float(law.weights @ [freedom for _, freedom in law.scatter]))
+    return Prediction(log_value=log_value, log_deviation=np.sqrt(calibrated(doubts)), freedom=freedom)
+
+
+def foresee(law: Law, sizes: Array) -> tuple[Array, Doubts]:
+    """Log of the foreseen values, and what makes them uncertain."""
+    values, factors = (
         np.array(part) for part in zip(*(one.foresee(sizes) for one in law.members), strict=True)
     )
     logs = np.log(values)
     mean = law.weights @ logs
-    inner = np.array([variance for variance, _ in law.scatter])[:, None] * (1 + variances)
-    drift = DRIFT_PER_DOUBLING * np.maximum(np.log2(sizes / largest), 0.0)
-    variance = law.weights @ (inner + (logs - mean) ** 2) + drift**2
-    freedom = float(law.weights @ [freedom for _, freedom in law.scatter])
-    return Prediction(log_value=mean, log_deviation=np.sqrt(variance), freedom=freedom)
+    scatter = np.array([variance for variance, _ in law.scatter])
+    doubts = Doubts(
+        scatter=np.full(len(mean), law.weights @ scatter),
+        coefficients=(law.weights * scatter) @ factors,
+        laws=law.weights @ (logs - mean) ** 2,
+        voices=np.zeros_like(mean),
+        chained=np.zeros_like(mean),
+    )
+    if law.stack is None or float(np.max(sizes)) <= law.stack.begins:
+        return mean, doubts
+    said, beyond = law.stack.log_values(sizes), sizes > law.sizes[-1]
+    median = weighted_median(said, np.broadcast_to(law.stack.weights[:, None], said.shape))
+    part = law.stack.part(sizes)
+    voices = law.stack.weights @ (said - median) ** 2
+    chained = law.stack.chained_error**2 * law.stack.steps_beyond(sizes)
+    return (1 - part) * mean + part * median, replace(
+        doubts, voices=np.where(beyond, voices, 0.0), chained=chained
+    )
+
+
+def smooth(law: Law, sizes: Array) -> Array:
+    """Log of the weighted mean of the members: the law without its last point's own residual."""
+    return np.asarray(law.weights @ np.log(np.stack([member.at(sizes) for member in law.members])))
 
 
 def intervals(prediction: Prediction, count: int, level: float = PREDICTION_LEVEL) -> tuple[Interval, ...]:

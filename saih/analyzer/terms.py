@@ -41,26 +41,32 @@ class Library:
     terms: tuple[str, ...]
     few: tuple[tuple[str, ...], ...]
     """The mechanistic laws that 2 or 3 points may choose from, beside a power law."""
+    mechanism: tuple[str, str]
+    """The two terms that theory expects before anything is measured; one of ``candidates``."""
 
 
 GROWTH = Library(
     terms=("1", "log x", "x^1/2", "x^2/3", "x", "x log x", "x^4/3", "x^3/2", "x^2", "x^3"),
     few=(("1",), ("x",), ("1", "x"), ("1", "x log x"), ("1", "x^2")),
+    mechanism=("1", "x"),
 )
 """Axes along which a problem grows: overhead, work in proportion, and faster growths."""
 SHARED_WORK = Library(
     terms=("1", "x^-1", "x^-2/3", "x^-1/2", "log x", "x^1/2", "x"),
     few=(("1",), ("x^-1",), ("1", "x^-1"), ("x^-1", "log x"), ("x^-1", "x")),
+    mechanism=("1", "x^-1"),
 )
 """A fixed problem shared by x ranks: Amdahl's two terms, and what coordination adds (USL in time form)."""
 OWN_WORK = Library(
     terms=("1", "log x", "x^1/3", "x^1/2", "x^2/3", "x", "x log x", "x^-1"),
     few=(("1",), ("1", "log x"), ("1", "x")),
+    mechanism=("1", "log x"),
 )
 """The same work on each of x ranks: constant, but for what they share."""
 EXCHANGE = Library(
     terms=("1", "1 - 1/x", "log x", "x^1/3", "x^1/2", "x^2/3", "x - 1", "x", "x log x"),
     few=(("1",), ("1 - 1/x",), ("log x",), ("x - 1",), ("1", "x"), ("1 - 1/x", "x - 1")),
+    mechanism=("1 - 1/x", "x - 1"),
 )
 """Exchanges among x > 1 ranks: a ring moves 2 (1 - 1/x) of the bytes in 2 (x - 1) messages, a tree takes
 log x rounds (Thakur, Rabenseifner & Gropp, IJHPCA 19, 2005, 49)."""
@@ -171,7 +177,7 @@ def fit_member(terms: tuple[str, ...], sizes: Array, values: Array, scale: float
 
 
 def _non_negative(columns: list[Array]) -> tuple[float, ...]:
-    """Coefficients of one or two columns that come closest to 1; ``_two_term`` finds those of all pairs."""
+    """Coefficients of one or two columns that come closest to 1; ``chaining.two_term`` for many pairs."""
     sums, squares = [float(one.sum()) for one in columns], [float(one @ one) for one in columns]
     if len(columns) == 1:
         return (sums[0] / squares[0],)
@@ -206,86 +212,3 @@ def _fit_power(sizes: Array, values: Array, scale: float) -> Member:
         scale=scale,
         covariance=inverse,
     )
-
-
-def fitted(groups: tuple[tuple[str, ...], ...], sizes: Array, values: Array) -> Array:
-    """What every candidate fitted to all points says at them, ``[candidate, point]``."""
-    return _foreseen(groups, sizes, values, np.array([len(sizes)]), np.arange(len(sizes)))
-
-
-def foreseen(
-    groups: tuple[tuple[str, ...], ...], sizes: Array, values: Array, fewest: int
-) -> tuple[Array, NDArray[np.int64]]:
-    """What every candidate says at the next one or two points when fitted to all before, and at which points.
-
-    Fits begin with ``fewest`` points. ``[candidate, prediction]``, ``[prediction]``.
-    """
-    count = len(sizes)
-    begins = np.concatenate([np.arange(fewest, count), np.arange(fewest, count - 1)])
-    targets = np.concatenate([np.arange(fewest, count), np.arange(fewest + 1, count)])
-    return _foreseen(groups, sizes, values, begins, targets), targets
-
-
-def _foreseen(
-    groups: tuple[tuple[str, ...], ...],
-    sizes: Array,
-    values: Array,
-    begins: NDArray[np.int64],
-    targets: NDArray[np.int64],
-) -> Array:
-    """Predictions at the points ``targets`` by fits to the first ``begins`` points, each or all.
-
-    The same fits as ``fit_member``, all at once, from running sums over the points: with two terms the
-    non-negative optimum is the inner one, or else the better of the two single terms.
-    """
-    names, first, second = _index(groups)
-    scale = float(sizes[0])
-    terms = np.stack([evaluate(name, sizes, scale) for name in names])
-    columns = terms / values
-    ends, places = np.unique(begins - 1, return_inverse=True)
-    gram = np.cumsum(columns[:, None, :] * columns[None, :, :], axis=2)[:, :, ends]
-    sums = np.cumsum(columns, axis=1)[:, ends]
-    one, two = (part[:, places] for part in _two_term(gram, sums, first, second))
-    ahead = terms[:, targets]
-    predicted = one * ahead[first] + two * ahead[second]
-    if POWER_LAW in groups:
-        predicted[groups.index(POWER_LAW)] = _power_ahead(sizes / scale, values, begins, targets)
-    return np.asarray(predicted, dtype=np.float64)
-
-
-@lru_cache
-def _index(
-    groups: tuple[tuple[str, ...], ...],
-) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
-    """Names of all terms, and for each group the places of its first and last one."""
-    names = tuple(dict.fromkeys(name for group in groups for name in group if group != POWER_LAW))
-    first = np.array([names.index(group[0]) if group != POWER_LAW else 0 for group in groups])
-    second = np.array([names.index(group[-1]) if group != POWER_LAW else 0 for group in groups])
-    return names, first, second
-
-
-def _power_ahead(sizes: Array, values: Array, begins: NDArray[np.int64], targets: NDArray[np.int64]) -> Array:
-    """The power law by linear regression in log; constant where all sizes before are equal."""
-    x, y = np.log(sizes), np.log(values)
-    sum_x, sum_y, sum_xx, sum_xy = (np.cumsum(part)[begins - 1] for part in (x, y, x * x, x * y))
-    spread = begins * sum_xx - sum_x**2
-    is_spread = spread > 1e-12 * begins * np.maximum(sum_xx, 1e-300)
-    slope = np.where(is_spread, begins * sum_xy - sum_x * sum_y, 0.0) / np.where(is_spread, spread, 1.0)
-    return np.asarray(np.exp((sum_y - slope * sum_x) / begins + slope * x[targets]), dtype=np.float64)
-
-
-def _two_term(
-    gram: Array, sums: Array, first: NDArray[np.int64], second: NDArray[np.int64]
-) -> tuple[Array, Array]:
-    """Coefficients of every pair (a single term is a pair of itself), for each gram along the last axis."""
-    a, b, c = gram[first, first], gram[second, second], gram[first, second]
-    determinant = a * b - c * c
-    safe = np.where(determinant > DEPENDENT * a * b, determinant, np.inf)
-    one = (b * sums[first] - c * sums[second]) / safe
-    two = (a * sums[second] - c * sums[first]) / safe
-    is_inner = (one > 0) & (two > 0)
-    # The residual of a single term is n - sum^2 / gram: the larger quotient fits better.
-    is_first = sums[first] ** 2 / a >= sums[second] ** 2 / b
-    one = np.where(is_inner, one, np.where(is_first, sums[first] / a, 0.0))
-    two = np.where(is_inner, two, np.where(is_first, 0.0, sums[second] / b))
-    return one, two

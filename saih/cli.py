@@ -27,6 +27,7 @@ VERBS = {
     "bundle": "Write the records of a sweep as one file for another site.",
     "import": "Import a bundle of another site, verified whole.",
     "export": "Write the completed points of a sweep in a format of others.",
+    "trends": "Find the trends of series that others measured.",
     "generate": "Make the data sets of a sweep.",
     "ceilings": "Measure what this machine can do at best.",
     "doctor": "Check that this machine has what a sweep needs.",

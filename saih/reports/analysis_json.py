@@ -1,13 +1,14 @@
 """An analysis as plain JSON values, for programs: SI units as the names say, no NaN, nothing left out."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from saih.domain.comparison import Comparison
 from saih.domain.history import History
 from saih.domain.point import Point
+from saih.domain.series_trend import SeriesTrend
 from saih.domain.trend import Analysis
 from saih.reports.point_sheet import PointSheet
 
@@ -40,6 +41,11 @@ def history_as_json(history: History) -> dict[str, Any]:
 def point_as_json(sheet: PointSheet) -> dict[str, Any]:
     """Everything about one point, in the form of ``analysis_as_json``."""
     return {"schema": "saih.point", "version": SCHEMA_VERSION, **_fields(sheet)}
+
+
+def series_trends_as_json(trends: Sequence[SeriesTrend]) -> dict[str, Any]:
+    """Trends of foreign series in the form of ``analysis_as_json``, in the unit of each series."""
+    return {"series": [_plain(trend) for trend in trends]}
 
 
 def _fields(value: Analysis | Comparison | History | PointSheet) -> dict[str, Any]:

@@ -20,11 +20,13 @@ WORKS: dict[str, tuple[str, ...]] = {
     "show": ("1", "tiny"),
     "cancel": ("tiny",),
     "analyze": ("tiny",),
+    "what-if": ("tiny", "input removed"),
     "report": ("tiny",),
     "compare": ("tiny", "twin"),
     "bundle": ("tiny",),
     "import": ("tiny.saih.zip", "--name", "again"),
     "export": ("tiny", "--output", "logs"),
+    "trends": ("table.csv",),
     "generate": ("tiny.yaml",),
     "ceilings": ("tiny.yaml",),
     "doctor": (),
@@ -38,9 +40,11 @@ FAILS: dict[str, tuple[str, ...]] = {
         ("nowhere",),
     ),
     "show": ("abc",),
+    "what-if": ("tiny", "magic x2"),
     "compare": ("nowhere", "tiny"),
     "import": ("nowhere.zip",),
     "export": ("nowhere", "--output", "logs"),
+    "trends": ("nowhere.csv",),
     "doctor": ("--site", "nowhere.yaml"),
     "init": ("--preset", "nothing"),
     "schema": ("--nothing",),
@@ -66,6 +70,7 @@ def results(measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     measured("tiny")
     measured("twin")
+    (tmp_path / "table.csv").write_text("size,value\n1,2\n2,3\n4,5\n")
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -1,0 +1,225 @@
+"""Readings of a foreign series to points: what is wrong with them is named by its place and left out."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from saih.domain.interval import Interval, median
+from saih.domain.quantity import amount, counted
+from saih.domain.series import Reading
+from saih.domain.series_trend import SeriesPoint
+
+Array = NDArray[np.float64]
+
+_LEVEL = 0.95
+_MEDIAN_EFFICIENCY = math.sqrt(math.pi / 2)
+"""Standard deviation of a median over that of a mean, for many normal values."""
+_PREFIX_DECADES = (-9, -6, -3, 3, 6, 9)
+_PREFIX_REACH = 0.3
+"""How far in decades a value may be from a thousand times its neighbours to count as such."""
+_FEWEST_FOR_UNITS = 4
+_FEWEST_FOR_OUTLIERS = 4
+_OUTLYING = 5.0
+"""Normal deviations, from the median absolute deviation, beyond which a repeat is an outlier."""
+_LEAST_OUTLYING = 0.1
+_DEVIATIONS_PER_MAD = 1.4826
+_MAX_NAMED = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The points of usable readings, and a sentence for everything that is wrong or odd."""
+
+    points: tuple[SeriesPoint, ...]
+    noise: float
+    """Standard deviation of log(value of a point) that repeats or told intervals show; 0 where none do."""
+    findings: tuple[str, ...]
+
+
+def judge(readings: Sequence[Reading], what: str, *, is_part: bool = False) -> Judged:
+    """Points by growing size. Unusable readings, copies and mistaken units take no part, and are named.
+
+    ``what`` begins the sentences, such as the name of a phase; it may be empty. A part of something larger
+    may take no time at all.
+    """
+    findings: list[str] = []
+    nothing = [one for one in readings if is_part and one.value == 0]
+    usable = [one for one in readings if one.is_usable]
+    findings += _unusable([one for one in readings if not one.is_usable and one not in nothing])
+    usable = [*_without_mistaken_units(usable, findings), *nothing]
+    usable = _without_copies(usable, findings)
+    sizes = sorted({one.size for one in usable})
+    groups = [[one for one in usable if one.size == size] for size in sizes]
+    positive = [group for group in groups if all(one.value > 0 for one in group)]
+    findings += _outliers(positive)
+    deviation, freedom = _pooled([group for group in positive if len(group) > 1])
+    points = tuple(_point(group, deviation, freedom) for group in groups)
+    prefix = f"{what}: " if what else ""
+    return Judged(
+        points=points,
+        noise=_noise(positive, deviation),
+        findings=tuple(f"{prefix}{text}" for text in findings),
+    )
+
+
+def _unusable(readings: Sequence[Reading]) -> Iterator[str]:
+    """One sentence for each kind of value that is no duration."""
+    kinds = (
+        ("is no number", [one for one in readings if math.isnan(one.value)]),
+        ("is beyond all bounds", [one for one in readings if math.isinf(one.value)]),
+        ("is zero: nothing takes no time", [one for one in readings if one.value == 0]),
+        ("is negative, as where a clock runs backwards", [o for o in readings if -math.inf < o.value < 0]),
+    )
+    for words, found in kinds:
+        if found:
+            verb = "takes" if len(found) == 1 else "take"
+            yield f"{counted(len(found), 'value')} {verb} no part ({_places(found)}): each {words}."
+
+
+def _places(readings: Sequence[Reading]) -> str:
+    named = [
+        f"{one.place}: {one.written or 'empty'!r} at {amount(one.size)}" for one in readings[:_MAX_NAMED]
+    ]
+    left = len(readings) - len(named)
+    return "; ".join([*named, *([f"{left} more"] if left > 0 else [])])
+
+
+def _without_mistaken_units(readings: Sequence[Reading], findings: list[str]) -> list[Reading]:
+    """The readings but those a thousand times off the line through all others: ns are told as us, or so."""
+    if len({one.size for one in readings}) < _FEWEST_FOR_UNITS:
+        return _against_repeats(readings, findings)
+    off = _decades_off(readings)
+    mistaken = [one for one, decades in zip(readings, off, strict=True) if _is_prefix(decades)]
+    if not mistaken or 2 * len(mistaken) >= len(readings):
+        return list(readings)
+    findings.append(_units_words(mistaken, off, readings))
+    return [one for one in readings if one not in mistaken]
+
+
+def _against_repeats(readings: Sequence[Reading], findings: list[str]) -> list[Reading]:
+    """With few sizes only three repeats or more of one size tell which of them is off."""
+    kept = []
+    for size in sorted({one.size for one in readings}):
+        group = [one for one in readings if one.size == size]
+        middle = median([one.value for one in group])
+        off = [math.log10(one.value / middle) for one in group]
+        mistaken = [one for one, decades in zip(group, off, strict=True) if _is_prefix(decades)]
+        if len(group) < 3 or 2 * len(mistaken) >= len(group):
+            mistaken = []
+        if mistaken:
+            findings.append(_units_words(mistaken, off, group))
+        kept += [one for one in group if one not in mistaken]
+    return kept
+
+
+def _units_words(mistaken: Sequence[Reading], off: Array | Sequence[float], among: Sequence[Reading]) -> str:
+    decades = {round(off[among.index(one)] / 3) * 3 for one in mistaken}
+    factors = " or ".join(f"10^{decade}" for decade in sorted(decades))
+    verb = "takes" if len(mistaken) == 1 else "take"
+    return (
+        f"{counted(len(mistaken), 'value')} {verb} no part ({_places(mistaken)}): about {factors} times "
+        "what all others lead to expect, as where one unit is told for another (ns for us). Correct the "
+        "unit and read the file again."
+    )
+
+
+def _is_prefix(decades: float) -> bool:
+    return any(abs(decades - prefix) <= _PREFIX_REACH for prefix in _PREFIX_DECADES)
+
+
+def _decades_off(readings: Sequence[Reading]) -> Array:
+    """Decimal logarithm of each value over the line through the medians of all sizes in log-log.
+
+    The line has the median slope of all pairs and the median height (Theil 1950; Sen, JASA 63, 1968, 1379):
+    more than a quarter of the sizes may be off before it is.
+    """
+    sizes = sorted({one.size for one in readings})
+    x = np.log10(sizes)
+    y = np.log10([median([one.value for one in readings if one.size == size]) for size in sizes])
+    first, second = np.triu_indices(len(x), k=1)
+    slope = float(np.median((y[second] - y[first]) / (x[second] - x[first])))
+    height = float(np.median(y - slope * x))
+    return np.array([math.log10(one.value) - slope * math.log10(one.size) - height for one in readings])
+
+
+def _without_copies(readings: Sequence[Reading], findings: list[str]) -> list[Reading]:
+    """Readings of one size with the same value to the last digit are one run, copied."""
+    first: dict[tuple[float, float], Reading] = {}
+    copies = [one for one in readings if first.setdefault((one.size, one.value), one) is not one]
+    if copies:
+        verb = "repeats" if len(copies) == 1 else "repeat"
+        findings.append(
+            f"{counted(len(copies), 'value')} {verb} another of the same size to the last digit "
+            f"({_places(copies)}): copies of one run, counted once; no noise can be told from them."
+        )
+    return list(first.values())
+
+
+def _outliers(groups: Sequence[Sequence[Reading]]) -> Iterator[str]:
+    """Repeats far from the others of their size; they stay, for the median does not mind them."""
+    found = []
+    for group in groups:
+        logs = np.log([one.value for one in group])
+        away = np.abs(logs - np.median(logs))
+        reach = max(_OUTLYING * _DEVIATIONS_PER_MAD * float(np.median(away)), _LEAST_OUTLYING)
+        if len(group) >= _FEWEST_FOR_OUTLIERS:
+            found += [one for one, distance in zip(group, away, strict=True) if distance > reach]
+    if found:
+        yield (
+            f"{counted(len(found), 'value')} far from the other repeats of the same size "
+            f"({_places(found)}); the median of all repeats counts. Look whether the problem was the same."
+        )
+
+
+def _pooled(groups: Sequence[Sequence[Reading]]) -> tuple[float, float]:
+    """Standard deviation of log(value) from run to run, pooled over sizes, and its degrees of freedom."""
+    squares = sum(float(np.var(np.log([one.value for one in group]))) * len(group) for group in groups)
+    freedom = sum(len(group) - 1 for group in groups)
+    return (math.sqrt(squares / freedom), float(freedom)) if freedom else (0.0, 0.0)
+
+
+def _noise(groups: Sequence[Sequence[Reading]], deviation: float) -> float:
+    """Of the points: their repeats, or else the intervals that the file tells."""
+    if deviation > 0:
+        counts = [len(group) for group in groups]
+        return float(np.sqrt(np.mean([(deviation * _shrink(count)) ** 2 for count in counts])))
+    told = [one.spread for group in groups for one in group if one.spread is not None and one.spread.low > 0]
+    widths = [math.log(one.high / one.low) / 2 / float(special.ndtri((1 + one.level) / 2)) for one in told]
+    return float(np.sqrt(np.mean(np.square(widths)))) if widths else 0.0
+
+
+def _shrink(count: int) -> float:
+    """Standard deviation of the median of this many values, over that of one."""
+    return 1.0 if count == 1 else (1.0 if count == 2 else _MEDIAN_EFFICIENCY) / math.sqrt(count)
+
+
+def _point(group: Sequence[Reading], deviation: float, freedom: float) -> SeriesPoint:
+    value = median([one.value for one in group])
+    return SeriesPoint(
+        size=group[0].size,
+        value=value,
+        interval=_interval(group, value, deviation, freedom),
+        num_runs=len(group),
+        places=tuple(one.place for one in group),
+    )
+
+
+def _interval(group: Sequence[Reading], value: float, deviation: float, freedom: float) -> Interval | None:
+    if deviation > 0 and value > 0:
+        reach = float(special.stdtrit(freedom, (1 + _LEVEL) / 2)) * deviation * _shrink(len(group))
+        low, high = value * math.exp(-reach), value * math.exp(reach)
+        if math.isfinite(high):
+            return Interval(low=low, value=value, high=high, level=_LEVEL, count=len(group))
+    return group[0].spread if len(group) == 1 else None
+
+
+def settings_apart(readings: Sequence[Reading]) -> dict[str, Counter[str]]:
+    """Facts that are not the same at all readings: name -> how often each value."""
+    names = dict.fromkeys(name for one in readings for name in one.facts)
+    told = {name: Counter(one.facts.get(name, "not told") for one in readings) for name in names}
+    return {name: values for name, values in told.items() if len(values) > 1}

@@ -22,6 +22,7 @@ VERBS = {
     "show": "Show everything about one point of a sweep.",
     "cancel": "Cancel the jobs of a sweep; finished points stay.",
     "analyze": "Print trends, limits and points of a sweep.",
+    "what-if": "Predict steps if something were faster, gone or larger.",
     "report": "Write the report of a sweep as PDF and as HTML, or check one.",
     "compare": "Compare two or more systems on matched points, or one over time.",
     "bundle": "Write the records of a sweep as one file for another site.",
@@ -36,8 +37,8 @@ VERBS = {
     "completion": "Print the completion script of a shell.",
 }
 """Every verb with its one-line help; its command is ``command`` in ``saih.commands.VERB``."""
-_MODULES = {"import": "importing"}
-"""Modules of verbs that Python has a meaning for."""
+_MODULES = {"import": "importing", "what-if": "what_if"}
+"""Modules of verbs whose names cannot be those of modules."""
 
 EXIT_CODES = """\b
 Exit codes:

@@ -80,8 +80,7 @@ def prefix_logs(groups: Groups, sizes: Array, values: Array, begins: Places, pla
         ``[C, B, P]``.
     """
     names, first, second = _index(groups)
-    scale = float(sizes[0])
-    terms = np.stack([evaluate(name, sizes, scale) for name in names])
+    terms = _table(names, np.ascontiguousarray(sizes, dtype=np.float64).tobytes())
     columns = terms / values
     gram = np.cumsum(columns[:, None, :] * columns[None, :, :], axis=2)[:, :, begins - 1]
     sums = np.cumsum(columns, axis=1)[:, begins - 1]
@@ -93,6 +92,13 @@ def prefix_logs(groups: Groups, sizes: Array, values: Array, begins: Places, pla
     if POWER_LAW in groups:
         predicted[groups.index(POWER_LAW)] = _power(sizes / scale, values, begins, places)
     return np.log(predicted)
+
+
+@lru_cache(maxsize=512)
+def _table(names: tuple[str, ...], raw_sizes: bytes) -> Array:
+    """Terms at these sizes, relative to their values at the first, ``[term, N]``."""
+    sizes = np.frombuffer(raw_sizes, dtype=np.float64)
+    return np.stack([evaluate(name, sizes, float(sizes[0])) for name in names])
 
 
 @lru_cache
@@ -150,8 +156,8 @@ def left_out_errors(groups: Groups, sizes: Array, values: Array, begins: Places)
     The groups are those of ``single_terms``. This is how Extra-P chooses its one term (Calotoiu et al.,
     SC13, with SMAPE there).
     """
-    scale = float(sizes[0])
-    terms = np.stack([evaluate(group[-1], sizes, scale) for group in groups])
+    names = tuple(group[-1] for group in groups)
+    terms = _table(names, np.ascontiguousarray(sizes, dtype=np.float64).tobytes())
     flat, columns = 1 / values, terms / values
     is_inside = np.arange(len(sizes)) < begins[:, None]
 

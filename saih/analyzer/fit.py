@@ -8,19 +8,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from saih.analyzer.calibration import CALIBRATION, Doubts, calibrated
-from saih.analyzer.chaining import FEWEST, prefix_logs
-from saih.analyzer.stack import (
-    TUNING,
-    Mean,
-    Points,
-    Stack,
-    Tuning,
-    chained_fits,
-    make_stack,
-    residual_weights,
-    weighted_median,
-)
-from saih.analyzer.terms import GROWTH, Library, Member, fit_member
+from saih.analyzer.chaining import FEWEST
+from saih.analyzer.selection import Points, chained_fits, residual_weights
+from saih.analyzer.stack import TUNING, Stack, Tuning, heard, make_stack, weighted_median
+from saih.analyzer.terms import GROWTH, Library, Member
 from saih.domain.interval import Interval
 from saih.domain.record import Phase
 from saih.domain.trend import Fit
@@ -34,7 +25,6 @@ LEAST_NOISE = 0.01
 """Two runs of one point differ by this much in log(duration) even where each run is steady."""
 NOISE_FREEDOM = 4.0
 """How many residuals the noise known from steps counts for, beside the residuals of the fit."""
-LEAST_WEIGHT = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,32 +74,16 @@ def fit_law(
     count = len(points.sizes)
     if count < 2:
         return None
-    whole, every = np.array([count]), np.arange(count)[None]
-    logs = prefix_logs(points.groups, points.sizes, points.values, whole, every)[:, 0]
-    residuals = logs - np.log(points.values)
     fits = chained_fits(points) if count >= FEWEST else None
-    weights = residual_weights(points, residuals) if fits is None else fits.weights[:, -1]
-    kept = [
-        int(index)
-        for index in np.argsort(-weights, kind="stable")
-        if weights[index] >= LEAST_WEIGHT * weights.max()
-    ]
-    mean = Mean(
-        members=tuple(
-            fit_member(points.groups[index], points.sizes, points.values, float(x[0])) for index in kept
-        ),
-        weights=weights[kept] / weights[kept].sum(),
-    )
+    weights = residual_weights(points) if fits is None else fits.weights[:, -1]
+    mean = heard(points, weights)
     return Law(
         sizes=x,
         values=y,
         members=mean.members,
         weights=mean.weights,
         noise=points.noise,
-        scatter=tuple(
-            _scatter(member, residuals[index], points.noise)
-            for member, index in zip(mean.members, kept, strict=True)
-        ),
+        scatter=tuple(_scatter(member, points) for member in mean.members),
         stack=make_stack(points, fits, mean, tuning) if fits is not None else None,
     )
 
@@ -204,13 +178,14 @@ def describe(law: Law, phase: Phase | None) -> Fit:
     )
 
 
-def _scatter(member: Member, residuals: Array, noise: float) -> tuple[float, float]:
+def _scatter(member: Member, points: Points) -> tuple[float, float]:
     """Variance of log residuals, pooled with the noise that the steps show, and its degrees of freedom.
 
     Runs differ by more than the steps inside one run tell, so the noise counts for the less, the more the
     residuals exceed it.
     """
-    squares = float(residuals @ residuals)
+    residuals = np.log(member.at(points.sizes) / points.values)
+    squares, noise = float(residuals @ residuals), points.noise
     freedom = max(len(residuals) - member.num_parameters, 0)
     excess = squares / freedom / noise**2 if freedom else 1.0
     trust = NOISE_FREEDOM / max(excess, 1.0)

@@ -12,12 +12,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.analyzer.chaining import FEWEST, Chain, chain, left_out_errors, prefix_logs, single_terms
-from saih.analyzer.terms import Library, Member, candidates, complexity, fit_member
+from saih.analyzer.selection import Fits, Points
+from saih.analyzer.terms import Member, fit_member
 
 Array = NDArray[np.float64]
 
 NAMES = ("library", "single term", "mechanism", "last slope")
+LEAST_WEIGHT = 1e-3
+"""Candidates that weigh less are not heard."""
 LARGEST_ERROR = 2.0
 """Log errors of forward chaining count no more than this (a factor of 7.4)."""
 
@@ -87,76 +89,6 @@ class Stack:
     def steps_beyond(self, sizes: Array) -> Array:
         """Typical distances between each size and the largest measured one; 0 inside the range."""
         return np.maximum(np.log2(sizes / self.ends), 0.0) / self.step
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Points:
-    """One series: distinct sizes that grow, a positive value at each."""
-
-    sizes: Array
-    values: Array
-    noise: float
-    """Standard deviation of log(value) that a new measurement has by itself."""
-    library: Library
-
-    @property
-    def groups(self) -> tuple[tuple[str, ...], ...]:
-        """The candidates that so many sizes can choose from."""
-        return candidates(len(self.sizes), self.library)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fits:
-    """Everything that forward chaining over at least three points gives, ``B`` prefixes, ``C`` candidates."""
-
-    chained: Chain
-    logs: Array
-    """Of every candidate at the places of the chain, ``[C, B, 6]``."""
-    truths: Array
-    """Logs of the measured values there, ``[B, 6]``."""
-    weights: Array
-    """Of every candidate for each prefix, ``[C, B]``."""
-    single: NDArray[np.int64]
-    """For each prefix the candidate of one term that errs least at points left out, ``[B]``."""
-
-
-def chained_fits(points: Points) -> Fits:
-    """Fit all candidates to all prefixes and judge them there."""
-    count = len(points.sizes)
-    chained = chain(count)
-    logs = prefix_logs(points.groups, points.sizes, points.values, chained.begins, chained.places)
-    truths = np.log(points.values)[chained.places]
-    squares = (logs - truths) ** 2
-    scores = _scores(points, chained.base(squares) + chained.ahead(squares), FEWEST + chained.num_ahead)
-    if chained.begins[0] == FEWEST < count:
-        few = candidates(FEWEST, points.library)
-        scores[[index for index, group in enumerate(points.groups) if group not in few], 0] = np.inf
-    singles, places = single_terms(count, points.library)
-    missed = left_out_errors(singles, points.sizes, points.values, chained.begins)
-    return Fits(
-        chained=chained,
-        logs=logs,
-        truths=truths,
-        weights=_shares(scores),
-        single=places[np.argmin(missed, axis=0)],
-    )
-
-
-def residual_weights(points: Points, residuals: Array) -> Array:
-    """Weights of the candidates by their residuals alone, for two points, ``[C]``."""
-    squares = (residuals**2).sum(axis=1, keepdims=True)
-    return _shares(_scores(points, squares, np.array([float(len(points.sizes))])))[:, 0]
-
-
-def _scores(points: Points, squares: Array, count: Array) -> Array:
-    """No mean error counts below the noise, so that laws which do equally well share the weight."""
-    mean = np.maximum(squares / count, points.noise**2)
-    return np.asarray(count * np.log(mean) + 2 * complexity(points.groups)[:, None])
-
-
-def _shares(scores: Array) -> Array:
-    weights = np.exp(-(scores - scores.min(axis=0)) / 2)
-    return np.asarray(weights / weights.sum(axis=0))
 
 
 def make_stack(points: Points, fits: Fits, library: "Mean", tuning: Tuning = TUNING) -> Stack:
@@ -232,14 +164,16 @@ def weighted_median(values: Array, weights: Array) -> Array:
         values: ``[V, ...]``.
         weights: of the same shape; their sums over the first axis are 1.
     """
-    order = np.argsort(values, axis=0, kind="stable")
-    ordered, share = (np.take_along_axis(part, order, axis=0) for part in (values, weights))
+    shape = values.shape[1:]
+    flat = values.reshape(len(values), -1)
+    order, columns = np.argsort(flat, axis=0, kind="stable"), np.arange(flat.shape[1])
+    ordered, share = flat[order, columns], weights.reshape(flat.shape)[order, columns]
     middle = np.cumsum(share, axis=0) - share / 2
-    above = np.clip(np.sum(middle < 0.5, axis=0), 1, len(values) - 1)[None]
-    low, high = (np.take_along_axis(ordered, above - step, axis=0)[0] for step in (1, 0))
-    begin, end = (np.take_along_axis(middle, above - step, axis=0)[0] for step in (1, 0))
+    above = np.clip(np.sum(middle < 0.5, axis=0), 1, len(flat) - 1)
+    low, high = ordered[above - 1, columns], ordered[above, columns]
+    begin, end = middle[above - 1, columns], middle[above, columns]
     part = np.clip((0.5 - begin) / (end - begin), 0.0, 1.0)
-    return np.asarray(low + part * (high - low))
+    return np.asarray(low + part * (high - low)).reshape(shape)
 
 
 def _curves(points: Points, fits: Fits, library: "Mean") -> tuple[Curve, ...]:
@@ -255,7 +189,7 @@ def _curves(points: Points, fits: Fits, library: "Mean") -> tuple[Curve, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mean:
-    """Weighted mean of fitted sums in log, moved by ``shift``."""
+    """Weighted mean of fitted sums in log, the weightiest first, moved by ``shift``."""
 
     members: tuple[Member, ...]
     weights: Array
@@ -263,8 +197,16 @@ class Mean:
 
     def __call__(self, sizes: Array) -> Array:
         """Log of the value at each size."""
-        logs = np.log(np.stack([member.at(sizes) for member in self.members]))
+        logs = np.log([member.at(sizes) for member in self.members])
         return np.asarray(self.weights @ logs + self.shift)
+
+
+def heard(points: Points, weights: Array) -> Mean:
+    """The mean of the candidates that weigh enough."""
+    kept = [index for index in np.argsort(-weights, kind="stable") if weights[index] >= LEAST_WEIGHT]
+    scale = float(points.sizes[0])
+    members = tuple(fit_member(points.groups[index], points.sizes, points.values, scale) for index in kept)
+    return Mean(members=members, weights=weights[kept] / weights[kept].sum())
 
 
 def _moved(points: Points, curve: Mean) -> Mean:

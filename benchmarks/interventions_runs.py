@@ -1,0 +1,184 @@
+"""Runs with and without a fault, measured by SAIH's own campaign, and judged by its analyzer alone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from augment.problem import Problem, Shape
+from benchmarks.injected_causes import HIDDEN, Cause, Injection, write_plan
+from benchmarks.interventions_scoring import Judged
+from saih.analyzer.analysis import analyze
+from saih.analyzer.propagation import quotient
+from saih.analyzer.rise import find_rises, rising_limit
+from saih.domain.interval import Interval, median
+from saih.domain.point import Placement, Point, Timing
+from saih.domain.record import Phase
+from saih.domain.trend import PointSummary
+from saih.launch.campaign import run
+from saih.launch.event import Event
+from saih.launch.job_run import Options
+from saih.machine.environment import capture
+from saih.store.ceilings_file import read_ceilings
+from saih.store.sweep_folder import SweepFolder, read_records, record_definition
+
+NUM_RANKS = 2
+PLACEMENT = Placement(ranks_per_node=NUM_RANKS, data_parallel=NUM_RANKS)
+TIMING = Timing(warmup_steps=4, min_steps=24, max_steps=80, relative_width=0.03, budget_s=2.5)
+PROBLEM = Problem(
+    data=Shape.of(samples=32, resolution=32, channels=4, universes=4), model=Shape.of(depth=1, width=12)
+)
+_NAME = "interventions"
+_WORKER = "benchmarks.injected_worker"
+_NUM_FIRST = 3
+"""Undisturbed runs that tell how long a step is, before anything is put in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What shall be done in one run; no cause is a sham."""
+
+    causes: tuple[Cause, ...]
+    dose: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The undisturbed step."""
+
+    step_ns: float
+    produce_ns: float
+
+
+class Bench:
+    """A folder of runs, which grows."""
+
+    def __init__(self, root: Path, seed: int, on_event: Callable[[Event], None]) -> None:
+        self._folder = SweepFolder(root / "results", _NAME)
+        self._data = root / "data"
+        self._on_event = on_event
+        self._chance = np.random.default_rng(seed)
+        self._seeds = count(1000 * (seed % 10**6))
+        self._plan: dict[int, tuple[Injection, ...]] = {}
+        self._wanted: dict[int, Wanted | None] = {}
+        self._data.mkdir(parents=True, exist_ok=True)
+        record_definition(self._folder, {"benchmark": _NAME, "seed": seed})
+
+    def undisturbed(self) -> Step:
+        """Measure a few runs without anything put in."""
+        seeds = [self._seed(None) for _ in range(_NUM_FIRST)]
+        self._measure(seeds)
+        found = self._summaries()
+        own = [found[seed] for seed in seeds if seed in found]
+        if not own:
+            raise SystemExit("no undisturbed run was completed; see the log of the job")
+        return Step(
+            step_ns=median([one.step_ns.value for one in own]),
+            produce_ns=median([one.phases_ns[Phase.INPUT_PRODUCE].value for one in own]),
+        )
+
+    def measure(self, wanted: Sequence[Wanted], step: Step, num_references: int) -> list[Judged]:
+        """Run everything that is wanted, in a random order among undisturbed runs, and judge it."""
+        for one in wanted:
+            seed = self._seed(one)
+            self._plan[seed] = tuple(self._injection(cause, one, step) for cause in one.causes)
+        for _ in range(num_references):
+            self._seed(None)
+        self._measure(list(self._wanted))
+        return self._judged(step)
+
+    def _seed(self, wanted: Wanted | None) -> int:
+        seed = next(self._seeds)
+        self._wanted[seed] = wanted
+        return seed
+
+    def _injection(self, cause: Cause, wanted: Wanted, step: Step) -> Injection:
+        added_ns = wanted.dose * step.step_ns
+        if cause is Cause.STORAGE:  # waiting is hidden until making a batch takes longer than a step
+            added_ns += max(0.0, step.step_ns - step.produce_ns)
+        return Injection(cause=cause, added_ns=round(added_ns), rank=int(self._chance.integers(NUM_RANKS)))
+
+    def _measure(self, seeds: Sequence[int]) -> None:
+        write_plan(self._data, self._plan)
+        options = Options(seed=int(self._chance.integers(2**31)), worker_module=_WORKER)
+        points = [_point(seed) for seed in seeds]
+        run(self._folder, points, self._data, capture(), self._on_event, options)
+
+    def _summaries(self) -> dict[int, PointSummary]:
+        records, _ = read_records(self._folder)
+        ceilings = read_ceilings(self._folder.root, records[0].environment.environment_id, PLACEMENT)
+        known = [] if ceilings is None else [ceilings]
+        analysis = analyze(_NAME, records, known, [], len(records))
+        return {one.point.seed: one for one in analysis.points}
+
+    def _judged(self, step: Step) -> list[Judged]:
+        found = self._summaries()
+        references = [one for seed, one in found.items() if self._wanted[seed] is None]
+        disturbed = {seed: wanted for seed, wanted in self._wanted.items() if wanted is not None}
+        return [
+            judged(wanted, step, nearest(found[seed], references), found[seed])
+            for seed, wanted in disturbed.items()
+            if seed in found
+        ]
+
+
+def judged(wanted: Wanted, step: Step, base: PointSummary, disturbed: PointSummary) -> Judged:
+    """What the analyzer says of a run against an undisturbed one; it sees their records alone."""
+    efficiency = quotient(base.step_ns, disturbed.step_ns)
+    rises = find_rises(base, disturbed, efficiency)
+    return Judged(
+        causes=wanted.causes,
+        dose=wanted.dose,
+        named=rising_limit(rises, efficiency),
+        ranking=tuple(sorted(rises, key=lambda limit: -rises[limit].value)),
+        verdict=disturbed.diagnosis.limit,
+        added_ns=_difference(disturbed.step_ns, base.step_ns),
+        predicted_ns=predicted_ns(wanted, step),
+        is_contended=base.diagnosis.is_contended or disturbed.diagnosis.is_contended,
+    )
+
+
+def predicted_ns(wanted: Wanted, step: Step) -> float:
+    """What the causes add to the critical path [ns]: waits for input beyond the step, all else in full."""
+    hidden = [cause for cause in wanted.causes if cause in HIDDEN]
+    shown = len(wanted.causes) - len(hidden)
+    return wanted.dose * step.step_ns * (shown + bool(hidden))
+
+
+def nearest(disturbed: PointSummary, references: Sequence[PointSummary]) -> PointSummary:
+    """The undisturbed run that was measured closest in time."""
+
+    def distance_s(one: PointSummary) -> float:
+        own, other = (datetime.fromisoformat(run.measured_utc) for run in (disturbed, one))
+        return abs((own - other).total_seconds())
+
+    return min(references, key=distance_s)
+
+
+def _difference(after: Interval, before: Interval) -> Interval:
+    value = after.value - before.value
+    down = ((after.value - after.low) ** 2 + (before.high - before.value) ** 2) ** 0.5
+    up = ((after.high - after.value) ** 2 + (before.value - before.low) ** 2) ** 0.5
+    return Interval(
+        low=value - down,
+        value=value,
+        high=value + up,
+        level=after.level,
+        count=min(after.count, before.count),
+    )
+
+
+def _point(seed: int) -> Point:
+    return Point(
+        workload="cosmoflow",
+        problem=PROBLEM,
+        batch_per_rank=1,
+        precision="float32",
+        exchange="ddp",
+        placement=PLACEMENT,
+        timing=TIMING,
+        seed=seed,
+    )

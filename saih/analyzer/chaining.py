@@ -90,7 +90,7 @@ def prefix_logs(groups: Groups, sizes: Array, values: Array, begins: Places, pla
     read = terms[:, places]
     predicted = one[:, :, None] * read[first] + two[:, :, None] * read[second]
     if POWER_LAW in groups:
-        predicted[groups.index(POWER_LAW)] = _power(sizes / scale, values, begins, places)
+        predicted[groups.index(POWER_LAW)] = _power(sizes / sizes[0], values, begins, places)
     return np.log(predicted)
 
 

@@ -13,7 +13,9 @@ from saih.reports.terminal_bars import gauge
 _TASKS = {
     "generate": "making data sets",
     "ceilings": "measuring what the machine can do at best",
+    "check_ceilings": "comparing the machine with its ceilings",
     "measure": "measuring",
+    "verify": "putting verdicts to the test",
 }
 _GAUGE = 12
 
@@ -64,6 +66,10 @@ class Progress:
                     self._go_on(f"{self._count(1)} {self._point(event)}")
                 case "progress":
                     self._go_on(f"{event.get('text', '')} ({event.get('done')}/{event.get('total')})")
+                case "verify_begin":
+                    self._go_on(f"verifying {self._point(event)}")
+                case "verify_end":
+                    self._end_test(event)
                 case "point_end":
                     self._end(event)
                 case _:
@@ -103,6 +109,11 @@ class Progress:
         details = f" ({'; '.join(said)})" if said else ""
         self.current = ""
         self.lines.stay(f"{self._count(0)} {self._point(event)}: {outcome}{details}{self._left()}")
+
+    def _end_test(self, event: Mapping[str, Any]) -> None:
+        reason = f": {event['reason']}" if event.get("reason") else ""
+        self.current = ""
+        self.lines.stay(f"windows of {self._point(event)}: {event.get('outcome', '')}{reason}")
 
     def _gauge(self) -> str:
         """How many points are done, where a line can be replaced."""

@@ -23,7 +23,7 @@ from saih.store.ceilings_file import read_ceilings
 from saih.store.sweep_folder import SweepFolder, record_definition
 
 
-def run_task(choice: Choice, task: Literal["generate", "ceilings"]) -> Plan:
+def run_task(choice: Choice, task: Literal["generate", "ceilings", "check_ceilings"]) -> Plan:
     """Do the task for every placement of the chosen sweep; gives its plan."""
     asked = read_choice(choice)
     plan = plan_here(asked, choice.data_folder)

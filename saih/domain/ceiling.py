@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from saih.domain.interval import Interval
@@ -74,6 +75,8 @@ TIME_KINDS = frozenset(
 
 SLOWEST_QUANTUM, MEDIAN_QUANTUM = "slowest", "median"
 """Variants of ``CeilingKind.JITTER``."""
+_LATE, _SLOW = 0.5, 1.25
+"""Ticks of a kernel's clock take a few percent of a quantum of 0.1 ms; another process takes milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +137,20 @@ class Ceiling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded:
+    """Ceilings of the same environment and placement that others took the place of."""
+
+    curves: tuple[Ceiling, ...]
+    measured_utc: str
+    until_utc: str | None
+    """Since when the machine was another one; None where the same machine was merely measured again."""
+    reason: str
+    all_reduce_latency_s: float | None
+    all_reduce_bytes_per_s: float | None
+    vendor_flops_per_s: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ceilings:
     """All ceilings of one environment and one placement."""
 
@@ -148,6 +165,8 @@ class Ceilings:
     """Sum of the makers' peaks of all ranks by precision, where they are known; else empty."""
     absent: Mapping[str, str] = field(default_factory=dict, metadata={"came_later": True})
     """Why a curve was not measured, by its name (``Ceiling.name``)."""
+    superseded: tuple[Superseded, ...] = field(default=(), metadata={"came_later": True})
+    """What was measured before, oldest first."""
 
     def curve(self, kind: CeilingKind, precision: str = "", variant: str | None = None) -> Ceiling | None:
         """The curve of this kind and precision, or None where it was not measured.
@@ -175,6 +194,38 @@ class Ceilings:
         vendor = {**older.vendor_flops_per_s, **self.vendor_flops_per_s}
         return replace(self, curves=(*self.curves, *kept), vendor_flops_per_s=vendor)
 
+    def after(self, older: "Ceilings", *, has_drifted: bool, reason: str) -> "Ceilings":
+        """These ceilings, with the older ones kept behind them.
+
+        Where the machine has drifted, records from before stay bound to the older ones (``in_force``).
+        """
+        kept = Superseded(
+            curves=older.curves,
+            measured_utc=older.measured_utc,
+            until_utc=self.measured_utc if has_drifted else None,
+            reason=reason,
+            all_reduce_latency_s=older.all_reduce_latency_s,
+            all_reduce_bytes_per_s=older.all_reduce_bytes_per_s,
+            vendor_flops_per_s=older.vendor_flops_per_s,
+        )
+        return replace(self.keeping(older), superseded=(*older.superseded, kept))
+
+    def in_force(self, utc: str) -> "Ceilings":
+        """The ceilings of the machine as it was at ``utc`` (ISO 8601); these where that cannot be told."""
+        for old in self.superseded:
+            if old.until_utc is not None and _is_before(utc, old.until_utc):
+                return replace(
+                    self,
+                    curves=old.curves,
+                    measured_utc=old.measured_utc,
+                    all_reduce_latency_s=old.all_reduce_latency_s,
+                    all_reduce_bytes_per_s=old.all_reduce_bytes_per_s,
+                    vendor_flops_per_s=old.vendor_flops_per_s,
+                    absent={},
+                    superseded=(),
+                )
+        return self
+
     def peak_flops_per_s(self, precision: str) -> Interval | None:
         """The best measured arithmetic rate of all ranks together (products and convolutions)."""
         kinds = (
@@ -186,3 +237,29 @@ class Ceilings:
         )
         found = [curve.best for kind in kinds if (curve := self.curve(kind, precision)) is not None]
         return max(found, key=lambda rate: rate.value, default=None)
+
+
+def contended_cores(ceilings: Ceilings) -> tuple[int, ...]:
+    """Cores of a node that others use, or that are slower than the fastest one.
+
+    Their late quanta are late by half a quantum, or their median quantum is a quarter longer.
+    """
+    late = ceilings.curve(CeilingKind.JITTER, variant="")
+    median = ceilings.curve(CeilingKind.JITTER, variant=MEDIAN_QUANTUM)
+    if late is None or median is None or late.sizes != median.sizes:
+        return ()
+    fastest_s = min(rate.value for rate in median.rates)
+    return tuple(
+        int(core)
+        for core, tail, quantum in zip(late.sizes, late.rates, median.rates, strict=True)
+        if tail.value > _LATE * quantum.value or quantum.value > _SLOW * fastest_s
+    )
+
+
+def _is_before(one: str, other: str) -> bool:
+    """Whether a moment is before another; False where one of them is none."""
+    try:
+        begin, end = (datetime.fromisoformat(text) for text in (one, other))
+    except ValueError:
+        return False
+    return begin.replace(tzinfo=begin.tzinfo or UTC) < end.replace(tzinfo=end.tzinfo or UTC)

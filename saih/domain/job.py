@@ -5,7 +5,7 @@ from typing import Literal
 
 from saih.domain.point import Placement, Point
 
-Task = Literal["generate", "ceilings", "measure"]
+Task = Literal["generate", "ceilings", "check_ceilings", "measure"]
 EVENT_PREFIX = "saih-event "
 """Begins each line on stdout by which a job tells an event; the rest of the line is one JSON object."""
 LAUNCHER_VARIABLE = "SAIH_LAUNCHER"
@@ -20,7 +20,8 @@ class Job:
     """One task on one placement. ``points`` are worked on in order.
 
     ``generate`` makes the data sets that the points need, ``ceilings`` measures the machine's best for the
-    placement, ``measure`` runs the points.
+    placement, ``check_ceilings`` does so where a few sizes show that the machine has changed, ``measure``
+    runs the points.
     """
 
     task: Task

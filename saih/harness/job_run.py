@@ -13,6 +13,7 @@ from saih.domain.job import GENERATION_PATIENCE, Job
 from saih.domain.point import Point
 from saih.domain.record import Environment
 from saih.harness.attempt_log import AttemptLog
+from saih.harness.ceilings_job import BUDGET_S, CHECK_BUDGET_S, check_ceilings, measure_ceilings
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.events import tell
 from saih.harness.footing import require_footing
@@ -23,17 +24,14 @@ from saih.harness.ranks import Ranks, take_seats
 from saih.harness.rendezvous import require_exchanges
 from saih.harness.sentinel import Sentinel
 from saih.harness.shared_data import require_same_data
-from saih.machine import ceilings
 from saih.machine.energy import find_counters
 from saih.machine.energy_counter import Counters
 from saih.machine.messages import broadcast
-from saih.store.ceilings_file import write_ceilings
 from saih.store.environment_guard import require_same_environment
 from saih.store.fence import Fence
 from saih.store.sweep_folder import SweepFolder, point_states
 from workloads.protocol import JobSide
 
-CEILINGS_BUDGET_S = 30.0
 Sides = Mapping[str, JobSide]
 """The applications by name."""
 
@@ -62,7 +60,7 @@ def run_job(job: Job, sides: Sides, comm: MPI.Intracomm) -> None:
     elif job.task == "generate":
         _generate(job, sides, ranks)
     else:
-        _measure_ceilings(job, ranks, environment)
+        _ceilings(job, ranks, environment)
 
 
 def _generate(job: Job, sides: Sides, ranks: Ranks) -> None:
@@ -106,21 +104,12 @@ def _seal(side: JobSide, point: Point, setting: Setting) -> None:
         side.seal(point.problem, setting.data_folder)
 
 
-def _measure_ceilings(job: Job, ranks: Ranks, environment: Environment) -> None:
-    data_folder, precision = Path(job.data_folder), job.points[0].precision
-    # Measuring ceilings reports no progress while it lasts.
-    with Sentinel(ranks.comm, job.watchdog_s + 2 * CEILINGS_BUDGET_S, last_words=_no_words):
-        found = ceilings.measure(
-            job.placement,
-            ranks.comm,
-            data_folder,
-            environment.environment_id,
-            precision=precision,
-            budget_s=CEILINGS_BUDGET_S,
-        )
-    if ranks.rank == 0:
-        write_ceilings(Path(job.results_folder), found)
-        tell("message", text=f"ceilings of {job.placement.label} measured")
+def _ceilings(job: Job, ranks: Ranks, environment: Environment) -> None:
+    # Measuring ceilings reports no progress while it lasts; a check may measure everything after a few sizes.
+    patience_s = job.watchdog_s + 2 * (BUDGET_S + CHECK_BUDGET_S)
+    with Sentinel(ranks.comm, patience_s, last_words=_no_words):
+        work = check_ceilings if job.task == "check_ceilings" else measure_ceilings
+        work(job, ranks, environment)
 
 
 def _measure_points(job: Job, sides: Sides, ranks: Ranks, environment: Environment) -> None:

@@ -38,11 +38,6 @@ class Task:
     """Within a number of seconds."""
     num_rounds: int = _ROUNDS
 
-    @property
-    def label(self) -> str:
-        """As ``Ceiling.name``."""
-        return f"{self.name.kind} ({self.name.variant})" if self.name.variant else str(self.name.kind)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:

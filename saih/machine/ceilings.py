@@ -99,7 +99,7 @@ def _best_curves(
                 num_refusals = len(watch.refusals)
                 rounds.append(task.curves(task.weight / whole * budget_s / task.num_rounds))
                 if not rounds[-1]:
-                    absent[task.label] = next(iter(watch.refusals[num_refusals:]), _NO_REASON)
+                    absent[task.name.label] = next(iter(watch.refusals[num_refusals:]), _NO_REASON)
     merged = [curve for rounds in found for curve in _merged(rounds)]
     present = {curve.name for curve in merged}
     return tuple(merged), {name: reason for name, reason in absent.items() if name not in present}

@@ -46,6 +46,11 @@ class CurveName:
     size_unit: str
     variant: str = ""
 
+    @property
+    def label(self) -> str:
+        """The name that its curve has (``Ceiling.name``)."""
+        return f"{self.kind} ({self.variant})" if self.variant else str(self.kind)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:

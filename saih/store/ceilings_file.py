@@ -11,14 +11,18 @@ from saih.store.codec import decode_ceilings, encode_ceilings
 from saih.store.files import MAX_JSON_BYTES, make_folder, read_file, write_file, writing_at
 
 
-def write_ceilings(root: Path, ceilings: Ceilings) -> Path:
-    """Keep ``ceilings`` below the results folder ``root``, replacing older ones of the same placement.
+def write_ceilings(
+    root: Path, ceilings: Ceilings, *, has_drifted: bool = False, reason: str = "measured again"
+) -> Path:
+    """Keep ``ceilings`` below the results folder ``root``, in front of older ones of the same placement.
 
-    Of the older ones, only curves of precisions that were not measured again stay.
+    Curves of precisions that were not measured again stay in use. Where the machine ``has_drifted``, records
+    from before stay bound to the older ones.
     """
     path = ceilings_path(root, ceilings.environment_id, ceilings.placement_label)
     with suppress(FileNotFoundError, DamagedData):  # what does not verify is not kept
-        ceilings = ceilings.keeping(decode_ceilings(read_file(path, MAX_JSON_BYTES), path))
+        older = decode_ceilings(read_file(path, MAX_JSON_BYTES), path)
+        ceilings = ceilings.after(older, has_drifted=has_drifted, reason=reason)
     with writing_at(path.parent):
         make_folder(path.parent)
         write_file(path, encode_ceilings(ceilings))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
+from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings, contended_cores
 from saih.domain.interval import Interval
 
 
@@ -92,3 +92,49 @@ def test_without_a_variant_the_first_curve_of_a_kind_is_meant() -> None:
 
 def test_between_numbered_things_a_curve_takes_the_lower_one() -> None:
     assert curve(CeilingKind.JITTER, (0, 1, 2), (3.0, 5.0, 7.0)).at(0.5) == 3.0
+
+
+def at(moment: str, value: float) -> Ceilings:
+    return replace(ceilings(curve(CeilingKind.GEMM, (8,), (value,))), measured_utc=moment)
+
+
+OLD, NEW = at("2026-01-01T00:00:00+00:00", 100.0), at("2026-03-01T00:00:00+00:00", 50.0)
+
+
+def test_a_record_from_before_a_drift_keeps_the_ceilings_of_its_time() -> None:
+    found = NEW.after(OLD, has_drifted=True, reason="drifted")
+    assert found.in_force("2026-02-01T00:00:00Z").curves == OLD.curves
+    assert found.in_force("2025-12-01T00:00:00+00:00").curves == OLD.curves
+    assert found.in_force("2026-03-01T00:00:00+00:00") is found
+    assert found.in_force("no moment") is found
+    assert found.in_force("2026-02-01").measured_utc == OLD.measured_utc
+
+
+def test_measuring_the_same_machine_again_counts_for_all_records_and_keeps_the_older_ones() -> None:
+    found = NEW.after(OLD, has_drifted=False, reason="measured again")
+    assert found.in_force("2026-02-01T00:00:00Z") is found
+    assert [old.curves for old in found.superseded] == [OLD.curves]
+    assert found.superseded[0].reason == "measured again"
+
+
+def test_each_record_finds_its_ceilings_through_several_drifts() -> None:
+    newest = at("2026-05-01T00:00:00+00:00", 25.0)
+    found = newest.after(NEW.after(OLD, has_drifted=True, reason="a"), has_drifted=True, reason="b")
+    values = [found.in_force(f"2026-0{month}-15T00:00:00+00:00").curves[0].best.value for month in (2, 4, 6)]
+    assert values == [100.0, 50.0, 25.0]
+
+
+def quanta(median: float, *late: float) -> tuple[Ceiling, Ceiling]:
+    cores = tuple(float(core) for core in range(len(late)))
+    return (
+        curve(CeilingKind.JITTER, cores, late),
+        replace(curve(CeilingKind.JITTER, cores, (median,) * len(late)), variant="median"),
+    )
+
+
+def test_a_core_is_contended_when_its_quanta_are_late_or_long() -> None:
+    assert contended_cores(ceilings(*quanta(1e-4, 1e-6, 3e-3, 2e-6))) == (1,)
+    late, median = quanta(1e-4, 1e-6, 1e-6)
+    slower = replace(median, rates=(median.rates[0], rate(1.5e-4)))
+    assert contended_cores(ceilings(late, slower)) == (1,)
+    assert contended_cores(ceilings(GEMM)) == ()

@@ -39,11 +39,27 @@ def test_ceilings_are_found_again_by_environment_and_placement(tmp_path: Path, c
     assert read_ceilings(tmp_path, "e" * 16, Placement()) is None
 
 
-def test_newer_ceilings_replace_older_ones(tmp_path: Path, ceilings: Ceilings) -> None:
+def test_newer_ceilings_count_and_the_older_ones_stay_behind_them(tmp_path: Path, ceilings: Ceilings) -> None:
     write_ceilings(tmp_path, ceilings)
     newer = replace(ceilings, measured_utc="2026-02-01T00:00:00+00:00")
     write_ceilings(tmp_path, newer)
-    assert read_ceilings(tmp_path, "e" * 16, PLACEMENT) == newer
+    found = read_ceilings(tmp_path, "e" * 16, PLACEMENT)
+    assert found is not None
+    assert replace(found, superseded=()) == newer
+    assert [old.measured_utc for old in found.superseded] == [ceilings.measured_utc]
+    assert found.in_force("2026-01-15T00:00:00+00:00") == found
+
+
+def test_after_a_drift_records_from_before_find_the_older_ceilings(
+    tmp_path: Path, ceilings: Ceilings
+) -> None:
+    write_ceilings(tmp_path, ceilings)
+    newer = replace(ceilings, measured_utc="2026-02-01T00:00:00+00:00", curves=ceilings.curves * 2)
+    write_ceilings(tmp_path, newer, has_drifted=True, reason="drifted: memory")
+    found = read_ceilings(tmp_path, "e" * 16, PLACEMENT)
+    assert found is not None
+    assert found.in_force("2026-01-15T00:00:00+00:00") == ceilings
+    assert found.superseded[0].reason == "drifted: memory"
 
 
 def test_ceilings_of_another_precision_stay_beside_newer_ones(tmp_path: Path, ceilings: Ceilings) -> None:

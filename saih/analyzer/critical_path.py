@@ -23,9 +23,9 @@ class CriticalPath:
     """Parts of each step [S] in ns on its last arriver; they sum to that rank's step."""
 
     work: Mapping[Phase, Array]
-    """Device phases as they would be on the mean rank with a processor of its own."""
+    """Device phases as they are on the other ranks, on a processor of their own."""
     imbalance: Array
-    """Work of the last arriver beyond the mean of all ranks, as far as others waited for it."""
+    """Work of the last arriver beyond the mean of the others, as far as they waited for it."""
     starved: Array
     """Its work ready to run without a processor, beyond what its own loader had."""
     crowded: Array
@@ -53,9 +53,9 @@ class CriticalPath:
 def critical_path(steps: Steps, input_bytes: int) -> CriticalPath:
     """Split every step; ``input_bytes`` are those of one batch of one rank, uncompressed.
 
-    Imbalance is charged to the work of the last arriver only as far as it came later than the mean of all
-    ranks: where it came late because its input did, or because it was starved, these keep the time. Run delay
-    counts in work alone, since ranks poll in exchanges.
+    Imbalance is charged to the work of the last arriver only as far as the others waited for it, on average:
+    where it came late because its input did, or because it was starved, these keep the time. Run delay counts
+    in work alone, since ranks poll in exchanges.
     """
     phases = {phase: _rows(steps, phase) for phase in ADDITIVE_PHASES}
     last = last_arrivers(steps)
@@ -126,14 +126,16 @@ def _loading(steps: Steps) -> Array:
 def _excess(
     steps: Steps, useful: Mapping[Phase, Array], phases: Mapping[Phase, Array], last: NDArray[np.int64]
 ) -> dict[Phase, Array]:
-    """By how much the work of the last arriver exceeds the mean of all ranks, by phase [S]."""
+    """By how much the work of the last arriver exceeds the mean of the others, by phase [S]."""
     nothing = {phase: np.zeros(steps.num_steps) for phase in DEVICE_PHASES}
     if not has_meetings(steps):
         return nothing
     columns = np.arange(steps.num_steps)
-    over = {phase: row[last, columns] - _mean(steps, row, phase, phases) for phase, row in useful.items()}
+    over = {
+        phase: row[last, columns] - _others(steps, row, phase, phases, last) for phase, row in useful.items()
+    }
     later = _busy(steps)[last, columns] - sum(
-        _mean(steps, phases[phase], phase, phases) for phase in _BESIDE_EXCHANGE
+        _others(steps, phases[phase], phase, phases, last) for phase in _BESIDE_EXCHANGE
     )
     positive = {phase: np.maximum(row, 0.0) for phase, row in over.items()}
     whole = sum(positive.values(), np.zeros(steps.num_steps))
@@ -142,10 +144,13 @@ def _excess(
     return {phase: row * part for phase, row in positive.items()}
 
 
-def _mean(steps: Steps, rows: Array, phase: Phase, phases: Mapping[Phase, Array]) -> Array | float:
-    """Mean over all ranks at each step; of ranks not kept whole only their medians are known."""
+def _others(
+    steps: Steps, rows: Array, phase: Phase, phases: Mapping[Phase, Array], last: NDArray[np.int64]
+) -> Array | float:
+    """Mean over the other ranks at each step; of ranks not kept whole only their medians are known."""
     if steps.summary is None:
-        return np.asarray(rows.mean(axis=0))
+        own = rows[last, np.arange(steps.num_steps)]
+        return np.asarray((rows.sum(axis=0) - own) / (len(rows) - 1))
     share = float(rows.sum() / phases[phase].sum()) if phases[phase].any() else 1.0
     return share * float(np.mean(steps.summary.median_ns[phase]))
 

@@ -28,7 +28,7 @@ class Scene:
     typical_ns: Mapping[Phase, float]
     """On the last arriver of each step."""
     work_ns: float
-    """Useful work of the mean rank."""
+    """Useful work of the other ranks."""
     shares: Mapping[Limit, Interval]
     explained: float
     floors: Sequence[Floor]

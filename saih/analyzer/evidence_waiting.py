@@ -25,8 +25,8 @@ def imbalance_words(path: CriticalPath, steps: Steps, share: Interval) -> list[s
     often = percent(float(counts[row] / counts.sum()))
     phases = _ranked(path.imbalance_by_phase)
     text = (
-        f"The last of {steps.num_ranks} ranks works {percent(share.value)} of the step longer than their "
-        f"mean, while the others wait in the exchange; it is rank {rank} in {often} of the steps, and it "
+        f"The last of {steps.num_ranks} ranks works {percent(share.value)} of the step longer than the "
+        f"others, which wait for it in the exchange; it is rank {rank} in {often} of the steps, and it "
         f"loses the time in {phases}."
     )
     return [text]

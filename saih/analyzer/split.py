@@ -30,7 +30,7 @@ class Split:
     factors: Mapping[Limit, Array]
     """How much longer each class's floor may be, from the interval of its ceiling."""
     work_ns: float
-    """Useful work of the typical step on the mean rank."""
+    """Useful work of the typical step, without imbalance."""
 
 
 def split_step(

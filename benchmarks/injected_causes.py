@@ -42,8 +42,8 @@ RIGHT: Mapping[Cause, Limit] = {
     Cause.SLOW_RANK: Limit.IMBALANCE,
 }
 """The class that names each cause rightly."""
-HIDDEN = (Cause.STORAGE, Cause.DECODE)
-"""Causes in the making of batches, which the step hides as long as it is longer."""
+HIDDEN = (Cause.STORAGE,)
+"""Causes that only wait, which the step hides as long as it is longer."""
 _PLAN = "application.json"
 
 

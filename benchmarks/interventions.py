@@ -21,6 +21,7 @@ from itertools import combinations
 from pathlib import Path
 
 from benchmarks.injected_causes import Cause
+from benchmarks.injected_plan import faults
 from benchmarks.interventions_runs import Bench, Wanted
 from benchmarks.interventions_scoring import Judged, Score, dose_slope, is_named_alone, score, shares, table
 from saih.launch.event import Event
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     wanted = wanted_runs(causes, is_quick=options.quick)
     print(f"seed {options.seed}: {len(wanted)} runs to judge", flush=True)
     with _folder(options.keep) as root:
-        bench = Bench(root, options.seed, _hear)
+        bench = Bench(root, options.seed, faults(), _hear)
         runs = _measured(bench, wanted, 1 if options.quick else NUM_ROUNDS)
     report(runs)
     are_met = [meets(*bar) for bar in bars(runs)]

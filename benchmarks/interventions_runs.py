@@ -1,6 +1,6 @@
 """Runs with and without a fault, measured by SAIH's own campaign, and judged by its analyzer alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from augment.problem import Problem, Shape
-from benchmarks.injected_causes import HIDDEN, Cause, Injection, write_plan
 from benchmarks.interventions_scoring import Judged
 from saih.analyzer.analysis import analyze
 from saih.analyzer.propagation import quotient
@@ -17,7 +16,7 @@ from saih.analyzer.rise import find_rises, rising_limit
 from saih.domain.interval import Interval, median
 from saih.domain.point import Placement, Point, Timing
 from saih.domain.record import Phase
-from saih.domain.trend import PointSummary
+from saih.domain.trend import Limit, PointSummary
 from saih.launch.campaign import run
 from saih.launch.event import Event
 from saih.launch.job_run import Options
@@ -32,7 +31,6 @@ PROBLEM = Problem(
     data=Shape.of(samples=32, resolution=32, channels=4, universes=4), model=Shape.of(depth=1, width=12)
 )
 _NAME = "interventions"
-_WORKER = "benchmarks.injected_worker"
 _NUM_FIRST = 3
 """Undisturbed runs that tell how long a step is, before anything is put in."""
 
@@ -41,7 +39,7 @@ _NUM_FIRST = 3
 class Wanted:
     """What shall be done in one run; no cause is a sham."""
 
-    causes: tuple[Cause, ...]
+    causes: tuple[str, ...]
     dose: float
 
 
@@ -53,16 +51,30 @@ class Step:
     produce_ns: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """How a kind of causes is brought about, and what they are."""
+
+    worker_module: str
+    """Of ranks whose application has them."""
+    lay: Callable[[Path, Mapping[int, Wanted], Step], None]
+    """Lay the plan for runs, by seed, where the application of this data folder finds it."""
+    right: Callable[[str], Limit]
+    """The class that names a cause rightly."""
+    predicted_ns: Callable[[Wanted, Step], float]
+    """What the causes add to the critical path [ns]; 0 where that is not known."""
+
+
 class Bench:
     """A folder of runs, which grows."""
 
-    def __init__(self, root: Path, seed: int, on_event: Callable[[Event], None]) -> None:
+    def __init__(self, root: Path, seed: int, faults: Faults, on_event: Callable[[Event], None]) -> None:
         self._folder = SweepFolder(root / "results", _NAME)
         self._data = root / "data"
         self._on_event = on_event
         self._chance = np.random.default_rng(seed)
         self._seeds = count(1000 * (seed % 10**6))
-        self._plan: dict[int, tuple[Injection, ...]] = {}
+        self._faults = faults
         self._wanted: dict[int, Wanted | None] = {}
         self._data.mkdir(parents=True, exist_ok=True)
         record_definition(self._folder, {"benchmark": _NAME, "seed": seed})
@@ -82,11 +94,10 @@ class Bench:
 
     def measure(self, wanted: Sequence[Wanted], step: Step, num_references: int) -> list[Judged]:
         """Run everything that is wanted, in a random order among undisturbed runs, and judge it."""
-        for one in wanted:
-            seed = self._seed(one)
-            self._plan[seed] = tuple(self._injection(cause, one, step) for cause in one.causes)
+        plan = {self._seed(one): one for one in wanted}
         for _ in range(num_references):
             self._seed(None)
+        self._faults.lay(self._data, plan, step)
         self._measure(list(self._wanted))
         return self._judged(step)
 
@@ -95,15 +106,8 @@ class Bench:
         self._wanted[seed] = wanted
         return seed
 
-    def _injection(self, cause: Cause, wanted: Wanted, step: Step) -> Injection:
-        added_ns = wanted.dose * step.step_ns
-        if cause is Cause.STORAGE:  # waiting is hidden until making a batch takes longer than a step
-            added_ns += max(0.0, step.step_ns - step.produce_ns)
-        return Injection(cause=cause, added_ns=round(added_ns), rank=int(self._chance.integers(NUM_RANKS)))
-
     def _measure(self, seeds: Sequence[int]) -> None:
-        write_plan(self._data, self._plan)
-        options = Options(seed=int(self._chance.integers(2**31)), worker_module=_WORKER)
+        options = Options(seed=int(self._chance.integers(2**31)), worker_module=self._faults.worker_module)
         points = [_point(seed) for seed in seeds]
         run(self._folder, points, self._data, capture(), self._on_event, options)
 
@@ -119,33 +123,40 @@ class Bench:
         references = [one for seed, one in found.items() if self._wanted[seed] is None]
         disturbed = {seed: wanted for seed, wanted in self._wanted.items() if wanted is not None}
         return [
-            judged(wanted, step, nearest(found[seed], references), found[seed])
+            judged(
+                wanted,
+                nearest(found[seed], references),
+                found[seed],
+                right=tuple(self._faults.right(cause) for cause in wanted.causes),
+                predicted_ns=self._faults.predicted_ns(wanted, step),
+            )
             for seed, wanted in disturbed.items()
             if seed in found
         ]
 
 
-def judged(wanted: Wanted, step: Step, base: PointSummary, disturbed: PointSummary) -> Judged:
+def judged(
+    wanted: Wanted,
+    base: PointSummary,
+    disturbed: PointSummary,
+    *,
+    right: tuple[Limit, ...],
+    predicted_ns: float,
+) -> Judged:
     """What the analyzer says of a run against an undisturbed one; it sees their records alone."""
     efficiency = quotient(base.step_ns, disturbed.step_ns)
     rises = find_rises(base, disturbed, efficiency)
     return Judged(
-        causes=wanted.causes,
+        causes=tuple(str(cause) for cause in wanted.causes),
+        right=right,
         dose=wanted.dose,
         named=rising_limit(rises, efficiency),
         ranking=tuple(sorted(rises, key=lambda limit: -rises[limit].value)),
         verdict=disturbed.diagnosis.limit,
         added_ns=_difference(disturbed.step_ns, base.step_ns),
-        predicted_ns=predicted_ns(wanted, step),
+        predicted_ns=predicted_ns,
         is_contended=base.diagnosis.is_contended or disturbed.diagnosis.is_contended,
     )
-
-
-def predicted_ns(wanted: Wanted, step: Step) -> float:
-    """What the causes add to the critical path [ns]: waits for input beyond the step, all else in full."""
-    hidden = [cause for cause in wanted.causes if cause in HIDDEN]
-    shown = len(wanted.causes) - len(hidden)
-    return wanted.dose * step.step_ns * (shown + bool(hidden))
 
 
 def nearest(disturbed: PointSummary, references: Sequence[PointSummary]) -> PointSummary:

@@ -7,7 +7,6 @@ from enum import StrEnum
 
 import numpy as np
 
-from benchmarks.injected_causes import RIGHT, Cause
 from saih.domain.interval import Interval
 from saih.domain.trend import Limit
 
@@ -29,8 +28,10 @@ class Score(StrEnum):
 class Judged:
     """What was done in one run, and what the analyzer said of it against an undisturbed one."""
 
-    causes: tuple[Cause, ...]
+    causes: tuple[str, ...]
     """None for a sham."""
+    right: tuple[Limit, ...]
+    """The class that names each of them rightly."""
     dose: float
     """What was added to the step, as a share of it."""
     named: Limit | None
@@ -52,12 +53,11 @@ def score(judged: Judged) -> Score:
         return Score.CONTENDED
     if not judged.causes:
         return _score_of_sham(judged)
-    right = [RIGHT[cause] for cause in judged.causes]
-    if len(right) > 1:
-        return _score_of_several(judged, frozenset(right))
+    if len(judged.causes) > 1:
+        return _score_of_several(judged, frozenset(judged.right))
     if judged.named is None or judged.named in NOBODY:
         return Score.NEITHER
-    return Score.RIGHT if judged.named in right else Score.FALSE
+    return Score.RIGHT if judged.named in judged.right else Score.FALSE
 
 
 def _score_of_sham(judged: Judged) -> Score:
@@ -77,7 +77,7 @@ def _score_of_several(judged: Judged, right: frozenset[Limit]) -> Score:
 
 def is_named_alone(judged: Judged) -> bool:
     """Whether the verdict of the run by itself is the cause too."""
-    return any(judged.verdict is RIGHT[cause] for cause in judged.causes)
+    return judged.verdict in judged.right
 
 
 def shares(runs: Sequence[Judged]) -> Mapping[Score, float]:
@@ -90,22 +90,21 @@ def shares(runs: Sequence[Judged]) -> Mapping[Score, float]:
 def columns(runs: Sequence[Judged]) -> tuple[str, ...]:
     """What was said somewhere: the classes that may be right first."""
     said = {name_of(run) for run in runs}
-    first = [str(limit) for limit in dict.fromkeys(RIGHT.values())]
+    first = [str(limit) for limit in dict.fromkeys(limit for run in runs for limit in run.right)]
     return (*first, *sorted(said - set(first)))
 
 
 def confusion(runs: Sequence[Judged]) -> Mapping[str, Counter[str]]:
     """Causes to what was said of them, and how often; contended runs are a column of their own."""
-    rows: dict[str, Counter[str]] = {row_name(cause): Counter() for cause in Cause}
-    for run in sorted(runs, key=lambda run: len(run.causes)):
-        name = " + ".join(run.causes) if run.causes else "nothing (sham)"
-        rows.setdefault(name, Counter())[name_of(run)] += 1
-    return {name: row for name, row in rows.items() if row}
+    rows: dict[str, Counter[str]] = {}
+    for run in runs:
+        rows.setdefault(row_name(run), Counter())[name_of(run)] += 1
+    return rows
 
 
-def row_name(cause: Cause) -> str:
-    """A cause as a row."""
-    return str(cause)
+def row_name(run: Judged) -> str:
+    """What was done in a run."""
+    return " + ".join(run.causes) if run.causes else "nothing (sham)"
 
 
 def name_of(run: Judged) -> str:
@@ -120,7 +119,7 @@ def name_of(run: Judged) -> str:
 def dose_slope(runs: Sequence[Judged]) -> Interval | None:
     """Measured over predicted effects, through the origin, with its bootstrap interval; None for no run."""
     pairs = np.array([(run.predicted_ns, run.added_ns.value) for run in runs if not run.is_contended])
-    if len(pairs) < 2 or not pairs[:, 0].any():
+    if len(pairs) < 2 or not pairs[:, 0].all():
         return None
     generator = np.random.default_rng(5)
     rows = generator.integers(0, len(pairs), size=(1000, len(pairs)))
@@ -142,8 +141,8 @@ def table(runs: Sequence[Judged]) -> str:
         f"|---|{'---|' * (len(names) + 1)}",
     ]
     for name, row in confusion(runs).items():
-        own = [run for run in runs if " + ".join(run.causes) == name]
-        slope = dose_slope(own) if len({cause for run in own for cause in run.causes}) == 1 else None
+        own = [run for run in runs if row_name(run) == name]
+        slope = dose_slope(own)
         cells = " | ".join(str(row[column]) if row[column] else "" for column in names)
         said = f"{slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]" if slope else ""
         lines.append(f"| {name} | {cells} | {said} |")

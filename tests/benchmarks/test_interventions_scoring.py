@@ -25,7 +25,8 @@ def about(value: float) -> Interval:
 
 def run(*causes: Cause, named: Limit | None, ranking: tuple[Limit, ...] = ()) -> Judged:
     return Judged(
-        causes=causes,
+        causes=tuple(str(cause) for cause in causes),
+        right=tuple(RIGHT[cause] for cause in causes),
         dose=0.5,
         named=named,
         ranking=ranking or ((named,) if named is not None else ()),

@@ -22,6 +22,7 @@ VERBS = {
     "show": "Show everything about one point of a sweep.",
     "cancel": "Cancel the jobs of a sweep; finished points stay.",
     "analyze": "Print trends, limits and points of a sweep.",
+    "verify": "Put verdicts to the test by switching their causes on and off.",
     "what-if": "Predict steps if something were faster, gone or larger.",
     "report": "Write the report of a sweep as PDF and as HTML, or check one.",
     "compare": "Compare two or more systems on matched points, or one over time.",

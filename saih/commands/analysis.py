@@ -6,6 +6,7 @@ from pathlib import Path
 
 from saih.analyzer.analysis import analyze
 from saih.analyzer.normality import place
+from saih.analyzer.verification import with_verifications
 from saih.commands.stage import plan_of, stored_sweep
 from saih.domain.ceiling import Ceilings
 from saih.domain.errors import DamagedData, UsageError
@@ -15,6 +16,7 @@ from saih.interchange.corpus import efficiencies, submissions
 from saih.store.bundle_origin import ceilings_root, read_origin
 from saih.store.ceilings_file import read_ceilings
 from saih.store.sweep_folder import Damage, SweepFolder, read_records
+from saih.store.verification_file import read_trials
 
 
 def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple[str, ...]]:
@@ -42,7 +44,9 @@ def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple
     if origin is not None:
         analysis = replace(analysis, warnings=(origin.statement, *analysis.warnings))
     analysis = replace(analysis, normality=place(analysis, submissions(), efficiencies()))
-    errors: list[Damage | DamagedData] = [*damages, *refused]
+    trials, unverified = read_trials(folder, records)
+    analysis = with_verifications(analysis, records, trials)
+    errors: list[Damage | DamagedData] = [*damages, *refused, *unverified]
     if errors:
         analysis = replace(analysis, warnings=(_left_out(len(errors)), *analysis.warnings))
     return analysis, tuple(f"{error.problem} {error.remedy}" for error in errors)

@@ -1,6 +1,6 @@
 """What is known of the jobs of a sweep: from its folder, and from the scheduler if that answers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -12,6 +12,7 @@ from saih.launch.batch_state import job_statuses
 from saih.launch.point_standing import PointStanding, live_points, point_standings
 from saih.launch.scheduler_view import SchedulerView, read_view
 from saih.launch.situation import JobStatus, Situation, Submitted, Worked
+from saih.launch.verify_work import untried
 from saih.store.batch_folder import BatchFolder, read_batch, read_holder, read_progress
 from saih.store.point_state import PointState
 from saih.store.submission_folder import (
@@ -77,7 +78,8 @@ def read_account(
         submissions=submissions,
         batches={number: one for number, one in worked.items() if one is not None},
         view=_view(folder, submissions, is_fresh=is_fresh),
-        finished={point_id for point_id, state in states.items() if not state.is_to_be_measured},
+        finished={point_id for point_id, state in states.items() if not state.is_to_be_measured}
+        - _to_be_verified(folder, worked.values()),
     )
     jobs = job_statuses(situation)
     standings = point_standings(states, situation, jobs)
@@ -88,6 +90,16 @@ def _view(folder: SweepFolder, submissions: Sequence[Submitted], *, is_fresh: bo
     if not submissions:
         return None
     return read_view(folder, submissions[-1].submission.site, is_fresh=is_fresh)
+
+
+def _to_be_verified(folder: SweepFolder, worked: Iterable[Worked | None]) -> set[str]:
+    """Measured points that a batch is yet to put to the test."""
+    return {
+        point.point_id
+        for one in worked
+        if one is not None and one.batch.verify is not None
+        for point in untried(folder, one.batch.points, one.batch.verify_since_utc)
+    }
 
 
 def _submitted(place: SubmissionFolder) -> Submitted | None:

@@ -13,6 +13,7 @@ from saih.commands.situation import Account, read_account
 from saih.commands.stage import dropped_words, limits_at, require_points
 from saih.commands.standing import account_json, jobs_text, standing_counts
 from saih.commands.talk import give, give_json, say
+from saih.commands.verify_cost import point_cost_s
 from saih.commands.wish import Wish, report_path, write_report_of
 from saih.config.definition import define
 from saih.domain.batch import Batch, Submission
@@ -26,7 +27,7 @@ from saih.launch.submission import reconcile, submit
 from saih.launch.submission_plan import Order, Prepared, prepare
 from saih.planner.duration import apart_s
 from saih.planner.packing import pack, time_limit_s, within_time
-from saih.planner.plan import Plan, make_plan
+from saih.planner.plan import Plan, PlannedPoint, make_plan
 from saih.store.batch_folder import batch_numbers
 from saih.store.limits_file import write_limits
 from saih.store.point_state import PointState, PointStatus
@@ -59,13 +60,22 @@ class _Cluster:
         left = [planned for planned in self.plan.points if planned.point.point_id in point_ids]
         if not left:
             return None
+        batches = self._packed(left, first_number)
         return Order(
             site=self.site,
-            batches=pack(left, self.site, first_number=first_number),
+            batches=batches,
             data_folder=self.wish.choice.data_folder,
             reports_folder=self.wish.reports_folder if self.wish.is_reporting else None,
             generating_limit_s=time_limit_s(apart_s(left), self.site),
         )
+
+    def _packed(self, left: list[PlannedPoint], first_number: int) -> tuple[Batch, ...]:
+        verify = self.wish.verify
+        if verify is None:
+            return pack(left, self.site, first_number=first_number)
+        more_s = max(point_cost_s(verify, one.point) for one in left)
+        batches = pack(left, self.site, first_number=first_number, more_s=more_s)
+        return tuple(batch.verifying(verify) for batch in batches)
 
     def next_number(self) -> int:
         """The number of the first batch to come."""

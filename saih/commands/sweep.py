@@ -16,6 +16,7 @@ from saih.domain.site import SchedulerName
 @click.option("--wait", "is_waiting", is_flag=True, help="Follow the submitted jobs to their end.")
 @click.option("--dry-run", "is_dry", is_flag=True, help="Show what would run; write and start nothing.")
 @click.option("--no-report", "is_silent", is_flag=True, help="Measure only.")
+@click.option("--verify", "is_verifying", is_flag=True, help="Then put every verdict to the test.")
 @click.option("--retry-failed", "is_retrying", is_flag=True, help="Measure failed points again.")
 @JSON
 def command(  # noqa: PLR0913 - one parameter for each option
@@ -27,6 +28,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     is_waiting: bool,
     is_dry: bool,
     is_silent: bool,
+    is_verifying: bool,
     is_retrying: bool,
     is_json: bool,
 ) -> int:
@@ -40,6 +42,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     from saih.commands.selection import read_choice
     from saih.commands.system import Where, system_of
     from saih.commands.wish import Wish
+    from saih.domain.verification import FULL
     from saih.store.bundle_origin import require_measured_here
     from saih.store.sweep_folder import SweepFolder
 
@@ -49,6 +52,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
         is_reporting=not is_silent,
         is_retrying=is_retrying,
         is_json=is_json,
+        verify=FULL if is_verifying else None,
     )
     asked = read_choice(choice)
     folder = SweepFolder(choice.results_folder, asked.name)

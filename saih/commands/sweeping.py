@@ -13,6 +13,7 @@ from saih.commands.selection import read_choice
 from saih.commands.situation import read_account
 from saih.commands.stage import dropped_words, limits_here, plan_here, require_points
 from saih.commands.talk import give, give_json, say
+from saih.commands.verify_cost import verify_cost
 from saih.commands.wish import Wish, report_path, write_report_of
 from saih.config.definition import define
 from saih.domain.errors import UsageError
@@ -23,6 +24,7 @@ from saih.launch.campaign import run
 from saih.launch.job_run import Options
 from saih.launch.mpirun import command_line, find_launcher
 from saih.launch.patience import watchdog_limit_s
+from saih.launch.verify_work import untried
 from saih.machine.environment import capture
 from saih.planner.duration import predict
 from saih.planner.plan import Plan, make_plan
@@ -48,6 +50,8 @@ def show(wish: Wish) -> None:
         give_json("dry-run", {**plan_json(sweep, plan), "commands": commands, "files": files})
         return
     give(plan_text(sweep, plan))
+    if wish.verify is not None:
+        give(f"\n{verify_cost(wish.verify, plan)}")
     give("\ncommands, each once for data sets, ceilings and measuring:")
     give("\n".join(f"  {shlex.join(command)}" for command in commands))
     give("\nfiles:\n" + "\n".join(f"  {name}: {path}" for name, path in files.items()))
@@ -91,7 +95,7 @@ def _measure(
         for point_id, state in states.items()
         if state.is_to_be_measured or (wish.is_retrying and state.status is PointStatus.FAILED)
     }
-    if not asked_for:
+    if not asked_for and (wish.verify is None or not untried(folder, points)):
         return states
     say(f"{asked.name}: {len(asked_for)} of {len(points)} points to measure")
     progress = _progress(plan, asked_for)
@@ -100,6 +104,7 @@ def _measure(
         watchdog_s=watchdog_limit_s([asked.timing]),
         is_retrying_failed=wish.is_retrying,
         site=site,
+        verify=wish.verify,
         # Again: somebody may have submitted the same points between the first look and the lock.
         check=partial(_refuse_live_jobs, folder, plan),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from saih.commands.choice import Choice
 from saih.commands.lines import stdout_width
 from saih.commands.talk import give, say
+from saih.domain.verification import VerifyPlan
 from saih.store.sweep_folder import SweepFolder
 
 
@@ -18,6 +19,8 @@ class Wish:
     is_reporting: bool
     is_retrying: bool
     is_json: bool
+    verify: VerifyPlan | None = None
+    """How to put verdicts to the test behind the measuring; None: not at all."""
 
 
 def write_report_of(wish: Wish, folder: SweepFolder) -> Path:

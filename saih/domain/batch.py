@@ -1,12 +1,13 @@
 """Batches: which points share an allocation, how that was handed to the scheduler, and who works on them."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from saih.domain.moment import require_utc
 from saih.domain.point import Point
 from saih.domain.site import Site
+from saih.domain.verification import VerifyPlan
 
 _JOB_ID = re.compile(r"[A-Za-z0-9\N{LATIN SMALL LETTER F WITH HOOK}][^\s\x00-\x1f\x7f-\x9f]{0,199}")
 
@@ -21,6 +22,14 @@ class Batch:
     predicted_s: float
     """Expected from the cost model: data sets, ceilings and points, one after the other."""
     time_limit_s: float
+    verify: VerifyPlan | None = field(default=None, metadata={"came_later": True})
+    """How to put its measured points to the test at last; None: not at all."""
+    verify_since_utc: str = field(default="", metadata={"came_later": True})
+    """Trials that finished before are run again."""
+
+    def verifying(self, plan: VerifyPlan, since_utc: str = "") -> "Batch":
+        """The same batch, which puts its points to the test at last."""
+        return replace(self, verify=plan, verify_since_utc=since_utc)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

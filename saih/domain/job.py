@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from saih.domain.point import Placement, Point
+from saih.domain.verification import VerifyPlan
 
-Task = Literal["generate", "ceilings", "check_ceilings", "measure"]
+Task = Literal["generate", "ceilings", "check_ceilings", "measure", "verify"]
 EVENT_PREFIX = "saih-event "
 """Begins each line on stdout by which a job tells an event; the rest of the line is one JSON object."""
 LAUNCHER_VARIABLE = "SAIH_LAUNCHER"
@@ -22,6 +23,7 @@ class Job:
     ``generate`` makes the data sets that the points need, ``ceilings`` measures the machine's best for the
     placement, ``check_ceilings`` does so where a few sizes show that the machine has changed, ``measure``
     runs the points.
+    ``verify`` switches causes on and off at those that are measured.
     """
 
     task: Task
@@ -38,3 +40,7 @@ class Job:
     """Whoever finds another token in that file lost the points to a later driver, and publishes nothing."""
     has_whole_nodes: bool = field(default=False, metadata={"came_later": True})
     """Whether the scheduler gives the nodes to nobody else; what counts energy sees whole nodes."""
+    verify: VerifyPlan | None = field(default=None, metadata={"came_later": True})
+    """How to switch; None for the other tasks."""
+    verify_since_utc: str = field(default="", metadata={"came_later": True})
+    """Trials that finished before count as none; empty where any counts."""

@@ -1,7 +1,7 @@
 """Verdicts put to the test: what is switched on and off inside one run, and what came of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -95,6 +95,13 @@ class VerifyPlan:
             raise ValueError(f"windows cannot be switched by {self}")
         if not self.doses or any(not 0 < dose <= 10 for dose in self.doses):
             raise ValueError(f"doses are shares of the step above 0 and up to 10, got {self.doses}")
+
+    def with_pairs(self, num_pairs: int | None) -> "VerifyPlan":
+        """So many pairs of each intervention, doses together; None: as many as there are."""
+        if num_pairs is None:
+            return self
+        per_dose = -(-num_pairs // len(self.doses))
+        return replace(self, num_pairs=num_pairs, pairs_per_dose=max(per_dose, self.pairs_per_dose))
 
     def chosen(self, *, has_exchange: bool) -> tuple[Intervention, ...]:
         """The interventions that can change anything where ranks exchange gradients, or do not."""

@@ -1,4 +1,4 @@
-"""One job on all its ranks: generate data, measure ceilings, or measure points one after another."""
+"""One job on all its ranks: generate data, measure ceilings, measure points, or test them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,6 +24,7 @@ from saih.harness.ranks import Ranks, take_seats
 from saih.harness.rendezvous import require_exchanges
 from saih.harness.sentinel import Sentinel
 from saih.harness.shared_data import require_same_data
+from saih.harness.verify_run import verify_points
 from saih.machine.energy import find_counters
 from saih.machine.energy_counter import Counters
 from saih.machine.messages import broadcast
@@ -57,6 +58,9 @@ def run_job(job: Job, sides: Sides, comm: MPI.Intracomm) -> None:
     if job.task == "measure":
         require_exchanges({point.exchange for point in job.points if ranks.num_ranks > 1})
         _measure_points(job, sides, ranks, environment)
+    elif job.task == "verify":
+        require_exchanges({point.exchange for point in job.points if ranks.num_ranks > 1})
+        verify_points(job, sides, ranks, environment)
     elif job.task == "generate":
         _generate(job, sides, ranks)
     else:

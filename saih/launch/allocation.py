@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from saih.domain.batch import Submission
@@ -94,7 +94,9 @@ def _measure(drive: _Drive, folder: BatchFolder) -> None:
     report = BatchReport(folder, fence, done, len(ids))
     try:
         require_progress(folder, batch, holder)
-        work(_surroundings(drive, batch.points, fence, report.hear), batch.points)
+        around = _surroundings(drive, batch.points, fence, report.hear)
+        options = replace(around.options, verify=batch.verify, verify_since_utc=batch.verify_since_utc)
+        work(replace(around, options=options), batch.points)
     except SaihError as error:
         report.seal(f"{'stopped' if isinstance(error, Interrupted) else 'failed'}: {error.problem}")
         raise

@@ -10,6 +10,7 @@ from saih.domain.job import GENERATION_PATIENCE, Job, Task
 from saih.domain.point import Placement, Point
 from saih.domain.record import Environment
 from saih.domain.site import Site
+from saih.domain.verification import VerifyPlan
 from saih.launch.event import Event, error_of
 from saih.launch.local import Cause, Ending, Run, run_ranks
 from saih.launch.loss import cause_line, out_of_memory_kills, result_of, tail_of, was_terminated
@@ -41,6 +42,10 @@ class Options:
     worker_module: str = "saih.worker"
     site: Site = field(default_factory=Site)
     """What the ranks run in: interpreter, container, environment."""
+    verify: VerifyPlan | None = None
+    """How to put measured points to the test once all are measured; None: not at all."""
+    verify_since_utc: str = ""
+    """Trials that finished before are run again."""
     check: Callable[[], None] | None = None
     """Called as soon as nobody else can begin to run or submit the sweep; ends the campaign by raising."""
 
@@ -147,6 +152,8 @@ def _job(around: Surroundings, task: Task, placement: Placement, points: Sequenc
         holder_path=around.fence.holder_path,
         holder_token=around.fence.token,
         has_whole_nodes=site.scheduler != "local" and site.is_exclusive,
+        verify=around.options.verify if task == "verify" else None,
+        verify_since_utc=around.options.verify_since_utc if task == "verify" else "",
     )
 
 

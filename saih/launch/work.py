@@ -12,6 +12,7 @@ from saih.domain.point import Placement, Point
 from saih.domain.record import Outcome
 from saih.launch.event import message
 from saih.launch.job_run import JobEnd, Surroundings, ended_early, require_done, run_job
+from saih.launch.verify_work import verify
 from saih.store.attempt import read_outcome
 from saih.store.ceilings_file import read_ceilings
 from saih.store.sweep_folder import point_states
@@ -19,6 +20,8 @@ from saih.store.sweep_folder import point_states
 
 def work(around: Surroundings, points: Sequence[Point]) -> Counter[Outcome]:
     """Generate, measure ceilings, and measure every point that has no outcome yet; counts the attempts.
+
+    Then, where that is asked for, put every measured point to the test that was not yet.
 
     Raises:
         Interrupted: when it is time to stop.
@@ -31,6 +34,8 @@ def work(around: Surroundings, points: Sequence[Point]) -> Counter[Outcome]:
         environment_id = generate(around, left).environment_id
         for placement, group in _groups(left).items():
             counts += _run_placement(around, placement, group, environment_id)
+    if around.options.verify is not None:
+        verify(around, points)
     return counts
 
 

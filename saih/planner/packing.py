@@ -41,17 +41,19 @@ def pack(
     ceilings: KnownCeilings = _NO_CEILINGS,
     *,
     first_number: int = 1,
+    more_s: float = 0.0,
 ) -> tuple[Batch, ...]:
     """As few batches as take every point once, the longest batch first.
 
     Points that differ in ranks only stay together, unless they alone are too long for one job; with
     ``site.packing`` as ``placement`` a batch has points of one placement only. A single batch makes the
-    data sets too, and its prediction says so; several find them made by a job before them.
+    data sets too, and its prediction says so; several find them made by a job before them. Every point
+    takes ``more_s`` beyond its measuring.
 
     Raises:
         UsageError: for a point that no job of the site has time for (see ``within_time``).
     """
-    singles = [_single(one, ceilings) for one in planned]
+    singles = [_single(one, ceilings, more_s) for one in planned]
     _require_time(singles, site)
     units = _units(singles, site, ceilings)
     bins = [
@@ -124,11 +126,11 @@ class _Bin:
         )
 
 
-def _single(planned: PlannedPoint, ceilings: KnownCeilings) -> _Unit:
+def _single(planned: PlannedPoint, ceilings: KnownCeilings, more_s: float = 0.0) -> _Unit:
     point = planned.point
     return _Unit(
         points=(planned,),
-        measuring_s=predict(point, planned.cost, ceilings.get(point.placement.label)),
+        measuring_s=predict(point, planned.cost, ceilings.get(point.placement.label)) + more_s,
     )
 
 

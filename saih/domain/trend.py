@@ -1,7 +1,7 @@
 """What the analyzer says: summaries of points, trends over axes, verdicts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from saih.domain.ceiling import Ceilings
 from saih.domain.crossing import Crossing
@@ -100,6 +100,10 @@ class PointSummary:
     """None only in summaries that nobody computed it for."""
     variation: Variation | None = None
     """None where the steps are too few."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What the record tells of the run and a law must not join, such as ``{"input cache": "warm"}``."""
+    gradient_bytes: int = 0
+    """Exchanged by one step of one rank; 0 where nothing is exchanged."""
     verifications: tuple[Verification, ...] = ()
     """Verdicts put to the test by switching their causes on and off; the first is that of the point."""
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from saih.domain.claim import Claim
 from saih.domain.quantity import counted, percent
-from saih.domain.trend import Analysis
+from saih.domain.trend import Analysis, ScalingLine
 from saih.reports.document import Block, Bullets, Heading, Paragraph, Picture, Section
+from saih.reports.efficiency_table import efficiency_table
 from saih.reports.label import shortened
 from saih.reports.rank_stack_figure import STACKS_PER_FIGURE, rank_stack_figure
 from saih.reports.scaling_figure import LINES_PER_FIGURE, NamedLine, scaling_figure
@@ -40,10 +41,25 @@ def scaling_sections(analysis: Analysis) -> tuple[Section, ...]:
     named_lines = [(line_words(line, analysis), line) for line in analysis.scaling]
     num_rungs = sum(len(line.rungs) for line in analysis.scaling)
     table = scaling_table(named_lines) if num_rungs <= _MOST_RUNGS else line_table(named_lines)
+    numbers = (table, _definitions(), *_efficiencies(named_lines))
     return (
         Section(title="What more ranks bring", blocks=tuple(blocks)),
-        Section(title="Scaling over ranks in numbers", blocks=(table, _definitions()), is_landscape=True),
+        Section(title="Scaling over ranks in numbers", blocks=numbers, is_landscape=True),
     )
+
+
+def _efficiencies(named_lines: Sequence[tuple[str, ScalingLine]]) -> tuple[Block, ...]:
+    """The hierarchy of POP, where it is known."""
+    table = efficiency_table(named_lines)
+    if table is None:
+        return ()
+    text = (
+        "Parallel efficiency is load balance x communication, and communication is serialisation x transfer "
+        "(POP standard metrics). Useful time is a step without exposed exchange and without waiting for "
+        "input, which shows as serialisation. Computation scaling is what a sample costs in useful rank-time "
+        "at the fewest ranks over what it costs here. Intervals: 95 %, bootstrap over the steps."
+    )
+    return Heading(text="Efficiencies of the ranks"), table, Paragraph(text=text, tone="small")
 
 
 def _groups(analysis: Analysis) -> list[list[NamedLine]]:

@@ -16,6 +16,7 @@ from saih.domain.quantity import (
 )
 from saih.domain.record import ADDITIVE_PHASES, HIDDEN_PHASES, Phase
 from saih.domain.trend import PointSummary
+from saih.reports.efficiency_words import Line, efficiency_lines, pressure_lines
 from saih.reports.energy_words import per_sample
 from saih.reports.point_sheet import Course, PointCost, PointSheet
 from saih.reports.terminal_bars import bar, sparkline
@@ -26,7 +27,8 @@ _TITLE = 22
 _BAR = 24
 _MAX_SPARK = 100
 _BYTES = ("bytes_asked", "bytes_read", "peak_memory_bytes", "peak_device_bytes")
-_ENERGY_NOTES = "energy_"
+_TOLD_ELSEWHERE = ("energy_", "pressure_", "operations_counted")
+"""Begins of the names of notes that are shown in words, or are for programs."""
 _MAX_ATTEMPTS = 20
 _WIDE_RANGE = 100.0
 
@@ -42,6 +44,8 @@ def point_text(sheet: PointSheet, width: int) -> str:
         _phases(measured, width) if measured is not None else [],
         _course(sheet.course, measured, width) if sheet.course is not None else [],
         _verdict(measured, width) if measured is not None else [],
+        _titled("Efficiency", efficiency_lines(measured), width) if measured is not None else [],
+        _titled("Processors while it was measured", pressure_lines(_known_notes(sheet)), width),
         _energy(measured, width) if measured is not None else [],
         _notes(sheet, width),
         _ending(sheet, width),
@@ -209,14 +213,22 @@ def _energy(summary: PointSummary, width: int) -> list[str]:
     ]
 
 
+def _titled(title: str, found: Sequence[Line], width: int) -> list[str]:
+    lines = [line for name, text in found for line in _entry(name, text, width)]
+    return [title, *lines] if lines else []
+
+
+def _known_notes(sheet: PointSheet) -> dict[str, str]:
+    shown = next((attempt for attempt in sheet.attempts if attempt.is_shown), None)
+    return {} if shown is None else dict(shown.notes)
+
+
 def _notes(sheet: PointSheet, width: int) -> list[str]:
     """What the record says beside its numbers."""
-    shown = next((attempt for attempt in sheet.attempts if attempt.is_shown), None)
-    known = {} if shown is None else dict(shown.notes)
     lines = [
         line
-        for name, value in sorted(known.items())
-        if not name.startswith(_ENERGY_NOTES)
+        for name, value in sorted(_known_notes(sheet).items())
+        if not name.startswith(_TOLD_ELSEWHERE)
         for line in _entry(name.replace("_", " "), _note(name, value), width)
     ]
     return ["Notes of the record", *lines] if lines else []

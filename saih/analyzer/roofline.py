@@ -26,7 +26,7 @@ def floors(cost: Cost, num_ranks: int, ceilings: Ceilings, precision: str) -> tu
     """Floor of every operation: max(FLOPs / ceiling, bytes / bandwidth, kernels x launch).
 
     The time-based roofline with launch cost (Wang et al., arXiv:2009.04598). Ceilings are curves: the
-    arithmetic one is read at the operation's channels, the memory one at the operation's own traffic, so
+    arithmetic one is read at the operation's channels, the memory one at the traffic of one kernel of it, so
     that work which fits a cache is held against the cache. Rates of ceilings are over all ranks.
     """
     return tuple(_floor(operation, num_ranks, ceilings, precision) for operation in cost.operations)
@@ -51,7 +51,9 @@ def _floor(operation: Operation, num_ranks: int, ceilings: Ceilings, precision: 
     rate = arithmetic.at(operation.channels) if arithmetic is not None else 0.0
     memory = ceilings.curve(CeilingKind.MEMORY)
     launch = ceilings.curve(CeilingKind.LAUNCH)
-    bandwidth = memory.at(float(operation.memory_bytes)) if memory is not None else 0.0
+    # Several kernels go one after another: what each of them touches decides which cache holds it.
+    traffic = operation.memory_bytes / max(1, operation.num_kernels)
+    bandwidth = memory.at(traffic) if memory is not None else 0.0
     durations = {
         Limit.COMPUTE: operation.flops * num_ranks / rate if rate else 0.0,
         Limit.MEMORY: operation.memory_bytes * num_ranks / bandwidth if bandwidth else 0.0,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from saih.analyzer.balance import balance_of
 from saih.analyzer.correlation import dependent_median_interval
+from saih.analyzer.counted import counted_cost
 from saih.analyzer.critical_path import last_arrivers
 from saih.analyzer.diagnosis import diagnose
 from saih.analyzer.efficiency import efficiency_of
@@ -21,7 +22,6 @@ from saih.domain.record import Phase, Record, Steps
 from saih.domain.trend import PointSummary
 from workloads.protocol import Cost, Workload
 
-_CACHE_STATES = ("warm", "mixed", "cold")
 _MOST_DIGITS = 18
 """Of a number of bytes; a longer note is none."""
 
@@ -55,24 +55,18 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         dataset_bytes=cost.dataset_bytes,
         stop_reason=record.result.stop_reason,
         loss=check_loss(steps.losses),
-        diagnosis=diagnose(steps, cost, point, ceilings, contention_of(record.result.notes)),
+        diagnosis=diagnose(
+            steps, counted_cost(record, cost), point, ceilings, contention_of(record.result.notes)
+        ),
         balance=balance_of(steps),
         efficiency=efficiency_of(steps),
         variation=variation_of(steps),
         tensor_bytes=cost.peak_memory_bytes,
         peak_memory_bytes=_peak_memory_bytes(record),
-        settings=_settings(record),
-        gradient_bytes=cost.gradient_bytes if point.exchange != "none" and num_ranks > 1 else 0,
         measured_utc=record.finished_utc,
         energy=None if isinstance(energy, str) else energy,
         energy_reason=energy if isinstance(energy, str) else "",
     )
-
-
-def _settings(record: Record) -> dict[str, str]:
-    """What the ranks noted of where their input came from, if they could tell."""
-    noted = record.result.notes.get("cache_state", "")
-    return {"input cache": noted} if noted in _CACHE_STATES else {}
 
 
 def _peak_memory_bytes(record: Record) -> int | None:

@@ -83,13 +83,16 @@ def _order(summary: PointSummary) -> tuple[int, str, tuple[float, ...]]:
 
 def _with_trends(analysis: Analysis, axes: tuple[Axis, ...], ladder: RankLadder | None) -> Analysis:
     """The analysis with its trends along each axis; labels name ranks where they differ."""
+    facts = analysis.environment.facts
     if not has_rank_axis((*analysis.points, *analysis.failed, *analysis.dropped), ladder):
-        return replace(analysis, trends=find_trends(analysis.points, axes, analysis.ceilings))
+        return replace(analysis, trends=find_trends(analysis.points, axes, analysis.ceilings, facts))
     named = _naming_ranks(analysis)
     lines = find_rank_lines((*named.points, *named.failed, *named.dropped), ladder)
-    trends = find_trends(named.points, axes, named.ceilings)
+    trends = find_trends(named.points, axes, named.ceilings, facts)
     return replace(
-        named, trends=(*trends, *find_rank_trends(lines)), scaling=tuple(scale(line) for line in lines)
+        named,
+        trends=(*trends, *find_rank_trends(lines, named.ceilings)),
+        scaling=tuple(scale(line) for line in lines),
     )
 
 
@@ -213,10 +216,16 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
             ),
             warnings=(f"{name} is refused: {reason}.",),
         )
-    own = ceilings.get(point.placement.label)
+    newest = ceilings.get(point.placement.label)
+    own = newest.in_force(record.finished_utc) if newest is not None else None
     summary = summarize(record, steps, workload, own)
     peak = own.peak_flops_per_s(point.precision) if own is not None else None
     said = tuple(f"{name}: {text}." for text in remarks(record, summary.flops_per_s, peak))
+    if own is not None and own is not newest:
+        words = (
+            f"it was measured before the machine drifted, and is held against ceilings of {own.measured_utc}"
+        )
+        said = (*said, f"{name}: {words}.")
     return _Judged(result=summary, warnings=said)
 
 

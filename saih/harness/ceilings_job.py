@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from saih.domain.ceiling import Ceilings
+from saih.domain.ceiling import Ceilings, contended_cores
 from saih.domain.ceiling_drift import Drift, anchors, drifts
 from saih.domain.job import Job
 from saih.domain.record import Environment
@@ -39,6 +39,13 @@ def check_ceilings(job: Job, ranks: Ranks, environment: Environment) -> None:
         measure_ceilings(job, ranks, environment)
         return
     again = _measured(job, ranks, environment, known=known)
+    if contended := contended_cores(again):
+        cores = ", ".join(map(str, contended))
+        _tell(
+            ranks,
+            f"cannot tell whether the ceilings still hold: others use cores {cores}; check again without",
+        )
+        return
     if not _told(ranks, drifts(known, again), "have drifted"):
         _tell(ranks, f"ceilings of {job.placement.label} still hold: {_num_compared(again)} sizes compared")
         return

@@ -121,14 +121,9 @@ def _input(bench: Bench) -> list[Task]:
 
 def _host(bench: Bench) -> list[Task]:
     launch = _task(bench, 0.01, launch_cost.NAME, [launch_cost.launch_rung(bench.device)])
-    if not bench.chosen(jitter.NAME, [_ALL_CORES]):
-        return [launch]
-    # Once: the best of several rounds would be the luckiest, not how even a core works.
+    # Always, for it tells who else is on the cores; once: the best of several rounds is the luckiest.
     curves = partial(jitter.jitter_curves, bench.comm)
     return [launch, Task(name=jitter.NAME, weight=0.05, curves=curves, num_rounds=1)]
-
-
-_ALL_CORES = Rung(size=0.0, work=0.0, ways=())
 
 
 def _task(bench: Bench, weight: float, name: CurveName, rungs: Sequence[Rung]) -> Task:
@@ -139,4 +134,4 @@ def _task(bench: Bench, weight: float, name: CurveName, rungs: Sequence[Rung]) -
         found = make(name, chosen, bench.sample, budget_s) if chosen else None
         return () if found is None else (found,)
 
-    return Task(name=name, weight=weight, curves=curves)
+    return Task(name=name, weight=weight if chosen else 0.0, curves=curves)

@@ -173,3 +173,23 @@ def test_the_catalog_supplies_real_workloads(synthetic, measured):
     (summary,) = analysis.points
     assert summary.labels["model"] == "width 16, depth 1"
     assert sum(share.value for share in summary.diagnosis.shares.values()) == pytest.approx(1)
+
+
+def test_a_record_from_before_a_drift_is_held_against_the_ceilings_of_its_time(synthetic, measured):
+    older = synthetic.ceilings()
+    slower = tuple(
+        replace(curve, rates=tuple(rate.scaled(0.5) for rate in curve.rates)) for curve in older.curves
+    )
+    newer = replace(older, curves=slower, measured_utc="2025-03-01T00:00:00+00:00")
+    drifted = newer.after(older, has_drifted=True, reason="drifted")
+    before = synthetic.record(synthetic.point(), measured)
+    after = replace(before, finished_utc="2025-04-01T00:00:00Z")
+    (alone,), (early,), (late,) = (
+        analyzed(synthetic, [record], ceilings=[ceilings]).points
+        for record, ceilings in ((before, older), (before, drifted), (after, drifted))
+    )
+    assert early.share_of_peak == alone.share_of_peak
+    assert late.share_of_peak.value == pytest.approx(2 * alone.share_of_peak.value)
+    (warning,) = analyzed(synthetic, [before], ceilings=[drifted]).warnings
+    assert "before the machine drifted" in warning
+    assert older.measured_utc in warning

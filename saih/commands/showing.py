@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from augment.problem import ProblemError
 from saih.analyzer.analysis import analyze
+from saih.analyzer.verification import with_verifications
 from saih.commands.found_point import Found
 from saih.commands.outcome import next_command
 from saih.commands.situation import read_account
@@ -18,6 +19,7 @@ from saih.reports.point_sheet import AttemptSheet, Course, PointCost, PointSheet
 from saih.store.attempt import Attempt, read_record
 from saih.store.ceilings_file import read_ceilings
 from saih.store.sweep_folder import SweepFolder, attempts_of, point_states
+from saih.store.verification_file import read_trials
 from workloads.catalog import workload
 from workloads.protocol import Cost, Workload
 
@@ -126,6 +128,9 @@ def _summary(folder: SweepFolder, shown: Record | None) -> tuple[PointSummary | 
     except DamagedData as error:
         told = (f"{error.problem} {error.remedy}",)
     analysis = analyze(folder.name, [shown], [ceilings] if ceilings is not None else [], (), 1)
+    trials, unverified = read_trials(folder, [shown])
+    analysis = with_verifications(analysis, [shown], trials)
+    told += tuple(f"{error.problem} {error.remedy}" for error in unverified)
     refusal = analysis.failed[0].reason if analysis.failed else ""
     return (analysis.points[0] if analysis.points else None), refusal, (*analysis.warnings, *told)
 

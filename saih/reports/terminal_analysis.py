@@ -7,6 +7,7 @@ from saih.reports.rung_labels import told_apart
 from saih.reports.terminal import head_lines, points_lines, scaling_lines, unmeasured_lines
 from saih.reports.terminal_map import LETTERS, legend_lines, map_lines
 from saih.reports.terminal_trends import laws_lines, plots_lines
+from saih.reports.verification_words import verification_lines
 
 
 def analysis_text(analysis: Analysis, width: int = 80) -> str:
@@ -19,6 +20,7 @@ def analysis_text(analysis: Analysis, width: int = 80) -> str:
         map_ or legend_lines(sorted(letters), width),
         plots_lines(shorter, width),
         points_lines(analysis, width),
+        verification_lines(analysis, width),
         unmeasured_lines(analysis, width),
         scaling_lines(analysis, width),
         laws_lines(shorter, width),

@@ -22,6 +22,7 @@ from saih.reports.point_sheet import Course, PointCost, PointSheet
 from saih.reports.terminal_bars import bar, sparkline
 from saih.reports.terminal_table import table_lines
 from saih.reports.terminal_text import columns_of, cut, padded, wrapped
+from saih.reports.verification_words import point_verification_lines
 
 _TITLE = 22
 _BAR = 24
@@ -44,6 +45,7 @@ def point_text(sheet: PointSheet, width: int) -> str:
         _phases(measured, width) if measured is not None else [],
         _course(sheet.course, measured, width) if sheet.course is not None else [],
         _verdict(measured, width) if measured is not None else [],
+        point_verification_lines(measured, width) if measured is not None else [],
         _titled("Efficiency", efficiency_lines(measured), width) if measured is not None else [],
         _titled("Processors while it was measured", pressure_lines(_known_notes(sheet)), width),
         _energy(measured, width) if measured is not None else [],

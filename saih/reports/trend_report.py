@@ -37,6 +37,7 @@ from saih.reports.rung_labels import told_apart
 from saih.reports.scaling_sections import scaling_sections
 from saih.reports.time_section import time_section
 from saih.reports.turn_section import turn_section
+from saih.reports.verification_section import verification_section
 from saih.reports.words import extremes, findings, outcome_words, range_words, records_of, system_words
 
 _NO_DIGESTS: Mapping[str, str] = MappingProxyType({})
@@ -83,6 +84,7 @@ def trend_document(analysis: Analysis) -> Document:
             _summary(analysis, shared),
             growth_section(analysis),
             turn_section(analysis),
+            *_known(verification_section(analysis)),
             map_section(analysis),
             edge_section(analysis),
             time_section(analysis, points),

@@ -1,41 +1,31 @@
 """Where along an axis another part of the step becomes the longest, inside and beyond the measured range."""
 
 from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.analyzer.fit import GREATEST_FACTOR, Prediction
+from saih.analyzer.fit import Prediction
+from saih.analyzer.forecast import Forecast
 from saih.analyzer.overtaking import Overtaking, overtakings
-from saih.analyzer.recombination import Composition, Parts, predict_parts, sum_of
+from saih.analyzer.recombination import Parts, sum_of
 from saih.domain.crossing import Crossing
 from saih.domain.quantity import amount, percent
-from saih.domain.record import Phase
 from saih.domain.verdict import Limit
 
 Array = NDArray[np.float64]
 
-_PLACES = 240
 _SHARP = 1.005
 """An interval narrower than this factor is printed as one size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """The sizes over which crossings are looked for, and how they are called."""
+    """What was measured, and how sizes are called."""
 
-    smallest: float
     largest: float
     """Measured."""
-    greatest: float = inf
-    """That can exist."""
     is_ranks: bool = False
-
-    @property
-    def end(self) -> float:
-        """Largest size at which numbers are given."""
-        return max(min(GREATEST_FACTOR * self.largest, self.greatest), self.largest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,30 +39,36 @@ class _Rival:
     """At each size."""
 
 
-def component_crossings(composition: Composition, reach: Reach) -> tuple[Crossing, ...]:
+def component_crossings(found: Forecast, reach: Reach) -> tuple[Crossing, ...]:
     """Every change of the longest part of a step, by growing size.
 
     The parts are compute (all phases but exchange and input), the exposed exchange, and the production of
     input, hidden or not, which competes with the work of a whole step. Intervals: see ``overtakings``.
     """
-    begin = max(reach.smallest, _begin_of_exchange(composition))
-    if begin >= reach.end:
-        return ()
-    sizes = np.geomspace(begin, reach.end, _PLACES)
-    rivals = _rivals(predict_parts(composition, sizes))
-    found = [
+    exchange = found.parts.exchange
+    begun = (
+        np.isfinite(exchange.log_value)
+        if exchange is not None
+        else np.full(len(found.sizes), fill_value=True)
+    )
+    sizes = found.sizes[begun]
+    rivals = _rivals(_from(found, sizes))
+    crossings = [
         crossing
         for rival in rivals
-        for crossing in _changes(rival, sizes, composition.num_points, reach)
+        for crossing in _changes(rival, sizes, found.count, reach)
         if _is_felt(crossing, rivals, sizes)
     ]
-    return tuple(sorted(found, key=lambda crossing: crossing.size.value))
+    return tuple(sorted(crossings, key=lambda crossing: crossing.size.value))
 
 
-def _begin_of_exchange(composition: Composition) -> float:
-    laws = {**composition.hidden, **composition.laws}
-    exchanges = [laws[one] for one in (Phase.COMMUNICATION, Phase.COMMUNICATION_TOTAL) if one in laws]
-    return max((float(law.sizes[0]) for law in exchanges), default=0.0)
+def _from(found: Forecast, sizes: Array) -> Parts:
+    parts = found.parts
+    return Parts(
+        compute=found.pick(parts.compute, sizes),
+        exchange=found.pick(parts.exchange, sizes) if parts.exchange is not None else None,
+        produce=found.pick(parts.produce, sizes) if parts.produce is not None else None,
+    )
 
 
 def _rivals(parts: Parts) -> list[_Rival]:

@@ -13,6 +13,8 @@ OVERLAP_POWER = 8.0
 POWERS = (4.0, 6.0, 8.0, 12.0, 16.0)
 _WINDOWS = np.linspace(0.0, 1.0, 41)
 _TAILS = np.concatenate([[0.0], np.geomspace(0.005, 1.0, 25)])
+_MOST_CASES = 64
+"""Every n-th case stands for its neighbours where more fit."""
 _LEAST_WEIGHT = 1e-2
 """Of the weightiest case; less says nothing."""
 _SMALLEST = 0.002
@@ -75,17 +77,20 @@ def fit_overlap(total: Array, backward: Array, measured: Array, step: Array, noi
     if np.any(np.abs(gaps[best]) > 0.1 * step):
         return None
     widening = max(float(misses[best]) / max(len(total) - 2, 1), 1.0)
-    # A narrow likelihood must not win by the width of its own errors, so these are not compared.
     weights = np.exp(-(misses - misses[best]) / (2 * widening))
-    kept = weights >= _LEAST_WEIGHT
+    kept = np.flatnonzero(weights >= _LEAST_WEIGHT)
+    kept = kept[:: -(-len(kept) // _MOST_CASES)]
     return Overlap(windows=windows[kept], tails=tails[kept], weights=weights[kept] / weights[kept].sum())
 
 
 def smooth_maximum(one: Array, other: Array, power: float = OVERLAP_POWER) -> Array:
     """``(one^p + other^p)^(1/p)`` of numbers that are not negative: a maximum whose turn is not sharp."""
     longer = np.maximum(np.maximum(one, other), 1e-300)
-    powers = (one / longer) ** power + (other / longer) ** power
-    return np.asarray(longer * powers ** (1 / power), dtype=np.float64)
+    ratio = np.minimum(one, other) / longer
+    if power == OVERLAP_POWER:  # many times faster than a general power
+        eighth = np.square(np.square(np.square(ratio)))
+        return np.asarray(longer * np.sqrt(np.sqrt(np.sqrt(1 + eighth))), dtype=np.float64)
+    return np.asarray(longer * (1 + ratio**power) ** (1 / power), dtype=np.float64)
 
 
 def fit_power(work: Array, produce: Array, step: Array) -> float:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
-from saih.analyzer.fit import GREATEST_FACTOR, PREDICTION_LEVEL, Law, Prediction, intervals, predict
+from saih.analyzer.fit import GREATEST_FACTOR, PREDICTION_LEVEL, Law, Prediction, predict
 from saih.domain.interval import Interval
 
 Array = NDArray[np.float64]
@@ -30,7 +31,7 @@ def overtakings(below: Prediction, above: Prediction, sizes: Array, count: int) 
     (Fieller, J. R. Statist. Soc. B 16, 1954, 175). ``count`` is that of the points behind the predictions.
     """
     logs = above.log_value - below.log_value
-    halves = np.hypot(_half_widths(below, count), _half_widths(above, count))
+    halves = np.hypot(_half_widths(below), _half_widths(above))
     changes = np.flatnonzero((logs[:-1] < 0) & (logs[1:] >= 0))
     equal = np.abs(logs) <= halves
     return tuple(_overtaking(sizes, logs, equal, int(place), count) for place in changes)
@@ -46,10 +47,10 @@ def laws_overtaking(
     return overtakings(predict(below, sizes), predict(above, sizes), sizes, len(below.sizes))
 
 
-def _half_widths(prediction: Prediction, count: int) -> Array:
-    """Of the prediction intervals of log(value)."""
-    found = intervals(prediction, count, PREDICTION_LEVEL)
-    return np.array([np.log(bounds.high / bounds.low) / 2 for bounds in found])
+def _half_widths(prediction: Prediction) -> Array:
+    """Of the prediction intervals of log(value), as ``fit.intervals`` makes them."""
+    quantile = float(special.stdtrit(prediction.freedom, (1 + PREDICTION_LEVEL) / 2))
+    return quantile * prediction.log_deviation
 
 
 def _overtaking(sizes: Array, logs: Array, equal: NDArray[np.bool_], place: int, count: int) -> Overtaking:

@@ -1,29 +1,31 @@
 """How the step moves along the axis of ranks: the same component laws, of another family."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from saih.analyzer.rank_line import RankLine
 from saih.analyzer.recombination import Family
 from saih.analyzer.scaling import setting_words
 from saih.analyzer.terms import EXCHANGE, OWN_WORK, SHARED_WORK, Library
 from saih.analyzer.trends import Course, trend_along
+from saih.domain.ceiling import Ceilings
 from saih.domain.trend import RANKS_AXIS, Trend
 
 SIZE_LABEL = "ranks"
 FEWEST_THAT_EXCHANGE = 2.0
 
 
-def find_rank_trends(lines: Sequence[RankLine]) -> tuple[Trend, ...]:
+def find_rank_trends(lines: Sequence[RankLine], ceilings: Sequence[Ceilings] = ()) -> tuple[Trend, ...]:
     """One trend for each line.
 
     Ceilings belong to one placement, so that no share of peak is foreseen at ranks that were not measured. In
     strong scaling the curves end where every rank has one sample.
     """
-    return tuple(trend_along(_course(line)) for line in lines)
+    by_placement = {found.placement_label: found for found in reversed(ceilings)}
+    return tuple(trend_along(_course(line, by_placement)) for line in lines)
 
 
-def _course(line: RankLine) -> Course:
+def _course(line: RankLine, ceilings: Mapping[str, Ceilings]) -> Course:
     is_strong = line.scaling == "strong"
     point = line.measured[0].point
     return Course(
@@ -36,6 +38,7 @@ def _course(line: RankLine) -> Course:
         family=_family(SHARED_WORK if is_strong else OWN_WORK),
         scaling=line.scaling,
         greatest=float(point.batch_per_rank * point.placement.num_ranks) if is_strong else math.inf,
+        ceilings=ceilings.get(line.measured[-1].point.placement.label),
     )
 
 

@@ -22,8 +22,9 @@ LEAST_VALUE = 0.0005
 """A phase of no duration at some point is fitted as this share of that point's step."""
 OVERLAP_TOLERANCE = 0.1
 """Of a step; by more no rule may miss it."""
-LEAST_OVERLAP_NOISE = 0.02
-"""Standard deviation of log(exchange) that is assumed at least: runs differ by more than their steps."""
+LEAST_RUN_NOISE = 0.025
+"""Standard deviation of log(phase) that is assumed at least: two runs of one point differ by more than the
+steps inside either tell, and few points cannot show by how much."""
 _EXCHANGES = (Phase.COMMUNICATION, Phase.COMMUNICATION_TOTAL)
 
 
@@ -128,7 +129,11 @@ def predict_step(composition: Composition, sizes: Array) -> Prediction:
     Raises:
         ValueError: beyond the greatest factor that ``fit.predict`` allows.
     """
-    parts = predict_parts(composition, sizes)
+    return recombine(composition, predict_parts(composition, sizes))
+
+
+def recombine(composition: Composition, parts: Parts) -> Prediction:
+    """The step that these parts make."""
     work = sum_of([parts.compute] + ([parts.exchange] if parts.exchange is not None else []))
     total, variance, freedom = np.exp(work.log_value), work.log_deviation**2, work.freedom
     if parts.produce is not None:
@@ -242,7 +247,7 @@ def _phase_law(
     values = _medians(points, phase)
     if np.all(values < LEAST_SHARE * steps):
         return None
-    noise = pooled_noise([point.phases_ns[phase] for point in points])
+    noise = max(pooled_noise([point.phases_ns[phase] for point in points]), LEAST_RUN_NOISE)
     return fit_law(sizes, np.maximum(values, LEAST_VALUE * steps).tolist(), noise, library)
 
 
@@ -273,7 +278,7 @@ def _overlap(points: Sequence[PointSummary], sizes: Sequence[float], family: Fam
         _medians(own, Phase.BACKWARD),
         _medians(own, Phase.COMMUNICATION),
         np.array([point.step_ns.value for point in own]),
-        max(noise, LEAST_OVERLAP_NOISE),
+        max(noise, LEAST_RUN_NOISE),
     )
 
 

@@ -3,15 +3,19 @@
 import json
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.analyzer.checks import TARGET_FACTOR, Scene, check_trend
+from saih.analyzer.checks import check_trend
 from saih.analyzer.component_crossing import Reach, component_crossings
-from saih.analyzer.fit import Law, Prediction, describe, fit_law, intervals, predict
+from saih.analyzer.fit import Prediction, describe, fit_law, intervals, predict
+from saih.analyzer.forecast import Forecast, forecast
+from saih.analyzer.memory_room import memory_room
+from saih.analyzer.peer_forecasts import own_chained_error, peer_forecasts
 from saih.analyzer.propagation import log_deviation
 from saih.analyzer.recombination import (
     PROBLEM_GROWS,
@@ -19,10 +23,11 @@ from saih.analyzer.recombination import (
     Family,
     compose,
     pooled_noise,
-    predict_step,
 )
+from saih.analyzer.trend_scene import Laws, Scene, target_of
 from saih.domain.ceiling import Ceilings
 from saih.domain.interval import Interval
+from saih.domain.peer import PeerForecast
 from saih.domain.scaling import Scaling
 from saih.domain.trend import RANKS_AXIS, CurvePoint, Fit, PointSummary, Trend
 from workloads.protocol import Axis
@@ -31,14 +36,22 @@ Array = NDArray[np.float64]
 
 POINTS_INSIDE = 25
 POINTS_OUTSIDE = 8
+_NO_FACTS: Mapping[str, str] = MappingProxyType({})
 
 
 def find_trends(
-    points: Sequence[PointSummary], axes: Sequence[Axis], ceilings: Sequence[Ceilings]
+    points: Sequence[PointSummary],
+    axes: Sequence[Axis],
+    ceilings: Sequence[Ceilings],
+    facts: Mapping[str, str] = _NO_FACTS,
 ) -> tuple[Trend, ...]:
-    """One trend for each axis that takes more than one rung and each setting of everything else."""
+    """One trend for each axis that takes more than one rung and each setting of everything else.
+
+    ``facts`` of the environment tell how much memory there is.
+    """
+    by_placement = {found.placement_label: found for found in reversed(ceilings)}
     return tuple(
-        trend_along(_course(group, axis, ceilings))
+        trend_along(_course(group, axis, by_placement.get(group[0].point.placement.label), facts))
         for axis in axes
         if _is_swept(points, axis.name)
         for group in _groups(points, axis.name)
@@ -61,6 +74,10 @@ class Course:
     """What stays along the axis of ranks; None on axes along which the problem grows."""
     greatest: float = math.inf
     """Largest size that can exist."""
+    ceilings: Ceilings | None = None
+    """Of the placement of the largest point."""
+    memory_bytes: float | None = None
+    """Room for the tensors of one rank; None where it is not known."""
 
 
 def _is_swept(points: Sequence[PointSummary], axis: str) -> bool:
@@ -76,7 +93,9 @@ def _groups(points: Sequence[PointSummary], axis: str) -> list[list[PointSummary
     return [sorted(group, key=lambda point: point.axis_sizes[axis]) for group in groups.values()]
 
 
-def _course(group: list[PointSummary], axis: Axis, ceilings: Sequence[Ceilings]) -> Course:
+def _course(
+    group: list[PointSummary], axis: Axis, ceilings: Ceilings | None, facts: Mapping[str, str]
+) -> Course:
     return Course(
         axis=axis.name,
         size_label=axis.size_label,
@@ -84,13 +103,9 @@ def _course(group: list[PointSummary], axis: Axis, ceilings: Sequence[Ceilings])
         points=group,
         sizes=[point.axis_sizes[axis.name] for point in group],
         peak=_peak(group[0], ceilings),
+        ceilings=ceilings,
+        memory_bytes=memory_room(facts, group[0].point.placement),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Laws:
-    total: Law
-    composition: Composition
 
 
 def trend_along(course: Course) -> Trend:
@@ -100,16 +115,17 @@ def trend_along(course: Course) -> Trend:
     step_curve: tuple[CurvePoint, ...] = ()
     share_curve: tuple[CurvePoint, ...] = ()
     if laws is not None:
-        step_curve, share_curve = _curves(laws, course)
+        step_curve, share_curve = _curves(laws.forecast, course)
     scene = Scene(
         points=group,
         sizes=course.sizes,
-        total=laws.total if laws else None,
-        composition=laws.composition if laws else None,
+        laws=laws,
         share_curve=share_curve,
         family=course.family,
         scaling=course.scaling,
         greatest=course.greatest,
+        ceilings=course.ceilings,
+        memory_bytes=course.memory_bytes,
     )
     return Trend(
         axis=course.axis,
@@ -121,43 +137,50 @@ def trend_along(course: Course) -> Trend:
         step_ns=tuple(point.step_ns for point in group),
         share_of_peak=tuple(point.share_of_peak for point in group),
         total=describe(laws.total, None) if laws else None,
-        components=_components(laws) if laws else (),
+        components=_components(laws.composition) if laws else (),
         step_curve=step_curve,
         share_curve=share_curve,
         checks=check_trend(scene),
-        crossings=component_crossings(laws.composition, _reach(course)) if laws else (),
+        crossings=tuple(laws.crossings) if laws else (),
+        peers=_peers(course) if laws else (),
+        chained_error=own_chained_error(laws.total) if laws else None,
     )
 
 
-def _reach(course: Course) -> Reach:
-    return Reach(
-        smallest=course.sizes[0],
-        largest=course.sizes[-1],
-        greatest=course.greatest,
-        is_ranks=course.scaling is not None,
-    )
-
-
-def _fit(course: Course) -> _Laws | None:
+def _fit(course: Course) -> Laws | None:
     steps = [point.step_ns for point in course.points]
     composition = compose(course.points, course.sizes, course.family)
     if composition is None:
         return None
     total = fit_law(course.sizes, [step.value for step in steps], pooled_noise(steps), course.family.whole)
-    return _Laws(total=total, composition=composition) if total is not None else None
+    if total is None:
+        return None
+    found = forecast(composition, total, _grid(course), course.greatest)
+    reach = Reach(largest=course.sizes[-1], is_ranks=course.scaling is not None)
+    return Laws(
+        total=total,
+        composition=composition,
+        forecast=found,
+        crossings=component_crossings(found, reach),
+    )
 
 
-def _components(laws: _Laws) -> tuple[Fit, ...]:
-    found = {**laws.composition.laws, **laws.composition.hidden}
+def _components(composition: Composition) -> tuple[Fit, ...]:
+    found = {**composition.laws, **composition.hidden}
     return tuple(describe(law, phase) for phase, law in found.items())
 
 
-def _curves(laws: _Laws, course: Course) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, ...]]:
+def _peers(course: Course) -> tuple[PeerForecast, ...]:
+    steps = [point.step_ns.value for point in course.points]
+    return peer_forecasts(course.sizes, steps, target_of(course.sizes[-1], course.greatest))
+
+
+def _curves(found: Forecast, course: Course) -> tuple[tuple[CurvePoint, ...], tuple[CurvePoint, ...]]:
     """The composed step, and the share of peak that it means, inside the range and beyond it."""
     group, sizes, peak = course.points, course.sizes, course.peak
     largest = max(sizes)
     grid = _grid(course)
-    step = predict_step(laws.composition, grid)
+    step = found.pick(found.step, grid)
     step_curve = _curve(step, grid, largest, len(group))
     if peak is None:
         return step_curve, ()
@@ -172,7 +195,7 @@ def _curves(laws: _Laws, course: Course) -> tuple[tuple[CurvePoint, ...], tuple[
 def _grid(course: Course) -> Array:
     """Sizes at which curves are drawn; ranks are whole."""
     largest = max(course.sizes)
-    target = min(TARGET_FACTOR * largest, course.greatest)
+    target = target_of(largest, course.greatest)
     inside = np.geomspace(min(course.sizes), largest, POINTS_INSIDE)
     outside = np.geomspace(largest, target, POINTS_OUTSIDE + 1)
     grid = np.concatenate([inside, outside, np.array(course.sizes)])
@@ -199,10 +222,8 @@ def _flops(group: Sequence[PointSummary], sizes: Sequence[float], grid: Array) -
     return np.asarray(np.where(grid > unique[-1], fitted * anchor, inside), dtype=np.float64)
 
 
-def _peak(point: PointSummary, ceilings: Sequence[Ceilings]) -> Interval | None:
-    label = point.point.placement.label
-    own = [found for found in ceilings if found.placement_label == label]
-    peak = own[0].peak_flops_per_s(point.point.precision) if own else None
+def _peak(point: PointSummary, ceilings: Ceilings | None) -> Interval | None:
+    peak = ceilings.peak_flops_per_s(point.point.precision) if ceilings is not None else None
     return peak if peak is not None and peak.low > 0 and point.flops_per_step > 0 else None
 
 

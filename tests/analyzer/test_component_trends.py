@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from saih.analyzer.component_crossing import Reach, component_crossings
-from saih.analyzer.fit import intervals
+from saih.analyzer.fit import fit_law, intervals
+from saih.analyzer.forecast import forecast
 from saih.analyzer.recombination import Family, compose, predict_step
 from saih.analyzer.terms import EXCHANGE, OWN_WORK, SHARED_WORK
 from saih.domain.interval import Interval
@@ -36,6 +37,12 @@ def step_of(durations, window):
     produce = durations.get(Phase.INPUT_PRODUCE, 0.0)
     step = (work**8 + produce**8) ** (1 / 8)
     return {Phase.COMMUNICATION: exchange, Phase.INPUT_WAIT: step - work}, step
+
+
+def crossings_of(points, sizes=RANKS, family=SHARED, greatest=np.inf):
+    total = fit_law(sizes, [point.step_ns.value for point in points], 0.02, family.whole)
+    found = forecast(compose(points, sizes, family), total, np.array(sizes), greatest)
+    return component_crossings(found, Reach(largest=sizes[-1], is_ranks=True))
 
 
 def interval(value, sigma):
@@ -98,10 +105,9 @@ def test_an_exchange_hidden_at_every_measured_size_is_foreseen_where_it_outlasts
 
 def test_a_crossing_beyond_the_range_lies_inside_its_interval(measured):
     generator = np.random.default_rng(33)
-    reach = Reach(smallest=1.0, largest=32.0, is_ranks=True)
     hits = []
     for _ in range(20):
-        (found,) = component_crossings(compose(measured(BEHIND, 0.08, generator), RANKS, SHARED), reach)
+        (found,) = crossings_of(measured(BEHIND, 0.08, generator))
         hits.append(found.size.low <= 40 / 0.9 <= found.size.high)
     assert np.mean(hits) >= 0.85
     assert (found.before, found.after, found.is_extrapolated) == ("compute", "input", True)
@@ -117,17 +123,14 @@ def test_a_crossing_inside_the_range_is_not_called_extrapolated(measured):
         Phase.INPUT_PRODUCE: lambda p: 1e9,
     }
     points = measured(truth, 0.01, np.random.default_rng(34))
-    (found,) = component_crossings(
-        compose(points, RANKS, SHARED), Reach(smallest=1.0, largest=32.0, is_ranks=True)
-    )
+    (found,) = crossings_of(points)
     assert not found.is_extrapolated
     assert found.size.low <= 10 <= found.size.high
 
 
 def test_no_crossing_is_claimed_beyond_what_can_exist(measured):
     points = measured(BEHIND, 0.02, np.random.default_rng(35))
-    reach = Reach(smallest=1.0, largest=32.0, greatest=32.0, is_ranks=True)
-    assert component_crossings(compose(points, RANKS, SHARED), reach) == ()
+    assert crossings_of(points, greatest=32.0) == ()
 
 
 def test_two_loaders_halve_what_a_step_waits_for(synthetic, summary_of):

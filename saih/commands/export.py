@@ -7,14 +7,15 @@ import click
 from saih.commands.choice import JSON, FolderPath, Folders, folder_options
 from saih.commands.talk import give, give_json, say
 
-_FORMATS = ("mllog",)
+_FORMATS = ("mllog", "csv", "parquet", "extrap")
 
 
 @click.command("export")
 @click.argument("name")
 @click.option(
     "--format", "text_format", type=click.Choice(_FORMATS), default="mllog", show_default=True,
-    help="mllog: one MLPerf log for each point.",
+    help="mllog: one MLPerf log for each point. csv, parquet: medians by trend, which saih trends reads, and "
+    "every step. extrap: every step as Extra-P's text.",
 )  # fmt: skip
 @click.option("--output", type=FolderPath(), required=True, help="Folder to write to; it is made.")
 @click.option("--organisation", metavar="TEXT", help="submission_org of the logs; else it stays away.")

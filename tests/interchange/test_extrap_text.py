@@ -2,7 +2,7 @@ import math
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from saih.domain.errors import DamagedData, SaihError
@@ -105,6 +105,7 @@ def test_what_cannot_be_read_is_refused_by_its_line(text: str, line: int, words:
     assert len(caught.value.problem) < 300
 
 
+@settings(deadline=None, suppress_health_check=list(HealthCheck))  # shared machines stall
 @given(st.text(alphabet="PARMETOINSDGC (){}1290.e\n\"':,", max_size=200))
 def test_no_text_ends_in_anything_but_series_or_an_error_of_ours(text: str) -> None:
     for begin in ("", "PARAMETER p\nPOINTS 1 2\n", "{"):

@@ -2,7 +2,7 @@ import math
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from saih.domain.errors import DamagedData, SaihError, UsageError
@@ -129,6 +129,7 @@ def test_a_column_that_is_not_there_is_refused() -> None:
         parse_csv(b"size,value\n1,2\n", "table.csv", Told(columns={"value": "t"}))
 
 
+@settings(deadline=None, suppress_health_check=list(HealthCheck))  # shared machines stall
 @given(st.binary(max_size=300))
 def test_no_bytes_end_in_anything_but_series_or_an_error_of_ours(content: bytes) -> None:
     for begin in (b"", b"size,value\n"):

@@ -14,7 +14,7 @@ UNKNOWN = -1
 
 
 class ThreadMeter:
-    """Reads the meters of the thread that made it; each reading is some 2 us (``benchmarks.metering``)."""
+    """Reads the meters of the thread that made it; a reading takes some 2 us (in ``benchmarks.overhead``)."""
 
     __slots__ = ("_read_delay_ns",)
 

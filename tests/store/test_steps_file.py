@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saih.domain.errors import DamagedData
-from saih.domain.record import Phase, RankSummary, Steps
+from saih.domain.record import Meter, Phase, RankSummary, Steps
 from saih.store.steps_file import decode_steps, encode_steps
 
 PATH = Path("attempt-1/steps.h5")
@@ -48,6 +48,24 @@ def test_all_steps_come_back_exactly(
         warmup_steps=data.draw(st.integers(0, 9)),
     )
     assert decode_steps(encode_steps(steps), PATH) == steps
+
+
+def test_meters_come_back_beside_the_phases(steps: Steps) -> None:
+    rows = tuple(tuple(range(rank, rank + steps.num_steps)) for rank in range(len(steps.step_ns)))
+    metered = replace(steps, meters={Meter.WORK_ON_CPU: rows, Meter.PRODUCE_STORAGE: rows})
+    assert decode_steps(encode_steps(metered), PATH) == metered
+
+
+@pytest.mark.parametrize("is_negative", [False, True], ids=["another shape", "negative"])
+def test_impossible_meters_are_neither_written_nor_believed(steps: Steps, is_negative: bool) -> None:
+    rows = tuple((5,) * steps.num_steps for _ in steps.step_ns)
+    wrong = tuple((-1,) * steps.num_steps for _ in steps.step_ns) if is_negative else ((5,),)
+    with pytest.raises(ValueError, match="work_on_cpu"):
+        encode_steps(replace(steps, meters={Meter.WORK_ON_CPU: wrong}))
+    whole = replace(steps, meters={Meter.WORK_ON_CPU: rows})
+    spoilt = changed(whole, lambda file: refill(file, "work_on_cpu", data=np.array(wrong, dtype=np.int64)))
+    with pytest.raises(DamagedData, match="work_on_cpu"):
+        decode_steps(spoilt, PATH)
 
 
 def test_many_ranks_and_steps_come_back(steps: Steps) -> None:

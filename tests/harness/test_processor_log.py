@@ -1,0 +1,56 @@
+import threading
+import time
+
+from saih.domain.contention import CLOCK_NOTE, Pressure, contention_notes, contention_of
+from saih.harness.clock import host_ns
+from saih.harness.processor_log import ProcessorLog, worst
+
+
+def test_a_report_spans_begin_and_end() -> None:
+    log = ProcessorLog(host_ns)
+    log.begin()
+    time.sleep(0.02)
+    report = log.report(None)
+    assert report[Pressure.ELAPSED] >= 20_000_000
+    assert all(value >= 0 for value in report.values())
+
+
+def test_without_a_begin_there_is_no_report() -> None:
+    assert ProcessorLog(host_ns).report(None) == {}
+
+
+def test_threads_that_came_later_and_the_loader_are_no_workers() -> None:
+    log = ProcessorLog(host_ns)
+    log.begin()
+    other = threading.Thread(target=time.sleep, args=(0.01,))
+    other.start()
+    report = log.report(other.native_id)
+    other.join()
+    assert report.get(Pressure.WORKER_DELAY, 0) == 0
+
+
+def test_the_worst_rank_counts_and_only_what_all_could_read() -> None:
+    reports = [
+        {"pressure_elapsed_ns": 10, "pressure_run_delay_ns": 3, "pressure_stolen_ns": 1},
+        {"pressure_elapsed_ns": 12, "pressure_run_delay_ns": 9},
+    ]
+    assert worst(reports) == {Pressure.ELAPSED: 12, Pressure.RUN_DELAY: 9}
+    assert worst([]) == {}
+
+
+def test_notes_come_back_and_say_what_is_absent() -> None:
+    notes = contention_notes({Pressure.ELAPSED: 100, Pressure.CPU_SOME: 40}, "power cap")
+    found = contention_of({**notes, "hosts": "a"})
+    assert found.share(Pressure.CPU_SOME) == 0.4
+    assert found.share(Pressure.STOLEN) is None
+    assert found.clock_reasons == "power cap"
+    assert Pressure.STOLEN in found.absent
+    assert Pressure.CPU_SOME not in found.absent
+
+
+def test_notes_that_are_no_numbers_say_nothing() -> None:
+    for text in ("", "-5", "nan", "1e9", "9" * 19, "٣", "0x10"):
+        found = contention_of({"pressure_elapsed_ns": "100", "pressure_cpu_some_ns": text})
+        assert found.share(Pressure.CPU_SOME) is None
+    none_elapsed = contention_of({"pressure_elapsed_ns": "0", "pressure_cpu_some_ns": "5", CLOCK_NOTE: ""})
+    assert none_elapsed.share(Pressure.CPU_SOME) is None

@@ -17,6 +17,7 @@ from saih.store.ceilings_file import read_ceilings
 from saih.store.files import MAX_STEPS_BYTES, read_file
 from saih.store.limits_file import read_limits
 from saih.store.sweep_folder import SweepFolder, all_attempts, read_definition
+from saih.store.verification_file import VERIFICATION, encode_trial, read_trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +123,21 @@ def _attempt_files(attempt: Attempt, contents: Contents) -> Iterator[tuple[str, 
     files = {name: read_file(attempt.path / name, MAX_STEPS_BYTES) for name in names}
     if contents.pseudonyms is not None:
         files |= _without_names(files, record, attempt.path, contents.pseudonyms)
-    for name in names:
+    files |= _trial_file(attempt, record, contents.pseudonyms)
+    for name in sorted(files):
         yield attempt_name(attempt.point_id, attempt.number, name), files[name]
+
+
+def _trial_file(attempt: Attempt, record: Record, pseudonyms: Pseudonyms | None) -> dict[str, bytes]:
+    """The windows run at the point, if any; they name nothing but their record and its environment."""
+    trials, refused = read_trials(SweepFolder(attempt.sweep_path.parent, attempt.sweep_path.name), [record])
+    if refused:
+        raise refused[0]
+    trial = trials.get(record.record_id)
+    if trial is None:
+        return {}
+    environment_here = _environment(record.environment, pseudonyms).environment_id
+    return {VERIFICATION: encode_trial(replace(trial, environment_id=environment_here))}
 
 
 def _without_names(

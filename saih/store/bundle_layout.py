@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from saih.store.attempt import ENVIRONMENT, OUTCOME, POINT, STEPS
+from saih.store.verification_file import VERIFICATION
 
 README, ABOUT, CRATE = "README.md", "bundle.json", "ro-crate-metadata.json"
 MANIFEST = "manifest-sha256.txt"
@@ -42,6 +43,7 @@ _OF_ATTEMPT: Mapping[str, int] = {
     ENVIRONMENT: MAX_JSON_BYTES,
     OUTCOME: MAX_JSON_BYTES,
     STEPS: MAX_STEPS_BYTES,
+    VERIFICATION: MAX_STEPS_BYTES,
 }
 _DRIVE = re.compile(r"[A-Za-z]:")
 

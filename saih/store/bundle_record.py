@@ -9,6 +9,7 @@ from saih.domain.record import Outcome, environment_id
 from saih.store import codec
 from saih.store.attempt import ENVIRONMENT, OUTCOME, POINT, STEPS
 from saih.store.bundle_refusal import decoded, refusal
+from saih.store.verification_file import VERIFICATION, decode_trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ def check_attempt(point_id: str, attempt: str, files: Mapping[str, bytes]) -> Ch
         raise refusal("its environment id does not follow from its facts", f"{place}/{ENVIRONMENT}")
     if environment.environment_id != note.environment_id:
         raise refusal("its outcome is of another environment", f"{place}/{ENVIRONMENT}")
+    if VERIFICATION in files:
+        _require_trial(files[VERIFICATION], note, place)
     if STEPS in files:
         from saih.store.steps_file import decode_steps  # noqa: PLC0415 - HDF5 is slow to load
 
@@ -56,10 +59,20 @@ def check_attempt(point_id: str, attempt: str, files: Mapping[str, bytes]) -> Ch
     )
 
 
+def _require_trial(data: bytes, note: codec.OutcomeNote, place: str) -> None:
+    """Refuse the windows of another record, or of another environment."""
+    trial = decoded(decode_trial, data, f"{place}/{VERIFICATION}")
+    if trial.record_id != f"{note.point_id}/attempt-{note.attempt}":
+        raise refusal(f"it is the verification of {trial.record_id}", f"{place}/{VERIFICATION}")
+    if trial.environment_id != note.environment_id:
+        raise refusal("its outcome is of another environment", f"{place}/{VERIFICATION}")
+
+
 def _require_listed(files: Mapping[str, bytes], note: codec.OutcomeNote, place: str) -> None:
     """Refuse files other than those that the outcome lists, with their checksums."""
     expected = {POINT, ENVIRONMENT} | ({STEPS} if note.outcome is Outcome.COMPLETED else set())
-    if files.keys() != expected | {OUTCOME} or note.sha256.keys() != expected:
+    beside = {OUTCOME} | ({VERIFICATION} & files.keys() if note.outcome is Outcome.COMPLETED else set())
+    if files.keys() != expected | beside or note.sha256.keys() != expected:
         raise refusal(f"it holds {sorted(files)}, and its outcome lists {sorted(note.sha256)}", place)
     for name in sorted(expected):
         if hashlib.sha256(files[name]).hexdigest() != note.sha256[name]:

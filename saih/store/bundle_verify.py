@@ -85,7 +85,7 @@ def verify(descriptor: int, keep: Keep = drop) -> Verified:
     files = _files(descriptor, directory, listing, keep)
     for attempt, group in groupby(files, key=lambda file: (attempt_of(file[0]) or ())[:2]):
         if attempt:
-            # A hostile bundle may have many files here, each of which was allowed by name: four kinds.
+            # A hostile bundle may have many files here, each of which was allowed by name: five kinds.
             census.add_attempt(
                 check_attempt(*attempt, {name.rpartition("/")[2]: data for name, data in group})
             )

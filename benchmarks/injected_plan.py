@@ -17,20 +17,26 @@ def faults() -> Faults:
 
 def injections(wanted: Wanted, step: Step, slow_rank: int) -> tuple[Injection, ...]:
     """What is done to a run of which this is wanted."""
+    others = sum(cause not in HIDDEN for cause in wanted.causes)
     return tuple(
-        Injection(cause=Cause(cause), added_ns=added_ns(Cause(cause), wanted.dose, step), rank=slow_rank)
+        Injection(
+            cause=Cause(cause), added_ns=added_ns(Cause(cause), wanted.dose, step, others), rank=slow_rank
+        )
         for cause in wanted.causes
     )
 
 
-def added_ns(cause: Cause, dose: float, step: Step) -> int:
+def added_ns(cause: Cause, dose: float, step: Step, num_others: int = 0) -> int:
     """Work or wait to add [ns], so that the step grows by ``dose`` of itself.
 
-    Waiting for storage is hidden until making a batch takes longer than a step. Decoding is work: where every
-    core has a rank that computes, it takes its time from the step at once.
+    Waiting for storage is hidden until making a batch takes longer than a step, and than what ``num_others``
+    causes of the same dose add to it. Decoding is work: where every core has a rank that computes, it takes
+    its time from the step at once.
     """
-    hidden_ns = max(0.0, step.step_ns - step.produce_ns) if cause in HIDDEN else 0.0
-    return round(hidden_ns + dose * step.step_ns)
+    if cause not in HIDDEN:
+        return round(dose * step.step_ns)
+    longer_ns = (1 + num_others * dose) * step.step_ns
+    return round(max(0.0, longer_ns - step.produce_ns) + dose * step.step_ns)
 
 
 def predicted_ns(wanted: Wanted, step: Step) -> float:

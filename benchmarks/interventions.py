@@ -23,7 +23,16 @@ from pathlib import Path
 from benchmarks.injected_causes import Cause
 from benchmarks.injected_plan import faults
 from benchmarks.interventions_runs import Bench, Wanted
-from benchmarks.interventions_scoring import Judged, Score, dose_slope, is_named_alone, score, shares, table
+from benchmarks.interventions_scoring import (
+    Judged,
+    Score,
+    dose_slope,
+    is_named_alone,
+    leads_beside_contention,
+    score,
+    shares,
+    table,
+)
 from saih.launch.event import Event
 
 DOSES = (0.25, 0.5, 1.0)
@@ -85,6 +94,10 @@ def bars(runs: Sequence[Judged]) -> list[tuple[str, float, str, float]]:
     judged = [run for run in runs if score(run) is not Score.CONTENDED]
     alone = [run for run in single if not run.is_contended and run.dose >= 1]
     print(f"contended and not judged: {len(runs) - len(judged)} of {len(runs)} runs")
+    refused = [run for run in runs if run.is_contended and run.causes]
+    if refused:
+        right = sum(map(leads_beside_contention, refused))
+        print(f"in them, contention aside, the causes took most of the lost time in {right}/{len(refused)}")
     if alone:
         print(
             f"the verdict of the run by itself is the cause in {sum(map(is_named_alone, alone))}/{len(alone)}"

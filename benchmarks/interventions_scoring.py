@@ -80,6 +80,12 @@ def is_named_alone(judged: Judged) -> bool:
     return judged.verdict in judged.right
 
 
+def leads_beside_contention(judged: Judged) -> bool:
+    """Whether the causes took most of what was lost, the time aside for which others had the processors."""
+    own = [limit for limit in judged.ranking if limit is not Limit.CONTENTION]
+    return bool(judged.right) and set(own[: len(judged.right)]) == set(judged.right)
+
+
 def shares(runs: Sequence[Judged]) -> Mapping[Score, float]:
     """Share of each score among the runs that were not contended."""
     counts = Counter(score(run) for run in runs)

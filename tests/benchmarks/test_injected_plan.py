@@ -18,6 +18,12 @@ def test_reading_first_fills_what_the_step_hides() -> None:
     assert added_ns(Cause.STORAGE, 0.25, slow) == 25e6
 
 
+def test_reading_beside_another_cause_fills_what_the_longer_step_hides() -> None:
+    wanted = Wanted(causes=(Cause.STORAGE, Cause.EXCHANGE), dose=0.5)
+    reading, exchange = injections(wanted, STEP, slow_rank=0)
+    assert (reading.added_ns, exchange.added_ns) == (190e6, 50e6)
+
+
 def test_two_causes_add_both() -> None:
     assert predicted_ns(Wanted(causes=(Cause.EXCHANGE, Cause.TINY), dose=0.5), STEP) == 100e6
     assert predicted_ns(Wanted(causes=(Cause.EXCHANGE, Cause.STORAGE), dose=0.5), STEP) == 100e6

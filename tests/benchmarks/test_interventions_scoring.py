@@ -10,6 +10,7 @@ from benchmarks.interventions_scoring import (
     confusion,
     dose_slope,
     is_named_alone,
+    leads_beside_contention,
     name_of,
     score,
     shares,
@@ -131,3 +132,10 @@ def test_every_cause_is_wanted_at_three_doses_with_shams_and_pairs() -> None:
         assert len({one.dose for one in wanted if one.causes == (cause,)}) == 3
     assert sum(not one.causes for one in wanted) >= 10
     assert sum(len(one.causes) == 2 for one in wanted) >= 5
+
+
+def test_contention_aside_the_cause_must_come_first() -> None:
+    ranking = (Limit.CONTENTION, Limit.LAUNCH, Limit.INPUT)
+    assert leads_beside_contention(run(Cause.TINY, named=Limit.CONTENTION, ranking=ranking))
+    assert not leads_beside_contention(run(Cause.DECODE, named=Limit.CONTENTION, ranking=ranking))
+    assert not leads_beside_contention(run(named=None, ranking=ranking))

@@ -13,6 +13,7 @@ from saih.domain.peer import PeerForecast
 from saih.domain.point import Point
 from saih.domain.record import Environment, Outcome, Phase
 from saih.domain.scaling import Scaling
+from saih.domain.surface import SurfaceFinding
 from saih.domain.sweep import DroppedPoint
 from saih.domain.variation import Variation
 from saih.domain.verdict import Limit as Limit  # noqa: PLC0414 - a word of the analysis, defined below it
@@ -104,6 +105,8 @@ class PointSummary:
     """What the record tells of the run and a law must not join, such as ``{"input cache": "warm"}``."""
     gradient_bytes: int = 0
     """Exchanged by one step of one rank; 0 where nothing is exchanged."""
+    input_bytes: int = 0
+    """Read by one step of one rank, uncompressed; 0 where it is not known."""
     verifications: tuple[Verification, ...] = ()
     """Verdicts put to the test by switching their causes on and off; the first is that of the point."""
 
@@ -275,3 +278,5 @@ class Analysis:
     """One for each trend of which at least three points have an energy."""
     normality: tuple[Placed, ...] = ()
     """Headline figures held against local ceilings and public results; empty where nobody did."""
+    surfaces: tuple[SurfaceFinding, ...] = ()
+    """Laws over several axes at once; empty where fewer than two of them grow, or points are too few."""

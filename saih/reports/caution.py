@@ -144,7 +144,9 @@ def _from_points(points: Sequence[PointSummary]) -> list[Claim]:
     few = [point for point in points if point.step_ns.count < _FEW_STEPS]
     unknown = [point for point in points if point.share_of_peak is None]
     silent = [point for point in points if point.diagnosis.limit in (Limit.UNEXPLAINED, Limit.MIXED)]
+    contended = [point for point in points if point.diagnosis.is_contended]
     said = (
+        ("contended", contended, "on contended processors: measure again alone before reading their work."),
         ("few-steps", few, f"with fewer than {_FEW_STEPS} steps: treat as rough."),
         (
             "no-ceiling",

@@ -57,7 +57,7 @@ def test_meters_come_back_beside_the_phases(steps: Steps) -> None:
 
 
 @pytest.mark.parametrize("is_negative", [False, True], ids=["another shape", "negative"])
-def test_impossible_meters_are_neither_written_nor_believed(steps: Steps, is_negative: bool) -> None:
+def test_impossible_meters_are_neither_written_nor_believed(steps: Steps, *, is_negative: bool) -> None:
     rows = tuple((5,) * steps.num_steps for _ in steps.step_ns)
     wrong = tuple((-1,) * steps.num_steps for _ in steps.step_ns) if is_negative else ((5,),)
     with pytest.raises(ValueError, match="work_on_cpu"):

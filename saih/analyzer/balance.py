@@ -1,7 +1,5 @@
 """How evenly ranks work: the slowest one against the mean of all."""
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +17,7 @@ def balance_of(steps: Steps) -> RankBalance | None:
     """
     if steps.num_ranks < 2:
         return None
-    work: NDArray[np.float64] = np.sum([_medians(steps, phase) for phase in _WORK_PHASES], axis=0)
+    work = _medians(steps).sum(axis=0)
     mean = float(work.mean())
     if mean <= 0:
         return None
@@ -32,9 +30,10 @@ def balance_of(steps: Steps) -> RankBalance | None:
     )
 
 
-def _medians(steps: Steps, phase: Phase) -> NDArray[np.float64]:
-    """Median of this phase on every rank [ns]."""
+def _medians(steps: Steps) -> NDArray[np.float64]:
+    """Median of each phase of work on every rank [phases, ranks] in ns."""
     if steps.summary is not None:
-        return np.asarray(steps.summary.median_ns[phase], dtype=np.float64)
-    rows: Iterable[tuple[int, ...]] = steps.duration_ns[phase]
-    return np.asarray(np.median(np.asarray(rows, dtype=np.float64), axis=1), dtype=np.float64)
+        medians = [steps.summary.median_ns[phase] for phase in _WORK_PHASES]
+        return np.asarray(medians, dtype=np.float64)
+    rows = np.asarray([steps.duration_ns[phase] for phase in _WORK_PHASES], dtype=np.float64)
+    return np.asarray(np.median(rows, axis=-1), dtype=np.float64)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from saih.analyzer import evidence
 from saih.analyzer.contention import CLASSES_OF_WORK, contention_gate, worker_delay
 from saih.analyzer.critical_path import critical_path
-from saih.analyzer.resampling import bounds, central_means, interval_of
+from saih.analyzer.resampling import bounds, central_means, intervals_of
 from saih.analyzer.roofline import ROOFLINE_LIMITS, floors, has_arithmetic
 from saih.analyzer.split import Split, split_step
 from saih.domain.ceiling import Ceilings
@@ -48,7 +48,7 @@ def diagnose(
     peak_share = _peak_share(split, cost, point, known)
     leader, runner_up = _leaders(split, is_contended=gate.is_contended)
     limit = _verdict(split, leader, runner_up, peak_share, is_contended=gate.is_contended)
-    shares = {name: interval_of(row, steps.num_steps) for name, row in split.shares.items()}
+    shares = intervals_of(split.shares, steps.num_steps)
     columns = np.arange(steps.num_steps)
     phases = np.stack(
         [np.asarray(steps.duration_ns[one], dtype=np.float64)[path.rows, columns] for one in ADDITIVE_PHASES]

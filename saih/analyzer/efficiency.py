@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from saih.analyzer.critical_path import DEVICE_PHASES, has_meetings
 from saih.analyzer.propagation import quotient
-from saih.analyzer.resampling import interval_of, resampled_sums
+from saih.analyzer.resampling import intervals_of, resampled_sums
 from saih.domain.efficiency import PopEfficiency
 from saih.domain.interval import Interval
 from saih.domain.record import Phase, Steps
@@ -30,19 +30,15 @@ def efficiency_of(steps: Steps) -> PopEfficiency:
     sums = resampled_sums(np.vstack([useful, duration, duration - transfer]))
     largest, whole, ideal = sums[:-2].max(axis=0), sums[-2], sums[-1]
     mean = _mean_useful(steps, sums[:-2])
-    shares = {
+    parts = {
+        "useful_ns": mean / steps.num_steps,
         "parallel": mean / whole,
         "load_balance": mean / largest,
         "communication": largest / whole,
         "serialisation": largest / ideal,
         "transfer": ideal / whole,
     }
-    count = steps.num_steps
-    return PopEfficiency(
-        num_ranks=steps.num_ranks,
-        useful_ns=interval_of(mean / count, count),
-        **{name: interval_of(row, count) for name, row in shares.items()},
-    )
+    return PopEfficiency(num_ranks=steps.num_ranks, **intervals_of(parts, steps.num_steps))
 
 
 def computation_scaling(

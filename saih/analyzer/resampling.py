@@ -1,6 +1,8 @@
 """The typical step, and how well the steps tell it: a block bootstrap over their parts."""
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from saih.analyzer.correlation import block_indices, correlation_time
 from saih.domain.interval import Interval
 
 Array = NDArray[np.float64]
+Name = TypeVar("Name")
 LEVEL = 0.95
 NUM_RESAMPLES = 400
 SEED = 20
@@ -60,13 +63,19 @@ def bounds(resampled: Array) -> tuple[Array, Array]:
     return ordered[..., low], ordered[..., high]
 
 
-def interval_of(resampled: Array, count: int) -> Interval:
-    """Percentile interval around the first, measured, value."""
-    low, high = bounds(resampled)
-    value = float(resampled[0])
-    return Interval(
-        low=min(float(low), value), value=value, high=max(float(high), value), level=LEVEL, count=count
-    )
+def intervals_of(rows: Mapping[Name, Array], count: int) -> dict[Name, Interval]:
+    """Percentile interval of each row around its first, measured, value; all at once, which is faster."""
+    lows, highs = bounds(np.array(list(rows.values())))
+    return {
+        name: Interval(
+            low=min(float(low), value := float(row[0])),
+            value=value,
+            high=max(float(high), value),
+            level=LEVEL,
+            count=count,
+        )
+        for (name, row), low, high in zip(rows.items(), lows, highs, strict=True)
+    }
 
 
 @lru_cache(maxsize=64)

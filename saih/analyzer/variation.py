@@ -35,13 +35,12 @@ def variation_of(steps: Steps) -> Variation | None:
     if steps.num_steps < FEWEST_STEPS or forward.min() <= 0 or backward.min() <= 0:
         return None
     parts = _parts(np.log(forward + backward))
-    coupling = _correlation(_parts(np.log(forward)).rest, _parts(np.log(backward)).rest)
-    memory = float(np.mean([correlation_time(row) for row in parts.rest]))
+    coupling = _correlation(_rest(np.log(forward)), _rest(np.log(backward)))
     means = np.exp(parts.ranks)
     slowest = int(np.argmax(means))
     peers = np.delete(means, slowest)
     ratio = float(means[slowest] / np.exp(np.log(peers).mean())) if peers.size else 1.0
-    pattern = _pattern(parts, coupling, memory, ratio)
+    pattern = _pattern(parts, coupling, ratio)
     rank = slowest if steps.summary is None else steps.summary.kept[slowest]
     return Variation(
         pattern=pattern,
@@ -61,28 +60,35 @@ def variation_of(steps: Steps) -> Variation | None:
 class _Parts:
     ranks: Array
     """Mean of each rank."""
-    rest: Array
     worker: float
     step: float
     residual: float
+    memory: float
+    """Correlation time of the rest [steps]."""
+
+
+def _rest(z: Array) -> Array:
+    """What is left of ``z [R, S]`` beside its ranks and steps; of one rank all that varies."""
+    left = z - z.mean(axis=1)[:, None]
+    return left if len(z) == 1 else np.asarray(left - left.mean(axis=0))
 
 
 def _parts(z: Array) -> _Parts:
     """Effects of ranks and steps in ``z [R, S]``; of one rank all variation is the rest."""
     ranks, count = z.shape
     by_rank, by_step = z.mean(axis=1), z.mean(axis=0)
-    if ranks == 1:
-        rest = z - by_rank[:, None]
-        return _Parts(ranks=by_rank, rest=rest, worker=0.0, step=0.0, residual=float(rest.var(ddof=1)))
-    rest = z - by_rank[:, None] - by_step + z.mean()
-    residual = float((rest**2).sum() / ((ranks - 1) * (count - 1)))
+    rest = _rest(z)
     memory = float(np.mean([correlation_time(row) for row in rest]))
+    if ranks == 1:
+        residual = float(rest.var(ddof=1))
+        return _Parts(ranks=by_rank, worker=0.0, step=0.0, residual=residual, memory=memory)
+    residual = float((rest**2).sum() / ((ranks - 1) * (count - 1)))
     return _Parts(
         ranks=by_rank,
-        rest=rest,
         worker=max(float(by_rank.var(ddof=1)) - residual * memory / count, 0.0),
         step=max(float(by_step.var(ddof=1)) - residual / ranks, 0.0),
         residual=residual,
+        memory=memory,
     )
 
 
@@ -91,7 +97,7 @@ def _correlation(one: Array, other: Array) -> float:
     return float((one * other).sum()) / spread if spread > 0 else 0.0
 
 
-def _pattern(parts: _Parts, coupling: float, memory: float, ratio: float) -> Pattern:
+def _pattern(parts: _Parts, coupling: float, ratio: float) -> Pattern:
     named = {
         Pattern.SLOW_RANK: parts.worker,
         Pattern.COMMON_DRIFT: parts.step,
@@ -104,7 +110,7 @@ def _pattern(parts: _Parts, coupling: float, memory: float, ratio: float) -> Pat
         return Pattern.SLOW_RANK
     if first is Pattern.COMMON_DRIFT and named[first] >= _LEADS * named[second]:
         return Pattern.COMMON_DRIFT
-    is_work = coupling >= LEAST_COUPLING and memory <= MOST_MEMORY and parts.residual >= parts.step
+    is_work = coupling >= LEAST_COUPLING and parts.memory <= MOST_MEMORY and parts.residual >= parts.step
     return Pattern.UNEVEN_WORK if is_work else Pattern.NOISE
 
 

@@ -197,7 +197,8 @@ def _calibrated(windows: _Windows, order: Order, instruments: Instruments) -> tu
     told = None
     if works is not None:
         slowest = max(range(len(works)), key=lambda rank: float(works[rank]["work"]))
-        told = {"step_ns": max(float(np.mean(whole)), 1.0), "produce_ns": produce, "slowest_rank": slowest}
+        blocks = np.asarray(whole, dtype=np.float64).reshape(-1, BURST).mean(axis=1)
+        told = {"step_ns": max(float(np.median(blocks)), 1.0), "produce_ns": produce, "slowest_rank": slowest}
     heard = broadcast(comm, told)
     found = Calibration(has_exchange=order.has_exchange, **heard)
     return found, num_window_steps(order.plan, found)

@@ -22,6 +22,7 @@ from saih.domain.record import Phase, Record, Steps
 from saih.domain.trend import PointSummary
 from workloads.protocol import Cost, Workload
 
+_CACHE_STATES = ("warm", "mixed", "cold")
 _MOST_DIGITS = 18
 """Of a number of bytes; a longer note is none."""
 
@@ -63,10 +64,19 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         variation=variation_of(steps),
         tensor_bytes=cost.peak_memory_bytes,
         peak_memory_bytes=_peak_memory_bytes(record),
+        settings=_settings(record),
+        input_bytes=cost.input_bytes,
+        gradient_bytes=cost.gradient_bytes if point.exchange != "none" and num_ranks > 1 else 0,
         measured_utc=record.finished_utc,
         energy=None if isinstance(energy, str) else energy,
         energy_reason=energy if isinstance(energy, str) else "",
     )
+
+
+def _settings(record: Record) -> dict[str, str]:
+    """Where the ranks noted that their input came from, if they could tell."""
+    noted = record.result.notes.get("cache_state", "")
+    return {"input cache": noted} if noted in _CACHE_STATES else {}
 
 
 def _peak_memory_bytes(record: Record) -> int | None:

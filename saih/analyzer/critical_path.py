@@ -1,7 +1,7 @@
 """The critical path of every step: the phases of the rank that comes last, split by why they took so long.
 
 Only what the last arriver does makes a step longer: others wait for it in the exchange, and what they lose
-meanwhile costs nothing. Shapes: R ranks kept whole, S steps.
+meanwhile costs nothing. Shapes: P phases, R ranks kept whole, S steps.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saih.analyzer.storage_share import storage_shares
-from saih.domain.record import ADDITIVE_PHASES, Meter, Phase, Steps
+from saih.domain.record import ADDITIVE_PHASES, Meter, Phase, RankSummary, Steps
 
 Array = NDArray[np.float64]
 DEVICE_PHASES = (Phase.FORWARD, Phase.BACKWARD, Phase.OPTIMIZER, Phase.OTHER)
-_BESIDE_EXCHANGE = tuple(phase for phase in ADDITIVE_PHASES if phase is not Phase.COMMUNICATION)
+_DEVICE = [ADDITIVE_PHASES.index(phase) for phase in DEVICE_PHASES]
+_WAIT, _EXCHANGE = ADDITIVE_PHASES.index(Phase.INPUT_WAIT), ADDITIVE_PHASES.index(Phase.COMMUNICATION)
+_BESIDE_EXCHANGE = [index for index in range(len(ADDITIVE_PHASES)) if index != _EXCHANGE]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,35 +59,35 @@ def critical_path(steps: Steps, input_bytes: int) -> CriticalPath:
     where it came late because its input did, or because it was starved, these keep the time. Run delay counts
     in work alone, since ranks poll in exchanges.
     """
-    phases = {phase: _rows(steps, phase) for phase in ADDITIVE_PHASES}
-    last = last_arrivers(steps)
-    columns = np.arange(steps.num_steps)
-    own = {phase: row[last, columns] for phase, row in phases.items()}
-    work = np.asarray(np.sum([phases[phase] for phase in DEVICE_PHASES], axis=0))
-    delays = _delays(steps, work)
-    useful = {phase: phases[phase] * (1 - _ratio(delays, work)) for phase in DEVICE_PHASES}
-    excess = _excess(steps, useful, phases, last)
-    total = sum(excess.values(), np.zeros(steps.num_steps))
+    phases_PRS = _phases(steps)
+    busy = phases_PRS[_BESIDE_EXCHANGE].sum(axis=0)
+    last, columns = np.argmax(busy, axis=0), np.arange(steps.num_steps)
+    own = phases_PRS[:, last, columns]
+    delays = _delays(steps, phases_PRS[_DEVICE].sum(axis=0))
+    useful_PRS = phases_PRS[_DEVICE] * (1 - _ratio(delays, phases_PRS[_DEVICE].sum(axis=0)))
+    excess = _excess(steps, useful_PRS, phases_PRS, last)
     delay = delays[last, columns]
     crowded = np.minimum(delay, _loading(steps)[last, columns])
     shares = storage_shares(steps, input_bytes)[last]
+    work = useful_PRS[:, last, columns] - excess
+    waiting = own[_WAIT]
     return CriticalPath(
-        work={phase: useful[phase][last, columns] - excess[phase] for phase in DEVICE_PHASES},
-        imbalance=total,
+        work=dict(zip(DEVICE_PHASES, work, strict=True)),
+        imbalance=excess.sum(axis=0),
         starved=delay - crowded,
         crowded=crowded,
-        storage=own[Phase.INPUT_WAIT] * shares,
-        input_wait=own[Phase.INPUT_WAIT] * (1 - shares),
-        transfer=own[Phase.COMMUNICATION],
+        storage=waiting * shares,
+        input_wait=waiting * (1 - shares),
+        transfer=own[_EXCHANGE],
         rows=last,
-        imbalance_by_phase={phase: float(row.sum()) for phase, row in excess.items()},
+        imbalance_by_phase=dict(zip(DEVICE_PHASES, excess.sum(axis=1).tolist(), strict=True)),
         has_delays=Meter.WORK_RUN_DELAY in steps.meters,
     )
 
 
 def last_arrivers(steps: Steps) -> NDArray[np.int64]:
     """The row that decides each step: the one that spends most of it outside the exchange."""
-    return np.asarray(np.argmax(_busy(steps), axis=0), dtype=np.int64)
+    return np.asarray(np.argmax(_phases(steps)[_BESIDE_EXCHANGE].sum(axis=0), axis=0), dtype=np.int64)
 
 
 def has_meetings(steps: Steps) -> bool:
@@ -95,12 +97,9 @@ def has_meetings(steps: Steps) -> bool:
     return steps.num_ranks > 1 and any(any(map(any, rows)) for rows in known)
 
 
-def _busy(steps: Steps) -> Array:
-    return np.asarray(np.sum([_rows(steps, phase) for phase in _BESIDE_EXCHANGE], axis=0))
-
-
-def _rows(steps: Steps, phase: Phase) -> Array:
-    return np.asarray(steps.duration_ns[phase], dtype=np.float64)
+def _phases(steps: Steps) -> Array:
+    """Durations ``[P, R, S]`` of the additive phases, in their order."""
+    return np.asarray([steps.duration_ns[phase] for phase in ADDITIVE_PHASES], dtype=np.float64)
 
 
 def _meter(steps: Steps, meter: Meter) -> Array | None:
@@ -123,36 +122,31 @@ def _loading(steps: Steps) -> Array:
     return np.zeros((len(steps.step_ns), steps.num_steps)) if found is None else found
 
 
-def _excess(
-    steps: Steps, useful: Mapping[Phase, Array], phases: Mapping[Phase, Array], last: NDArray[np.int64]
-) -> dict[Phase, Array]:
-    """By how much the work of the last arriver exceeds the mean of the others, by phase [S]."""
-    nothing = {phase: np.zeros(steps.num_steps) for phase in DEVICE_PHASES}
+def _excess(steps: Steps, useful_PRS: Array, phases_PRS: Array, last: NDArray[np.int64]) -> Array:
+    """By how much the work of the last arriver exceeds the mean of the others, by device phase ``[P, S]``."""
     if not has_meetings(steps):
-        return nothing
-    columns = np.arange(steps.num_steps)
-    over = {
-        phase: row[last, columns] - _others(steps, row, phase, phases, last) for phase, row in useful.items()
-    }
-    later = _busy(steps)[last, columns] - sum(
-        _others(steps, phases[phase], phase, phases, last) for phase in _BESIDE_EXCHANGE
-    )
-    positive = {phase: np.maximum(row, 0.0) for phase, row in over.items()}
-    whole = sum(positive.values(), np.zeros(steps.num_steps))
-    charged = np.clip(sum(over.values(), np.zeros(steps.num_steps)), 0.0, np.maximum(later, 0.0))
-    part = _ratio(charged, whole)
-    return {phase: row * part for phase, row in positive.items()}
+        return np.zeros((len(useful_PRS), steps.num_steps))
+    # Of ranks that were not kept whole the medians stand for all the others.
+    medians = None if steps.summary is None else _medians(steps.summary)
+    beside = phases_PRS[_BESIDE_EXCHANGE]
+    later = _beyond(beside, last, None if medians is None else medians[_BESIDE_EXCHANGE]).sum(axis=0)
+    over = _beyond(useful_PRS, last, None if medians is None else medians[_DEVICE])
+    positive = np.maximum(over, 0.0)
+    charged = np.clip(over.sum(axis=0), 0.0, np.maximum(later, 0.0))
+    return np.asarray(positive * _ratio(charged, positive.sum(axis=0)))
 
 
-def _others(
-    steps: Steps, rows: Array, phase: Phase, phases: Mapping[Phase, Array], last: NDArray[np.int64]
-) -> Array | float:
-    """Mean over the other ranks at each step; of ranks not kept whole only their medians are known."""
-    if steps.summary is None:
-        own = rows[last, np.arange(steps.num_steps)]
-        return np.asarray((rows.sum(axis=0) - own) / (len(rows) - 1))
-    share = float(rows.sum() / phases[phase].sum()) if phases[phase].any() else 1.0
-    return share * float(np.mean(steps.summary.median_ns[phase]))
+def _beyond(rows_PRS: Array, last: NDArray[np.int64], medians_P: Array | None) -> Array:
+    """Duration on the last arriver beyond the mean of the others ``[P, S]``, or beyond medians."""
+    own = rows_PRS[:, last, np.arange(rows_PRS.shape[2])]
+    if medians_P is not None:
+        return np.asarray(own - medians_P[:, None])
+    return np.asarray(own - (rows_PRS.sum(axis=1) - own) / (rows_PRS.shape[1] - 1))
+
+
+def _medians(summary: RankSummary) -> Array:
+    """Mean over all ranks of the median of each additive phase [P]."""
+    return np.asarray([summary.median_ns[phase] for phase in ADDITIVE_PHASES], dtype=np.float64).mean(axis=1)
 
 
 def _ratio(part: Array, whole: Array) -> Array:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.analyzer.correlation import correlation_time
 from saih.domain.quantity import percent
 from saih.domain.record import Phase, Steps
 from saih.domain.variation import Pattern, Variation
@@ -78,7 +77,7 @@ def _parts(z: Array) -> _Parts:
     ranks, count = z.shape
     by_rank, by_step = z.mean(axis=1), z.mean(axis=0)
     rest = _rest(z)
-    memory = float(np.mean([correlation_time(row) for row in rest]))
+    memory = _memory(rest)
     if ranks == 1:
         residual = float(rest.var(ddof=1))
         return _Parts(ranks=by_rank, worker=0.0, step=0.0, residual=residual, memory=memory)
@@ -90,6 +89,12 @@ def _parts(z: Array) -> _Parts:
         residual=residual,
         memory=memory,
     )
+
+
+def _memory(rest: Array) -> float:
+    """Correlation time [steps] of an AR(1) with the autocorrelation of neighbours, pooled over ranks."""
+    neighbours = _correlation(rest[:, 1:], rest[:, :-1])
+    return max((1 + neighbours) / (1 - min(neighbours, 0.98)), 1.0)
 
 
 def _correlation(one: Array, other: Array) -> float:

@@ -4,11 +4,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from saih.analyzer.copied_run import copied_runs
 from saih.analyzer.energy import energy_trends
+from saih.analyzer.mistaken_unit import mistaken_points
 from saih.analyzer.rank_line import find_rank_lines, has_rank_axis, with_ranks
 from saih.analyzer.rank_trends import find_rank_trends
 from saih.analyzer.scaling import scale
 from saih.analyzer.summary import cost_of, summarize
+from saih.analyzer.surface_findings import find_surfaces
 from saih.analyzer.trends import find_trends
 from saih.analyzer.validation import refusal, remarks
 from saih.domain.ceiling import Ceilings
@@ -55,7 +58,9 @@ def analyze(  # noqa: PLR0913 - the last one is for workloads outside the catalo
             failed.append(found.result)
         else:
             summaries.append(found.result)
+    _refuse_mistaken_units(summaries, failed)
     summaries.sort(key=_order)
+    warnings += copied_runs([record for group in attempts for record in group])
     warnings += _without_ceilings(summaries, usable)
     missing = num_planned - len(attempts)
     if missing > 0:
@@ -73,7 +78,30 @@ def analyze(  # noqa: PLR0913 - the last one is for workloads outside the catalo
         warnings=tuple(warnings),
     )
     analysis = _with_trends(analysis, _axes(summaries, find_workload), rank_ladder)
-    return replace(analysis, energy_trends=energy_trends(analysis.trends, analysis.points))
+    return replace(
+        analysis,
+        energy_trends=energy_trends(analysis.trends, analysis.points),
+        surfaces=find_surfaces(analysis.points),
+    )
+
+
+def _refuse_mistaken_units(summaries: list[PointSummary], failed: list[FailedPoint]) -> None:
+    """Move points whose durations are in another unit than their neighbours' to the failed ones."""
+    mistaken = mistaken_points(summaries)
+    failed += [
+        FailedPoint(
+            point=one.point,
+            labels=one.labels,
+            outcome=Outcome.FAILED,
+            reason=f"refused by the analysis: {mistaken[one.record_id]}",
+            num_attempts=1,
+            tensor_bytes=one.tensor_bytes,
+            record_ids=(one.record_id,),
+        )
+        for one in summaries
+        if one.record_id in mistaken
+    ]
+    summaries[:] = [one for one in summaries if one.record_id not in mistaken]
 
 
 def _order(summary: PointSummary) -> tuple[int, str, tuple[float, ...]]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from saih.analyzer.mistaken_unit import FEWEST_SIZES, decades_off, factor_words, is_prefix
 from saih.domain.interval import Interval, median
 from saih.domain.quantity import amount, counted
 from saih.domain.series import Reading
@@ -19,10 +20,6 @@ Array = NDArray[np.float64]
 _LEVEL = 0.95
 _MEDIAN_EFFICIENCY = math.sqrt(math.pi / 2)
 """Standard deviation of a median over that of a mean, for many normal values."""
-_PREFIX_DECADES = (-9, -6, -3, 3, 6, 9)
-_PREFIX_REACH = 0.3
-"""How far in decades a value may be from a thousand times its neighbours to count as such."""
-_FEWEST_FOR_UNITS = 4
 _FEWEST_FOR_OUTLIERS = 4
 _OUTLYING = 5.0
 """Normal deviations, from the median absolute deviation, beyond which a repeat is an outlier."""
@@ -91,10 +88,10 @@ def _places(readings: Sequence[Reading]) -> str:
 
 def _without_mistaken_units(readings: Sequence[Reading], findings: list[str]) -> list[Reading]:
     """The readings but those a thousand times off the line through all others: ns are told as us, or so."""
-    if len({one.size for one in readings}) < _FEWEST_FOR_UNITS:
+    if len({one.size for one in readings}) < FEWEST_SIZES:
         return _against_repeats(readings, findings)
-    off = _decades_off(readings)
-    mistaken = [one for one, decades in zip(readings, off, strict=True) if _is_prefix(decades)]
+    off = decades_off([one.size for one in readings], [one.value for one in readings]).tolist()
+    mistaken = [one for one, decades in zip(readings, off, strict=True) if is_prefix(decades)]
     if not mistaken or 2 * len(mistaken) >= len(readings):
         return list(readings)
     findings.append(_units_words(mistaken, off, readings))
@@ -108,7 +105,7 @@ def _against_repeats(readings: Sequence[Reading], findings: list[str]) -> list[R
         group = [one for one in readings if one.size == size]
         middle = median([one.value for one in group])
         off = [math.log10(one.value / middle) for one in group]
-        mistaken = [one for one, decades in zip(group, off, strict=True) if _is_prefix(decades)]
+        mistaken = [one for one, decades in zip(group, off, strict=True) if is_prefix(decades)]
         if len(group) < 3 or 2 * len(mistaken) >= len(group):
             mistaken = []
         if mistaken:
@@ -117,34 +114,14 @@ def _against_repeats(readings: Sequence[Reading], findings: list[str]) -> list[R
     return kept
 
 
-def _units_words(mistaken: Sequence[Reading], off: Array | Sequence[float], among: Sequence[Reading]) -> str:
-    decades = {round(off[among.index(one)] / 3) * 3 for one in mistaken}
-    factors = " or ".join(f"10^{decade}" for decade in sorted(decades))
+def _units_words(mistaken: Sequence[Reading], off: Sequence[float], among: Sequence[Reading]) -> str:
+    factors = " or ".join(sorted({factor_words(off[among.index(one)]) for one in mistaken}))
     verb = "takes" if len(mistaken) == 1 else "take"
     return (
         f"{counted(len(mistaken), 'value')} {verb} no part ({_places(mistaken)}): about {factors} times "
         "what all others lead to expect, as where one unit is told for another (ns for us). Correct the "
         "unit and read the file again."
     )
-
-
-def _is_prefix(decades: float) -> bool:
-    return any(abs(decades - prefix) <= _PREFIX_REACH for prefix in _PREFIX_DECADES)
-
-
-def _decades_off(readings: Sequence[Reading]) -> Array:
-    """Decimal logarithm of each value over the line through the medians of all sizes in log-log.
-
-    The line has the median slope of all pairs and the median height (Theil 1950; Sen, JASA 63, 1968, 1379):
-    more than a quarter of the sizes may be off before it is.
-    """
-    sizes = sorted({one.size for one in readings})
-    x = np.log10(sizes)
-    y = np.log10([median([one.value for one in readings if one.size == size]) for size in sizes])
-    first, second = np.triu_indices(len(x), k=1)
-    slope = float(np.median((y[second] - y[first]) / (x[second] - x[first])))
-    height = float(np.median(y - slope * x))
-    return np.array([math.log10(one.value) - slope * math.log10(one.size) - height for one in readings])
 
 
 def _without_copies(readings: Sequence[Reading], findings: list[str]) -> list[Reading]:

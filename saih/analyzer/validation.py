@@ -5,12 +5,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from saih.analyzer.mistaken_unit import is_prefix
 from saih.domain.interval import Interval
 from saih.domain.quantity import percent, with_si
 from saih.domain.record import ADDITIVE_PHASES, RankSummary, Record, Steps
 
 SUM_TOLERANCE = 0.02
 """Largest accepted gap between a step and the sum of its additive phases, relative to the step."""
+_UNIT_DECADES = 2.3
+"""Above a ceiling by so many decades is no contended ceiling any more."""
 FEW_STEPS = 8
 """Below this the interval of the median rests on the whole range of the steps."""
 
@@ -36,10 +39,23 @@ def remarks(record: Record, flops_per_s: Interval, peak_flops_per_s: Interval | 
     if peak_flops_per_s is not None and flops_per_s.low > peak_flops_per_s.high:
         found.append(
             f"it ran at {with_si(flops_per_s.value, 'FLOP/s')}, above the measured ceiling of "
-            f"{with_si(peak_flops_per_s.value, 'FLOP/s')}; the ceiling was measured too low (contended?) or "
-            "FLOPs are overcounted, so its share of peak says nothing; measure the ceilings again"
+            f"{with_si(peak_flops_per_s.value, 'FLOP/s')}; {_why_above(flops_per_s, peak_flops_per_s)}"
         )
     return tuple(found)
+
+
+def _why_above(flops_per_s: Interval, peak_flops_per_s: Interval) -> str:
+    """What makes a rate that cannot be."""
+    decades = math.log10(flops_per_s.value / peak_flops_per_s.value)
+    if decades >= _UNIT_DECADES:
+        return (
+            f"10^{decades:.1f} times as much as can be, as where durations in us or ms are told for ns, so "
+            "its share of peak says nothing; look at its steps"
+        )
+    return (
+        "the ceiling was measured too low (contended?) or FLOPs are overcounted, so its share of peak says "
+        "nothing; measure the ceilings again"
+    )
 
 
 def _gap(steps: Steps, summary: RankSummary) -> list[str]:
@@ -122,9 +138,11 @@ def _bad_sum(steps: Steps) -> str:
     row, step = (int(index) for index in np.unravel_index(int(np.argmax(gap)), gap.shape))
     if gap[row, step] <= SUM_TOLERANCE:
         return ""
+    is_unit = total[row, step] > 0 and is_prefix(math.log10(total[row, step] / whole[row, step]))
+    unit = " (one of them in another unit, such as us?)" if is_unit else ""
     return (
         f"the phases of step {step} on rank {_rank(steps, row)} sum to {total[row, step]:.0f} ns, but the "
-        f"step lasts {whole[row, step]:.0f} ns; a verdict on such phases would be a guess"
+        f"step lasts {whole[row, step]:.0f} ns{unit}; a verdict on such phases would be a guess"
     )
 
 

@@ -156,7 +156,13 @@ def judged(
         added_ns=_difference(disturbed.step_ns, base.step_ns),
         predicted_ns=predicted_ns,
         is_contended=base.diagnosis.is_contended or disturbed.diagnosis.is_contended,
+        reason=next((text for text in (*told(disturbed), *told(base)) if "contended" in text), ""),
     )
+
+
+def told(summary: PointSummary) -> tuple[str, ...]:
+    """What the analyzer says of a run that it does not judge."""
+    return summary.diagnosis.evidence if summary.diagnosis.is_contended else ()
 
 
 def nearest(disturbed: PointSummary, references: Sequence[PointSummary]) -> PointSummary:

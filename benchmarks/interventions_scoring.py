@@ -45,6 +45,8 @@ class Judged:
     predicted_ns: float
     """What was put in, as it lies on the critical path."""
     is_contended: bool
+    reason: str = ""
+    """Why it is not judged, in the analyzer's words."""
 
 
 def score(judged: Judged) -> Score:

@@ -19,7 +19,7 @@ _OF_TIME = {
 
 
 def efficiency_lines(summary: PointSummary) -> list[Line]:
-    """The hierarchy of POP, each level indented below its product; then how compute time varies."""
+    """The hierarchy of POP, each product before its factors; then how compute time varies."""
     found, variation = summary.efficiency, summary.variation
     lines = [] if found is None else _hierarchy(found)
     return lines if variation is None else [*lines, ("variation", variation.statement)]
@@ -50,8 +50,8 @@ def pressure_lines(notes: Mapping[str, str]) -> list[Line]:
 def _hierarchy(found: PopEfficiency) -> list[Line]:
     lines = [("parallel", f"{share(found.parallel)}: useful work of the mean rank over the step")]
     if found.num_ranks > 1:
-        lines.append(("  load balance", share(found.load_balance)))
-        lines.append(("  communication", share(found.communication)))
-        lines.append(("    serialisation", share(found.serialisation)))
-        lines.append(("    transfer", share(found.transfer)))
+        lines.append(("load balance", share(found.load_balance)))
+        lines.append(("communication", share(found.communication)))
+        lines.append(("serialisation", share(found.serialisation)))
+        lines.append(("transfer", share(found.transfer)))
     return lines

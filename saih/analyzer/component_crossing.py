@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from saih.analyzer.fit import Prediction
 from saih.analyzer.forecast import Forecast
 from saih.analyzer.overtaking import Overtaking, overtakings
-from saih.analyzer.recombination import Parts, sum_of
+from saih.analyzer.step_rule import Parts, sum_of
 from saih.domain.crossing import Crossing
 from saih.domain.quantity import amount, percent
 from saih.domain.verdict import Limit

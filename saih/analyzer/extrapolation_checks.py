@@ -5,7 +5,8 @@ import numpy as np
 from saih.analyzer.divergence import GREATEST_DIVERGENCE, diverge
 from saih.analyzer.fit import GREATEST_FACTOR, PREDICTION_LEVEL, intervals
 from saih.analyzer.knee import find_knee
-from saih.analyzer.recombination import compose, predict_step, sum_of
+from saih.analyzer.recombination import compose, predict_step
+from saih.analyzer.step_rule import sum_of
 from saih.analyzer.trend_scene import TARGET_FACTOR, Laws, Scene
 from saih.domain.quantity import in_seconds, percent
 from saih.domain.record import Phase
@@ -154,7 +155,7 @@ def _unseen(scene: Scene, laws: Laws) -> Check:
             "when it stops being hidden."
         )
         return Check(name=name, passed=None, statement=text)
-    overlap = laws.composition.overlap
+    overlap = laws.composition.rule.overlap
     if overlap is not None and not overlap.is_bound:
         text = (
             "The exchange was hidden at every measured size, so how much of the backward pass can hide it is "

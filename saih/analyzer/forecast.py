@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saih.analyzer.fit import GREATEST_FACTOR, Law, Prediction, intervals, predict
-from saih.analyzer.recombination import Composition, Parts, predict_parts, recombine
+from saih.analyzer.recombination import Composition, predict_parts
+from saih.analyzer.step_rule import Parts, recombine
 from saih.domain.interval import Interval
 
 Array = NDArray[np.float64]
@@ -54,7 +55,7 @@ def forecast(composition: Composition, total: Law, sizes: Array, greatest: float
     return Forecast(
         sizes=grid,
         parts=parts,
-        step=recombine(composition, parts),
+        step=recombine(composition.rule, parts),
         whole=predict(total, grid),
-        count=composition.num_points,
+        count=composition.rule.num_points,
     )

@@ -17,13 +17,8 @@ from saih.analyzer.forecast import Forecast, forecast
 from saih.analyzer.memory_room import memory_room
 from saih.analyzer.peer_forecasts import own_chained_error, peer_forecasts
 from saih.analyzer.propagation import log_deviation
-from saih.analyzer.recombination import (
-    PROBLEM_GROWS,
-    Composition,
-    Family,
-    compose,
-    pooled_noise,
-)
+from saih.analyzer.recombination import PROBLEM_GROWS, Composition, Family, compose
+from saih.analyzer.step_rule import pooled_noise
 from saih.analyzer.trend_scene import Laws, Scene, target_of
 from saih.domain.ceiling import Ceilings
 from saih.domain.interval import Interval

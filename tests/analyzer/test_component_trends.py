@@ -97,7 +97,7 @@ def test_an_exchange_hidden_at_every_measured_size_is_foreseen_where_it_outlasts
             points = measured(HIDDEN, 0.02, generator, window)
             assert all(point.phases_ns[Phase.COMMUNICATION].value == 0 for point in points)
             composition = compose(points, RANKS, OWN)
-            assert not composition.overlap.is_bound
+            assert not composition.rule.overlap.is_bound
             bounds = intervals(predict_step(composition, target), len(points))[0]
             assert bounds.low <= truth <= bounds.high
             assert bounds.low > 1.05e9
@@ -148,5 +148,5 @@ def test_two_loaders_halve_what_a_step_waits_for(synthetic, summary_of):
         }
         points.append(replace(base, phases_ns=phases, step_ns=interval(step, 0.01)))
     composition = compose(points, sizes)
-    assert composition.num_loaders == 2
+    assert composition.rule.num_loaders == 2
     assert np.exp(predict_step(composition, np.array([16.0])).log_value) == pytest.approx(8e8, rel=0.05)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from bundle_samples import ceilings
+
 from saih.config.definition import define
 from saih.config.sweep_file import parse_sweep
 from saih.domain.errors import SaihError

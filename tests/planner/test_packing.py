@@ -156,3 +156,13 @@ def test_what_a_sweep_needs_is_counted(planning: Planning) -> None:
     assert demand(plan, pack(plan.points, local), local).num_jobs == 0
     empty = replace(plan, points=())
     assert demand(empty, (), DAY).node_hours == 0.0
+
+
+def test_points_that_take_longer_for_what_follows_them_need_more_batches_or_time(planning: Planning) -> None:
+    plan = planning(range(4, 24), placement=Placement(nodes=1, ranks_per_node=2, data_parallel=2))
+    plain, longer = pack(plan.points, DAY), pack(plan.points, DAY, more_s=600.0)
+    measured = sum(batch.predicted_s for batch in longer) - sum(batch.predicted_s for batch in plain)
+    assert measured >= 600.0 * len(plan.points)
+    assert all(batch.predicted_s <= batch.time_limit_s for batch in longer)
+    with pytest.raises(UsageError, match="takes about"):
+        pack(plan.points, replace(DAY, max_time_s=300.0), more_s=600.0)

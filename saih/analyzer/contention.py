@@ -81,6 +81,10 @@ def _other_words(pressure: Contention) -> list[str]:
         )
     if stolen is not None and stolen > _SMALL:
         said.append(f"The host of this virtual machine took {percent(stolen)} of its processors away.")
-    if pressure.clock_reasons:
-        said.append(f"The clock of a GPU was held down: {pressure.clock_reasons}.")
+    for kind, name in ((Pressure.GPU_POWER, "its limit of power"), (Pressure.GPU_THERMAL, "heat")):
+        held = pressure.share(kind)
+        if held is not None and held > _SMALL:
+            said.append(
+                f"The clock of a GPU was held down by {name} in {percent(min(held, 1.0))} of the time."
+            )
     return said

@@ -26,14 +26,12 @@ class Pressure(StrEnum):
     """Pages of the process that had to come from storage."""
     SWITCHED_OUT = "pressure_switched_out"
     """Times that the stepping thread was taken off its processor against its will."""
+    GPU_POWER = "pressure_gpu_power_ns"
+    """Time for which the clock of its GPU was held down by the limit of power."""
+    GPU_THERMAL = "pressure_gpu_thermal_ns"
+    """Time for which the clock of its GPU was held down by heat."""
 
 
-UNITS: Mapping[Pressure, str] = {
-    pressure: "" if pressure in (Pressure.MAJOR_FAULTS, Pressure.SWITCHED_OUT) else "ns"
-    for pressure in Pressure
-}
-CLOCK_NOTE = "pressure_clock_reasons"
-"""Why the clock of a GPU was held below its most, in its maker's words; absent where none tells."""
 _MOST_DIGITS = 18
 
 
@@ -42,7 +40,6 @@ class Contention:
     """What of it is known; sources that the machine lacks are absent, never 0."""
 
     values: Mapping[Pressure, int]
-    clock_reasons: str = ""
 
     def share(self, pressure: Pressure) -> float | None:
         """Of the measured time; None where either is absent."""
@@ -59,10 +56,9 @@ class Contention:
 NOTHING_KNOWN = Contention(values={})
 
 
-def contention_notes(values: Mapping[Pressure, int], clock_reasons: str = "") -> dict[str, str]:
+def contention_notes(values: Mapping[Pressure, int]) -> dict[str, str]:
     """Notes of a record."""
-    notes = {str(pressure): str(value) for pressure, value in values.items()}
-    return {**notes, CLOCK_NOTE: clock_reasons} if clock_reasons else notes
+    return {str(pressure): str(value) for pressure, value in values.items()}
 
 
 def contention_of(notes: Mapping[str, str]) -> Contention:
@@ -73,6 +69,5 @@ def contention_of(notes: Mapping[str, str]) -> Contention:
             pressure: int(text)
             for pressure, text in known.items()
             if text.isdecimal() and text.isascii() and len(text) <= _MOST_DIGITS
-        },
-        clock_reasons=notes.get(CLOCK_NOTE, ""),
+        }
     )

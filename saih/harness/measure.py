@@ -26,6 +26,7 @@ from saih.harness.rank_rows import Rows, gather_steps
 from saih.harness.step_meter import ThreadMeter, grown
 from saih.harness.usage import Reading
 from saih.machine import energy_counter
+from saih.machine.clock_violations import ReadViolations, no_violations
 from saih.machine.energy_counter import Counters
 from saih.machine.messages import Message, broadcast
 from workloads.protocol import Session
@@ -46,6 +47,8 @@ class Instruments:
     """Told where this rank is, after every step."""
     counters: Counters = energy_counter.NONE
     """Of energy; read between chunks of measured steps."""
+    violations: ReadViolations = no_violations
+    """For how long the clock of the GPU was held down; read before the first and after the last step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
     """
     ledger = Ledger(timing.warmup_steps)
     energy = EnergyLog(instruments.counters, instruments.clock)
-    processor = ProcessorLog(instruments.clock)
+    processor = ProcessorLog(instruments.clock, instruments.violations)
     with Prefetch(session.produce) as prefetch:
         timed = TimedSession(session, prefetch, instruments)
         ending, decision = check(ledger, timed.run(timing.warmup_steps), timing, instruments.comm)
@@ -103,6 +106,7 @@ class TimedSession:
         self._session = session
         self._prefetch = prefetch
         self._timer = StepTimer(instruments.clock, instruments.exchange)
+        self._meter = ThreadMeter()
         self._beat = instruments.beat
         self._num_done = 0
 
@@ -110,7 +114,7 @@ class TimedSession:
         """Durations [ns] of ``COLUMNS``, then ``METERS``, and the loss of each next step on this rank."""
         rows = np.zeros((num_steps, len(COLUMNS) + len(METERS)), dtype=np.int64)
         losses = np.zeros(num_steps)
-        timer, mark, read = self._timer, self._timer.mark, ThreadMeter().read
+        timer, mark, read = self._timer, self._timer.mark, self._meter.read
         timer.begin()
         for index in range(num_steps):
             batch, produce_ns = self._prefetch.take()

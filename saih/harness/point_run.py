@@ -29,6 +29,7 @@ from saih.harness.rendezvous import open_exchange
 from saih.harness.sentinel import Sentinel
 from saih.harness.usage import peak_device_bytes, peak_memory_bytes, reset_peak_memory, summary
 from saih.machine import energy_counter
+from saih.machine.clock_violations import ReadViolations, no_violations, violations_of
 from saih.machine.energy import machine_name, num_cores
 from saih.machine.energy_counter import Counters
 from saih.machine.messages import gather
@@ -148,6 +149,7 @@ def open_session(
         exchange=exchange,
         beat=setting.sentinel.beat,
         counters=setting.counters,
+        violations=_violations(ranks.device),
     )
     session = side.prepare(point.problem, surroundings)
     try:
@@ -155,6 +157,12 @@ def open_session(
         yield session, instruments
     finally:
         session.close()
+
+
+def _violations(device: str) -> ReadViolations:
+    if device == "cpu":
+        return no_violations
+    return violations_of(str(torch.cuda.get_device_properties(device).uuid))
 
 
 def _seed(seed: int, device: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from saih.domain.contention import Pressure
 from saih.harness.clock import ReadClock
+from saih.machine.clock_violations import ReadViolations, no_violations
 from saih.machine.messages import Message
 from saih.machine.processor_pressure import some_pressure_ns, stolen_ns, thread_times_ns, throttled_ns
 
@@ -23,8 +24,9 @@ class _Reading:
 class ProcessorLog:
     """Reads once at the begin and once at the end, some 0.2 ms each, outside the steps."""
 
-    def __init__(self, clock: ReadClock) -> None:
+    def __init__(self, clock: ReadClock, violations: ReadViolations = no_violations) -> None:
         self._clock = clock
+        self._violations = violations
         self._stepping = threading.get_native_id()
         self._begin: _Reading | None = None
 
@@ -37,7 +39,7 @@ class ProcessorLog:
         if self._begin is None:
             return {}
         begin, end = self._begin, self._read()
-        pairs = {pressure: (begin.counts[pressure], end.counts[pressure]) for pressure in end.counts}
+        pairs = {pressure: (begin.counts.get(pressure), end.counts[pressure]) for pressure in end.counts}
         grown = {
             str(pressure): max(after - before, 0)
             for pressure, (before, after) in pairs.items()
@@ -81,6 +83,7 @@ class ProcessorLog:
             Pressure.STOLEN: stolen_ns(),
             Pressure.MAJOR_FAULTS: process.ru_majflt,
             Pressure.SWITCHED_OUT: thread.ru_nivcsw,
+            **self._violations(),
         }
         return _Reading(counts=counts, threads=thread_times_ns())
 

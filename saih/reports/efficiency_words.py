@@ -15,6 +15,8 @@ _OF_TIME = {
     Pressure.CPU_SOME: "some task of the machine did",
     Pressure.IO_SOME: "some task of the machine waited for storage",
     Pressure.STOLEN: "the host had given its processors to others",
+    Pressure.GPU_POWER: "the clock of the GPU was held down by power",
+    Pressure.GPU_THERMAL: "the clock of the GPU was held down by heat",
 }
 
 
@@ -42,7 +44,6 @@ def pressure_lines(notes: Mapping[str, str]) -> list[Line]:
         *([f"taken off its processor {counted(switches, 'time')}"] if switches is not None else []),
     ]
     lines += [("events", ", ".join(events))] if events else []
-    lines += [("GPU clock", f"held down: {known.clock_reasons}")] if known.clock_reasons else []
     absent = [one.name.lower().replace("_", " ") for one in known.absent]
     return [*lines, *([("not told here", ", ".join(absent))] if absent else [])]
 

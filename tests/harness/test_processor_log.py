@@ -1,7 +1,7 @@
 import threading
 import time
 
-from saih.domain.contention import CLOCK_NOTE, Pressure, contention_notes, contention_of
+from saih.domain.contention import Pressure, contention_notes, contention_of
 from saih.harness.clock import host_ns
 from saih.harness.processor_log import ProcessorLog, worst
 
@@ -39,11 +39,10 @@ def test_the_worst_rank_counts_and_only_what_all_could_read() -> None:
 
 
 def test_notes_come_back_and_say_what_is_absent() -> None:
-    notes = contention_notes({Pressure.ELAPSED: 100, Pressure.CPU_SOME: 40}, "power cap")
+    notes = contention_notes({Pressure.ELAPSED: 100, Pressure.CPU_SOME: 40})
     found = contention_of({**notes, "hosts": "a"})
     assert found.share(Pressure.CPU_SOME) == 0.4
     assert found.share(Pressure.STOLEN) is None
-    assert found.clock_reasons == "power cap"
     assert Pressure.STOLEN in found.absent
     assert Pressure.CPU_SOME not in found.absent
 
@@ -52,5 +51,12 @@ def test_notes_that_are_no_numbers_say_nothing() -> None:
     for text in ("", "-5", "nan", "1e9", "9" * 19, "٣", "0x10"):
         found = contention_of({"pressure_elapsed_ns": "100", "pressure_cpu_some_ns": text})
         assert found.share(Pressure.CPU_SOME) is None
-    none_elapsed = contention_of({"pressure_elapsed_ns": "0", "pressure_cpu_some_ns": "5", CLOCK_NOTE: ""})
+    none_elapsed = contention_of({"pressure_elapsed_ns": "0", "pressure_cpu_some_ns": "5"})
     assert none_elapsed.share(Pressure.CPU_SOME) is None
+
+
+def test_the_clock_of_a_gpu_counts_where_it_is_told() -> None:
+    totals = iter((100, 175))
+    log = ProcessorLog(host_ns, lambda: {Pressure.GPU_POWER: next(totals)})
+    log.begin()
+    assert log.report(None)[Pressure.GPU_POWER] == 75

@@ -69,13 +69,14 @@ def test_what_the_machine_tells_of_others_is_shown_as_shares_of_the_time() -> No
         Pressure.RUN_DELAY: 620,
         Pressure.CPU_SOME: 1100,
         Pressure.THROTTLED: 500,
+        Pressure.GPU_POWER: 250,
     }
-    lines = pressure_lines(contention_notes(values, "power cap"))
+    lines = pressure_lines(contention_notes(values))
     text = " ".join(words for _, words in lines).replace(NO_BREAK, " ")
     assert "the stepping thread waited for a processor 62 %" in text
     assert "some task of the machine did 100 %" in text  # a total that ran on is no more than all
     assert "0.5 s for each second" in text
-    assert "held down: power cap" in text
+    assert "the clock of the GPU was held down by power 25 %" in text
     assert "stolen" in text  # not told here
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from saih.domain.errors import Interrupted, SaihError, Superseded
 from saih.domain.point import Placement, Point
-from saih.launch.event import Event
+from saih.launch.event import Event, message
 from saih.launch.job_run import Surroundings, require_done, run_job
 from saih.store.sweep_folder import SweepFolder
 from saih.store.verification_file import completed_attempt, is_tried
@@ -14,24 +14,20 @@ from saih.store.verification_file import completed_attempt, is_tried
 def verify(around: Surroundings, points: Sequence[Point]) -> None:
     """Run the windows of every measured point that has no trial yet.
 
-    A point at which the ranks end is passed over, so that it does not keep the others waiting.
+    A point at which the ranks end is told and passed over: what is measured needs no test to be reported.
 
     Raises:
         Interrupted: when it is time to stop; what was finished is kept.
         Superseded: when somebody else took the points over.
-        SaihError: of the first job that ended early, after the others.
+        SaihError: when a job ends before it came to a point.
     """
     groups: dict[Placement, list[Point]] = {}
     for point in untried(around.folder, points, around.options.verify_since_utc):
         groups.setdefault(point.placement, []).append(point)
-    errors: list[SaihError] = []
     for placement, group in groups.items():
         left = group
         while left:
-            left, error = _verify_some(around, placement, left)
-            errors += [error] if error is not None else []
-    if errors:
-        raise errors[0]
+            left = _verify_some(around, placement, left)
 
 
 def untried(folder: SweepFolder, points: Sequence[Point], since_utc: str = "") -> list[Point]:
@@ -45,10 +41,8 @@ def untried(folder: SweepFolder, points: Sequence[Point], since_utc: str = "") -
     return found
 
 
-def _verify_some(
-    around: Surroundings, placement: Placement, points: Sequence[Point]
-) -> tuple[list[Point], SaihError | None]:
-    """One job; gives the points that it did not come to, and why it ended before."""
+def _verify_some(around: Surroundings, placement: Placement, points: Sequence[Point]) -> list[Point]:
+    """One job; gives the points that it did not come to, where it ended at one of them."""
     heard: list[str] = []
 
     def hear(event: Event) -> None:
@@ -61,7 +55,8 @@ def _verify_some(
     except (Interrupted, Superseded):
         raise
     except SaihError as error:
-        left = [point for point in points if point.point_id not in heard]
-        # A job that never came to a point would end so again.
-        return (left if heard else []), error
-    return [], None
+        if not heard:  # it would end so again
+            raise
+        around.on_event(message(f"{error.problem} {error.remedy}"))
+        return [point for point in points if point.point_id not in heard]
+    return []

@@ -4,11 +4,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 HERE = Path(__file__).parent
 sys.path.extend(str(folder) for folder in (HERE, HERE / "launch", HERE / "faults"))
 
 pytest_plugins = ("slurm_cluster_fixture", "browser_fixture")
+
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")  # no test may depend on how fast the machine is
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

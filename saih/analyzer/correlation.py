@@ -16,6 +16,9 @@ from saih.domain.interval import FEWEST_ENCLOSING, Interval, median
 
 Array = NDArray[np.float64]
 
+_FEWEST_DEVIATIONS = 1.3
+"""Standard errors below which a correlation of neighbouring steps counts as none."""
+
 
 def correlation_time(values: Sequence[float] | Array) -> float:
     """Integrated autocorrelation time of the series in steps; 1 for independent steps, at most n / 3.
@@ -35,7 +38,7 @@ def correlation_time(values: Sequence[float] | Array) -> float:
     scores = _normal_scores(series, order)
     power = float(scores @ scores)
     first = (count * float(scores[1:] @ scores[:-1]) / power + 1) / (count - 4)
-    if first < 1.3 / math.sqrt(count):
+    if first < _FEWEST_DEVIATIONS / math.sqrt(count):
         return 1.0
     first = min(first, 0.98)
     lags = np.correlate(scores, scores, "full")[count : count + count // 2 - 1] / power
@@ -99,6 +102,42 @@ def dependent_median_interval(values: Sequence[float] | Array, level: float = 0.
         reach = _student_bounds(np.array(ordered), level)
         low, high = min(low, reach[0]), max(high, reach[1])
     return Interval(low=low, value=median(ordered), high=high, level=level, count=count)
+
+
+def dependent_median_intervals(rows: Array, level: float = 0.95) -> list[Interval]:
+    """``dependent_median_interval`` of every row, ``[row, value]``, most of which show no correlation.
+
+    Raises:
+        ValueError: for no values, or one that is not finite.
+    """
+    count = rows.shape[1]
+    if count < FEWEST_ENCLOSING or not np.isfinite(rows).all():
+        return [dependent_median_interval(row, level) for row in rows]
+    order = np.argsort(rows, axis=1, kind="stable")
+    ordered = np.take_along_axis(rows, order, axis=1)
+    scores = np.empty_like(rows)
+    np.put_along_axis(scores, order, _untied_scores(count)[None, :], axis=1)
+    first = (count * np.einsum("ij,ij->i", scores[:, 1:], scores[:, :-1]) / _power(count) + 1) / (count - 4)
+    is_plain = (ordered[:, 1:] > ordered[:, :-1]).all(axis=1) & (
+        first < _FEWEST_DEVIATIONS / math.sqrt(count)
+    )
+    quantile = float(special.stdtrit(max(count - 1, 2.0), (1 + level) / 2))
+    index = max(math.floor(count / 2 - 0.5 * quantile * count / math.sqrt(count)), 0)
+    bounds = ordered[:, [index, (count - 1) // 2, count // 2, count - 1 - index]].tolist()
+    return [
+        Interval(
+            low=low, value=below if count % 2 else (below + above) / 2, high=high, level=level, count=count
+        )
+        if plain
+        else dependent_median_interval(row, level)
+        for plain, row, (low, below, above, high) in zip(is_plain.tolist(), rows, bounds, strict=True)
+    ]
+
+
+@lru_cache(maxsize=256)
+def _power(count: int) -> float:
+    scores = _untied_scores(count)
+    return float(scores @ scores)
 
 
 def _student_bounds(values: Array, level: float) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saih.analyzer.balance import balance_of
-from saih.analyzer.correlation import dependent_median_interval
+from saih.analyzer.correlation import dependent_median_interval, dependent_median_intervals
 from saih.analyzer.counted import counted_cost
 from saih.analyzer.critical_path import last_arrivers
 from saih.analyzer.diagnosis import diagnose
@@ -45,7 +45,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         labels={axis.name: workload.describe(point.problem, axis.name) for axis in workload.axes},
         axis_sizes=dict(cost.axis_sizes),
         step_ns=step_ns,
-        phases_ns={phase: dependent_median_interval(row) for phase, row in phases.items()},
+        phases_ns=dict(zip(phases, dependent_median_intervals(np.stack(list(phases.values()))), strict=True)),
         flops_per_step=flops_per_step,
         flops_per_s=flops_per_s,
         samples_per_s=step_ns.inverted(cost.samples_per_step * num_ranks * 1e9),

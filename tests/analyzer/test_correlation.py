@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from saih.analyzer.correlation import block_indices, correlation_time, dependent_median_interval
+from saih.analyzer.correlation import (
+    block_indices,
+    correlation_time,
+    dependent_median_interval,
+    dependent_median_intervals,
+)
 
 
 @pytest.mark.parametrize(("count", "correlation"), [(20, 0.0), (30, 0.4), (40, 0.7), (100, 0.8)])
@@ -65,3 +70,16 @@ def test_few_durations_with_zeros_stay_above_zero():
     interval = dependent_median_interval([0.0, 0.0, 3.0])
     assert interval.low == 0
     assert interval.high > 3
+
+
+@pytest.mark.parametrize("count", [2, 5, 6, 7, 20, 33])
+def test_rows_at_once_have_the_intervals_that_each_has_alone(count: int) -> None:
+    generator = np.random.default_rng(count)
+    noise = generator.standard_normal((40, count))
+    drifting = np.cumsum(noise, axis=1)
+    tied = np.round(noise)
+    rows = np.exp(0.1 * np.concatenate([noise, drifting, tied, np.ones((1, count))]))
+    assert dependent_median_intervals(rows) == [dependent_median_interval(row) for row in rows]
+    rows[3, 1] = np.nan
+    with pytest.raises(ValueError, match="finite"):
+        dependent_median_intervals(rows)

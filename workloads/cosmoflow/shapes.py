@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from augment.data import DataShape
 from augment.model import residuals_per_stage, stage_channels
@@ -51,17 +52,9 @@ class CosmoFlowShape:
         Raises:
             ProblemError: when the problem cannot be built, with all that is wrong at once.
         """
-        faults: list[str] = []
-        counts = {
-            **_counts("data", problem.data, DATA_SIZES, faults),
-            **_counts("model", problem.model, MODEL_SIZES, faults),
-        }
-        faults += _resolution_faults(counts)
-        if faults:
-            raise ProblemError("\n".join(faults))
-        counts.setdefault("universes", _default_universes(counts))
-        _check_dataset(counts)
-        return CosmoFlowShape(**counts)
+        # Equal sizes of another type, such as 1.0 and True for 1, are other problems: they are refused.
+        kinds = tuple(type(value) for shape in (problem.data, problem.model) for _, value in shape.entries)
+        return _known_shape(problem, kinds)
 
     @property
     def data(self) -> DataShape:
@@ -88,6 +81,22 @@ class CosmoFlowShape:
             },
             seed,
         )
+
+
+@lru_cache(maxsize=4096)
+def _known_shape(problem: Problem, _kinds: tuple[type, ...]) -> CosmoFlowShape:
+    """The sizes of a problem, found once: plans and analyses ask for those of each point several times."""
+    faults: list[str] = []
+    counts = {
+        **_counts("data", problem.data, DATA_SIZES, faults),
+        **_counts("model", problem.model, MODEL_SIZES, faults),
+    }
+    faults += _resolution_faults(counts)
+    if faults:
+        raise ProblemError("\n".join(faults))
+    counts.setdefault("universes", _default_universes(counts))
+    _check_dataset(counts)
+    return CosmoFlowShape(**counts)
 
 
 def _counts(axis: str, shape: Shape, sizes: Mapping[str, str], faults: list[str]) -> dict[str, int]:

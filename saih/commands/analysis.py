@@ -7,6 +7,7 @@ from pathlib import Path
 from saih.analyzer.analysis import analyze
 from saih.analyzer.normality import place
 from saih.analyzer.verification import with_verifications
+from saih.commands.adaptive_rest import left_out
 from saih.commands.stage import plan_of, stored_sweep
 from saih.domain.ceiling import Ceilings
 from saih.domain.errors import DamagedData, UsageError
@@ -32,12 +33,13 @@ def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple
     tried = {record.point.point_id for record in records}
     planned = {planned.point.point_id for planned in plan.points}
     ceilings, refused = _ceilings(ceilings_root(folder), records)
+    rest, unknown = left_out(folder, plan, tried)
     analysis = analyze(
         folder.name,
         records,
         ceilings,
-        [dropped for dropped in plan.dropped if dropped.point.point_id not in tried],
-        len(planned | tried),
+        [*(dropped for dropped in plan.dropped if dropped.point.point_id not in tried), *rest],
+        len(planned | tried) - len(rest),
         rank_ladder=stored_sweep(folder).rank_ladder,
     )
     origin = read_origin(folder)
@@ -46,7 +48,7 @@ def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple
     analysis = replace(analysis, normality=place(analysis, submissions(), efficiencies()))
     trials, unverified = read_trials(folder, records)
     analysis = with_verifications(analysis, records, trials)
-    errors: list[Damage | DamagedData] = [*damages, *refused, *unverified]
+    errors: list[Damage | DamagedData] = [*damages, *refused, *unverified, *unknown]
     if errors:
         analysis = replace(analysis, warnings=(_left_out(len(errors)), *analysis.warnings))
     return analysis, tuple(f"{error.problem} {error.remedy}" for error in errors)

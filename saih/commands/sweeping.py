@@ -29,6 +29,7 @@ from saih.machine.environment import capture
 from saih.planner.duration import predict
 from saih.planner.plan import Plan, make_plan
 from saih.reports.rung_labels import labels_apart
+from saih.store.adaptive_file import forget_adaptive
 from saih.store.limits_file import write_limits
 from saih.store.point_state import PointState, PointStatus
 from saih.store.sweep_folder import SweepFolder, point_states, record_definition
@@ -39,7 +40,7 @@ def show(wish: Wish) -> None:
     sweep = read_choice(wish.choice)
     plan = plan_here(sweep, wish.choice.data_folder)
     require_points(sweep, plan)
-    commands = _commands(plan)
+    commands = commands_of(plan)
     folder = SweepFolder(wish.choice.results_folder, sweep.name)
     files = {
         "data": str(wish.choice.data_folder),
@@ -64,13 +65,14 @@ def sweep(wish: Wish, site: Site) -> int:
     plan = make_plan(asked, limits)
     require_points(asked, plan)
     folder = SweepFolder(wish.choice.results_folder, asked.name)
-    _refuse_live_jobs(folder, plan)
-    _commands(plan)
+    refuse_live_jobs(folder, plan)
+    commands_of(plan)
     record_definition(folder, define(asked))
     write_limits(folder, limits)
+    forget_adaptive(folder)
     for note in (*plan.notes, *dropped_words(plan)):
         say(note)
-    states = _measure(wish, site, asked, plan, folder)
+    states = measure(wish, site, asked, plan, folder)
     is_complete = all(state.status is PointStatus.COMPLETED for state in states.values())
     report = write_report_of(wish, folder) if wish.is_reporting else None
     found = counts(plan, states)
@@ -85,9 +87,10 @@ def sweep(wish: Wish, site: Site) -> int:
     return 0 if is_complete else 1
 
 
-def _measure(
+def measure(
     wish: Wish, site: Site, asked: Sweep, plan: Plan, folder: SweepFolder
 ) -> Mapping[str, PointState]:
+    """Measure the points of ``plan`` that have no outcome yet; what became of each."""
     points = [planned.point for planned in plan.points]
     states = point_states(folder, [point.point_id for point in points])
     asked_for = {
@@ -106,7 +109,7 @@ def _measure(
         site=site,
         verify=wish.verify,
         # Again: somebody may have submitted the same points between the first look and the lock.
-        check=partial(_refuse_live_jobs, folder, plan),
+        check=partial(refuse_live_jobs, folder, plan),
     )
     with progress.telling():
         result = run(folder, points, wish.choice.data_folder, capture(), progress.hear, options)
@@ -132,7 +135,7 @@ def _progress(plan: Plan, asked_for: Collection[str]) -> Progress:
     )
 
 
-def _refuse_live_jobs(folder: SweepFolder, plan: Plan) -> None:
+def refuse_live_jobs(folder: SweepFolder, plan: Plan) -> None:
     """Leave the points alone that a scheduler's job may work on."""
     states = point_states(folder, [planned.point.point_id for planned in plan.points])
     live = read_account(folder, states, is_strict=True).live_points
@@ -145,7 +148,7 @@ def _refuse_live_jobs(folder: SweepFolder, plan: Plan) -> None:
         )
 
 
-def _commands(plan: Plan) -> list[list[str]]:
+def commands_of(plan: Plan) -> list[list[str]]:
     """The command of every placement; also the check that this machine can start each."""
     launcher = find_launcher()
     return [

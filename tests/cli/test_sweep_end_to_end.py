@@ -26,6 +26,18 @@ placement: {ranks_per_node: 2}
 timing: {warmup_steps: 1, min_steps: 3, max_steps: 1000, relative_width: 0.001, budget_s: 1}
 """
 """Points of about a second, so that a stop after the first leaves some that were not begun."""
+GROWN = """\
+name: grown
+workload: cosmoflow
+base:
+  data: {samples: 8, resolution: 8, channels: 1, universes: 2}
+  model: {depth: 1, width: 2}
+axes:
+  model: {width: [2, 3, 4, 5, 6, 8]}
+placement: {ranks_per_node: 2}
+timing: {warmup_steps: 1, min_steps: 8, max_steps: 40, relative_width: 0.001, budget_s: 1}
+"""
+"""Six points along one axis, of which an adaptive sweep begins with four."""
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +174,31 @@ def test_a_ranks_axis_is_measured_and_reported_on_this_machine(folder: Path) -> 
     assert [point["labels"]["ranks"] for point in status["points"]] == ["1 rank", "2 ranks"]
     assert status["counts"] == {"completed": 2}
     assert "Weak scaling from 1 rank to 2" in saih(folder, "analyze", "tiny-ranks").stdout
+
+
+def test_a_killed_adaptive_sweep_goes_on_and_leaves_out_what_is_not_needed(folder: Path) -> None:
+    (folder / "grown.yaml").write_text(GROWN)
+    adaptive = ("sweep", "grown.yaml", "--adaptive", "--precision", "100%", "--no-report")
+    with subprocess.Popen(
+        [*SAIH, *adaptive], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.startswith("[1/"))
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("results/grown/*/attempt-*/outcome*")}
+    assert before
+    done = saih(folder, *adaptive, "--json")
+    assert done.returncode == 0, done.stderr
+    assert all(path.stat().st_mtime_ns == written for path, written in before.items())
+    assert "adaptive: over: " in done.stderr
+    found = json.loads(done.stdout)
+    left_out = found["adaptive"]["not_needed"]
+    measured = {one["point_id"] for one in found["points"] if one["status"] == "completed"}
+    assert len(measured) >= 4
+    assert len(measured) + len(left_out) == 6
+    analysis = json.loads(saih(folder, "analyze", "grown", "--json").stdout)
+    reasons = [dropped["reason"] for dropped in analysis["dropped"]]
+    assert len(reasons) == len(left_out)
+    assert all(reason.startswith("not measured: not needed") for reason in reasons)
+    assert not any("no usable record yet" in warning for warning in analysis["warnings"])

@@ -43,7 +43,8 @@ def component_crossings(found: Forecast, reach: Reach) -> tuple[Crossing, ...]:
     """Every change of the longest part of a step, by growing size.
 
     The parts are compute (all phases but exchange and input), the exposed exchange, and the production of
-    input, hidden or not, which competes with the work of a whole step. Intervals: see ``overtakings``.
+    input, hidden or not, which competes with the work of a whole step. Intervals: see ``overtakings``; a
+    crossing whose interval is open on both sides is no claim and left out.
     """
     exchange = found.parts.exchange
     begun = (
@@ -57,7 +58,7 @@ def component_crossings(found: Forecast, reach: Reach) -> tuple[Crossing, ...]:
         crossing
         for rival in rivals
         for crossing in _changes(rival, sizes, found.count, reach)
-        if _is_felt(crossing, rivals, sizes)
+        if _is_felt(crossing, rivals, sizes) and not (crossing.is_open_below and crossing.is_open_above)
     ]
     return tuple(sorted(crossings, key=lambda crossing: crossing.size.value))
 
@@ -130,8 +131,6 @@ def _where(change: Overtaking, reach: Reach) -> str:
     low, value, high = (
         _size_words(one, reach) for one in (change.size.low, change.size.value, change.size.high)
     )
-    if change.is_open_below and change.is_open_above:
-        return f"somewhere, best at {_unit(value, reach)}, but at no size surely"
     if change.is_open_above:
         return f"at {_unit(low, reach)} or more, best at {value}"
     if change.is_open_below:

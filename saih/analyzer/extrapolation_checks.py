@@ -112,7 +112,7 @@ def _turns(scene: Scene, laws: Laws) -> Check:
     """A law of whole steps does not survive another part taking over just beyond the points."""
     name = "no turn just beyond the range"
     largest = scene.sizes[-1]
-    ahead = [one for one in laws.crossings if one.size.high > largest]
+    ahead = [one for one in laws.crossings if one.is_extrapolated or one.is_open_above]
     end = float(laws.forecast.sizes[-1])
     if end <= largest * (1 + 1e-9):
         text = f"Nothing larger than {scene.at(largest)} can exist."

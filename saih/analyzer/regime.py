@@ -8,7 +8,7 @@ from saih.domain.trend import PointSummary
 
 _IN_CACHE = 0.6
 """Part of the best bandwidth below which a working set counts as beyond the caches."""
-_HARMLESS = ("nodes", "fits the caches")
+_HARMLESS = ("nodes", "working set in the caches")
 """Settings that must change as the problem or the number of ranks grows."""
 
 
@@ -36,7 +36,7 @@ def settings_of(point: PointSummary, ceilings: Ceilings | None) -> Mapping[str, 
     found = {"nodes": "one node" if placement.nodes == 1 else "several nodes", **point.settings}
     fits = _fits_caches(point, ceilings)
     if fits is not None:
-        found["fits the caches"] = "yes" if fits else "no"
+        found["working set in the caches"] = "yes" if fits else "no"
     return found
 
 

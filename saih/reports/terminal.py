@@ -8,6 +8,7 @@ from saih.domain.trend import RANKS_AXIS, Analysis, FailedPoint, PointSummary, S
 from saih.reports.caution import first_warnings
 from saih.reports.rung_labels import told_apart
 from saih.reports.scaling_table import exposed_words, imbalance_words
+from saih.reports.takeover_words import takeover_claims
 from saih.reports.terminal_map import LETTERS
 from saih.reports.terminal_table import table_lines
 from saih.reports.terminal_text import columns_of, cut, visible, wrapped
@@ -43,7 +44,7 @@ def head_lines(analysis: Analysis, width: int) -> list[str]:
         f"{name}: {visible(headline)}",
         *wrapped(system_words(analysis.environment), width),
         "",
-        *_items((*(claim.text for claim in findings(analysis)), *same), width),
+        *_items((*(claim.text for claim in (*findings(analysis), *takeover_claims(analysis))), *same), width),
     ]
     if analysis.warnings:
         lines += ["", "Warnings", *_items(first_warnings(analysis.warnings), width)]

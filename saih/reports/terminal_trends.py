@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from saih.domain.quantity import counted, percent, with_si_short
 from saih.domain.trend import RANKS_AXIS, Analysis, Check, PointSummary, Trend
+from saih.reports.takeover_words import crossings_of, peer_words
 from saih.reports.terminal_plot import MARKS, SEVERAL, Frame, Series, plot_lines
 from saih.reports.terminal_table import table_lines
 from saih.reports.terminal_text import cut, wrapped
@@ -13,6 +14,7 @@ from saih.reports.words import line_name
 
 _MAX_LINES, _HEIGHT, _MAX_WIDTH, _LABEL = 6, 13, 110, 40
 _MAX_LAWS, _MAX_CHECKS, _FEW_TRENDS = 16, 8, 3
+_MAX_CROSSINGS = 6
 _MARKS = {True: "ok", False: "FAILED", None: "undecided"}
 
 
@@ -44,11 +46,25 @@ def laws_lines(analysis: Analysis, width: int) -> list[str]:
         lines += wrapped(f"{where}: step = {law}", width, rest="    ")
         for fit in trend.components if len(trends) <= _FEW_TRENDS else ():
             lines += wrapped(f"{str(fit.phase).replace('_', ' ')}: {fit.text}", width, "  ", "    ")
+        for peer in trend.peers if len(trends) <= _FEW_TRENDS else ():
+            lines += wrapped(f"{peer.name}: {peer_words(trend, peer)}", width, "  ", "    ")
     if len(trends) > _FEW_TRENDS:
         lines.append("(the laws of the phases are in the report and in --json)")
     if len(trends) > _MAX_LAWS:
         lines.append(f"... and {len(trends) - _MAX_LAWS} more trends (--json lists all)")
-    return [*lines, *_checks(trends, width)]
+    return [*lines, *_crossings(analysis, width), *_checks(trends, width)]
+
+
+def _crossings(analysis: Analysis, width: int) -> list[str]:
+    """Where another part of the step becomes the longest, the surest first."""
+    found = sorted(crossings_of(analysis), key=lambda one: one[1].size.high / one[1].size.low)
+    lines: list[str] = []
+    for trend, crossing in found[:_MAX_CROSSINGS]:
+        where = f"along {trend.axis} at {line_name(trend, analysis.points)}"
+        lines += wrapped(f"{where}: {crossing.statement}", width, rest="    ")
+    if len(found) > _MAX_CROSSINGS:
+        lines.append(f"... and {len(found) - _MAX_CROSSINGS} more crossings (--json lists all)")
+    return ["", *lines] if lines else []
 
 
 def _plot(axis: str, trends: Sequence[Trend], points: Sequence[PointSummary], width: int) -> list[str]:

@@ -35,6 +35,8 @@ from saih.reports.point_section import point_section
 from saih.reports.roofline_section import roofline_section
 from saih.reports.rung_labels import told_apart
 from saih.reports.scaling_sections import scaling_sections
+from saih.reports.takeover_section import takeover_section
+from saih.reports.takeover_words import takeover_claims
 from saih.reports.time_section import time_section
 from saih.reports.turn_section import turn_section
 from saih.reports.verification_section import verification_section
@@ -84,6 +86,7 @@ def trend_document(analysis: Analysis) -> Document:
             _summary(analysis, shared),
             growth_section(analysis),
             turn_section(analysis),
+            takeover_section(analysis),
             *_known(verification_section(analysis)),
             map_section(analysis),
             edge_section(analysis),
@@ -110,7 +113,7 @@ def _summary(analysis: Analysis, shared: Sequence[str]) -> Section:
         blocks=(
             Cards(cards=_cards(analysis)),
             Heading(text="Findings"),
-            Bullets(items=findings(analysis)),
+            Bullets(items=(*findings(analysis), *takeover_claims(analysis))),
             *(_map(grid, shared) for grid in first),
             *_to_try(analysis),
             Heading(text="How sure this is"),

@@ -15,6 +15,7 @@ TITLES = (
     "Summary",
     "How performance moves as the problem grows",
     "Where the limit changes",
+    "What takes over, and how sure the laws are",
     "Maps over data and model",
     "Edge of what runs",
     "Where the time goes",
@@ -45,7 +46,7 @@ def test_the_report_has_the_promised_sections_as_bookmarks_and_the_numbers_as_te
     reader, text = read(usual)
     bookmarks = [item.title for item in reader.outline if not isinstance(item, list)]
     assert tuple(title for title in bookmarks if title != "Energy") == TITLES
-    assert bookmarks[6] == "Energy"
+    assert bookmarks[7] == "Energy"
     assert 7 <= len(reader.pages) <= 10
     shares = [point.share_of_peak.value for point in analysis.points if point.share_of_peak]
     assert f"{100 * min(shares):.2g} % → {100 * max(shares):.2g} %" in text

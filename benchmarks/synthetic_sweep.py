@@ -21,7 +21,7 @@ from saih.domain.record import ADDITIVE_PHASES, AttemptResult, Environment, Outc
 from saih.domain.scaling import RankLadder
 from saih.domain.sweep import Sweep
 from saih.domain.trend import Analysis
-from saih.planner.plan import PlannedPoint, make_plan
+from saih.planner.plan import Plan, PlannedPoint, make_plan
 from workloads.protocol import Cost, Operation, OpKind
 
 NUM_STEPS = 24
@@ -58,7 +58,7 @@ class Size:
 def synthetic_analysis(size: Size, *, name: str = "synthetic", all_fail: bool = False) -> Analysis:
     """What the analyzer says of a made-up sweep of this size; the same for the same arguments."""
     ladder = RankLadder(scaling="weak", ranks=_RANKS[: size.ranks])
-    plan = make_plan(_sweep(name, size, ladder), Limits(device_memory_bytes=_DEVICE_BYTES, gpus_per_node=4))
+    plan = _plan(name, size, ladder)
     generator = np.random.default_rng(2027)
     records = [_record(name, planned, generator, fails=all_fail) for planned in plan.points]
     found = [_ceilings(placement) for placement in plan.placements]
@@ -70,6 +70,18 @@ def synthetic_analysis(size: Size, *, name: str = "synthetic", all_fail: bool = 
         len(plan.points),
         rank_ladder=ladder if size.ranks > 1 else None,
     )
+
+
+def synthetic_records(size: Size, *, name: str = "synthetic", seed: int = 1) -> list[Record]:
+    """The records of such a sweep, its points with this seed."""
+    plan = _plan(name, size, RankLadder(scaling="weak", ranks=_RANKS[: size.ranks]))
+    generator = np.random.default_rng((2027, seed))
+    records = [_record(name, planned, generator, fails=False) for planned in plan.points]
+    return [replace(record, point=replace(record.point, seed=seed)) for record in records]
+
+
+def _plan(name: str, size: Size, ladder: RankLadder) -> Plan:
+    return make_plan(_sweep(name, size, ladder), Limits(device_memory_bytes=_DEVICE_BYTES, gpus_per_node=4))
 
 
 def _sweep(name: str, size: Size, ladder: RankLadder) -> Sweep:

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.analyzer.chaining import FEWEST, chain
+from saih.analyzer.chaining import chain
 from saih.analyzer.fit import Law
 from saih.analyzer.peers import peers
 from saih.analyzer.stack import LARGEST_ERROR, TUNING
 from saih.domain.peer import PeerForecast
 
 Array = NDArray[np.float64]
+
+_FEWEST_JUDGED = 5
+"""Sizes that leave three values to foresee; fewer say nothing of who foresees better."""
 
 
 def peer_forecasts(
@@ -21,7 +24,7 @@ def peer_forecasts(
     given, raw = np.asarray(sizes, dtype=np.float64), np.asarray(values, dtype=np.float64)
     x = np.unique(given)
     y = np.array([np.exp(np.median(np.log(raw[given == size]))) for size in x])
-    errors = _chained_errors(np.log(x), np.log(y)) if len(x) > FEWEST else {}
+    errors = _chained_errors(np.log(x), np.log(y)) if len(x) >= _FEWEST_JUDGED else {}
     return tuple(
         PeerForecast(
             name=peer.name,
@@ -36,7 +39,7 @@ def peer_forecasts(
 def own_chained_error(law: Law) -> float | None:
     """Root mean square log error of the stack in forward chaining, without what it is taken to err before."""
     stack = law.stack
-    if stack is None or not stack.num_chained:
+    if stack is None or len(np.unique(law.sizes)) < _FEWEST_JUDGED:
         return None
     count, prior = stack.num_chained, TUNING.prior_count
     squares = stack.chained_error**2 * (count + prior) - prior * TUNING.prior_error**2

@@ -21,8 +21,9 @@ With SAIH: `saih import FILE`, then `saih status`, `analyze`, `report` and `comp
   - `environment.json`: hardware and software (`facts`), host and date (`notes`).
   - `outcome.json`: completed or why not, notes such as peak memory, SHA-256 of the files beside it.
   - `steps.h5` (HDF5; only of completed attempts): `step` and one dataset for each phase of a step,
-    int64 [ranks, steps] in ns, without warm-up; `losses`, float64 [steps with warm-up]; attribute
-    `warmup_steps`. With very many ranks only three are kept whole, and `kept`, `slowest`, `median_*` say
+    int64 [ranks, steps] in ns, without warm-up; in the same shape meters of threads, such as
+    `work_on_cpu` [ns] and `produce_storage_bytes`, where the machine tells them; `losses`, float64
+    [steps with warm-up]; attribute `warmup_steps`. With very many ranks only three are kept whole, and `kept`, `slowest`, `median_*` say
     the rest.
 - `ceilings/ENVIRONMENT/PLACEMENT.json`: measured best rates of the machine, over operation size.
 - `ro-crate-metadata.json`: the same list of files as RO-Crate 1.1 (JSON-LD).

@@ -1,12 +1,12 @@
 """The section on ceilings: a roofline with the points, and what was measured to draw it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from saih.domain.ceiling import Ceilings
+from saih.domain.ceiling import Ceilings, contended_cores
 from saih.domain.quantity import counted
 from saih.domain.trend import Analysis
-from saih.reports import tables
-from saih.reports.ceilings_table import placements_table
+from saih.reports.ceiling_curves_figure import ceiling_curves_figure
+from saih.reports.ceilings_table import ceilings_table, message_laws_table, placements_table
 from saih.reports.device_roofline_figure import Placed, device_roofline_figure
 from saih.reports.document import Block, Heading, Paragraph, Picture, Section, section_or
 from saih.reports.label import shortened
@@ -44,9 +44,34 @@ def _placement(ceilings: Ceilings, points: Sequence[NumberedPoint]) -> list[Bloc
         )
         alt = f"Roofline with {counted(len(shown), 'point')}."
         blocks.append(Picture(svg=roofline_figure(shown, ceilings, precision), alt=alt, caption=caption))
-    blocks += [Heading(text="Ceilings"), tables.ceilings_table(ceilings)]
-    blocks.append(Paragraph(text=f"Measured {shortened(ceilings.measured_utc, 40)}.", tone="small"))
+    blocks += _ceilings(ceilings, here[0].summary.point.precision if here else "float32")
     return blocks
+
+
+def _ceilings(ceilings: Ceilings, precision: str) -> list[Block]:
+    """Curves, tables, and what is to be known of them."""
+    blocks: list[Block] = [Heading(text="Ceilings")]
+    svg = ceiling_curves_figure(ceilings, precision)
+    if svg is not None:
+        caption = "Every measured size with its 95 % interval, over all ranks of the placement."
+        blocks.append(Picture(svg=svg, alt="Ceilings as curves over the size of the work.", caption=caption))
+    blocks.append(ceilings_table(ceilings))
+    laws = message_laws_table(ceilings)
+    if laws is not None:
+        blocks.append(laws)
+    blocks.append(Paragraph(text=" ".join(_remarks(ceilings)), tone="small"))
+    return blocks
+
+
+def _remarks(ceilings: Ceilings) -> Iterator[str]:
+    yield f"Measured {shortened(ceilings.measured_utc, 40)}."
+    if cores := contended_cores(ceilings):
+        yield f"Cores {', '.join(map(str, cores))} were used by others meanwhile, or are slower."
+    for name, reason in ceilings.absent.items():
+        yield f"Absent: {shortened(name.replace('_', ' '), 60)} ({shortened(reason, 120)})."
+    for old in ceilings.superseded:
+        if old.until_utc is not None:
+            yield f"Until {shortened(old.until_utc, 40)} others held ({shortened(old.reason, 200)})."
 
 
 def _devices(analysis: Analysis) -> list[Block]:

@@ -3,9 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
-from saih.domain.interval import Interval
-from saih.domain.quantity import counted, interval_with_si, percent, with_si, with_si_short
+from saih.domain.quantity import counted, percent, with_si
 from saih.domain.record import Environment
 from saih.domain.trend import Check, LossCheck, PointSummary, Trend
 from saih.reports.document import Column, Table
@@ -170,63 +168,6 @@ def _check_row(axis: str, group: Sequence[tuple[str, Check]]) -> tuple[str, ...]
         result,
         shortened(f"Such as, at {fixed}: {check.statement}" if is_example else check.statement, _REASON),
     )
-
-
-def ceilings_table(ceilings: Ceilings) -> Table:
-    """The best of each curve with its interval, and where it was found."""
-    columns = (
-        Column(title="ceiling", weight=2.2),
-        Column(title="precision", weight=0.9),
-        Column(title="best [interval]", weight=2.6, side="right"),
-        Column(title="repeats", weight=0.7, side="right"),
-        Column(title="at", weight=1.5),
-        Column(title="sizes measured", weight=1.8),
-    )
-    rows = [row for curve in ceilings.curves for row in _ceiling_rows(curve)]
-    if ceilings.all_reduce_latency_s is not None:
-        rows.append(("all-reduce, latency", "", with_si(ceilings.all_reduce_latency_s, "s"), "", "fit", ""))
-    if ceilings.all_reduce_bytes_per_s is not None:
-        rate = with_si(ceilings.all_reduce_bytes_per_s, "B/s")
-        rows.append(("all-reduce, bandwidth", "", rate, "", "fit", ""))
-    for precision, flops_per_s in sorted(ceilings.vendor_flops_per_s.items()):
-        rate = with_si(flops_per_s, "FLOP/s")
-        rows.append(("vendor's peak", precision, rate, "", "not measured", ""))
-    return Table(columns=columns, rows=tuple(rows), alt=f"Ceilings of {ceilings.placement_label}")
-
-
-def _ceiling_rows(curve: Ceiling) -> list[tuple[str, ...]]:
-    """The best of the curve; for memory the largest working set too, which no cache holds."""
-    kind = str(curve.kind).replace("_", " ")
-    best = _best(curve)
-    if curve.kind is not CeilingKind.MEMORY or best is curve.rates[-1]:
-        return [_ceiling_row(curve, kind, best)]
-    return [_ceiling_row(curve, "main memory", curve.rates[-1]), _ceiling_row(curve, "memory, best", best)]
-
-
-def _ceiling_row(curve: Ceiling, name: str, rate: Interval) -> tuple[str, ...]:
-    at = _size_words(curve, curve.sizes[curve.rates.index(rate)])
-    ends = f"{_size_words(curve, curve.sizes[0])} to {_size_words(curve, curve.sizes[-1])}"
-    return (
-        name,
-        curve.precision,
-        interval_with_si(rate, curve.unit.replace("bytes", "B")),
-        str(rate.count),
-        "" if curve.kind is CeilingKind.LAUNCH else at,
-        "one" if len(curve.sizes) == 1 else f"{ends} ({len(curve.sizes)})",
-    )
-
-
-def _size_words(curve: Ceiling, size: float) -> str:
-    """Bytes with a prefix; counts as they are."""
-    if curve.size_unit.startswith("bytes"):
-        return with_si_short(size, shortened(curve.size_unit.replace("bytes", "B"), 40))
-    return f"{size:.6g} {shortened(curve.size_unit, 40)}"
-
-
-def _best(curve: Ceiling) -> Interval:
-    """The highest rate, or the shortest time."""
-    is_time = curve.kind in (CeilingKind.ALL_REDUCE, CeilingKind.LAUNCH)
-    return min(curve.rates, key=lambda rate: rate.value) if is_time else curve.best
 
 
 def environment_table(environment: Environment) -> Table:

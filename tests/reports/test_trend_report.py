@@ -47,7 +47,7 @@ def test_the_report_has_the_promised_sections_as_bookmarks_and_the_numbers_as_te
     bookmarks = [item.title for item in reader.outline if not isinstance(item, list)]
     assert tuple(title for title in bookmarks if title != "Energy") == TITLES
     assert bookmarks[7] == "Energy"
-    assert 7 <= len(reader.pages) <= 10
+    assert 7 <= len(reader.pages) <= 12
     shares = [point.share_of_peak.value for point in analysis.points if point.share_of_peak]
     assert f"{100 * min(shares):.2g} % → {100 * max(shares):.2g} %" in text
     assert "page 1 of" in text

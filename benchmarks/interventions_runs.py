@@ -13,16 +13,19 @@ from benchmarks.interventions_scoring import Judged
 from saih.analyzer.analysis import analyze
 from saih.analyzer.propagation import quotient
 from saih.analyzer.rise import find_rises, rising_limit
+from saih.analyzer.verification import with_verifications
 from saih.domain.interval import Interval, median
 from saih.domain.point import Placement, Point, Timing
-from saih.domain.record import Phase
-from saih.domain.trend import Limit, PointSummary
+from saih.domain.record import Phase, Record
+from saih.domain.trend import Analysis, Limit, PointSummary
+from saih.domain.verification import Verification, VerifyPlan
 from saih.launch.campaign import run
 from saih.launch.event import Event
 from saih.launch.job_run import Options
 from saih.machine.environment import capture
 from saih.store.ceilings_file import read_ceilings
 from saih.store.sweep_folder import SweepFolder, read_records, record_definition
+from saih.store.verification_file import read_trials
 
 NUM_RANKS = 2
 PLACEMENT = Placement(ranks_per_node=NUM_RANKS, data_parallel=NUM_RANKS)
@@ -101,22 +104,38 @@ class Bench:
         self._measure(list(self._wanted))
         return self._judged(step)
 
+    def verify(self, seeds: Sequence[int], plan: VerifyPlan) -> None:
+        """Switch causes on and off in the application of these runs, as it was in them."""
+        self._run(seeds, Options(seed=0, worker_module=self._faults.worker_module, verify=plan))
+
+    def verifications(self) -> Mapping[int, tuple[Verification, ...]]:
+        """What came of the verdicts that were put to the test, by seed."""
+        records, analysis = self._analysis()
+        trials, _ = read_trials(self._folder, records)
+        tested = with_verifications(analysis, records, trials)
+        return {one.point.seed: one.verifications for one in tested.points if one.verifications}
+
     def _seed(self, wanted: Wanted | None) -> int:
         seed = next(self._seeds)
         self._wanted[seed] = wanted
         return seed
 
     def _measure(self, seeds: Sequence[int]) -> None:
-        options = Options(seed=int(self._chance.integers(2**31)), worker_module=self._faults.worker_module)
+        chance = int(self._chance.integers(2**31))
+        self._run(seeds, Options(seed=chance, worker_module=self._faults.worker_module))
+
+    def _run(self, seeds: Sequence[int], options: Options) -> None:
         points = [_point(seed) for seed in seeds]
         run(self._folder, points, self._data, capture(), self._on_event, options)
 
     def _summaries(self) -> dict[int, PointSummary]:
+        return {one.point.seed: one for one in self._analysis()[1].points}
+
+    def _analysis(self) -> tuple[tuple[Record, ...], Analysis]:
         records, _ = read_records(self._folder)
         ceilings = read_ceilings(self._folder.root, records[0].environment.environment_id, PLACEMENT)
         known = [] if ceilings is None else [ceilings]
-        analysis = analyze(_NAME, records, known, [], len(records))
-        return {one.point.seed: one for one in analysis.points}
+        return records, analyze(_NAME, records, known, [], len(records))
 
     def _judged(self, step: Step) -> list[Judged]:
         found = self._summaries()
@@ -156,6 +175,7 @@ def judged(
         added_ns=_difference(disturbed.step_ns, base.step_ns),
         predicted_ns=predicted_ns,
         is_contended=base.diagnosis.is_contended or disturbed.diagnosis.is_contended,
+        seed=disturbed.point.seed,
         reason=next((text for text in (*told(disturbed), *told(base)) if "contended" in text), ""),
     )
 

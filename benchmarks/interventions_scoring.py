@@ -47,6 +47,8 @@ class Judged:
     is_contended: bool
     reason: str = ""
     """Why it is not judged, in the analyzer's words."""
+    seed: int = 0
+    """By which the run is known."""
 
 
 def score(judged: Judged) -> Score:

@@ -85,8 +85,9 @@ def predicted_ns(steps: Steps, toggle: Toggle, took_ns: float) -> Interval:
         return _certain(0.0, steps.num_steps)
     change = change_of(toggle, took_ns)
     whole = np.asarray(steps.slowest_ns, dtype=np.float64)
-    changed = _settled(steps, change) if toggle.intervention is Intervention.DELAYED_INPUT else None
-    changed = replayed_ns(steps, change) if changed is None else changed
+    is_settling = toggle.intervention is Intervention.DELAYED_INPUT
+    with np.errstate(invalid="ignore"):  # the replay passes over first batches that have no moment
+        changed = _settled(steps, change) if is_settling else replayed_ns(steps, change)
     before, after = block_means(whole), _block_means(changed)
     value = float(np.median(after) - np.median(before))
     if len(before) < 2:

@@ -17,6 +17,7 @@ from benchmarks.calibration import (
 )
 from benchmarks.public_series_corpus import Task
 from benchmarks.public_series_scores import Judged, Mask
+from saih.analyzer.calibration import CALIBRATION
 from saih.analyzer.stack import TUNING
 
 _WIDEST_GAP = 0.05
@@ -46,6 +47,8 @@ def left_out_coverage(tasks: Sequence[Task], found: Judged, num_made_up: int) ->
         "predictions": [float(np.mean(hits[level])) for level in LEVELS],
         "series": [float(weights @ hits[level]) for level in LEVELS],
     }
+    used = "".join(f"{coverage(whole, CALIBRATION, level):8.3f}" for level in LEVELS)
+    print(f"{'all, series weighing the same, constants of the product':60}{used}")
     for name, own_shares in shares.items():
         print(f"{f'all, {name} weighing the same':60}" + "".join(f"{share:8.3f}" for share in own_shares))
     return [

@@ -6,6 +6,7 @@ the next two.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +93,34 @@ def prefix_logs(groups: Groups, sizes: Array, values: Array, begins: Places, pla
     if POWER_LAW in groups:
         predicted[groups.index(POWER_LAW)] = _power(sizes / sizes[0], values, begins, places)
     return np.log(predicted)
+
+
+def non_negative(names: tuple[str, ...], sizes: Array, values: Array, begins: Places) -> Array:
+    """Coefficients of two or three terms that fit each prefix best, none negative, ``[terms, B]``."""
+    columns = _table(names, np.ascontiguousarray(sizes, dtype=np.float64).tobytes()) / values
+    gram = np.cumsum(columns[:, None, :] * columns[None, :, :], axis=2)[:, :, begins - 1]
+    sums = np.cumsum(columns, axis=1)[:, begins - 1]
+    found = []
+    for one, two in combinations(range(len(names)), 2):
+        pair = np.zeros_like(sums)
+        pair[[one, two]] = two_term(gram[one, one], gram[two, two], gram[one, two], sums[one], sums[two])
+        found.append(pair)
+    if len(names) == 3:
+        found.append(_inner(gram, sums))
+    # A fit explains as much as its coefficients times the sums: the residual is n minus that.
+    best = np.argmax([(factors * sums).sum(axis=0) for factors in found], axis=0)
+    return np.asarray(np.stack(found)[best, :, np.arange(len(begins))].T)
+
+
+def _inner(gram: Array, sums: Array) -> Array:
+    """The fit of all terms where none is negative and they are not one; else zeros, ``[terms, B]``."""
+    lengths = np.sqrt(np.einsum("iib->bi", gram))
+    scaled = gram.transpose(2, 0, 1) / lengths[:, :, None] / lengths[:, None, :]
+    is_regular = np.linalg.det(scaled) > DEPENDENT
+    scaled[~is_regular] = np.eye(len(gram))
+    factors = np.linalg.solve(scaled, (sums.T / lengths)[..., None])[..., 0] / lengths
+    is_inner = is_regular & np.all(factors > 0, axis=1)
+    return np.where(is_inner, factors.T, 0.0)
 
 
 @lru_cache(maxsize=512)

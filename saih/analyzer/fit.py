@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from saih.analyzer.calibration import CALIBRATION, Doubts, calibrated
+from saih.analyzer.calibration import CALIBRATION, FEW_SIZES, Doubts, calibrated
 from saih.analyzer.chaining import FEWEST
 from saih.analyzer.selection import Points, chained_fits, residual_weights
 from saih.analyzer.stack import TUNING, Stack, Tuning, heard, make_stack, weighted_median
@@ -115,8 +115,10 @@ def predict(law: Law, sizes: Array) -> Prediction:
             f"{largest:g}; no number is given there, measure a larger point"
         )
     log_value, doubts = foresee(law, sizes)
-    freedom = min(CALIBRATION.freedom, float(law.weights @ [freedom for _, freedom in law.scatter]))
-    return Prediction(log_value=log_value, log_deviation=np.sqrt(calibrated(doubts)), freedom=freedom)
+    is_chained = law.stack is not None and law.stack.num_chained > 0
+    calibration = CALIBRATION if is_chained else FEW_SIZES
+    deviation = np.sqrt(calibrated(doubts, calibration))
+    return Prediction(log_value=log_value, log_deviation=deviation, freedom=calibration.freedom)
 
 
 def foresee(law: Law, sizes: Array) -> tuple[Array, Doubts]:
@@ -139,7 +141,7 @@ def foresee(law: Law, sizes: Array) -> tuple[Array, Doubts]:
     said, beyond = law.stack.log_values(sizes), sizes > law.sizes[-1]
     median = weighted_median(said, np.broadcast_to(law.stack.weights[:, None], said.shape))
     part = law.stack.part(sizes)
-    voices = law.stack.weights @ (said - median) ** 2
+    voices = law.stack.credits @ (said - median) ** 2
     chained = law.stack.chained_error**2 * law.stack.steps_beyond(sizes)
     return (1 - part) * mean + part * median, replace(
         doubts, voices=np.where(beyond, voices, 0.0), chained=chained

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.analyzer.chaining import FEWEST, Chain, chain, left_out_errors, prefix_logs, single_terms
+from saih.analyzer.chaining import (
+    FEWEST,
+    Chain,
+    chain,
+    left_out_errors,
+    non_negative,
+    prefix_logs,
+    single_terms,
+)
 from saih.analyzer.terms import Library, candidates, complexity
 
 Array = NDArray[np.float64]
@@ -40,6 +48,8 @@ class Fits:
     """Of every candidate for each prefix, ``[C, B]``."""
     single: NDArray[np.int64]
     """For each prefix the candidate of one term that errs least at points left out, ``[B]``."""
+    mechanism: Array
+    """Of the library: its coefficients for each prefix, ``[2 or 3, B]``."""
 
 
 def chained_fits(points: Points) -> Fits:
@@ -61,6 +71,7 @@ def chained_fits(points: Points) -> Fits:
         truths=truths,
         weights=_shares(scores),
         single=places[np.argmin(missed, axis=0)],
+        mechanism=non_negative(points.library.mechanism, points.sizes, points.values, chained.begins),
     )
 
 

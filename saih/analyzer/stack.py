@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saih.analyzer.selection import Fits, Points
-from saih.analyzer.terms import Member, fit_member
+from saih.analyzer.terms import Member, evaluate, fit_member
 
 Array = NDArray[np.float64]
 
@@ -82,6 +82,12 @@ class Stack:
         """Of the voices; their sum is 1."""
         return np.array([voice.weight for voice in self.voices])
 
+    @property
+    def credits(self) -> Array:
+        """How much each voice's opinion makes the median doubtful: a voice that foresaw badly, little."""
+        squares = self.weights**2
+        return np.asarray(squares / squares.sum())
+
     def part(self, sizes: Array) -> Array:
         """How much the stack counts: 0 up to ``begins``, 1 from ``ends`` on."""
         return np.clip(np.log(sizes / self.begins) / np.log(self.ends / self.begins), 0.0, 1.0)
@@ -96,7 +102,7 @@ def make_stack(points: Points, fits: Fits, library: "Mean", tuning: Tuning = TUN
     logs = _anchored_logs(points, fits)
     truths, num_ahead = fits.truths, fits.chained.num_ahead
     squares = fits.chained.ahead(_squares(logs - truths))
-    weights = _voice_weights(squares, num_ahead, tuning)
+    weights = _voice_weights(squares, num_ahead, tuning, points.library.trust)
     mixed = weighted_median(logs, np.broadcast_to(weights[:, :, None], logs.shape))
     own = float(fits.chained.ahead(_squares(mixed - truths))[-1])
     count = int(num_ahead[-1])
@@ -128,11 +134,13 @@ def _anchored_logs(points: Points, fits: Fits) -> Array:
     x, y = np.log(points.sizes), np.log(points.values)
     last = chained.begins - 1
     slope = (y[last] - y[last - 1]) / (x[last] - x[last - 1])
+    smallest = float(points.sizes[0])
+    theory = np.stack([evaluate(name, points.sizes, smallest) for name in points.library.mechanism])
     raw = np.stack(
         [
             np.einsum("cb,cbp->bp", fits.weights, fits.logs),
             fits.logs[fits.single, np.arange(len(last))],
-            fits.logs[points.groups.index(points.library.mechanism)],
+            np.log(np.einsum("tb,tbp->bp", fits.mechanism, theory[:, chained.places])),
             y[last][:, None] + slope[:, None] * (x[chained.places] - x[last][:, None]),
         ]
     )
@@ -152,8 +160,9 @@ def _pooled(squares: Array | float, count: Array | int, tuning: Tuning) -> Array
     return (squares + tuning.prior_count * tuning.prior_error**2) / (count + tuning.prior_count)
 
 
-def _voice_weights(squares: Array, num_ahead: Array, tuning: Tuning) -> Array:
-    raw = np.array(tuning.favour)[:, None] / _pooled(squares, num_ahead, tuning)
+def _voice_weights(squares: Array, num_ahead: Array, tuning: Tuning, trust: float) -> Array:
+    favour = np.array(tuning.favour) * np.array([1.0, 1.0, trust, 1.0])
+    raw = favour[:, None] / _pooled(squares, num_ahead, tuning)
     return np.asarray(raw / raw.sum(axis=0))
 
 
@@ -179,10 +188,16 @@ def weighted_median(values: Array, weights: Array) -> Array:
 def _curves(points: Points, fits: Fits, library: "Mean") -> tuple[Curve, ...]:
     """The voices of the whole series, in the order of ``NAMES``."""
     sizes, values = points.sizes, points.values
-    alone = [
-        Mean(members=(fit_member(terms, sizes, values, float(sizes[0])),), weights=np.ones(1))
-        for terms in (points.groups[int(fits.single[-1])], points.library.mechanism)
-    ]
+    scale = float(sizes[0])
+    single = fit_member(points.groups[int(fits.single[-1])], sizes, values, scale)
+    theory = Member(
+        terms=points.library.mechanism,
+        coefficients=tuple(fits.mechanism[:, -1].tolist()),
+        exponent=None,
+        scale=scale,
+        covariance=np.zeros((0, 0)),  # nobody asks a voice for it
+    )
+    alone = [Mean(members=(member,), weights=np.ones(1)) for member in (single, theory)]
     straight = Straight(log_sizes=np.log(sizes), log_values=np.log(values))
     return (*(_moved(points, curve) for curve in (library, *alone)), straight)
 

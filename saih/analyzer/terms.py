@@ -41,8 +41,10 @@ class Library:
     terms: tuple[str, ...]
     few: tuple[tuple[str, ...], ...]
     """The mechanistic laws that 2 or 3 points may choose from, beside a power law."""
-    mechanism: tuple[str, str]
-    """The two terms that theory expects before anything is measured; one of ``candidates``."""
+    mechanism: tuple[str, ...]
+    """The two or three terms that theory expects before anything is measured."""
+    trust: float = 1.0
+    """How much more the mechanism is heard than other voices that did as well."""
 
 
 GROWTH = Library(
@@ -64,12 +66,14 @@ OWN_WORK = Library(
 )
 """The same work on each of x ranks: constant, but for what they share."""
 EXCHANGE = Library(
-    terms=("1", "1 - 1/x", "log x", "x^1/3", "x^1/2", "x^2/3", "x - 1", "x", "x log x"),
+    terms=("1", "1 - 1/x", "log x", "x^1/3", "x^1/2", "x^2/3", "x - 1", "x", "x log x", "x^3/2"),
     few=(("1",), ("1 - 1/x",), ("log x",), ("x - 1",), ("1", "x"), ("1 - 1/x", "x - 1")),
-    mechanism=("1 - 1/x", "x - 1"),
+    mechanism=("1", "1 - 1/x", "x - 1"),
+    trust=8.0,
 )
 """Exchanges among x > 1 ranks: a ring moves 2 (1 - 1/x) of the bytes in 2 (x - 1) messages, a tree takes
-log x rounds (Thakur, Rabenseifner & Gropp, IJHPCA 19, 2005, 49)."""
+log x rounds (Thakur, Rabenseifner & Gropp, IJHPCA 19, 2005, 49). That is the arithmetic of the algorithm, so
+that it is trusted more."""
 
 
 def evaluate(term: str, sizes: Array, scale: float) -> Array:

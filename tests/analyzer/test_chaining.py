@@ -4,7 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from saih.analyzer.chaining import MOST_PREFIXES, chain, left_out_errors, prefix_logs, single_terms
+from saih.analyzer.chaining import (
+    MOST_PREFIXES,
+    chain,
+    left_out_errors,
+    non_negative,
+    prefix_logs,
+    single_terms,
+)
 from saih.analyzer.terms import (
     EXCHANGE,
     GROWTH,
@@ -88,6 +95,16 @@ def test_points_are_left_out_of_the_fits_that_foresee_them(library, factors):
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize("count", [2, 3, 4, 9])
-def test_the_mechanism_is_among_the_candidates(library, count):
-    assert library.mechanism in candidates(count, library)
+@settings(max_examples=15, deadline=None)
+@given(factors=st.lists(st.floats(0.5, 2.0), min_size=4, max_size=7))
+def test_mechanisms_are_fitted_to_each_prefix_as_by_scipy(library, factors):
+    sizes = 2.0 ** np.arange(1, 1 + len(factors))
+    y = (3 + 10 / sizes + 0.1 * sizes) * np.array(factors)
+    begins = np.arange(3, len(sizes) + 1)
+    found = non_negative(library.mechanism, sizes, y, begins)
+    assert np.all(found >= 0)
+    for column, begin in enumerate(begins):
+        terms = np.stack([evaluate(term, sizes[:begin], sizes[0]) for term in library.mechanism])
+        _, distance = nnls((terms / y[:begin]).T, np.ones(begin))
+        misses = found[:, column] @ terms / y[:begin] - 1
+        assert np.sum(misses**2) == pytest.approx(distance**2, abs=1e-6, rel=1e-5)

@@ -13,13 +13,21 @@ from saih.analyzer.analysis import analyze
 from saih.analyzer.correlation import dependent_median_interval
 from saih.analyzer.fit import LEAST_NOISE, PREDICTION_LEVEL
 from saih.analyzer.propagation import log_deviation, normal_quantile
+from saih.analyzer.replay import replayed_ns
 from saih.analyzer.summary import cost_of
-from saih.analyzer.what_if_records import Machine, Stance, altered_ceilings, altered_record, refusal
+from saih.analyzer.what_if_records import (
+    Machine,
+    Stance,
+    altered_ceilings,
+    altered_record,
+    change_of,
+    refusal,
+)
 from saih.analyzer.what_if_sizes import Grown, grown
 from saih.domain.interval import Interval
 from saih.domain.record import Record
 from saih.domain.trend import Analysis, PointSummary
-from saih.domain.what_if import Alteration, Forecast, Scenario, WhatIf
+from saih.domain.what_if import NEEDS_CEILINGS, Alteration, Forecast, Scenario, WhatIf
 from workloads import catalog
 from workloads.protocol import Workload
 
@@ -92,10 +100,11 @@ def replayed_ratio(evidence: Evidence, record: Record, alterations: Sequence[Alt
         raise ValueError(f"{record.record_id} has no steps")
     machine = evidence.machine(record)
     measured = np.asarray(steps.slowest_ns, dtype=np.float64)
+    # Only of what ceilings explain is the rest unsure.
+    is_sure = not {alteration.part for alteration in alterations} & NEEDS_CEILINGS
     ratios = []
-    for stance in _STANCES:
-        changed = altered_record(record, machine, alterations, stance).result.steps
-        moved = np.asarray(changed.slowest_ns if changed is not None else measured, dtype=np.float64)
+    for stance in _STANCES[:1] if is_sure else _STANCES:
+        moved = replayed_ns(steps, change_of(record, steps, machine, alterations, stance))
         ratios.append(float(np.median(np.maximum(moved, 1.0)) / np.median(measured)))
     expected = ratios[0]
     # The error grows with what changes; where the step goes nearly away, the step that is left.

@@ -7,6 +7,8 @@ from pathlib import Path
 from saih.analyzer.analysis import analyze
 from saih.analyzer.normality import place
 from saih.analyzer.verification import with_verifications
+from saih.analyzer.what_if import Evidence
+from saih.analyzer.what_if_savings import savings
 from saih.commands.adaptive_rest import left_out
 from saih.commands.stage import plan_of, stored_sweep
 from saih.domain.ceiling import Ceilings
@@ -48,6 +50,7 @@ def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple
     analysis = replace(analysis, normality=place(analysis, submissions(), efficiencies()))
     trials, unverified = read_trials(folder, records)
     analysis = with_verifications(analysis, records, trials)
+    analysis = replace(analysis, savings=savings(Evidence(analysis=analysis, records=records)))
     errors: list[Damage | DamagedData] = [*damages, *refused, *unverified, *unknown]
     if errors:
         analysis = replace(analysis, warnings=(_left_out(len(errors)), *analysis.warnings))

@@ -18,6 +18,7 @@ from saih.domain.sweep import DroppedPoint
 from saih.domain.variation import Variation
 from saih.domain.verdict import Limit as Limit  # noqa: PLC0414 - a word of the analysis, defined below it
 from saih.domain.verification import Verification
+from saih.domain.what_if import Saving
 
 RANKS_AXIS = "ranks"
 """Name of the axis along which only the number of ranks grows, in labels, sizes and trends."""
@@ -278,5 +279,7 @@ class Analysis:
     """One for each trend of which at least three points have an energy."""
     normality: tuple[Placed, ...] = ()
     """Headline figures held against local ceilings and public results; empty where nobody did."""
+    savings: tuple[Saving, ...] = ()
+    """What ideals and doublings would save at each point, as predicted; empty where nobody asked."""
     surfaces: tuple[SurfaceFinding, ...] = ()
     """Laws over several axes at once; empty where fewer than two of them grow, or points are too few."""

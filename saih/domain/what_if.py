@@ -136,5 +136,3 @@ class Saving:
     alteration: Alteration
     share: Interval
     """Of the step, 90 %; not below 0."""
-    then: Limit | None
-    """What limits the point then."""

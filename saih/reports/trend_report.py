@@ -40,6 +40,7 @@ from saih.reports.takeover_words import takeover_claims
 from saih.reports.time_section import time_section
 from saih.reports.turn_section import turn_section
 from saih.reports.verification_section import verification_section
+from saih.reports.what_if_section import what_if_section
 from saih.reports.words import extremes, findings, outcome_words, range_words, records_of, system_words
 
 _NO_DIGESTS: Mapping[str, str] = MappingProxyType({})
@@ -94,6 +95,7 @@ def trend_document(analysis: Analysis) -> Document:
             *scaling_sections(analysis),
             *_known(energy_section(analysis)),
             roofline_section(analysis, points),
+            *_known(what_if_section(analysis)),
             *_known(normal_section(analysis)),
             point_section(points),
             _background(analysis),

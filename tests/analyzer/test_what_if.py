@@ -9,7 +9,7 @@ import pytest
 from saih.analyzer.analysis import analyze
 from saih.analyzer.what_if import Evidence, what_if
 from saih.analyzer.what_if_sizes import grown
-from saih.domain.record import Phase
+from saih.domain.record import Phase, Record
 from saih.domain.trend import Limit
 from saih.domain.what_if import Alteration, Growth, Part, Scenario
 
@@ -25,7 +25,7 @@ def evidence_of(synthetic: SimpleNamespace, phases: dict[Phase, float], *, ranks
     return found_in(synthetic, records)
 
 
-def found_in(synthetic: SimpleNamespace, records: list) -> Evidence:
+def found_in(synthetic: SimpleNamespace, records: list[Record]) -> Evidence:
     ceilings = synthetic.placed_ceilings(records)
     workload = synthetic.workload
     analysis = analyze("sweep", records, ceilings, (), len(records), find_workload=lambda _: workload)

@@ -7,7 +7,7 @@ import numpy as np
 
 from saih.analyzer.contention import Gate
 from saih.analyzer.critical_path import CriticalPath
-from saih.analyzer.evidence_waiting import imbalance_words, storage_words
+from saih.analyzer.evidence_waiting import blocked_words, imbalance_words, storage_words
 from saih.analyzer.roofline import ROOFLINE_LIMITS, Floor
 from saih.domain.ceiling import CeilingKind, Ceilings
 from saih.domain.interval import Interval
@@ -51,7 +51,7 @@ def sentences(
         )
     else:
         found += [_explained(scene), *_arithmetic(scene, point, ceilings), *_peak(scene, point, ceilings)]
-    found += scene.gate.sentences
+    found += [*scene.gate.sentences, *blocked_words(path, steps)]
     found += _interconnect(scene, cost, point, ceilings)
     found += imbalance_words(path, steps, scene.shares[Limit.IMBALANCE])
     found += _input(scene, steps)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from saih.analyzer.critical_path import CriticalPath, has_meetings
+from saih.analyzer.critical_path import DEVICE_PHASES, CriticalPath, has_meetings
 from saih.analyzer.storage_share import is_from_storage, standing_still
 from saih.domain.ceiling import CeilingKind, Ceilings
 from saih.domain.interval import Interval
@@ -13,6 +13,8 @@ from saih.domain.record import Meter, Phase, Steps
 
 _LEAST_SHARE = 0.01
 """Of a step; less is not worth a sentence."""
+_LEAST_BLOCKED = 0.05
+"""Of the work."""
 
 
 def imbalance_words(path: CriticalPath, steps: Steps, share: Interval) -> list[str]:
@@ -28,6 +30,24 @@ def imbalance_words(path: CriticalPath, steps: Steps, share: Interval) -> list[s
         f"The last of {steps.num_ranks} ranks works {percent(share.value)} of the step longer than the "
         f"others, which wait for it in the exchange; it is rank {rank} in {often} of the steps, and it "
         f"loses the time in {phases}."
+    )
+    return [text]
+
+
+def blocked_words(path: CriticalPath, steps: Steps) -> list[str]:
+    """How much of the work its thread stood still though nobody had taken its processor."""
+    on_cpu, delay = (steps.meters.get(one) for one in (Meter.WORK_ON_CPU, Meter.WORK_RUN_DELAY))
+    if on_cpu is None or delay is None:
+        return []
+    columns = np.arange(steps.num_steps)
+    rows = [np.asarray(steps.duration_ns[phase])[path.rows, columns].sum() for phase in DEVICE_PHASES]
+    busy = sum(np.asarray(meter)[path.rows, columns].sum() for meter in (on_cpu, delay))
+    share = 1 - float(busy) / float(sum(rows)) if sum(rows) > 0 else 0.0
+    if share < _LEAST_BLOCKED:
+        return []
+    text = (
+        f"For {percent(share)} of the work or more its thread stood still and wanted no processor: locks, "
+        "page faults, or waiting for other threads or a device."
     )
     return [text]
 

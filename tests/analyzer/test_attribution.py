@@ -212,3 +212,15 @@ def test_the_evidence_holds_reading_against_the_ceilings_of_storage(synthetic):
     found = diagnose(steps, COMPUTE, synthetic.point(ranks=2), synthetic.ceilings())
     text = " ".join(found.evidence).replace(NO_BREAK, " ")
     assert "Storage gave 1.00 MB of a batch; its loader stood still for 93 % of the making" in text
+
+
+def test_work_that_stands_still_without_wanting_a_processor_is_told(synthetic):
+    steps = meeting_steps(Causes(), np.random.default_rng(53))
+    slow = {
+        meter: tuple(tuple(value // 2 for value in row) for row in rows)
+        for meter, rows in steps.meters.items()
+    }
+    for one, is_told in ((steps, False), (replace(steps, meters=slow), True)):
+        found = diagnose(one, COMPUTE, synthetic.point(ranks=2), synthetic.ceilings())
+        text = " ".join(found.evidence).replace(NO_BREAK, " ")
+        assert ("For 50 % of the work or more its thread stood still" in text) is is_told

@@ -88,6 +88,6 @@ def _caption(panels: Sequence[MapPanel], points: Sequence[PointSummary]) -> str:
     return (
         f"Medians of {counted(shown, 'point')}, n = {between(steps)} steps each; "
         f"{percent(points[0].step_ns.level)} intervals at most {percent(widest)} wide, each in the table of "
-        "points. Brighter is higher. Slashes: failed; dots: dropped because it cannot fit; the thick orange "
-        "line is the edge of what ran."
+        "points. Brighter is higher. Slashes: failed; dots: left out (cannot fit, or not needed); the thick "
+        "orange line is the edge of what ran."
     )

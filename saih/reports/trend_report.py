@@ -166,7 +166,7 @@ def _map(grid: Grid, shared: Sequence[str]) -> Picture:
     caption = (
         "Share of measured peak (or rate, where no ceiling was measured) and what holds the point back. "
         "100 % is the best arithmetic rate that the same ranks reached. "
-        "Brighter is higher. Slashes: failed; dots: dropped because it cannot fit. "
+        "Brighter is higher. Slashes: failed; dots: left out (cannot fit, or not needed). "
         f"{grid.setting}.{same}"
     )
     size = f"{len(grid.data)} data rungs by {len(grid.model)} model rungs"

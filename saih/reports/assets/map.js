@@ -40,7 +40,7 @@ function drawMap(data, state, parts, choose) {
   roving(table);
   const title = data.quantities.find((one) => one.name === state.quantity)?.title;
   const shown = title ? `Numbers: ${title}; brighter is higher. Below them: what holds the point back. ` : "";
-  parts.caption.textContent = `${shown}Slashes: failed; dots: dropped because it cannot fit. ${data.settings[map.setting]}.`;
+  parts.caption.textContent = `${shown}Slashes: failed; dots: left out (cannot fit, or not needed). ${data.settings[map.setting]}.`;
 }
 
 function mapCell(data, found, state, shade, choose) {

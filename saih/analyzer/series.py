@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from saih.analyzer.checks import TARGET_FACTOR
 from saih.analyzer.fit import Law, Prediction, describe, intervals, predict, term_words
+from saih.analyzer.peer_forecasts import own_chained_error, peer_forecasts
 from saih.analyzer.series_checks import SeriesScene, check_series
 from saih.analyzer.series_laws import Measured, SeriesLaws, fit_series, predict_series
 from saih.analyzer.series_readings import Judged, judge
+from saih.domain.peer import PeerForecast
 from saih.domain.quantity import with_si
 from saih.domain.series import HIDDEN_PHASES, SECONDS_PER_UNIT, Series
 from saih.domain.series_trend import Component, SeriesPoint, SeriesTrend
@@ -46,7 +48,8 @@ def trend_of(series: Series) -> SeriesTrend:
         components=_components(laws, series, grid) if laws is not None else (),
         curve=_curve(predict_series(laws, grid), grid, judged.points) if laws is not None else (),
         checks=check_series(scene),
-        peers=(),
+        peers=_peers(judged.points) if laws is not None else (),
+        chained_error=own_chained_error(laws.total) if laws is not None else None,
         findings=(*series.remarks, *findings),
     )
 
@@ -94,6 +97,11 @@ def _summed(phases: Mapping[str, Judged], findings: list[str]) -> Judged:
         for size in sizes
     )
     return Judged(points=points, noise=max((one.noise for one in added), default=0.0), findings=())
+
+
+def _peers(points: Sequence[SeriesPoint]) -> tuple[PeerForecast, ...]:
+    sizes, values = [point.size for point in points], [point.value for point in points]
+    return peer_forecasts(sizes, values, TARGET_FACTOR * sizes[-1])
 
 
 def _components(laws: SeriesLaws, series: Series, grid: Array) -> tuple[Component, ...]:

@@ -43,6 +43,8 @@ class SeriesTrend:
     curve: tuple[CurvePoint, ...]
     checks: tuple[Check, ...]
     peers: tuple[PeerForecast, ...]
-    """What plain methods say at the end of the curve."""
+    """What plain methods say at the end of the curve, in the unit of the series."""
+    chained_error: float | None
+    """That of our law of the whole beside theirs; None where the sizes are too few."""
     findings: tuple[str, ...]
     """What is wrong or odd with the readings, each by its place; nothing of it is averaged in."""

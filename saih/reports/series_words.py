@@ -69,13 +69,21 @@ def expected_words(trend: SeriesTrend) -> str:
 
 
 def peer_words(trend: SeriesTrend) -> str:
-    """What plain methods say there; empty without any."""
+    """What plain methods say there, and whether one of them foresaw better so far; empty without any."""
     told = [
         f"{peer.name} {words_of(trend.series)(peer.value_ns)}"
         + ("" if peer.chained_error is None else f" (chained error {percent(peer.chained_error)})")
         for peer in trend.peers
     ]
-    return f"beside it at {amount(trend.peers[0].size)}: {'; '.join(told)}" if told else ""
+    if not told:
+        return ""
+    errors = [peer.chained_error for peer in trend.peers if peer.chained_error is not None]
+    own = trend.chained_error
+    held = "" if own is None else f"; our law of the whole {percent(own)}"
+    better = (
+        "; a plain method foresaw better so far" if own is not None and min(errors, default=own) < own else ""
+    )
+    return f"beside it at {amount(trend.peers[0].size)}: {'; '.join(told)}{held}{better}"
 
 
 def failed_first(checks: Sequence[Check]) -> tuple[Check, ...]:

@@ -63,7 +63,9 @@ def test_a_known_law_is_found_and_its_continuation_lies_in_the_band() -> None:
     assert trend.findings == ()
     assert check(trend, "largest point held out") is True
     assert check(trend, "foresees other regimes") is None
-    assert "s" in str(trend.fit)
+    assert [peer.name for peer in trend.peers] == ["power law", "last slope"]
+    assert all(peer.size == end.size for peer in trend.peers)
+    assert trend.chained_error is not None
 
 
 def test_phases_have_laws_of_their_own_and_foresee_the_input_that_takes_over() -> None:

@@ -32,7 +32,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     is_waiting: bool,
     is_json: bool,
 ) -> int:
-    """Put the verdicts of a measured sweep to the test by switching their causes on and off.
+    """Put verdicts to the test by switching their causes on and off.
 
     NAME is the sweep, or the path of its folder. Each point runs again, in windows without and with its
     input, its exchange and added loads; a verdict counts as verified only if the step moves as predicted.

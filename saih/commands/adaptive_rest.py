@@ -28,3 +28,34 @@ def left_out(
         if one.point.point_id not in tried
     )
     return points, ()
+
+
+def next_of_adaptive(folder: SweepFolder, where: str) -> str:
+    """What to do next with an adaptive sweep; empty for a sweep whose whole grid is measured."""
+    try:
+        adaptive = read_adaptive(folder)
+    except DamagedData:
+        return ""
+    if adaptive is None:
+        return ""
+    if adaptive.is_over:
+        return f"saih report {folder.name}{where}"
+    asked = adaptive.asked
+    budget = "" if asked.budget_node_s is None else f" --budget '{asked.budget_node_s:g} node-s'"
+    return f"saih sweep {folder.name} --adaptive --precision {100 * asked.precision:g}%{budget}{where}"
+
+
+def adaptive_words(folder: SweepFolder) -> str:
+    """What a reader of the states of an adaptive sweep must know; empty for other sweeps."""
+    try:
+        adaptive = read_adaptive(folder)
+    except DamagedData as error:
+        return f"{error.problem} {error.remedy}"
+    if adaptive is None:
+        return ""
+    if not adaptive.is_over:
+        return "adaptive sweep: pending points are measured only as far as they are needed"
+    return (
+        f"adaptive sweep: {adaptive.reason}; pending points were not needed, and `saih sweep {folder.name}` "
+        "measures them all"
+    )

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from saih.commands.adaptive_rest import next_of_adaptive
 from saih.commands.overview import PointLine, dropped_lines
 from saih.domain.bundle import Origin
 from saih.planner.plan import Plan
@@ -74,8 +75,8 @@ def next_command(
     left = [point_id for point_id, state in states.items() if state.is_to_be_measured]
     if left and all(point_id in live_points for point_id in left):
         return f"saih sweep {folder.name} --wait{where}"
-    if any(state.is_to_be_measured for state in states.values()):
-        return f"saih sweep {folder.name}{where}"
+    if left:
+        return next_of_adaptive(folder, where) or f"saih sweep {folder.name}{where}"
     if any(state.status is PointStatus.FAILED for state in states.values()):
         return f"saih sweep {folder.name} --retry-failed{where}"
     return f"saih report {folder.name}{where}"

@@ -17,6 +17,7 @@ def command(name: str, folders: Folders, *, is_json: bool) -> None:
     NAME is a sweep with results, or the path of its folder. Under a scheduler: where every point stands,
     what each job is doing, why it waits, and what to do. The scheduler is asked at most once in 30 s.
     """
+    from saih.commands.adaptive_rest import adaptive_words
     from saih.commands.outcome import counts, next_command, origin_json, states_json
     from saih.commands.selection import find_folder
     from saih.commands.situation import read_account
@@ -40,8 +41,9 @@ def command(name: str, folders: Folders, *, is_json: bool) -> None:
         return
     give(status_text(plan, states, account, stdout_width(), is_held=is_going_on))
     found = standing_counts(plan, account.standings) if account.jobs else counts(plan, states)
-    if origin is not None:
-        say(origin.statement)
+    for words in (origin.statement if origin is not None else "", adaptive_words(folder)):
+        if words:
+            say(words)
     say("; ".join(f"{number} {state}" for state, number in found.items()))
     if account.situation.view is not None and account.situation.view.problem:
         say(f"the scheduler could not be asked: {account.situation.view.problem}")

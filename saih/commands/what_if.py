@@ -13,7 +13,7 @@ from saih.commands.talk import give, give_json, say
 @folder_options
 @JSON
 def command(name: str, changes: tuple[str, ...], folders: Folders, *, is_json: bool) -> int:
-    """Predict the step time of every point if something were otherwise.
+    """Predict steps if something were faster, gone or larger.
 
     NAME is a sweep with results, or the path of its folder. A CHANGE is such as "interconnect x2",
     "input removed", "compute x1.5", "4x ranks" or "data 64^3->128^3"; several hold at the same time.

@@ -186,6 +186,7 @@ def test_a_killed_adaptive_sweep_goes_on_and_leaves_out_what_is_not_needed(folde
         next(line for line in process.stderr if line.startswith("[1/"))
         os.kill(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
+    assert "next: saih sweep grown --adaptive --precision 100%" in saih(folder, "status", "grown").stderr
     before = {path: path.stat().st_mtime_ns for path in folder.glob("results/grown/*/attempt-*/outcome*")}
     assert before
     done = saih(folder, *adaptive, "--json")

@@ -49,7 +49,7 @@ def digests(
     sweep_path: Path, point_ids: Iterable[str], read: Callable[[str], Digest]
 ) -> Mapping[str, Digest]:
     """What is known of each of these points; ``read`` reads and verifies the files of one."""
-    with _no_collection():
+    with no_collection():
         return _digests(sweep_path, list(dict.fromkeys(point_ids)), read)
 
 
@@ -69,8 +69,8 @@ def _digests(sweep_path: Path, asked: list[str], read: Callable[[str], Digest]) 
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
-    """Nothing here is garbage in cycles, and looking for it took a quarter of the time."""
+def no_collection() -> Iterator[None]:
+    """Reading points makes no garbage in cycles, and looking for it took a quarter of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

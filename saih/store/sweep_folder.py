@@ -35,7 +35,7 @@ from saih.store.files import (
     writing_at,
 )
 from saih.store.point_state import PointState, state_of
-from saih.store.state_index import Digest, digests
+from saih.store.state_index import Digest, digests, no_collection
 from saih.store.structure import to_json
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -178,6 +178,11 @@ def read_records(folder: SweepFolder) -> tuple[tuple[Record, ...], tuple[Damage,
 
     A point has at most one completed record: the attempt that finished first.
     """
+    with no_collection():
+        return _records(folder)
+
+
+def _records(folder: SweepFolder) -> tuple[tuple[Record, ...], tuple[Damage, ...]]:
     records: list[Record] = []
     damages: list[Damage] = []
     for point_id in point_ids(folder):

@@ -55,7 +55,7 @@ format: $(TEST_STAMP)  ## Format and fix what can be fixed
 
 benchmarks: $(TEST_STAMP)  ## Quick form of every benchmark; each prints its bars
 	$(BIN)/python -m benchmarks.overhead --quick
-	$(BIN)/python -m benchmarks.trends --quick
+	$(BIN)/python -m benchmarks.known_truths --quick
 	$(BIN)/python -m benchmarks.reports --quick
 	$(BIN)/python -m benchmarks.comparison --quick
 	$(BIN)/python -m benchmarks.interventions --quick

@@ -36,7 +36,7 @@ class Evidence:
     """What was foreseen, and how far off it was, ``N`` predictions."""
 
     doubts: Array
-    """``[N, 5]``, in the order of the fields of ``Doubts``."""
+    """``[N, 6]``, in the order of the fields of ``Doubts``."""
     errors: Array
     """log(measured / foreseen)."""
     weights: Array
@@ -181,8 +181,10 @@ def fit_calibration(parts: Sequence[Evidence]) -> Calibration:
         # The second summand keeps factors that nothing speaks for at a finite place.
         return -sum(likelihood(part, found) for part in parts) + 1e-4 * float(logs @ logs)
 
-    begin = np.log([1.0, 0.3, 0.3, 0.5, 0.1, 2.0])
-    return _calibration(optimize.minimize(unlikely, begin, method="L-BFGS-B", bounds=[(-10, 4)] * 6).x)
+    begin = np.log([0.7, 0.3, 0.3, 0.3, 0.5, 0.1, 2.0])
+    return _calibration(
+        optimize.minimize(unlikely, begin, method="L-BFGS-B", bounds=[(-10, 4)] * len(begin)).x
+    )
 
 
 def _calibration(logs: Array) -> Calibration:

@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
         passed.append(judge(f"components-x8-error-at-{100 * sigma:.0f}", error, "median error", "<=", limit))
     passed.append(_flag_bar(generator))
     passed += _crossing_bars(num_draws, generator)
-    passed += knee_bars(10 if given.quick else 25, generator)
+    passed += knee_bars(150 if given.quick else 400, generator)
     return 0 if all(passed) else 1
 
 

@@ -19,6 +19,8 @@ class Doubts:
 
     scatter: Array
     """Of a measurement around the law."""
+    near: Array
+    """The same inside the range, where little else is doubtful; falling to zero at twice its end."""
     coefficients: Array
     """Of the law, because it was fitted to measurements that scatter."""
     laws: Array
@@ -34,6 +36,7 @@ class Calibration:
     """Factors of the variances, and the degrees of freedom of Student's t that errors then have."""
 
     scatter: float
+    near: float
     coefficients: float
     laws: float
     voices: float
@@ -41,11 +44,15 @@ class Calibration:
     freedom: float
 
 
-CALIBRATION = Calibration(scatter=0.50, coefficients=0.10, laws=0.13, voices=1.5, chained=0.03, freedom=3.0)
+CALIBRATION = Calibration(
+    scatter=0.50, near=0.25, coefficients=0.10, laws=0.13, voices=1.5, chained=0.03, freedom=3.0
+)
 """``python -m benchmarks.calibration`` prints the most likely constants beside these. These are a little
 narrower: steps are put together from phases whose errors are taken to add, which widens them again."""
 
-FEW_SIZES = Calibration(scatter=1.0, coefficients=1.0, laws=1.0, voices=1.0, chained=1.0, freedom=4.0)
+FEW_SIZES = Calibration(
+    scatter=1.0, near=0.0, coefficients=1.0, laws=1.0, voices=1.0, chained=1.0, freedom=4.0
+)
 """Two or three sizes leave nothing to foresee; all doubts count in full."""
 
 
@@ -53,6 +60,7 @@ def calibrated(doubts: Doubts, calibration: Calibration = CALIBRATION) -> Array:
     """Variance of log(value) of a new measurement at each size."""
     return np.asarray(
         calibration.scatter * doubts.scatter
+        + calibration.near * doubts.near
         + calibration.coefficients * doubts.coefficients
         + calibration.laws * doubts.laws
         + calibration.voices * doubts.voices

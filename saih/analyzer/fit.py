@@ -129,8 +129,10 @@ def foresee(law: Law, sizes: Array) -> tuple[Array, Doubts]:
     logs = np.log(values)
     mean = law.weights @ logs
     scatter = np.array([variance for variance, _ in law.scatter])
+    doublings = np.maximum(np.log2(sizes / law.sizes[-1]), 0.0)
     doubts = Doubts(
         scatter=np.full(len(mean), law.weights @ scatter),
+        near=law.weights @ scatter * np.maximum(1 - doublings, 0.0),
         coefficients=(law.weights * scatter) @ factors,
         laws=law.weights @ (logs - mean) ** 2,
         voices=np.zeros_like(mean),

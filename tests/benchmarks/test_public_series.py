@@ -64,5 +64,5 @@ def test_fitted_constants_hold_the_level_on_draws_that_they_never_saw():
 
 
 def test_coverage_weighs_predictions():
-    part = Evidence(doubts=np.ones((2, 5)), errors=np.array([0.0, 100.0]), weights=np.array([0.8, 0.2]))
+    part = Evidence(doubts=np.ones((2, 6)), errors=np.array([0.0, 100.0]), weights=np.array([0.8, 0.2]))
     assert coverage(part, fit_calibration([part]), 0.5) in (pytest.approx(0.8), pytest.approx(1.0))

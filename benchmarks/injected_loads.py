@@ -50,12 +50,16 @@ def traffic(added_ns: int, barrier: Barrier) -> Load:
 
 
 def tiny(added_ns: int, barrier: Barrier) -> Load:
-    """Operations on one number."""
-    number = torch.zeros(1)
+    """Operations on one number, with and without a place for the result.
+
+    A number of Python's as an operand would take twice as long: torch makes a tensor of it first.
+    """
+    number, other = torch.zeros(1), torch.ones(1)
 
     def quantum() -> None:
         for _ in range(_TINY_BATCH):
-            number.add_(1.0)
+            number.add_(other)
+            torch.mul(number, other)
 
     return _repeated(quantum, added_ns, barrier)
 

@@ -94,10 +94,12 @@ def _best_curves(
     absent: dict[str, str] = {}
     for index in range(max(task.num_rounds for task in tasks)):
         for rounds, task in zip(found, tasks, strict=True):
-            has_time = index == 0 or watch.seconds() - begin_s < budget_s
-            if index < task.num_rounds and has_time:
+            has_time = watch.seconds() - begin_s < budget_s
+            if index < task.num_rounds and (has_time or index == 0):
                 num_refusals = len(watch.refusals)
-                rounds.append(task.curves(task.weight / whole * budget_s / task.num_rounds))
+                share_s = task.weight / whole * budget_s / task.num_rounds
+                # On a busy machine the last curves of the first round keep to their fewest repeats and sizes.
+                rounds.append(task.curves(share_s if has_time or task.num_rounds == 1 else 0.0))
                 if not rounds[-1]:
                     absent[task.name.label] = next(iter(watch.refusals[num_refusals:]), _NO_REASON)
     merged = [curve for rounds in found for curve in _merged(rounds)]

@@ -18,6 +18,7 @@ from saih.analyzer.step_rule import (
     pooled_noise,
     recombine,
     step_medians,
+    with_runs,
 )
 from saih.analyzer.terms import GROWTH, Library
 from saih.domain.record import ADDITIVE_PHASES, HIDDEN_PHASES, Phase
@@ -80,11 +81,22 @@ def compose(
     if rule.num_loaders:  # nobody waits but where production is longer than work
         laws.pop(Phase.INPUT_WAIT, None)
     shown = {*HIDDEN_PHASES, *rule.hidden}
+    summed = {phase: law for phase, law in laws.items() if phase not in shown}
     return Composition(
-        laws={phase: law for phase, law in laws.items() if phase not in shown},
+        laws=summed,
         hidden={phase: law for phase, law in laws.items() if phase in shown},
-        rule=rule,
+        rule=with_runs(rule, _residuals(points, sizes, summed)),
     )
+
+
+def _residuals(points: Sequence[PointSummary], sizes: Sequence[float], laws: Mapping[Phase, Law]) -> Array:
+    """Log of measured over fitted work at each point; an exchange that has sizes of its own is left out."""
+    x = np.asarray(sizes, dtype=np.float64)
+    own = [(phase, law) for phase, law in laws.items() if len(law.sizes) == len(x)]
+    if not own:
+        return np.zeros(0)
+    measured = np.sum([medians(points, phase) for phase, _ in own], axis=0)
+    return np.asarray(np.log(measured / np.sum([law.members[0].at(x) for _, law in own], axis=0)))
 
 
 def predict_step(composition: Composition, sizes: Array) -> Prediction:

@@ -18,6 +18,10 @@ Array = NDArray[np.float64]
 LEAST_RUN_NOISE = 0.025
 """Standard deviation of log(phase) that is assumed at least: two runs of one point differ by more than the
 steps inside either tell, and few points cannot show by how much."""
+RUN_FREEDOM = 4.0
+"""How many residuals that counts for."""
+_LINE = 2
+"""Parameters of a law of two terms, at whose middle a prediction is 1 + 2 / n times as uncertain as a run."""
 OVERLAP_TOLERANCE = 0.1
 """Of a step; by more no rule may miss it."""
 EXCHANGES = (Phase.COMMUNICATION, Phase.COMMUNICATION_TOTAL)
@@ -40,6 +44,9 @@ class Rule:
     """Geometric mean of measured step / composed step: medians of phases do not sum to that of the step."""
     factor_deviation: float
     num_points: int
+    run_variance: float = 0.0
+    """Of log(step) from run to run, which all phases share; the residuals of the laws tell it."""
+    run_freedom: float = np.inf
 
     @property
     def hidden(self) -> frozenset[Phase]:
@@ -112,7 +119,23 @@ def recombine(rule: Rule, parts: Parts) -> Prediction:
         variance = weight**2 * variance + (1 - weight) ** 2 * parts.produce.log_deviation**2
         total, freedom = longer, min(freedom, parts.produce.freedom)
     variance = variance + rule.factor_deviation**2 / rule.num_points
-    return Prediction(log_value=np.log(total * rule.factor), log_deviation=np.sqrt(variance), freedom=freedom)
+    least = rule.run_variance * (1 + _LINE / rule.num_points)
+    return Prediction(
+        log_value=np.log(total * rule.factor),
+        log_deviation=np.sqrt(np.maximum(variance, least)),
+        freedom=min(freedom, rule.run_freedom),
+    )
+
+
+def with_runs(rule: Rule, residuals: Array) -> Rule:
+    """The rule that knows how far work was from its laws, log(measured / fitted), at each point.
+
+    Runs differ as wholes by more than their steps tell, so that the phases of a point err together. Few
+    residuals are pooled with what is assumed at least.
+    """
+    freedom = RUN_FREEDOM + max(len(residuals) - _LINE, 0)
+    squares = RUN_FREEDOM * LEAST_RUN_NOISE**2 + float(residuals @ residuals)
+    return replace(rule, run_variance=squares / freedom, run_freedom=freedom)
 
 
 def sum_of(parts: Sequence[Prediction]) -> Prediction:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.adaptive_real import real_sweeps
 from benchmarks.adaptive_sweep import Outcome, Truth, adaptive, full
+from benchmarks.bars import judge
 from saih.analyzer.terms import GROWTH, OWN_WORK, SHARED_WORK
 from saih.domain.point import Timing
 from saih.planner.adaptive import relaxed
@@ -189,19 +190,13 @@ def _judge(rows: Sequence[_Row]) -> bool:
     reached = float(np.mean([np.mean(row.reached) for row in rows]))
     print(f"share of node-time over grids: {_spread(shares)}; asked precision reached in {reached:.0%}")
     print(f"steps that were not measured are known within the asked precision in {np.mean(left):.1%}")
-    passed = _bar("adaptive-node-time-share", float(np.median(shares)), "<=", SHARE_BAR)
-    return _bar("adaptive-steps-within-asked", within, ">=", WITHIN_BAR) and passed
+    passed = judge("adaptive-node-time-share", float(np.median(shares)), "share", "<=", SHARE_BAR)
+    return judge("adaptive-steps-within-asked", within, "share", ">=", WITHIN_BAR) and passed
 
 
 def _spread(values: Array) -> str:
     names: Mapping[str, float] = {"least": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "most": 1.0}
     return ", ".join(f"{name} {np.quantile(values, place):.2f}" for name, place in names.items())
-
-
-def _bar(name: str, value: float, operator: str, limit: float) -> bool:
-    passed = value >= limit if operator == ">=" else value <= limit
-    print(f"BAR {name}: {value:.3f} share (bar {operator} {limit:.3g}) {'PASS' if passed else 'FAIL'}")
-    return passed
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Who was named right: judged runs to a confusion matrix, shares and a table. Pure."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,10 +92,10 @@ def leads_beside_contention(judged: Judged) -> bool:
 
 
 def shares(runs: Sequence[Judged]) -> Mapping[Score, float]:
-    """Share of each score among the runs that were not contended."""
+    """Share of each score among the runs that were not contended; NaN, which reaches no bar, if all were."""
     counts = Counter(score(run) for run in runs)
     total = sum(counts.values()) - counts[Score.CONTENDED]
-    return {one: counts[one] / total if total else 0.0 for one in Score if one is not Score.CONTENDED}
+    return {one: counts[one] / total if total else math.nan for one in Score if one is not Score.CONTENDED}
 
 
 def columns(runs: Sequence[Judged]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What was named, put to the test by ``saih verify``: how much of the right is verified, and of the false."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -68,5 +69,7 @@ def report_tested(
         said = ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "none tested"
         print(f"verdicts put to the test, {kind}: {said}")
         if kind is Score.FALSE:
-            bars.append(("verified among false claims", float(counts["verified"]), "<=", 0.0))
+            bars.append(
+                ("verified among false claims", float(counts["verified"]) if tested else math.nan, "<=", 0.0)
+            )
     return bars

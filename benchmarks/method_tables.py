@@ -19,7 +19,7 @@ from pathlib import Path
 DOCUMENT = Path(__file__).parent.parent / "docs" / "method.md"
 _BLOCK = re.compile(r"<!-- figures (?P<name>[a-z_]+) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 _BAR = re.compile(
-    r"^BAR (?P<name>\S+): (?P<value>\S+) ?(?P<unit>.*?) \(bar (?P<bar>[^)]*)\) (?P<result>PASS|FAIL)",
+    r"^BAR (?P<name>[^:\n]+): (?P<value>\S+) ?(?P<unit>.*?) \(bar (?P<bar>[^)]*)\) (?P<result>PASS|FAIL)",
     re.MULTILINE,
 )
 _TIMEOUT_S = 4 * 3600

@@ -22,7 +22,7 @@ from types import FrameType
 
 from benchmarks.interventions import DOSES, RUNS_PER_REFERENCE, meets
 from benchmarks.interventions_runs import NUM_RANKS, PROBLEM, Bench, Faults, Step, Wanted
-from benchmarks.interventions_scoring import Judged, Score, row_name, score, table
+from benchmarks.interventions_scoring import Judged, Score, row_name, score, shares, table
 from benchmarks.outside_causes import RIGHT, Measure, Outside, Places, write_places, write_plan
 from benchmarks.outside_groups import control_groups
 from benchmarks.outside_network import linked_namespaces
@@ -71,7 +71,7 @@ def report(runs: Sequence[Judged]) -> int:
             print(f"{score(run)}: {row_name(run)} at {run.dose:.0%}: {said}")
     single = [run for run in runs if run.causes]
     right = sum(is_right_or_refused(run) for run in single) / max(1, len(single))
-    wrong = sum(score(run) is Score.FALSE for run in runs) / max(1, len(runs))
+    wrong = shares(runs)[Score.FALSE]
     refused = sum(score(run) is Score.CONTENDED for run in single)
     print(f"refused, since contended: {refused} of {len(single)} runs with a cause")
     are_met = [

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment.problem import Problem, Shape
+from benchmarks.bars import judge
 from saih.analyzer.summary import summarize
 from saih.analyzer.verification import verify
 from saih.analyzer.verification_judgement import GREATEST_P, GREATEST_SHAM
@@ -93,18 +94,11 @@ def main(arguments: list[str]) -> int:
             right, false, total = right + good["verified"], false + bad["verified"], total + runs
     alarms = np.mean([_alarms(noise, generator) for noise in (0.02, 0.05) for _ in range(10 * runs)])
     passed = [
-        bar("right verdicts verified", right / total, ">=", LEAST_RIGHT),
-        bar("wrong verdicts verified", false / total, "<=", MOST_FALSE),
-        bar("shams that alarm", float(alarms), "<=", MOST_ALARMS),
+        judge("right verdicts verified", right / total, "share", ">=", LEAST_RIGHT),
+        judge("wrong verdicts verified", false / total, "share", "<=", MOST_FALSE),
+        judge("shams that alarm", float(alarms), "share", "<=", MOST_ALARMS),
     ]
     return 0 if all(passed) else 1
-
-
-def bar(name: str, value: float, operator: str, limit: float) -> bool:
-    """Print one bar; whether it is held."""
-    passed = value >= limit if operator == ">=" else value <= limit
-    print(f"BAR {name}: {value:.3f} share (bar {operator} {limit:g}) {'PASS' if passed else 'FAIL'}")
-    return passed
 
 
 def simulated(truth: Truth, toggle: Toggle, noise: float, generator: np.random.Generator) -> Steps:

@@ -1,9 +1,10 @@
+import math
 from dataclasses import replace
 
 import pytest
 
 from benchmarks.injected_causes import RIGHT, Cause
-from benchmarks.interventions import bars, wanted_runs
+from benchmarks.interventions import bars, meets, wanted_runs
 from benchmarks.interventions_scoring import (
     Judged,
     Score,
@@ -76,7 +77,13 @@ def test_a_contended_run_is_not_counted_whatever_was_said() -> None:
     assert score(refused) is Score.CONTENDED
     right = run(Cause.DECODE, named=Limit.INPUT)
     assert shares([refused, right]) == {Score.RIGHT: 1.0, Score.FALSE: 0.0, Score.NEITHER: 0.0}
-    assert shares([refused])[Score.RIGHT] == 0.0
+    assert all(math.isnan(share) for share in shares([refused]).values())
+
+
+def test_no_bar_is_met_where_every_run_was_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = [replace(one, is_contended=True) for one in (run(Cause.TINY, named=None), run(named=None))]
+    assert not any(meets(*bar) for bar in bars(refused))
+    assert capsys.readouterr().out.count("FAIL") == 5
 
 
 def test_unexplained_counts_against_the_share_named_right() -> None:

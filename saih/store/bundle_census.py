@@ -8,7 +8,8 @@ from typing import Any
 from saih.domain.bundle import Bundle
 from saih.domain.ceiling import Ceilings
 from saih.store import codec
-from saih.store.bundle_layout import DEFINITION, LIMITS
+from saih.store.adaptive_file import decode_adaptive
+from saih.store.bundle_layout import DEFINITION, LEFT_OUT, LIMITS
 from saih.store.bundle_record import CheckedAttempt
 from saih.store.bundle_refusal import decoded, refusal
 from saih.store.ceilings_file import ceilings_path
@@ -49,6 +50,8 @@ class Census:
             self.definition = decoded(codec.decode_definition, data, name)
         elif name == LIMITS:
             decoded(codec.decode_limits, data, name)
+        elif name == LEFT_OUT:
+            decoded(decode_adaptive, data, name)
         elif name.startswith("ceilings/"):
             self._add_ceilings(name, decoded(codec.decode_ceilings, data, name))
 

@@ -9,10 +9,11 @@ from saih.domain.ceiling import Ceilings
 from saih.domain.errors import UsageError
 from saih.domain.record import Environment, Record, environment_id
 from saih.store import codec
+from saih.store.adaptive_file import encode_adaptive, read_adaptive
 from saih.store.attempt import ENVIRONMENT, OUTCOME, POINT, STEPS, Attempt, read_record
 from saih.store.bundle_anonymity import Names, Pseudonyms, names_in, users_in
 from saih.store.bundle_census import ceilings_name
-from saih.store.bundle_layout import DEFINITION, LIMITS, attempt_name
+from saih.store.bundle_layout import DEFINITION, LEFT_OUT, LIMITS, attempt_name
 from saih.store.ceilings_file import read_ceilings
 from saih.store.files import MAX_STEPS_BYTES, read_file
 from saih.store.limits_file import read_limits
@@ -99,6 +100,9 @@ def files_of(contents: Contents) -> Iterator[tuple[str, bytes]]:
     if contents.pseudonyms is not None:
         definition["name"] = contents.pseudonyms.text(str(definition.get("name", "")))
     yield DEFINITION, codec.encode_definition(definition)
+    adaptive = read_adaptive(contents.folder)
+    if adaptive is not None and adaptive.is_over:  # else the rest is still to be measured
+        yield LEFT_OUT, encode_adaptive(adaptive)
     limits = read_limits(contents.folder)
     if limits is not None:
         yield LIMITS, codec.encode_limits(limits)

@@ -24,6 +24,8 @@ _MEANINGS = {
     "point.json": "The problem and its placement",
     "steps.h5": "Duration of every measured step by rank and phase [ns], and losses",
     "definition.json": "What the sweep asked to be measured",
+    "verification.json": "Steps of windows in which causes were switched on and off",
+    "left_out.json": "How precisely the sweep was to be known, and why the rest of its grid was left out",
     "limits.json": "The room that the machine had for the sweep",
     "README.md": "How to read the bundle without SAIH",
     "bundle.json": "What the bundle is, and which SAIH wrote it",

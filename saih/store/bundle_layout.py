@@ -5,13 +5,15 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from saih.store.adaptive_file import ADAPTIVE
 from saih.store.attempt import ENVIRONMENT, OUTCOME, POINT, STEPS
 from saih.store.verification_file import VERIFICATION
 
 README, ABOUT, CRATE = "README.md", "bundle.json", "ro-crate-metadata.json"
 MANIFEST = "manifest-sha256.txt"
-DEFINITION, LIMITS = "definition.json", "limits.json"
-"""The definition is called otherwise than in a sweep's folder: an unpacked bundle is not taken for one."""
+DEFINITION, LEFT_OUT, LIMITS = "definition.json", "left_out.json", "limits.json"
+"""The definition is called otherwise than in a sweep's folder: an unpacked bundle is not taken for one. So is
+what tells of points left out: no name comes before that of ``ABOUT`` but that of the README."""
 KEPT_BELOW = "bundle"
 """Folder of an imported sweep with what only its bundle has."""
 MAX_ENTRIES = 1_000_000
@@ -37,6 +39,7 @@ _ALONE: Mapping[str, int] = {
     MANIFEST: MAX_LIST_BYTES,
     DEFINITION: MAX_JSON_BYTES,
     LIMITS: MAX_JSON_BYTES,
+    LEFT_OUT: MAX_JSON_BYTES,
 }
 _OF_ATTEMPT: Mapping[str, int] = {
     POINT: MAX_JSON_BYTES,
@@ -75,6 +78,8 @@ def place_in_sweep(name: str) -> PurePosixPath:
         return PurePosixPath(name.removeprefix("points/"))
     if name == DEFINITION:
         return PurePosixPath("sweep.json")
+    if name == LEFT_OUT:
+        return PurePosixPath(ADAPTIVE)
     if name == LIMITS or name.startswith("ceilings/"):
         return PurePosixPath(name)
     return PurePosixPath(KEPT_BELOW, name)

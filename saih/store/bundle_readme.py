@@ -16,6 +16,7 @@ With SAIH: `saih import FILE`, then `saih status`, `analyze`, `report` and `comp
   Its own hash, `sha256sum manifest-sha256.txt`, is the fingerprint of the bundle.
 - `bundle.json`: name, counts, schema, the SAIH that wrote the bundle.
 - `definition.json`: what was asked. `limits.json`: the room that the machine had.
+  `left_out.json` (if any): why the rest of the grid was not measured.
 - `points/POINT/attempt-N/`: one try at one point.
   - `point.json`: problem (data, model), placement, precision, timing. POINT is a hash of it.
   - `environment.json`: hardware and software (`facts`), host and date (`notes`).
@@ -23,8 +24,9 @@ With SAIH: `saih import FILE`, then `saih status`, `analyze`, `report` and `comp
   - `steps.h5` (HDF5; only of completed attempts): `step` and one dataset for each phase of a step,
     int64 [ranks, steps] in ns, without warm-up; in the same shape meters of threads, such as
     `work_on_cpu` [ns] and `produce_storage_bytes`, where the machine tells them; `losses`, float64
-    [steps with warm-up]; attribute `warmup_steps`. With very many ranks only three are kept whole, and `kept`, `slowest`, `median_*` say
-    the rest.
+    [steps with warm-up]; attribute `warmup_steps`. With very many ranks only three are kept whole, and
+    `kept`, `slowest`, `median_*` say the rest.
+  - `verification.json` (if any): steps of windows without and with an intervention.
 - `ceilings/ENVIRONMENT/PLACEMENT.json`: measured best rates of the machine, over operation size.
 - `ro-crate-metadata.json`: the same list of files as RO-Crate 1.1 (JSON-LD).
 

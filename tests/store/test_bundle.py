@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import stat
 import subprocess
 import zipfile
@@ -10,8 +11,10 @@ from bundle_samples import bundled, ceilings, environment, files_in, points_of, 
 
 from saih.commands.analysis import analysis_of
 from saih.commands.import_stage import Imported, import_file
+from saih.domain.adaptive import Adaptive, Asked
 from saih.domain.bundle import Credit
 from saih.domain.errors import DamagedData, UsageError
+from saih.store.adaptive_file import write_adaptive
 from saih.store.bundle_layout import CRATE, MANIFEST
 from saih.store.bundle_origin import ceilings_root, read_origin
 from saih.store.ceilings_file import read_ceilings, write_ceilings
@@ -208,6 +211,21 @@ def test_a_sweep_without_limits_and_ceilings_makes_a_bundle_too(folder: SweepFol
     assert damages == ()
     assert analysis.ceilings == ()
     assert len(analysis.points) == 3
+
+
+def test_what_an_adaptive_sweep_left_out_on_purpose_is_known_where_it_is_imported(
+    folder: SweepFolder, tmp_path: Path
+) -> None:
+    shutil.rmtree(folder.path / points_of("tiny")[3].point_id)
+    for is_over in (False, True):
+        write_adaptive(folder, Adaptive(asked=Asked(), is_over=is_over, reason="known well enough"))
+        path = bundled(folder, tmp_path / f"{is_over}.saih.zip")
+        there = imported(path, tmp_path / f"there-{is_over}").folder
+        analysis, damages = analysis_of(there, tmp_path)
+        assert damages == ()
+        reasons = [dropped.reason for dropped in analysis.dropped]
+        assert any("known well enough" in reason for reason in reasons) == is_over
+        assert any("no usable record yet" in warning for warning in analysis.warnings) != is_over
 
 
 @pytest.mark.parametrize("text", ["a b", "x\x1b[2J", "x" * 201])

@@ -35,9 +35,9 @@ base:
 axes:
   model: {width: [2, 3, 4, 5, 6, 8]}
 placement: {ranks_per_node: 2}
-timing: {warmup_steps: 1, min_steps: 8, max_steps: 40, relative_width: 0.001, budget_s: 1}
+timing: {warmup_steps: 100, min_steps: 8, max_steps: 40, relative_width: 0.001, budget_s: 5}
 """
-"""Six points along one axis, of which an adaptive sweep begins with four."""
+"""Six points along one axis, of which an adaptive sweep begins with four; warm-up makes them last a while."""
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,8 @@ def test_a_ranks_axis_is_measured_and_reported_on_this_machine(folder: Path) -> 
 
 def test_a_killed_adaptive_sweep_goes_on_and_leaves_out_what_is_not_needed(folder: Path) -> None:
     (folder / "grown.yaml").write_text(GROWN)
-    adaptive = ("sweep", "grown.yaml", "--adaptive", "--precision", "100%", "--no-report")
+    name = f"grown-{len(list(folder.glob('results/grown-*')))}"  # a second try begins anew
+    adaptive = ("sweep", "grown.yaml", "--name", name, "--adaptive", "--precision", "100%", "--no-report")
     with subprocess.Popen(
         [*SAIH, *adaptive], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -186,8 +187,8 @@ def test_a_killed_adaptive_sweep_goes_on_and_leaves_out_what_is_not_needed(folde
         next(line for line in process.stderr if line.startswith("[1/"))
         os.kill(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
-    assert "next: saih sweep grown --adaptive --precision 100%" in saih(folder, "status", "grown").stderr
-    before = {path: path.stat().st_mtime_ns for path in folder.glob("results/grown/*/attempt-*/outcome*")}
+    assert f"next: saih sweep {name} --adaptive --precision 100%" in saih(folder, "status", name).stderr
+    before = {path: path.stat().st_mtime_ns for path in folder.glob(f"results/{name}/*/attempt-*/outcome*")}
     assert before
     done = saih(folder, *adaptive, "--json")
     assert done.returncode == 0, done.stderr
@@ -198,7 +199,7 @@ def test_a_killed_adaptive_sweep_goes_on_and_leaves_out_what_is_not_needed(folde
     measured = {one["point_id"] for one in found["points"] if one["status"] == "completed"}
     assert len(measured) >= 4
     assert len(measured) + len(left_out) == 6
-    analysis = json.loads(saih(folder, "analyze", "grown", "--json").stdout)
+    analysis = json.loads(saih(folder, "analyze", name, "--json").stdout)
     reasons = [dropped["reason"] for dropped in analysis["dropped"]]
     assert len(reasons) == len(left_out)
     assert all(reason.startswith("not measured: not needed") for reason in reasons)

@@ -1,7 +1,10 @@
 import threading
 import time
 
+import pytest
+
 from saih.domain.contention import Pressure, contention_notes, contention_of
+from saih.harness import processor_log
 from saih.harness.clock import host_ns
 from saih.harness.processor_log import ProcessorLog, worst
 
@@ -19,14 +22,23 @@ def test_without_a_begin_there_is_no_report() -> None:
     assert ProcessorLog(host_ns).report(None) == {}
 
 
-def test_threads_that_came_later_and_the_loader_are_no_workers() -> None:
+def test_the_loader_the_idle_and_threads_that_came_later_are_no_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stepping = threading.get_native_id()
+    loader, worker, idle, later = -1, -2, -3, -4
+    # Of real threads of this process nobody knows what they do meanwhile.
+    readings = iter(
+        (
+            {stepping: (100, 10), loader: (0, 0), worker: (50, 5), idle: (7, 0)},
+            {stepping: (200, 13), loader: (90, 80), worker: (100, 25), idle: (8, 60), later: (99, 99)},
+        )
+    )
+    monkeypatch.setattr(processor_log, "thread_times_ns", lambda: next(readings))
     log = ProcessorLog(host_ns)
     log.begin()
-    other = threading.Thread(target=time.sleep, args=(0.01,))
-    other.start()
-    report = log.report(other.native_id)
-    other.join()
-    assert report.get(Pressure.WORKER_DELAY, 0) == 0
+    report = log.report(loader)
+    assert (report[Pressure.RUN_DELAY], report[Pressure.WORKER_DELAY]) == (3, 20)
 
 
 def test_the_worst_rank_counts_and_only_what_all_could_read() -> None:

@@ -124,7 +124,7 @@ def test_every_toggle_gets_its_pairs_of_windows_and_the_weights_are_put_back() -
 
 
 def test_windows_whose_loss_is_not_finite_are_dropped_and_counted() -> None:
-    switching, _ = run(Counting(bad_steps=range(100, 102)), TINY)
+    switching, _ = run(Counting(bad_steps=range(100, 101)), TINY)
     assert switching.num_diverged == 1
     assert sum(len(one.pairs) for one in switching.runs) == TINY.num_pairs_of(has_exchange=False) - 1
 

@@ -23,6 +23,8 @@ GREATEST_FACTOR = 8.0
 """Beyond this multiple of the largest measured size only the law is printed, never a number."""
 LEAST_NOISE = 0.01
 """Two runs of one point differ by this much in log(duration) even where each run is steady."""
+_LAST_LOG = 700.0
+"""Bounds end before doubles do."""
 NOISE_FREEDOM = 4.0
 """How many residuals the noise known from steps counts for, beside the residuals of the fit."""
 
@@ -159,7 +161,8 @@ def intervals(prediction: Prediction, count: int, level: float = PREDICTION_LEVE
     """Prediction intervals of new measurements, one for each predicted size."""
     quantile = float(special.stdtrit(prediction.freedom, (1 + level) / 2))
     reach = quantile * prediction.log_deviation
-    bounds = np.exp([prediction.log_value + side * reach for side in (-1, 0, 1)]).T.tolist()
+    logs = np.clip([prediction.log_value + side * reach for side in (-1, 0, 1)], -_LAST_LOG, _LAST_LOG)
+    bounds = np.exp(logs).T.tolist()
     return tuple(
         Interval(low=low, value=value, high=high, level=level, count=count) for low, value, high in bounds
     )

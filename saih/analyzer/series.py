@@ -11,6 +11,7 @@ from saih.analyzer.fit import Law, Prediction, describe, intervals, predict, ter
 from saih.analyzer.peer_forecasts import own_chained_error, peer_forecasts
 from saih.analyzer.series_checks import SeriesScene, check_series
 from saih.analyzer.series_laws import Measured, SeriesLaws, fit_series, predict_series
+from saih.analyzer.series_reach import out_of_reach
 from saih.analyzer.series_readings import Judged, judge
 from saih.domain.peer import PeerForecast
 from saih.domain.quantity import with_si
@@ -37,7 +38,8 @@ def trend_of(series: Series) -> SeriesTrend:
         phases={name: one.points for name, one in phases.items()},
         phase_noise={name: one.noise for name, one in phases.items()},
     )
-    laws = fit_series(measured)
+    refusal = out_of_reach(judged.points)
+    laws = fit_series(measured) if refusal is None else None
     words = value_words(series)
     grid = _grid(judged.points) if laws is not None else np.zeros(0)
     scene = SeriesScene(series=series, points=judged.points, laws=laws, words=words)
@@ -50,7 +52,7 @@ def trend_of(series: Series) -> SeriesTrend:
         checks=check_series(scene),
         peers=_peers(judged.points) if laws is not None else (),
         chained_error=own_chained_error(laws.total) if laws is not None else None,
-        findings=(*series.remarks, *findings),
+        findings=(*series.remarks, *findings, *([refusal] if refusal is not None else [])),
     )
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from saih.analyzer.fit import GREATEST_FACTOR, PREDICTION_LEVEL, intervals
 from saih.analyzer.knee import find_knee
 from saih.analyzer.series_laws import SeriesLaws, fit_series, predict_series
 from saih.analyzer.series_readings import settings_apart
-from saih.domain.quantity import amount, percent
+from saih.domain.quantity import amount, counted, percent
 from saih.domain.series import Series, SeriesKind
 from saih.domain.series_trend import SeriesPoint
 from saih.domain.trend import Check
@@ -56,7 +57,7 @@ def _enough(scene: SeriesScene) -> Check:
     single = sum(point.num_runs == 1 for point in scene.points)
     runs = f" {single} of them rest on one run, which shows no noise." if single else ""
     if count < 2:
-        text = f"{count} usable sizes: no law follows. Measure at least {_FEWEST_CHAINED} sizes."
+        text = f"{counted(count, 'usable size')}: no law follows. Measure at least {_FEWEST_CHAINED} sizes."
         return Check(name="enough points", passed=False, statement=text)
     if count < _FEWEST_CHAINED:
         text = f"{count} sizes: too few to test a law by forward chaining; plain laws share the weight.{runs}"
@@ -89,7 +90,8 @@ def _same_setting(scene: SeriesScene) -> Check:
 
 def _units(scene: SeriesScene) -> Check:
     name = "one unit"
-    for small, large in zip(scene.points[:-1], scene.points[1:], strict=True):
+    positive = [point for point in scene.points if point.value > 0]
+    for small, large in pairwise(positive):
         decades = abs(math.log10(large.value / small.value))
         if decades >= _JUMP_DECADES and decades / math.log10(large.size / small.size) > _STEEPEST:
             text = (

@@ -1,7 +1,7 @@
 """Readings of a foreign series to points: what is wrong with them is named by its place and left out."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from scipy import special
 from saih.analyzer.mistaken_unit import FEWEST_SIZES, decades_off, factor_words, is_prefix
 from saih.domain.interval import Interval, median
 from saih.domain.quantity import amount, counted
-from saih.domain.series import Reading
+from saih.domain.series import GREATEST_VALUE, LEAST_VALUE, Reading
 from saih.domain.series_trend import SeriesPoint
 
 Array = NDArray[np.float64]
@@ -47,11 +47,10 @@ def judge(readings: Sequence[Reading], what: str, *, is_part: bool = False) -> J
     findings: list[str] = []
     nothing = [one for one in readings if is_part and one.value == 0]
     usable = [one for one in readings if one.is_usable]
-    findings += _unusable([one for one in readings if not one.is_usable and one not in nothing])
+    findings += _unusable([one for one in readings if not one.is_usable and not (is_part and one.value == 0)])
     usable = [*_without_mistaken_units(usable, findings), *nothing]
     usable = _without_copies(usable, findings)
-    sizes = sorted({one.size for one in usable})
-    groups = [[one for one in usable if one.size == size] for size in sizes]
+    groups = _by_size(usable)
     positive = [group for group in groups if all(one.value > 0 for one in group)]
     findings += _outliers(positive)
     deviation, freedom = _pooled([group for group in positive if len(group) > 1])
@@ -68,7 +67,10 @@ def _unusable(readings: Sequence[Reading]) -> Iterator[str]:
     """One sentence for each kind of value that is no duration."""
     kinds = (
         ("is no number", [one for one in readings if math.isnan(one.value)]),
-        ("is beyond all bounds", [one for one in readings if math.isinf(one.value)]),
+        (
+            f"is beyond all bounds ({LEAST_VALUE:g} to {GREATEST_VALUE:g})",
+            [one for one in readings if one.value == -math.inf or (one.value > 0 and not one.is_usable)],
+        ),
         ("is zero: nothing takes no time", [one for one in readings if one.value == 0]),
         ("is negative, as where a clock runs backwards", [o for o in readings if -math.inf < o.value < 0]),
     )
@@ -91,31 +93,38 @@ def _without_mistaken_units(readings: Sequence[Reading], findings: list[str]) ->
     if len({one.size for one in readings}) < FEWEST_SIZES:
         return _against_repeats(readings, findings)
     off = decades_off([one.size for one in readings], [one.value for one in readings]).tolist()
-    mistaken = [one for one, decades in zip(readings, off, strict=True) if is_prefix(decades)]
+    mistaken = {place: readings[place] for place, decades in enumerate(off) if is_prefix(decades)}
     if not mistaken or 2 * len(mistaken) >= len(readings):
         return list(readings)
-    findings.append(_units_words(mistaken, off, readings))
-    return [one for one in readings if one not in mistaken]
+    findings.append(_units_words(tuple(mistaken.values()), [off[place] for place in mistaken]))
+    return [one for one, decades in zip(readings, off, strict=True) if not is_prefix(decades)]
 
 
 def _against_repeats(readings: Sequence[Reading], findings: list[str]) -> list[Reading]:
     """With few sizes only three repeats or more of one size tell which of them is off."""
     kept = []
-    for size in sorted({one.size for one in readings}):
-        group = [one for one in readings if one.size == size]
+    for group in _by_size(readings):
         middle = median([one.value for one in group])
         off = [math.log10(one.value / middle) for one in group]
-        mistaken = [one for one, decades in zip(group, off, strict=True) if is_prefix(decades)]
+        mistaken = {place: group[place] for place, decades in enumerate(off) if is_prefix(decades)}
         if len(group) < 3 or 2 * len(mistaken) >= len(group):
-            mistaken = []
+            mistaken = {}
         if mistaken:
-            findings.append(_units_words(mistaken, off, group))
-        kept += [one for one in group if one not in mistaken]
+            findings.append(_units_words(tuple(mistaken.values()), [off[place] for place in mistaken]))
+        kept += [one for place, one in enumerate(group) if place not in mistaken]
     return kept
 
 
-def _units_words(mistaken: Sequence[Reading], off: Sequence[float], among: Sequence[Reading]) -> str:
-    factors = " or ".join(sorted({factor_words(off[among.index(one)]) for one in mistaken}))
+def _by_size(readings: Sequence[Reading]) -> list[list[Reading]]:
+    """Readings of one size together, by growing size."""
+    groups: dict[float, list[Reading]] = defaultdict(list)
+    for one in readings:
+        groups[one.size].append(one)
+    return [groups[size] for size in sorted(groups)]
+
+
+def _units_words(mistaken: Sequence[Reading], off: Sequence[float]) -> str:
+    factors = " or ".join(sorted(set(map(factor_words, off))))
     verb = "takes" if len(mistaken) == 1 else "take"
     return (
         f"{counted(len(mistaken), 'value')} {verb} no part ({_places(mistaken)}): about {factors} times "

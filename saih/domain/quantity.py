@@ -8,6 +8,8 @@ import math
 from saih.domain.interval import Interval
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
+_PERCENT_PLACES = 4
+"""Digits after the point of a percentage; what is smaller is rounding."""
 _PREFIXES = {
     -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"
 }  # fmt: skip
@@ -49,7 +51,7 @@ def share(interval: Interval) -> str:
 
 def percent(value: float, digits: int = 2) -> str:
     """A ratio in percent, such as ``38 %``."""
-    return f"{_digits(value * 100, digits)}{NO_BREAK}%"
+    return f"{_digits(round(value * 100, _PERCENT_PLACES), digits)}{NO_BREAK}%"
 
 
 def factor(interval: Interval) -> str:

@@ -1,6 +1,5 @@
 """A series that others measured: one quantity over growing sizes, with every value as its file tells it."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +15,9 @@ SECONDS_PER_UNIT: Mapping[str, float] = MappingProxyType(
     {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 )
 """Units of time; a value of another unit is shown in that unit."""
+
+LEAST_VALUE, GREATEST_VALUE = 1e-25, 1e25
+"""Values beyond these, in the unit of their series, are no measurements: squares of their laws overflow."""
 
 
 class SeriesKind(StrEnum):
@@ -47,8 +49,8 @@ class Reading:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it is a positive, finite number."""
-        return math.isfinite(self.value) and self.value > 0
+        """Whether it is a positive number within bounds."""
+        return LEAST_VALUE <= self.value <= GREATEST_VALUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

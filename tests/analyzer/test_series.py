@@ -227,3 +227,39 @@ def test_intervals_of_the_file_itself_count_where_there_are_no_repeats() -> None
     sure = trend_of(series(readings([[amdahl(size)] for size in SIZES])))
     assert wide.points[0].interval == told[0].spread
     assert wide.curve[-1].interval.relative_width > sure.curve[-1].interval.relative_width
+
+
+@pytest.mark.parametrize(
+    ("values", "sizes", "words"),
+    [
+        ((1e308, 1.2e308, 1.4e308, 1.6e308), (1, 2, 4, 8), "beyond all bounds (1e-25 to 1e+25)"),
+        ((1e-320, 2e-320, 4e-320, 8e-320), (1, 2, 4, 8), "beyond all bounds"),
+        ((1e-20, 1.0, 1e10, 1e20), (1, 2, 4, 8), "values differ by a factor of 1e+20"),
+        ((1.0, 2.0, 3.0, 4.0), (1e-12, 1, 1e12, 1e24), "sizes differ by a factor of 1e+36"),
+        ((1.0, 2.0, 3.0, 4.0), (1, 1.001, 1.002, 1.003), "The sizes lie within 0.3 %"),
+        ((1.0, 1e5, 1.0, 4.0, 1.0), (1, 1 + 1e-9, 2, 4, 8), "no law is that steep"),
+    ],
+)
+def test_what_no_law_can_join_gets_none_and_the_reason(
+    values: Sequence[float], sizes: Sequence[float], words: str
+) -> None:
+    trend = trend_of(series(readings([[value] for value in values], sizes), kind=SeriesKind.SIZE))
+    assert trend.fit is None
+    assert trend.curve == ()
+    assert words in said(trend)
+
+
+def test_phases_that_take_no_time_at_all_have_no_law() -> None:
+    nothing = readings([[0.0]] * len(SIZES))
+    trend = trend_of(series((), phases={"a": nothing, "b": nothing}, kind=SeriesKind.SIZE))
+    assert trend.fit is None
+    assert "All phases take no time" in said(trend)
+
+
+def test_many_mistaken_units_are_named_at_once() -> None:
+    values = [
+        [size * (1000 if repeat % 3 == 0 else 1) + repeat / 1e6 for repeat in range(3000)] for size in SIZES
+    ]
+    trend = trend_of(series(readings(values), kind=SeriesKind.SIZE))
+    assert "6000 values take no part" in said(trend)
+    assert [point.num_runs for point in trend.points] == [2000] * 6

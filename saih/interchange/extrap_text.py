@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from saih.domain.quantity import counted
 from saih.domain.series import Reading, Series
-from saih.interchange.series_rows import UNTOLD, Row, Told, series_of
+from saih.interchange.series_rows import GREATEST_SIZE, UNTOLD, Row, Told, series_of
 from saih.interchange.series_text import SHOWN, refuse, text_lines
 
 MAX_PARAMETERS = 4
@@ -45,6 +46,9 @@ class _Text:
     metric: str = ""
     region: str = ""
     num_data: int = 0
+    told: set[str] = field(default_factory=set)
+    """Regions and metrics with DATA."""
+    remarks: list[str] = field(default_factory=list)
     cells: list[_Cell] = field(default_factory=list)
 
 
@@ -55,19 +59,39 @@ def parse_extrap(content: bytes, name: str, told: Told = UNTOLD) -> tuple[Series
         DamagedData: for a line that cannot be read, by its number.
     """
     lines = list(text_lines(content, name, _MAX_LINE_BYTES))
+    text = _Text(name=name)
     if lines and lines[0][1].lstrip().startswith("{"):
         parameters, cells = _from_json(lines, name)
     else:
-        text = _Text(name=name)
         for number, line in lines:
             if not line.startswith("#"):
                 _read(text, number, line)
+        _end_data(text)
         parameters, cells = text.parameters, text.cells
     if not cells:
         refuse(
             name, lines[-1][0] if lines else 1, "there is no DATA in the whole file", "give one with values."
         )
-    return series_of(list(_rows(parameters, cells)), name, told)
+    rows = list(_rows(parameters, cells))
+    if not rows:
+        refuse(
+            name, lines[-1][0], f"no two points differ in one of {', '.join(parameters)[:SHOWN]} alone",
+            "measure two or more values of one parameter at the same values of the others.",
+        )  # fmt: skip
+    remarks = (*text.remarks, *_lone_words(cells, rows))
+    return series_of(rows, name, told, remarks)
+
+
+def _lone_words(cells: Sequence[_Cell], rows: Sequence[Row]) -> Iterator[str]:
+    """One sentence where cells stand on no line along any parameter."""
+    placed = {row.reading.place for row in rows}
+    lone = [cell for cell in cells if cell.place not in placed]
+    if lone:
+        verb = "takes" if len(lone) == 1 else "take"
+        yield (
+            f"{counted(len(lone), 'value')} {verb} no part ({lone[0].place}{', ...' * (len(lone) > 1)}): "
+            "no other point differs from theirs in one parameter alone."
+        )
 
 
 def _read(text: _Text, number: int, line: str) -> None:
@@ -91,8 +115,8 @@ def _read(text: _Text, number: int, line: str) -> None:
         if len(text.points) > MAX_POINTS:
             refuse(text.name, number, f"there are more than {MAX_POINTS} points", "split the file.")
     elif keyword in ("METRIC", "REGION"):
+        _end_data(text)
         setattr(text, keyword.lower(), " ".join(rest)[:_MAX_NAME])
-        text.num_data = 0
     elif keyword == "DATA":
         _data(text, number, rest)
     elif keyword != "EXPERIMENT":
@@ -109,8 +133,10 @@ def _points(text: _Text, number: int, words: str) -> Iterator[tuple[float, ...]]
     inner = words.replace("(", " ( ").replace(")", " ) ").split()
     is_grouped = "(" in inner
     numbers = [_size(text, number, word) for word in inner if word not in "()"]
+    shape = [word if word in "()" else "." for word in inner]
     groups = sum(word == "(" for word in inner) if is_grouped else len(numbers)
-    if not numbers or len(numbers) != groups * count or (count > 1 and not is_grouped):
+    is_even = not is_grouped or shape == ["(", *"." * count, ")"] * groups
+    if not numbers or not is_even or len(numbers) != groups * count or (count > 1 and not is_grouped):
         refuse(
             text.name, number, f"{len(numbers)} numbers make no points of {count} parameters",
             "write POINTS 1 2 4 for one parameter, POINTS ( 1 10 ) ( 2 10 ) for two.",
@@ -126,6 +152,15 @@ def _size(text: _Text, number: int, word: str) -> float:
 
 
 def _data(text: _Text, number: int, words: Sequence[str]) -> None:
+    what = _what(text.region, text.metric)
+    if not text.num_data and what in text.told:
+        refuse(
+            text.name,
+            number,
+            f"{what[:SHOWN]!r} has its DATA above already",
+            "tell each region and metric once.",
+        )
+    text.told.add(what)
     if text.num_data >= len(text.points):
         refuse(
             text.name, number, f"this is DATA for point {text.num_data + 1} of {len(text.points)}",
@@ -139,7 +174,7 @@ def _data(text: _Text, number: int, words: Sequence[str]) -> None:
             refuse(text.name, number, f"{word[:SHOWN]!r} is no number", "write nan for none.")
         text.cells.append(
             _Cell(
-                what=_what(text.region, text.metric),
+                what=what,
                 at=text.points[text.num_data],
                 value=value,
                 written=word[:SHOWN],
@@ -147,6 +182,16 @@ def _data(text: _Text, number: int, words: Sequence[str]) -> None:
             )
         )
     text.num_data += 1
+
+
+def _end_data(text: _Text) -> None:
+    """After the last DATA of a region and metric: a point without any is told."""
+    if 0 < text.num_data < len(text.points):
+        text.remarks.append(
+            f"{_what(text.region, text.metric)} has no DATA for {len(text.points) - text.num_data} of "
+            f"{len(text.points)} points."
+        )
+    text.num_data = 0
 
 
 def _what(region: str, metric: str) -> str:
@@ -174,19 +219,34 @@ def _from_json(lines: Sequence[tuple[int, str]], name: str) -> tuple[list[str], 
                 "give the same 1 to 4 in every line.",
             )
         at = tuple(content["params"][one] for one in parameters)
-        if not all(_is_number(one) and 0 < one < math.inf for one in at):
+        if not all(_is_number(one) and 0 < one < GREATEST_SIZE for one in at):
             refuse(name, number, f"params are {str(at)[:SHOWN]}, not positive numbers", "mend them.")
-        value = content["value"]
+        at, value = tuple(map(float, at)), content["value"]
         what = _what(*(str(content.get(key, ""))[:_MAX_NAME] for key in ("callpath", "metric")))
         cells.append(
-            _Cell(what=what, at=at, value=float(value), written=str(value)[:SHOWN], place=f"line {number}")
+            _Cell(what=what, at=at, value=_bounded(value), written=str(value)[:SHOWN], place=f"line {number}")
         )
     return parameters, cells
 
 
+def _bounded(value: float) -> float:
+    """As a double; infinite for a whole number that none can hold."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
+
+
 def _decoded(line: str, number: int, name: str) -> dict[str, Any]:
     try:
-        content = json.loads(line)
+        content = json.loads(line, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         refuse(name, number, f"it is no JSON object ({str(error)[:SHOWN]})", "one object on each line.")
     if not isinstance(content, dict) or not isinstance(content.get("params"), dict):

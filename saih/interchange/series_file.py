@@ -74,7 +74,7 @@ def _content(path: Path) -> bytes:
 
 def _first_word(content: bytes) -> str:
     """Of the first line that is no comment."""
-    for line in content[:65_536].decode("utf-8", errors="replace").splitlines():
+    for line in content[:65_536].decode("utf-8-sig", errors="replace").splitlines():
         if line.strip() and not line.startswith("#"):
             return line.strip()
     return ""

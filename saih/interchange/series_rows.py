@@ -6,8 +6,14 @@ from dataclasses import dataclass, field, replace
 
 from saih.domain.errors import DamagedData
 from saih.domain.series import ENVIRONMENT, Reading, Series, SeriesKind
+from saih.interchange.series_text import SHOWN
 
 MAX_SERIES = 2_000
+MAX_SIZES = 1_000
+"""Distinct sizes of one series."""
+LEAST_SIZE, GREATEST_SIZE = 1e-12, 1e24
+_DIGITS = 12
+"""Significant digits of sizes: what differs by less is rounding."""
 _RANK_WORDS = ("rank", "node", "gpu", "process", "core", "thread", "worker", "device")
 
 
@@ -48,7 +54,12 @@ def series_of(
     """
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for given in rows:
-        row = replace(given, unit=given.unit or told.unit, kind=given.kind or told.kind)
+        row = replace(
+            given,
+            unit=given.unit or told.unit,
+            kind=given.kind or told.kind,
+            reading=_bounded(given.reading, source),
+        )
         groups[row.series, row.reading.facts.get(ENVIRONMENT, "")].append(row)
     if len(groups) > MAX_SERIES:
         raise DamagedData(f"{source} holds {len(groups)} series, more than {MAX_SERIES}", "split it.")
@@ -65,6 +76,12 @@ def series_of(
 
 def _series(rows: Sequence[Row], environment: str, environments: Sequence[str], source: str) -> Series:
     name = rows[0].series or source
+    num_sizes = len({row.reading.size for row in rows})
+    if num_sizes > MAX_SIZES:
+        raise DamagedData(
+            f"the series {name} of {source} has {num_sizes} sizes, more than {MAX_SIZES}",
+            "keep fewer sizes, such as every tenth.",
+        )
     is_mixed = len(environments) > 1
     axis = _one(rows, "axis", source) or "size"
     told = _one(rows, "kind", source)
@@ -85,6 +102,17 @@ def _series(rows: Sequence[Row], environment: str, environments: Sequence[str], 
         facts=_shared([row.reading for row in rows]),
         remarks=tuple(_remarks(name, kind, environments, is_told=bool(told))),
     )
+
+
+def _bounded(reading: Reading, source: str) -> Reading:
+    """With its size to so many digits that rounding makes no sizes of its own."""
+    if not LEAST_SIZE <= reading.size <= GREATEST_SIZE:
+        raise DamagedData(
+            f"{reading.place} of {source} has the size {str(reading.size)[:SHOWN]}, not one between "
+            f"{LEAST_SIZE:g} and {GREATEST_SIZE:g}",
+            "tell sizes in a larger or a smaller unit.",
+        )
+    return replace(reading, size=float(f"{reading.size:.{_DIGITS}g}"))
 
 
 def _one(rows: Iterable[Row], field: str, source: str) -> str:

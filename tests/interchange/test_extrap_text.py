@@ -111,3 +111,33 @@ def test_no_text_ends_in_anything_but_series_or_an_error_of_ours(text: str) -> N
     for begin in ("", "PARAMETER p\nPOINTS 1 2\n", "{"):
         with suppress(SaihError):
             assert parse_extrap((begin + text).encode(), "t")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"params":{"p":1%s},"value":1}' % ("0" * 400), "not positive numbers"),
+        ('{"params":{"p":1},"params":{"p":3},"value":1}', "a name stands there twice"),
+        ("PARAMETER p q\nPOINTS ( 1 2 ) ( 2 3 )\nDATA 1\nDATA 2", "no two points differ in one of p, q"),
+        ("PARAMETER p q\nPOINTS ( 1 ( 2 ) 3 4 )\nDATA 1\nDATA 2", "make no points of 2 parameters"),
+        ("PARAMETER p\nPOINTS 1 2\nREGION a\nDATA 1\nDATA 2\nREGION a\nDATA 7\nDATA 8", "'a' has its DATA"),
+        ("PARAMETER p\nPOINTS 1e-300 2\nDATA 1\nDATA 2", "not one between 1e-12 and 1e+24"),
+    ],
+)  # fmt: skip
+def test_points_that_contradict_themselves_are_refused(text: str, words: str) -> None:
+    with pytest.raises(DamagedData) as caught:
+        parse_extrap(text.encode(), "grid.txt")
+    assert words in caught.value.problem
+
+
+def test_a_whole_number_beyond_doubles_is_infinite_and_left_to_the_analysis() -> None:
+    (found,) = parse_extrap(f'{{"params":{{"p":1}},"value":-1{"0" * 400}}}'.encode(), "big.jsonl")
+    assert found.values == ((-math.inf,),)
+
+
+def test_points_without_data_and_off_every_line_are_told() -> None:
+    text = "PARAMETER p q\nPOINTS ( 1 1 ) ( 2 1 ) ( 5 5 ) ( 9 1 )\nREGION a\nDATA 1\nDATA 2\nDATA 3\n"
+    (found,) = parse_extrap(text.encode(), "grid.txt")
+    assert found.sizes == (1.0, 2.0)
+    assert "a has no DATA for 1 of 4 points." in found.remarks
+    assert "1 value takes no part (line 6, value 1): no other point differs" in " ".join(found.remarks)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from saih.domain.errors import DamagedData, SaihError, UsageError
 from saih.domain.series import SeriesKind
 from saih.interchange.series_csv import MAX_CELLS, parse_csv
-from saih.interchange.series_rows import Told
+from saih.interchange.series_rows import MAX_SIZES, Told
 from saih.interchange.series_text import MAX_LINES
 
 HEADER = "series,axis,kind,size,repeat,value,unit,phase,facts\n"
@@ -117,6 +117,17 @@ def test_what_cannot_be_read_is_refused_by_its_line(content: bytes, line: int, w
     assert f"line {line} of table.csv" in caught.value.problem
     assert words in caught.value.problem
     assert len(caught.value.problem) < 400
+
+
+def test_sizes_that_differ_by_rounding_are_one() -> None:
+    (found,) = parse_csv(b"size,value\n0.3,1\n0.30000000000000004,2\n", "table.csv")
+    assert found.values == ((1.0, 2.0),)
+
+
+def test_more_sizes_than_any_law_needs_are_refused() -> None:
+    lines = "".join(f"{size},1\n" for size in range(1, MAX_SIZES + 2))
+    with pytest.raises(DamagedData, match="1001 sizes, more than 1000"):
+        parse_csv(f"size,value\n{lines}".encode(), "table.csv")
 
 
 def test_lines_of_one_series_that_contradict_each_other_are_refused() -> None:

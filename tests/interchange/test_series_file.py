@@ -53,3 +53,10 @@ def test_a_pipe_and_a_missing_file_are_refused_without_waiting(tmp_path: Path) -
         read_series(tmp_path / "pipe")
     with pytest.raises(UsageError, match="no file"):
         read_series(tmp_path / "nothing")
+
+
+def test_a_byte_order_mark_hides_no_format(tmp_path: Path) -> None:
+    file = tmp_path / "windows.txt"
+    file.write_bytes(b"\xef\xbb\xbfPARAMETER p\r\nPOINTS 1 2\r\nDATA 3\r\nDATA 4\r\n")
+    (found,) = read_series(file)
+    assert found.values == ((3.0,), (4.0,))

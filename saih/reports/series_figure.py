@@ -42,13 +42,14 @@ def series_figure(trend: SeriesTrend) -> str:
 
 def _lines(trend: SeriesTrend) -> tuple[Line, ...]:
     factor = factor_of(trend.series)
-    if not trend.points:
+    shown_points = [point for point in trend.points if point.value > 0]  # the axis is logarithmic
+    if not shown_points:
         return ()
-    sizes = tuple(point.size for point in trend.points)
+    sizes = tuple(point.size for point in shown_points)
     whole = Line(
         label="whole",
         sizes=sizes,
-        values=tuple(bar_of(point).scaled(factor) for point in trend.points),
+        values=tuple(bar_of(point).scaled(factor) for point in shown_points),
         curve=_scaled(trend.curve, factor),
     )
     shown = [one for one in trend.components if not one.is_hidden][:_MAX_PHASES]

@@ -89,3 +89,14 @@ def test_what_cannot_be_done_is_refused(
     (tmp_path / "bad.csv").write_text("size,value\n1,two\n")
     assert run(["trends", *arguments]) == exit_code
     assert words in capsys.readouterr().err
+
+
+def test_phases_without_any_time_make_a_page_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = "".join(f"{size},0,a\n" for size in (1, 2, 4, 8))
+    Path("zero.csv").write_text(f"size,value,phase\n{lines}")
+    assert run(["trends", "zero.csv", "--report", "html", "--reports", "out"]) == 0
+    assert "All phases take no time at some size" in " ".join(capsys.readouterr().out.split())
+    assert "no usable value" in Path("out/trends-of-zero.html").read_text()

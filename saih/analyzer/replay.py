@@ -5,7 +5,7 @@ ahead by a thread beside the step (Daydream, Zhu et al., USENIX ATC 2020, replay
 replays ranks). Shapes: R ranks kept whole, S steps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saih.analyzer.replay_loader import observed, waits
-from saih.domain.record import ADDITIVE_PHASES, Phase, Steps
+from saih.domain.record import ADDITIVE_PHASES, Meter, Phase, Steps
 
 Array = NDArray[np.float64]
 
@@ -91,7 +91,25 @@ def replayed(steps: Steps, change: Change) -> Steps:
         duration_ns={phase: tuple(map(tuple, row.tolist())) for phase, row in table.items()},
         step_ns=tuple(map(tuple, together.tolist())),
         summary=summary,
+        meters={meter: _metered(rows, measured, table, meter) for meter, rows in steps.meters.items()},
     )
+
+
+_BATCH_METERS = (Meter.PRODUCE_ON_CPU, Meter.PRODUCE_RUN_DELAY)
+
+
+def _metered(
+    rows: Sequence[Sequence[int]], measured: "_Measured", table: Mapping[Phase, Array], meter: Meter
+) -> tuple[tuple[int, ...], ...]:
+    """Times of threads as long or short as what they were read in; bytes stay."""
+    if meter is Meter.PRODUCE_STORAGE:
+        return tuple(map(tuple, rows))
+    work = [phase for phase in ADDITIVE_PHASES if phase is not Phase.INPUT_WAIT]
+    phases = [Phase.INPUT_PRODUCE] if meter in _BATCH_METERS else work
+    before = np.sum([measured.rows[phase] for phase in phases], axis=0)
+    after = np.sum([table[phase] for phase in phases], axis=0)
+    ratio = np.divide(after, before, out=np.ones_like(before), where=before > 0)
+    return tuple(map(tuple, np.rint(np.asarray(rows) * ratio).astype(np.int64).tolist()))
 
 
 def _slowest(steps: Steps, measured: "_Measured", whole: Array) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 
 from saih.analyzer.analysis import analyze
 from saih.analyzer.correlation import dependent_median_interval
+from saih.analyzer.counted import counted_cost
 from saih.analyzer.fit import LEAST_NOISE, PREDICTION_LEVEL
 from saih.analyzer.propagation import log_deviation, normal_quantile
 from saih.analyzer.replay import replayed_ns
@@ -50,11 +51,11 @@ class Evidence:
         return next(record for record in self.records if record.record_id == point.record_id)
 
     def machine(self, record: Record) -> Machine:
-        """What a record ran on."""
+        """What a record ran on, and what its step costs: what its verdict was found with."""
         label = record.point.placement.label
         own = [ceilings for ceilings in self.analysis.ceilings if ceilings.placement_label == label]
-        cost = cost_of(record, self.find_workload(record.point.workload))
-        return Machine(ceilings=own[0] if own else None, cost=cost)
+        cost = counted_cost(record, cost_of(record, self.find_workload(record.point.workload)))
+        return Machine(ceilings=own[0].in_force(record.finished_utc) if own else None, cost=cost)
 
 
 def what_if(evidence: Evidence, scenario: Scenario) -> WhatIf:

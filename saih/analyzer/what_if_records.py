@@ -15,7 +15,19 @@ from saih.domain.what_if import NEEDS_CEILINGS, Alteration, Part
 from workloads.protocol import Cost
 
 DEVICE_PHASES = (Phase.FORWARD, Phase.BACKWARD, Phase.OPTIMIZER, Phase.OTHER)
-_ARITHMETIC = frozenset({CeilingKind.GEMM, CeilingKind.CONVOLUTION_FORWARD, CeilingKind.CONVOLUTION_BACKWARD})
+_ARITHMETIC = (
+    CeilingKind.GEMM,
+    CeilingKind.CONVOLUTION_FORWARD,
+    CeilingKind.CONVOLUTION_BACKWARD,
+    CeilingKind.CONVOLUTION_BACKWARD_WEIGHT,
+    CeilingKind.CONVOLUTION_BACKWARD_INPUT,
+)
+_MEMORY = (
+    CeilingKind.MEMORY,
+    CeilingKind.MEMORY_COPY,
+    CeilingKind.MEMORY_SCALE,
+    CeilingKind.MEMORY_ADD,
+)
 _REMOVED_SPEED = 1e9
 """As good as infinitely fast, where a ceiling must have a number."""
 
@@ -67,11 +79,17 @@ def altered_ceilings(ceilings: Ceilings, alterations: Sequence[Alteration]) -> C
     compute, memory = speeds.get(Part.COMPUTE, 1.0), speeds.get(Part.MEMORY, 1.0)
     launch, link = speeds.get(Part.LAUNCH, 1.0), speeds.get(Part.INTERCONNECT, 1.0)
     latency, rate = ceilings.all_reduce_latency_s, ceilings.all_reduce_bytes_per_s
-    factors = {CeilingKind.MEMORY: memory, CeilingKind.LAUNCH: 1 / launch, CeilingKind.ALL_REDUCE: 1 / link}
-    factors |= dict.fromkeys(_ARITHMETIC, compute)
+    factors = {CeilingKind.LAUNCH: 1 / launch, CeilingKind.ALL_REDUCE: 1 / link}
+    factors |= dict.fromkeys(_ARITHMETIC, compute) | dict.fromkeys(_MEMORY, memory)
+
+    def scaled(curves: Sequence[Ceiling]) -> tuple[Ceiling, ...]:
+        return tuple(_scaled(curve, factors.get(curve.kind, 1.0)) for curve in curves)
+
     return replace(
         ceilings,
-        curves=tuple(_scaled(curve, factors.get(curve.kind, 1.0)) for curve in ceilings.curves),
+        curves=scaled(ceilings.curves),
+        # Records from before a drift are held against these.
+        superseded=tuple(replace(old, curves=scaled(old.curves)) for old in ceilings.superseded),
         all_reduce_latency_s=latency / link if latency is not None else None,
         all_reduce_bytes_per_s=rate * link if rate is not None else None,
     )

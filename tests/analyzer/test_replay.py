@@ -9,9 +9,10 @@ import pytest
 from saih.analyzer import replay_loader
 from saih.analyzer.replay import Change, replayed, replayed_ns
 from saih.commands.import_stage import import_file
-from saih.domain.record import ADDITIVE_PHASES, Phase, RankSummary, Steps
+from saih.domain.record import ADDITIVE_PHASES, Meter, Phase, RankSummary, Steps
 from saih.harness import prefetch
 from saih.store.sweep_folder import read_records
+from tests.analyzer.meeting import Causes, meeting_steps
 
 BUNDLES = Path(__file__).parents[2] / "results" / "reference"
 MS = 1_000_000
@@ -194,3 +195,13 @@ def test_the_loader_is_replayed_as_the_harness_has_it() -> None:
 def test_a_factor_that_no_duration_can_have_is_refused(factor: float) -> None:
     with pytest.raises(ValueError, match="finite factors"):
         Change(factor={Phase.FORWARD: factor})
+
+
+def test_threads_are_on_processors_for_as_much_of_what_changed_as_before() -> None:
+    steps = meeting_steps(Causes(read=12 * MS, read_bytes=1e6, delay=0.1), np.random.default_rng(3))
+    assert replayed(steps, Change()).meters == steps.meters
+    change = Change(factor={Phase.INPUT_PRODUCE: 0.5, Phase.FORWARD: 0.5, Phase.BACKWARD: 0.5})
+    meters = replayed(steps, change).meters
+    assert meters[Meter.PRODUCE_STORAGE] == steps.meters[Meter.PRODUCE_STORAGE]
+    for meter, most in ((Meter.PRODUCE_ON_CPU, 0.51), (Meter.WORK_ON_CPU, 0.95)):
+        assert np.sum(meters[meter]) < most * np.sum(steps.meters[meter])

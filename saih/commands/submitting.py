@@ -28,6 +28,7 @@ from saih.launch.submission_plan import Order, Prepared, prepare
 from saih.planner.duration import apart_s
 from saih.planner.packing import pack, time_limit_s, within_time
 from saih.planner.plan import Plan, PlannedPoint, make_plan
+from saih.store.adaptive_file import forget_adaptive
 from saih.store.batch_folder import batch_numbers
 from saih.store.limits_file import write_limits
 from saih.store.point_state import PointState, PointStatus
@@ -107,6 +108,7 @@ def submit_sweep(wish: Wish, site: Site, *, is_waiting: bool) -> int:
     choice, folder = wish.choice, cluster.folder
     check(site, cluster.plan.placements, [choice.results_folder, choice.data_folder, wish.reports_folder])
     record_definition(folder, define(cluster.asked))
+    forget_adaptive(folder)
     write_limits(folder, cluster.limits)
     for note in (*cluster.plan.notes, *dropped_words(cluster.plan)):
         say(note)

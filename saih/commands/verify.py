@@ -10,7 +10,7 @@ from saih.domain.site import SchedulerName
 @click.argument("name")
 @click.option("--point", "asked", metavar="ID", multiple=True, help="Only this point; may be repeated.")
 @click.option("--quick", "is_quick", is_flag=True, help="Short windows: cheaper, and less is decided.")
-@click.option("--pairs", type=click.IntRange(7, 1000), help="Pairs of windows of each intervention.")
+@click.option("--pairs", type=click.IntRange(7, 200), help="Pairs of windows of each intervention.")
 @click.option("--again", "is_again", is_flag=True, help="Also points that were put to the test already.")
 @click.option("--dry-run", "is_dry", is_flag=True, help="Show what it would cost; write and start nothing.")
 @click.option("--wait", "is_waiting", is_flag=True, help="Follow the submitted jobs to their end.")

@@ -79,6 +79,9 @@ _LATE, _SLOW = 0.5, 1.25
 """Ticks of a kernel's clock take a few percent of a quantum of 0.1 ms; another process takes milliseconds."""
 
 
+_MOST_AGAIN = 5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencySegment:
     """Messages of one protocol: t = latency + bytes / rate between two sizes, both included."""
@@ -197,7 +200,8 @@ class Ceilings:
     def after(self, older: "Ceilings", *, has_drifted: bool, reason: str) -> "Ceilings":
         """These ceilings, with the older ones kept behind them.
 
-        Where the machine has drifted, records from before stay bound to the older ones (``in_force``).
+        Where the machine has drifted, records from before stay bound to the older ones (``in_force``). Of
+        those that no record is bound to the last few stay: a file must not grow with every measurement.
         """
         kept = Superseded(
             curves=older.curves,
@@ -208,7 +212,12 @@ class Ceilings:
             all_reduce_bytes_per_s=older.all_reduce_bytes_per_s,
             vendor_flops_per_s=older.vendor_flops_per_s,
         )
-        return replace(self.keeping(older), superseded=(*older.superseded, kept))
+        before = (*older.superseded, kept)
+        again = [one for one in before if one.until_utc is None][-_MOST_AGAIN:]
+        return replace(
+            self.keeping(older),
+            superseded=tuple(one for one in before if one.until_utc is not None or one in again),
+        )
 
     def in_force(self, utc: str) -> "Ceilings":
         """The ceilings of the machine as it was at ``utc`` (ISO 8601); these where that cannot be told."""

@@ -117,6 +117,16 @@ def test_measuring_the_same_machine_again_counts_for_all_records_and_keeps_the_o
     assert found.superseded[0].reason == "measured again"
 
 
+def test_a_file_does_not_grow_with_every_measurement_and_keeps_what_records_are_bound_to() -> None:
+    found = NEW.after(OLD, has_drifted=True, reason="drifted")
+    for day in range(1, 21):
+        again = at(f"2026-04-{day:02}T00:00:00+00:00", 50.0 + day)
+        found = again.after(found, has_drifted=False, reason="measured again")
+    assert found.in_force("2026-02-01T00:00:00Z").curves == OLD.curves
+    assert len(found.superseded) < 10
+    assert found.superseded[-1].measured_utc == "2026-04-19T00:00:00+00:00"
+
+
 def test_each_record_finds_its_ceilings_through_several_drifts() -> None:
     newest = at("2026-05-01T00:00:00+00:00", 25.0)
     found = newest.after(NEW.after(OLD, has_drifted=True, reason="a"), has_drifted=True, reason="b")

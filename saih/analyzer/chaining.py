@@ -73,67 +73,93 @@ def prefix_logs(groups: Groups, sizes: Array, values: Array, begins: Places, pla
     Args:
         groups: the candidates, C of them.
         sizes: growing, N of them.
-        values: positive, N of them.
+        values: positive, of one series or many, ``[..., N]``.
         begins: points of each prefix, ``[B]``.
         places: indices of the points to read, ``[B, P]``.
 
     Returns:
-        ``[C, B, P]``.
+        ``[..., C, B, P]``.
     """
-    names, first, second = _index(groups)
-    terms = _table(names, np.ascontiguousarray(sizes, dtype=np.float64).tobytes())
-    columns = terms / values
-    gram = np.cumsum(columns[:, None, :] * columns[None, :, :], axis=2)[:, :, begins - 1]
-    sums = np.cumsum(columns, axis=1)[:, begins - 1]
+    names, first, second = index_of(groups)
+    terms = table(names, sizes, float(sizes[0]))
+    gram, sums = _running(terms / values[..., None, :], begins)
     one, two = two_term(
-        gram[first, first], gram[second, second], gram[first, second], sums[first], sums[second]
+        gram[..., first, first, :],
+        gram[..., second, second, :],
+        gram[..., first, second, :],
+        sums[..., first, :],
+        sums[..., second, :],
     )
     read = terms[:, places]
-    predicted = one[:, :, None] * read[first] + two[:, :, None] * read[second]
+    predicted = one[..., None] * read[first] + two[..., None] * read[second]
     if POWER_LAW in groups:
-        predicted[groups.index(POWER_LAW)] = _power(sizes / sizes[0], values, begins, places)
+        power = _power(sizes / sizes[0], values, begins, places)
+        predicted[..., groups.index(POWER_LAW), :, :] = power
     return np.log(predicted)
 
 
+def _running(columns: Array, begins: Places) -> tuple[Array, Array]:
+    """Products of the columns with each other, ``[..., T, T, B]``, and their sums, over each prefix."""
+    gram = np.cumsum(columns[..., :, None, :] * columns[..., None, :, :], axis=-1)[..., begins - 1]
+    return gram, np.cumsum(columns, axis=-1)[..., begins - 1]
+
+
 def non_negative(names: tuple[str, ...], sizes: Array, values: Array, begins: Places) -> Array:
-    """Coefficients of two or three terms that fit each prefix best, none negative, ``[terms, B]``."""
-    columns = _table(names, np.ascontiguousarray(sizes, dtype=np.float64).tobytes()) / values
-    gram = np.cumsum(columns[:, None, :] * columns[None, :, :], axis=2)[:, :, begins - 1]
-    sums = np.cumsum(columns, axis=1)[:, begins - 1]
+    """Coefficients of two or three terms that fit each prefix best, none negative, ``[..., terms, B]``.
+
+    ``values`` are those of one series or many, ``[..., N]``.
+    """
+    gram, sums = _running(table(names, sizes, float(sizes[0])) / values[..., None, :], begins)
     found = []
     for one, two in combinations(range(len(names)), 2):
         pair = np.zeros_like(sums)
-        pair[[one, two]] = two_term(gram[one, one], gram[two, two], gram[one, two], sums[one], sums[two])
+        pair[..., one, :], pair[..., two, :] = two_term(
+            gram[..., one, one, :],
+            gram[..., two, two, :],
+            gram[..., one, two, :],
+            sums[..., one, :],
+            sums[..., two, :],
+        )
         found.append(pair)
     if len(names) == 3:
         found.append(_inner(gram, sums))
     # A fit explains as much as its coefficients times the sums: the residual is n minus that.
-    best = np.argmax([(factors * sums).sum(axis=0) for factors in found], axis=0)
-    return np.asarray(np.stack(found)[best, :, np.arange(len(begins))].T)
+    every = np.stack(found)
+    best = np.argmax((every * sums).sum(axis=-2), axis=0)
+    return np.asarray(np.take_along_axis(every, best[None, ..., None, :], axis=0)[0])
 
 
 def _inner(gram: Array, sums: Array) -> Array:
-    """The fit of all terms where none is negative and they are not one; else zeros, ``[terms, B]``."""
-    lengths = np.sqrt(np.einsum("iib->bi", gram))
-    scaled = gram.transpose(2, 0, 1) / lengths[:, :, None] / lengths[:, None, :]
+    """The fit of all terms where none is negative and they are not one; else zeros, ``[..., terms, B]``."""
+    by_prefix = np.moveaxis(gram, -1, -3)
+    lengths = np.sqrt(np.diagonal(by_prefix, axis1=-2, axis2=-1))
+    scaled = by_prefix / lengths[..., :, None] / lengths[..., None, :]
     is_regular = np.linalg.det(scaled) > DEPENDENT
-    scaled[~is_regular] = np.eye(len(gram))
-    factors = np.linalg.solve(scaled, (sums.T / lengths)[..., None])[..., 0] / lengths
-    is_inner = is_regular & np.all(factors > 0, axis=1)
-    return np.where(is_inner, factors.T, 0.0)
+    scaled[~is_regular] = np.eye(gram.shape[-2])
+    right = np.swapaxes(sums, -1, -2) / lengths
+    factors = np.linalg.solve(scaled, right[..., None])[..., 0] / lengths
+    is_inner = is_regular & np.all(factors > 0, axis=-1)
+    return np.swapaxes(np.where(is_inner[..., None], factors, 0.0), -1, -2)
 
 
-@lru_cache(maxsize=512)
-def _table(names: tuple[str, ...], raw_sizes: bytes) -> Array:
-    """Terms at these sizes, relative to their values at the first, ``[term, N]``."""
+def table(names: tuple[str, ...], sizes: Array, scale: float) -> Array:
+    """Terms at these sizes, relative to their values at ``scale``, ``[term, N]``; not to be written to."""
+    return _table(names, np.ascontiguousarray(sizes, dtype=np.float64).tobytes(), scale)
+
+
+@lru_cache(maxsize=1024)
+def _table(names: tuple[str, ...], raw_sizes: bytes, scale: float) -> Array:
+    """Trends of one sweep share their sizes, so that few are ever evaluated."""
     sizes = np.frombuffer(raw_sizes, dtype=np.float64)
-    return np.stack([evaluate(name, sizes, float(sizes[0])) for name in names])
+    values = np.stack([evaluate(name, sizes, scale) for name in names])
+    values.flags.writeable = False
+    return values
 
 
 @lru_cache
-def _index(groups: Groups) -> tuple[tuple[str, ...], Places, Places]:
+def index_of(groups: Groups) -> tuple[tuple[str, ...], Places, Places]:
     """Names of all terms, and for each group the places of its first and last one."""
-    names = tuple(dict.fromkeys(name for group in groups for name in group if group != POWER_LAW))
+    names = tuple(dict.fromkeys(name for group in groups for name in group if group != POWER_LAW)) or ("1",)
     first = np.array([names.index(group[0]) if group != POWER_LAW else 0 for group in groups])
     second = np.array([names.index(group[-1]) if group != POWER_LAW else 0 for group in groups])
     return names, first, second
@@ -164,11 +190,13 @@ def two_term(a: Array, b: Array, c: Array, sum_one: Array, sum_two: Array) -> tu
 def _power(sizes: Array, values: Array, begins: Places, places: Places) -> Array:
     """The power law by linear regression in log; constant where all sizes before are equal."""
     x, y = np.log(sizes), np.log(values)
-    sum_x, sum_y, sum_xx, sum_xy = (np.cumsum(part)[begins - 1] for part in (x, y, x * x, x * y))
+    sum_x, sum_y, sum_xx, sum_xy = (
+        np.cumsum(part, axis=-1)[..., begins - 1] for part in (x, y, x * x, x * y)
+    )
     spread = begins * sum_xx - sum_x**2
     is_spread = spread > 1e-12 * begins * np.maximum(sum_xx, 1e-300)
     slope = np.where(is_spread, begins * sum_xy - sum_x * sum_y, 0.0) / np.where(is_spread, spread, 1.0)
-    return np.exp(((sum_y - slope * sum_x) / begins)[:, None] + slope[:, None] * x[places])
+    return np.exp(((sum_y - slope * sum_x) / begins)[..., None] + slope[..., None] * x[places])
 
 
 @lru_cache
@@ -180,26 +208,26 @@ def single_terms(num_points: int, library: Library) -> tuple[Groups, Places]:
 
 
 def left_out_errors(groups: Groups, sizes: Array, values: Array, begins: Places) -> Array:
-    """Mean absolute log error at each point of a prefix when it is left out of the fit, ``[C, B]``.
+    """Mean absolute log error at each point of a prefix when it is left out of the fit, ``[..., C, B]``.
 
-    The groups are those of ``single_terms``. This is how Extra-P chooses its one term (Calotoiu et al.,
-    SC13, with SMAPE there).
+    The groups are those of ``single_terms``; ``values`` are of one series or many, ``[..., N]``. This is how
+    Extra-P chooses its one term (Calotoiu et al., SC13, with SMAPE there).
     """
-    names = tuple(group[-1] for group in groups)
-    terms = _table(names, np.ascontiguousarray(sizes, dtype=np.float64).tobytes())
-    flat, columns = 1 / values, terms / values
+    terms = table(tuple(group[-1] for group in groups), sizes, float(sizes[0]))
+    each = values[..., None, :]
+    flat, columns = 1 / each, terms / each
     is_inside = np.arange(len(sizes)) < begins[:, None]
 
     def without(part: Array) -> Array:
-        """Sums over each prefix but for one point of it, ``[C, B, N]``."""
+        """Sums over each prefix but for one point of it, ``[..., C, B, N]``."""
         return np.cumsum(part, axis=-1)[..., begins - 1, None] - np.where(is_inside, part[..., None, :], 0.0)
 
     one, two = two_term(
-        without(flat * flat)[None],
+        without(flat * flat),
         without(columns * columns),
         without(flat * columns),
-        without(flat)[None],
+        without(flat),
         without(columns),
     )
-    errors = np.abs(np.log((one + two * terms[:, None, :]) / values))
+    errors = np.abs(np.log((one + two * terms[:, None, :]) / each[..., None, :]))
     return np.asarray(np.where(is_inside, errors, 0.0).sum(axis=-1) / begins)

@@ -47,7 +47,7 @@ def _opinions(law: Law, sizes: Array) -> tuple[Array, tuple[str, ...]]:
         voices = [voice for voice in law.stack.voices if voice.weight >= _HEARD] or law.stack.voices[:1]
         return np.stack([voice.log_value(sizes) for voice in voices]), tuple(voice.name for voice in voices)
     heard = law.members[: max(int(np.sum(law.weights >= _FEW_HEARD)), 1)]
-    return np.log([member.at(sizes) for member in heard]), tuple(" + ".join(one.terms) for one in heard)
+    return np.log(heard.at(sizes)), tuple(" + ".join(one.terms) for one in heard)
 
 
 def _next_size(law: Law, greatest: float) -> float:

@@ -5,7 +5,7 @@ import numpy as np
 from saih.analyzer.divergence import GREATEST_DIVERGENCE, diverge
 from saih.analyzer.fit import GREATEST_FACTOR, PREDICTION_LEVEL, intervals
 from saih.analyzer.knee import find_knee
-from saih.analyzer.recombination import compose, predict_step
+from saih.analyzer.recombination import predict_step
 from saih.analyzer.step_rule import sum_of
 from saih.analyzer.trend_scene import TARGET_FACTOR, Laws, Scene
 from saih.domain.quantity import in_seconds, percent
@@ -18,7 +18,7 @@ _CAUTION, _NORMAL = 4.0, 2.0
 def check_extrapolation(scene: Scene, laws: Laws) -> list[Check]:
     """Held-out point, factor, laws against each other, crossings, a bend, and what nobody recorded."""
     return [
-        _held_out(scene),
+        _held_out(scene, laws),
         _factor(scene),
         _divergence(scene, laws),
         _cross_check(scene, laws),
@@ -29,16 +29,15 @@ def check_extrapolation(scene: Scene, laws: Laws) -> list[Check]:
     ]
 
 
-def _held_out(scene: Scene) -> Check:
+def _held_out(scene: Scene, laws: Laws) -> Check:
     name = "largest point held out"
     largest = scene.sizes[-1]
-    kept = [index for index, size in enumerate(scene.sizes) if size < largest]
-    earlier = [scene.sizes[index] for index in kept]
-    composition = compose([scene.points[index] for index in kept], earlier, scene.family)
+    earlier = [size for size in scene.sizes if size < largest]
+    composition = laws.earlier
     if composition is None or largest > GREATEST_FACTOR * earlier[-1]:
         text = f"Without the largest point ({scene.at(largest)}) nothing reaches it; the law is untested."
         return Check(name=name, passed=None, statement=text)
-    expected = intervals(predict_step(composition, np.array([largest])), len(kept))[0]
+    expected = intervals(predict_step(composition, np.array([largest])), len(earlier))[0]
     measured = scene.points[-1].step_ns.value
     passed = expected.low <= measured <= expected.high
     text = (

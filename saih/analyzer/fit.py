@@ -1,5 +1,6 @@
 """Trends of one quantity over one axis: laws and what they foresee, with intervals that hold their level."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,9 +10,10 @@ from scipy import special
 
 from saih.analyzer.calibration import CALIBRATION, FEW_SIZES, Doubts, calibrated
 from saih.analyzer.chaining import FEWEST
+from saih.analyzer.members import Members
 from saih.analyzer.selection import Points, chained_fits, residual_weights
-from saih.analyzer.stack import TUNING, Stack, Tuning, heard, make_stack, weighted_median
-from saih.analyzer.terms import GROWTH, Library, Member
+from saih.analyzer.stack import TUNING, Stack, Tuning, heard, make_stacks, weighted_median
+from saih.analyzer.terms import GROWTH, Library
 from saih.domain.interval import Interval
 from saih.domain.record import Phase
 from saih.domain.trend import Fit
@@ -25,6 +27,8 @@ LEAST_NOISE = 0.01
 """Two runs of one point differ by this much in log(duration) even where each run is steady."""
 _LAST_LOG = 700.0
 """Bounds end before doubles do."""
+MOST_TOGETHER = 32
+"""Series that are fitted at once: more are no faster and need more memory."""
 NOISE_FREEDOM = 4.0
 """How many residuals the noise known from steps counts for, beside the residuals of the fit."""
 
@@ -44,15 +48,26 @@ class Law:
 
     sizes: Array
     values: Array
-    members: tuple[Member, ...]
+    members: Members
     """Of the library, the weightiest first."""
     weights: Array
     noise: float
     """Standard deviation of log(value) that the points have by themselves."""
-    scatter: tuple[tuple[float, float], ...]
-    """For each member the variance of its log residuals, and the degrees of freedom of that."""
+    scatter: Array
+    """For each member the variance of its log residuals."""
     stack: Stack | None = None
     """What speaks beyond the largest size; None for two sizes, where the members do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One series: sizes in any order, a positive value at each, and what is known of their noise."""
+
+    sizes: Sequence[float]
+    values: Sequence[float] | Array
+    noise: float
+    """Standard deviation of log(value) that each has by itself."""
+    library: Library = GROWTH
 
 
 def fit_law(
@@ -62,43 +77,83 @@ def fit_law(
     library: Library = GROWTH,
     tuning: Tuning = TUNING,
 ) -> Law | None:
-    """The laws that these points support; None for fewer than two distinct sizes.
+    """``fit_laws`` for one series."""
+    return fit_laws([Measured(sizes=sizes, values=values, noise=noise, library=library)], tuning)[0]
+
+
+def fit_laws(series: Sequence[Measured], tuning: Tuning = TUNING) -> list[Law | None]:
+    """The laws that the points of each series support; None for fewer than two distinct sizes.
 
     From four sizes on, each law of at most two terms is judged by forward chaining: fitted to the first
     points, it must predict the next two; only the first three points, which nothing can predict, are judged
     by their residuals. Two or three sizes choose among the mechanistic laws and a power law by residuals
     alone. No mean error counts below the noise, so that laws which do equally well share the weight and their
-    spread shows in the interval. Points that share a size are repeats: their median counts.
+    spread shows in the interval. Points that share a size are repeats: their median counts. Series over the
+    same sizes are fitted together, which costs a fraction and changes nothing.
     """
-    order = np.argsort(sizes, kind="stable")
-    x, y = np.asarray(sizes, dtype=np.float64)[order], np.asarray(values, dtype=np.float64)[order]
-    points = _distinct(x, y, max(noise, LEAST_NOISE), library)
-    count = len(points.sizes)
-    if count < 2:
-        return None
-    fits = chained_fits(points) if count >= FEWEST else None
-    weights = residual_weights(points) if fits is None else fits.weights[:, -1]
-    mean = heard(points, weights)
-    return Law(
-        sizes=x,
-        values=y,
-        members=mean.members,
-        weights=mean.weights,
-        noise=points.noise,
-        scatter=tuple(_scatter(member, points) for member in mean.members),
-        stack=make_stack(points, fits, mean, tuning) if fits is not None else None,
-    )
+    ready = [_distinct(one) for one in series]
+    groups: dict[tuple[bytes, Library], list[int]] = defaultdict(list)
+    for place, one in enumerate(ready):
+        if len(one.sizes) > 1:
+            groups[one.sizes.tobytes(), one.library].append(place)
+    found: list[Law | None] = [None] * len(series)
+    for places in groups.values():
+        for begin in range(0, len(places), MOST_TOGETHER):
+            some = places[begin : begin + MOST_TOGETHER]
+            for place, law in zip(some, _fit_together([ready[place] for place in some], tuning), strict=True):
+                found[place] = law
+    return found
 
 
-def _distinct(x: Array, y: Array, noise: float, library: Library) -> Points:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """A series in order, and its points at distinct sizes."""
+
+    x: Array
+    y: Array
+    sizes: Array
+    values: Array
+    noise: float
+    library: Library
+
+
+def _distinct(one: Measured) -> _Ready:
     """Medians over repeats; where repeats tell of more noise than was known, that counts."""
+    order = np.argsort(one.sizes, kind="stable")
+    x, y = (np.asarray(part, dtype=np.float64)[order] for part in (one.sizes, one.values))
+    noise = max(one.noise, LEAST_NOISE)
     if np.all(x[1:] > x[:-1]):
-        return Points(sizes=x, values=y, noise=noise, library=library)
+        return _Ready(x=x, y=y, sizes=x, values=y, noise=noise, library=one.library)
     sizes, places = np.unique(x, return_inverse=True)
     logs = np.log(y)
     middles = np.array([np.median(logs[places == place]) for place in range(len(sizes))])
-    own = np.sum((logs - middles[places]) ** 2) / (len(x) - len(sizes))
-    return Points(sizes=sizes, values=np.exp(middles), noise=max(noise, float(np.sqrt(own))), library=library)
+    own = float(np.sqrt(np.sum((logs - middles[places]) ** 2) / (len(x) - len(sizes))))
+    return _Ready(x=x, y=y, sizes=sizes, values=np.exp(middles), noise=max(noise, own), library=one.library)
+
+
+def _fit_together(series: Sequence[_Ready], tuning: Tuning) -> list[Law]:
+    """Laws of series over the same sizes, at least two of them."""
+    points = Points(
+        sizes=series[0].sizes,
+        values=np.stack([one.values for one in series]),
+        noise=np.array([one.noise for one in series]),
+        library=series[0].library,
+    )
+    fits = chained_fits(points) if len(points.sizes) >= FEWEST else None
+    means = heard(points, residual_weights(points) if fits is None else fits.weights[..., -1])
+    stacks = [None] * len(series) if fits is None else make_stacks(points, fits, means, tuning)
+    return [
+        Law(
+            sizes=one.x,
+            values=one.y,
+            members=mean.members,
+            weights=mean.weights,
+            noise=one.noise,
+            scatter=_scatter(mean.members, one),
+            stack=stack,
+        )
+        for one, mean, stack in zip(series, means, stacks, strict=True)
+    ]
 
 
 def predict(law: Law, sizes: Array) -> Prediction:
@@ -125,12 +180,9 @@ def predict(law: Law, sizes: Array) -> Prediction:
 
 def foresee(law: Law, sizes: Array) -> tuple[Array, Doubts]:
     """Log of the foreseen values, and what makes them uncertain."""
-    values, factors = (
-        np.array(part) for part in zip(*(one.foresee(sizes) for one in law.members), strict=True)
-    )
-    logs = np.log(values)
+    values, factors = law.members.foresee(sizes)
+    logs, scatter = np.log(values), law.scatter
     mean = law.weights @ logs
-    scatter = np.array([variance for variance, _ in law.scatter])
     doublings = np.maximum(np.log2(sizes / law.sizes[-1]), 0.0)
     doubts = Doubts(
         scatter=np.full(len(mean), law.weights @ scatter),
@@ -154,7 +206,7 @@ def foresee(law: Law, sizes: Array) -> tuple[Array, Doubts]:
 
 def smooth(law: Law, sizes: Array) -> Array:
     """Log of the weighted mean of the members: the law without its last point's own residual."""
-    return np.asarray(law.weights @ np.log(np.stack([member.at(sizes) for member in law.members])))
+    return np.asarray(law.weights @ np.log(law.members.at(sizes)))
 
 
 def intervals(prediction: Prediction, count: int, level: float = PREDICTION_LEVEL) -> tuple[Interval, ...]:
@@ -185,18 +237,18 @@ def describe(law: Law, phase: Phase | None) -> Fit:
     )
 
 
-def _scatter(member: Member, points: Points) -> tuple[float, float]:
-    """Variance of log residuals, pooled with the noise that the steps show, and its degrees of freedom.
+def _scatter(members: Members, points: _Ready) -> Array:
+    """Of each member the variance of log residuals, pooled with the noise that the steps show.
 
     Runs differ by more than the steps inside one run tell, so the noise counts for the less, the more the
     residuals exceed it.
     """
-    residuals = np.log(member.at(points.sizes) / points.values)
-    squares, noise = float(residuals @ residuals), points.noise
-    freedom = max(len(residuals) - member.num_parameters, 0)
-    excess = squares / freedom / noise**2 if freedom else 1.0
-    trust = NOISE_FREEDOM / max(excess, 1.0)
-    return (trust * noise**2 + squares) / (trust + freedom), trust + freedom
+    residuals, variance = np.log(members.at(points.sizes) / points.values), points.noise**2
+    squares = (residuals**2).sum(axis=1)
+    freedom = np.maximum(residuals.shape[1] - members.num_parameters, 0)
+    excess = np.where(freedom > 0, squares / np.maximum(freedom, 1) / variance, 1.0)
+    trust = NOISE_FREEDOM / np.maximum(excess, 1.0)
+    return np.asarray((trust * variance + squares) / (trust + freedom))
 
 
 def _word(coefficient_ns: float, term: str, scale: float) -> str:

@@ -7,7 +7,7 @@ from saih.analyzer.rank_line import RankLine
 from saih.analyzer.recombination import Family
 from saih.analyzer.scaling import setting_words
 from saih.analyzer.terms import EXCHANGE, OWN_WORK, SHARED_WORK, Library
-from saih.analyzer.trends import Course, trend_along
+from saih.analyzer.trends import Course, trends_along
 from saih.domain.ceiling import Ceilings
 from saih.domain.trend import RANKS_AXIS, Trend
 
@@ -22,7 +22,7 @@ def find_rank_trends(lines: Sequence[RankLine], ceilings: Sequence[Ceilings] = (
     strong scaling the curves end where every rank has one sample.
     """
     by_placement = {found.placement_label: found for found in reversed(ceilings)}
-    return tuple(trend_along(_course(line, by_placement)) for line in lines)
+    return trends_along([_course(line, by_placement) for line in lines])
 
 
 def _course(line: RankLine, ceilings: Mapping[str, Ceilings]) -> Course:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.analyzer.fit import Law, Prediction, fit_law, predict
+from saih.analyzer.fit import Law, Measured, Prediction, fit_laws, predict
 from saih.analyzer.step_rule import (
     EXCHANGES,
     LEAST_RUN_NOISE,
@@ -62,21 +62,42 @@ class Composition:
         return self.hidden[Phase.INPUT_PRODUCE] if self.rule.num_loaders else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Points along an axis, whose phases are to get laws."""
+
+    points: Sequence[PointSummary]
+    sizes: Sequence[float]
+    family: Family = PROBLEM_GROWS
+
+
 def compose(
     points: Sequence[PointSummary], sizes: Sequence[float], family: Family = PROBLEM_GROWS
 ) -> Composition | None:
-    """Laws of every phase that matters over these points.
+    """``compose_all`` for one line."""
+    return compose_all([Line(points=points, sizes=sizes, family=family)])[0]
+
+
+def compose_all(lines: Sequence[Line]) -> list[Composition | None]:
+    """Laws of every phase that matters over the points of each line, fitted together.
 
     None for fewer than two distinct sizes, or where an exchange that matters was measured at only one.
     """
-    if len(set(sizes)) < 2 or _is_lone_exchange(points, sizes, family):
-        return None
-    laws = {
-        phase: law
-        for phase in (*ADDITIVE_PHASES, *HIDDEN_PHASES)
-        if (law := _phase_law(points, sizes, phase, family)) is not None
-    }
-    exchanging = [point for point, size in zip(points, sizes, strict=True) if size >= family.exchange_begins]
+    wanted = [
+        None if len(set(line.sizes)) < 2 or _is_lone_exchange(line) else _wanted(line) for line in lines
+    ]
+    laws = iter(fit_laws([one for phases in wanted if phases is not None for one in phases.values()]))
+    return [
+        None
+        if phases is None
+        else _composed(line, {phase: law for phase in phases if (law := next(laws)) is not None})
+        for line, phases in zip(lines, wanted, strict=True)
+    ]
+
+
+def _composed(line: Line, laws: dict[Phase, Law]) -> Composition:
+    points, begins = line.points, line.family.exchange_begins
+    exchanging = [point for point, size in zip(points, line.sizes, strict=True) if size >= begins]
     rule = find_rule(points, exchanging, laws)
     if rule.num_loaders:  # nobody waits but where production is longer than work
         laws.pop(Phase.INPUT_WAIT, None)
@@ -85,7 +106,7 @@ def compose(
     return Composition(
         laws=summed,
         hidden={phase: law for phase, law in laws.items() if phase in shown},
-        rule=with_runs(rule, _residuals(points, sizes, summed)),
+        rule=with_runs(rule, _residuals(points, line.sizes, summed)),
     )
 
 
@@ -133,24 +154,28 @@ def _predict_reached(law: Law, sizes: Array) -> Prediction:
     )
 
 
-def _is_lone_exchange(points: Sequence[PointSummary], sizes: Sequence[float], family: Family) -> bool:
-    begun = [index for index, size in enumerate(sizes) if size >= family.exchange_begins]
-    if len({sizes[index] for index in begun}) != 1 or len(begun) == len(sizes):
+def _is_lone_exchange(line: Line) -> bool:
+    begun = [index for index, size in enumerate(line.sizes) if size >= line.family.exchange_begins]
+    if len({line.sizes[index] for index in begun}) != 1 or len(begun) == len(line.sizes):
         return False
-    own = [points[index] for index in begun]
+    own = [line.points[index] for index in begun]
     exposed = [one.phases_ns[Phase.COMMUNICATION].value / one.step_ns.value for one in own]
     return max(exposed) >= LEAST_SHARE
 
 
-def _phase_law(
-    points: Sequence[PointSummary], sizes: Sequence[float], phase: Phase, family: Family
-) -> Law | None:
+def _wanted(line: Line) -> dict[Phase, Measured]:
+    """What the phases that matter are fitted to."""
+    found = {phase: _measured(line, phase) for phase in (*ADDITIVE_PHASES, *HIDDEN_PHASES)}
+    return {phase: one for phase, one in found.items() if one is not None}
+
+
+def _measured(line: Line, phase: Phase) -> Measured | None:
+    points, sizes, library = line.points, line.sizes, line.family.work
     if any(phase not in point.phases_ns for point in points):
         return None
-    library = family.work
     if phase in EXCHANGES:
-        library = family.exchange
-        begun = [index for index, size in enumerate(sizes) if size >= family.exchange_begins]
+        library = line.family.exchange
+        begun = [index for index, size in enumerate(sizes) if size >= line.family.exchange_begins]
         points, sizes = [points[index] for index in begun], [sizes[index] for index in begun]
         if not points:
             return None
@@ -158,4 +183,4 @@ def _phase_law(
     if np.all(values < LEAST_SHARE * steps):
         return None
     noise = max(pooled_noise([point.phases_ns[phase] for point in points]), LEAST_RUN_NOISE)
-    return fit_law(sizes, np.maximum(values, LEAST_VALUE * steps).tolist(), noise, library)
+    return Measured(sizes=sizes, values=np.maximum(values, LEAST_VALUE * steps), noise=noise, library=library)

@@ -6,20 +6,25 @@ point by the part of its residual there that is not noise. The stack is their we
 one wild voice cannot move.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from saih.analyzer.chaining import table
+from saih.analyzer.members import Members, fit_members, summed
 from saih.analyzer.selection import Fits, Points
-from saih.analyzer.terms import Member, evaluate, fit_member
 
 Array = NDArray[np.float64]
 
 NAMES = ("library", "single term", "mechanism", "last slope")
 LEAST_WEIGHT = 1e-3
 """Candidates that weigh less are not heard."""
+_DIGITS = 10
+"""Of a log that are not rounding."""
 LARGEST_ERROR = 2.0
 """Log errors of forward chaining count no more than this (a factor of 7.4)."""
 
@@ -97,57 +102,60 @@ class Stack:
         return np.maximum(np.log2(sizes / self.ends), 0.0) / self.step
 
 
-def make_stack(points: Points, fits: Fits, library: "Mean", tuning: Tuning = TUNING) -> Stack:
-    """The voices over a series of at least three sizes; ``library`` is the mean of its candidates."""
+def make_stacks(points: Points, fits: Fits, means: Sequence["Mean"], tuning: Tuning = TUNING) -> list[Stack]:
+    """The voices over each series of at least three sizes; ``means`` are those of its candidates."""
     logs = _anchored_logs(points, fits)
     truths, num_ahead = fits.truths, fits.chained.num_ahead
     squares = fits.chained.ahead(_squares(logs - truths))
     weights = _voice_weights(squares, num_ahead, tuning, points.library.trust)
-    mixed = weighted_median(logs, np.broadcast_to(weights[:, :, None], logs.shape))
-    own = float(fits.chained.ahead(_squares(mixed - truths))[-1])
+    mixed = weighted_median(logs, np.broadcast_to(weights[..., None], logs.shape))
+    own = fits.chained.ahead(_squares(mixed - truths))[:, -1]
     count = int(num_ahead[-1])
-    voices = tuple(
-        Voice(
-            name=name,
-            weight=float(weight),
-            chained_error=float(np.sqrt(square / count)) if count else float("nan"),
-            log_value=curve,
-        )
-        for name, weight, square, curve in zip(
-            NAMES, weights[:, -1], squares[:, -1], _curves(points, fits, library), strict=True
-        )
-    )
+    errors = np.sqrt(squares[..., -1] / count) if count else np.full(squares.shape[:2], np.nan)
     smallest, begins, ends = (float(points.sizes[place]) for place in (0, -2, -1))
-    return Stack(
-        voices=voices,
-        begins=begins,
-        ends=ends,
-        step=float(np.log2(ends / smallest)) / (len(points.sizes) - 1),
-        chained_error=float(_pooled(own, count, tuning)) ** 0.5,
-        num_chained=count,
-    )
+    return [
+        Stack(
+            voices=tuple(
+                Voice(name=name, weight=weight, chained_error=error, log_value=curve)
+                for name, weight, error, curve in zip(NAMES, *told, strict=True)
+            ),
+            begins=begins,
+            ends=ends,
+            step=float(np.log2(ends / smallest)) / (len(points.sizes) - 1),
+            chained_error=chained_error,
+            num_chained=count,
+        )
+        for chained_error, *told in zip(
+            np.sqrt(_pooled(own, count, tuning)).tolist(),
+            weights[..., -1].T.tolist(),
+            errors.T.tolist(),
+            _curves(points, fits, means),
+            strict=True,
+        )
+    ]
 
 
 def _anchored_logs(points: Points, fits: Fits) -> Array:
-    """What each voice says at the places of the chain, moved to the last point of each prefix."""
+    """What each voice says at the places of the chain, moved to its last points, ``[4, R, B, 6]``."""
     chained = fits.chained
     x, y = np.log(points.sizes), np.log(points.values)
     last = chained.begins - 1
-    slope = (y[last] - y[last - 1]) / (x[last] - x[last - 1])
-    smallest = float(points.sizes[0])
-    theory = np.stack([evaluate(name, points.sizes, smallest) for name in points.library.mechanism])
+    slope = (y[:, last] - y[:, last - 1]) / (x[last] - x[last - 1])
+    theory = table(points.library.mechanism, points.sizes, float(points.sizes[0]))[:, chained.places]
+    rows = np.arange(len(y))[:, None]
     raw = np.stack(
         [
-            np.einsum("cb,cbp->bp", fits.weights, fits.logs),
-            fits.logs[fits.single, np.arange(len(last))],
-            np.log(np.einsum("tb,tbp->bp", fits.mechanism, theory[:, chained.places])),
-            y[last][:, None] + slope[:, None] * (x[chained.places] - x[last][:, None]),
+            np.einsum("rcb,rcbp->rbp", fits.weights, fits.logs),
+            fits.logs[rows, fits.single, np.arange(len(last))],
+            np.log(np.einsum("rtb,tbp->rbp", fits.mechanism, theory)),
+            y[:, last, None] + slope[..., None] * (x[chained.places] - x[last][:, None]),
         ]
     )
-    return np.asarray(raw + _anchor(chained.last(fits.truths - raw), points.noise)[..., None])
+    anchor = _anchor(chained.last(fits.truths - raw), points.noise[:, None])
+    return np.asarray(raw + anchor[..., None])
 
 
-def _anchor(residual: Array, noise: float) -> Array:
+def _anchor(residual: Array, noise: Array) -> Array:
     """The part of a residual at the last point that carries on: all of one that is far above the noise."""
     return np.asarray(residual**3 / (residual**2 + noise**2))
 
@@ -156,13 +164,13 @@ def _squares(errors: Array) -> Array:
     return np.asarray(np.minimum(errors**2, LARGEST_ERROR**2))
 
 
-def _pooled(squares: Array | float, count: Array | int, tuning: Tuning) -> Array | float:
-    return (squares + tuning.prior_count * tuning.prior_error**2) / (count + tuning.prior_count)
+def _pooled(squares: Array, count: Array | int, tuning: Tuning) -> Array:
+    return np.asarray((squares + tuning.prior_count * tuning.prior_error**2) / (count + tuning.prior_count))
 
 
 def _voice_weights(squares: Array, num_ahead: Array, tuning: Tuning, trust: float) -> Array:
     favour = np.array(tuning.favour) * np.array([1.0, 1.0, trust, 1.0])
-    raw = favour[:, None] / _pooled(squares, num_ahead, tuning)
+    raw = favour[:, None, None] / _pooled(squares, num_ahead, tuning)
     return np.asarray(raw / raw.sum(axis=0))
 
 
@@ -175,7 +183,9 @@ def weighted_median(values: Array, weights: Array) -> Array:
     """
     shape = values.shape[1:]
     flat = values.reshape(len(values), -1)
-    order, columns = np.argsort(flat, axis=0, kind="stable"), np.arange(flat.shape[1])
+    # Values that only rounding tells apart are one: their order must not move the middles of their weights.
+    order = np.argsort(np.round(flat, _DIGITS), axis=0, kind="stable")
+    columns = np.arange(flat.shape[1])
     ordered, share = flat[order, columns], weights.reshape(flat.shape)[order, columns]
     middle = np.cumsum(share, axis=0) - share / 2
     above = np.clip(np.sum(middle < 0.5, axis=0), 1, len(flat) - 1)
@@ -185,48 +195,56 @@ def weighted_median(values: Array, weights: Array) -> Array:
     return np.asarray(low + part * (high - low)).reshape(shape)
 
 
-def _curves(points: Points, fits: Fits, library: "Mean") -> tuple[Curve, ...]:
-    """The voices of the whole series, in the order of ``NAMES``."""
+def _curves(points: Points, fits: Fits, means: Sequence["Mean"]) -> Iterator[tuple[Curve, ...]]:
+    """The voices of each whole series, in the order of ``NAMES``."""
     sizes, values = points.sizes, points.values
     scale = float(sizes[0])
-    single = fit_member(points.groups[int(fits.single[-1])], sizes, values, scale)
-    theory = Member(
-        terms=points.library.mechanism,
-        coefficients=tuple(fits.mechanism[:, -1].tolist()),
-        exponent=None,
-        scale=scale,
-        covariance=np.zeros((0, 0)),  # nobody asks a voice for it
+    single = fit_members(points.groups, fits.single[:, -1], sizes, values, scale)
+    theory = summed(points.library.mechanism, fits.mechanism[..., -1], scale)
+    end = sizes[-1:]
+    ends = np.stack(
+        [np.array([mean(end)[0] for mean in means]), *(np.log(one.at(end))[:, 0] for one in (single, theory))]
     )
-    alone = [Mean(members=(member,), weights=np.ones(1)) for member in (single, theory)]
-    straight = Straight(log_sizes=np.log(sizes), log_values=np.log(values))
-    return (*(_moved(points, curve) for curve in (library, *alone)), straight)
+    shifts = _anchor(np.log(values[:, -1]) - ends, points.noise).T.tolist()
+    log_sizes, log_values = np.log(sizes), np.log(values)
+    for row, (mean, (shift, *alone)) in enumerate(zip(means, shifts, strict=True)):
+        own = slice(row, row + 1)
+        yield (
+            replace(mean, shift=shift),
+            *(
+                Mean(members=members[own], weights=np.ones(1), shift=shift)
+                for members, shift in zip((single, theory), alone, strict=True)
+            ),
+            Straight(log_sizes=log_sizes, log_values=log_values[row]),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mean:
     """Weighted mean of fitted sums in log, the weightiest first, moved by ``shift``."""
 
-    members: tuple[Member, ...]
+    members: Members
     weights: Array
     shift: float = 0.0
 
     def __call__(self, sizes: Array) -> Array:
         """Log of the value at each size."""
-        logs = np.log([member.at(sizes) for member in self.members])
-        return np.asarray(self.weights @ logs + self.shift)
+        return np.asarray(self.weights @ np.log(self.members.at(sizes)) + self.shift)
 
 
-def heard(points: Points, weights: Array) -> Mean:
-    """The mean of the candidates that weigh enough."""
-    kept = [index for index in np.argsort(-weights, kind="stable") if weights[index] >= LEAST_WEIGHT]
-    scale = float(points.sizes[0])
-    members = tuple(fit_member(points.groups[index], points.sizes, points.values, scale) for index in kept)
-    return Mean(members=members, weights=weights[kept] / weights[kept].sum())
-
-
-def _moved(points: Points, curve: Mean) -> Mean:
-    residual = np.log(points.values[-1:]) - curve(points.sizes[-1:])
-    return replace(curve, shift=float(_anchor(residual, points.noise)[0]))
+def heard(points: Points, weights: Array) -> list[Mean]:
+    """For each series the mean of the candidates that weigh enough, ``weights`` are ``[R, C]``."""
+    order = np.argsort(-weights, axis=1, kind="stable")
+    ordered = np.take_along_axis(weights, order, axis=1)
+    rows, places = np.nonzero(ordered >= LEAST_WEIGHT)
+    members = fit_members(
+        points.groups, order[rows, places], points.sizes, points.values[rows], float(points.sizes[0])
+    )
+    shares, ends = ordered[rows, places], np.cumsum(np.bincount(rows, minlength=len(weights))).tolist()
+    return [
+        Mean(members=members[begin:end], weights=shares[begin:end] / shares[begin:end].sum())
+        for begin, end in pairwise([0, *ends])
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The terms of which trends are made, and their non-negative fits to small samples.
+"""The terms of which trends are made.
 
 Every term is 1 at the smallest size, so coefficients are durations there. Fits minimise relative residuals,
 so that small points count as much as large ones.
@@ -138,63 +138,11 @@ class Member:
             return np.asarray(self.coefficients[0] * (sizes / self.scale) ** self.exponent, dtype=np.float64)
         return np.asarray(np.array(self.coefficients) @ self._columns(sizes), dtype=np.float64)
 
-    def log_variance(self, sizes: Array) -> Array:
-        """Variance of log(law) at these sizes for relative residuals of unit variance."""
-        return self.foresee(sizes)[1]
-
-    def foresee(self, sizes: Array) -> tuple[Array, Array]:
-        """The law at these sizes and its ``log_variance``."""
-        first: Array | float = 1.0
-        if self.exponent is not None:
-            values = self.at(sizes)
-            last = np.log(sizes / self.scale)
-        else:
-            columns = [evaluate(term, sizes, self.scale) for term in self.terms]
-            values = sum(
-                factor * column for factor, column in zip(self.coefficients, columns, strict=True)
-            ) + np.zeros_like(sizes)
-            first, last = columns[0] / values, columns[-1] / values
-        if len(self.covariance) == 1:
-            return values, self.covariance[0, 0] * last**2
-        (own, joint), (_, other) = self.covariance
-        return values, own * first**2 + 2 * joint * first * last + other * last**2
-
     def _columns(self, sizes: Array) -> Array:
         return np.stack([evaluate(term, sizes, self.scale) for term in self.terms])
 
 
-def fit_member(terms: tuple[str, ...], sizes: Array, values: Array, scale: float) -> Member:
-    """Non-negative relative least squares; a term that would need a negative coefficient is left out."""
-    if terms == POWER_LAW:
-        return _fit_power(sizes, values, scale)
-    columns = [evaluate(term, sizes, scale) / values for term in terms]
-    solution = _non_negative(columns)
-    kept = [index for index, factor in enumerate(solution) if factor * columns[index].max() > NEGLIGIBLE]
-    gram = np.array([[columns[row] @ columns[column] for column in kept] for row in kept])
-    return Member(
-        terms=tuple(terms[index] for index in kept),
-        coefficients=tuple(solution[index] for index in kept),
-        exponent=None,
-        scale=scale,
-        covariance=_inverse(gram),
-    )
-
-
-def _non_negative(columns: list[Array]) -> tuple[float, ...]:
-    """Coefficients of one or two columns that come closest to 1; ``chaining.two_term`` for many pairs."""
-    sums, squares = [float(one.sum()) for one in columns], [float(one @ one) for one in columns]
-    if len(columns) == 1:
-        return (sums[0] / squares[0],)
-    (a, b), c = squares, float(columns[0] @ columns[1])
-    determinant = a * b - c * c
-    one, two = b * sums[0] - c * sums[1], a * sums[1] - c * sums[0]
-    if determinant > DEPENDENT * a * b and one > 0 and two > 0:
-        return one / determinant, two / determinant
-    is_first = sums[0] ** 2 / a >= sums[1] ** 2 / b
-    return (sums[0] / a, 0.0) if is_first else (0.0, sums[1] / b)
-
-
-def _inverse(gram: Array) -> Array:
+def inverse(gram: Array) -> Array:
     """Of one or two columns; the pseudo-inverse where they are nearly one."""
     if len(gram) == 1:
         return np.asarray(1 / gram, dtype=np.float64)
@@ -203,16 +151,3 @@ def _inverse(gram: Array) -> Array:
     if determinant <= 1e-9 * (a + b) ** 2:
         return np.asarray(np.linalg.pinv(gram, rcond=1e-10), dtype=np.float64)
     return np.array([[b, -c], [-c, a]]) / determinant
-
-
-def _fit_power(sizes: Array, values: Array, scale: float) -> Member:
-    columns = np.stack([np.ones_like(sizes), np.log(sizes / scale)])
-    inverse = _inverse(columns @ columns.T)
-    intercept, exponent = inverse @ columns @ np.log(values)
-    return Member(
-        terms=(f"x^{exponent:.2f}",),
-        coefficients=(float(np.exp(intercept)),),
-        exponent=float(exponent),
-        scale=scale,
-        covariance=inverse,
-    )

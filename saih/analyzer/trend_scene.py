@@ -24,6 +24,8 @@ class Laws:
     total: Law
     composition: Composition
     forecast: Forecast
+    earlier: Composition | None = None
+    """Of the points without the largest."""
     crossings: Sequence[Crossing] = ()
 
 

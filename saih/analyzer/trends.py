@@ -4,7 +4,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from saih.analyzer.checks import check_trend
 from saih.analyzer.component_crossing import Reach, component_crossings
-from saih.analyzer.fit import Prediction, describe, fit_law, intervals, predict
+from saih.analyzer.fit import Law, Measured, Prediction, describe, fit_law, fit_laws, intervals, predict
 from saih.analyzer.forecast import Forecast, forecast
 from saih.analyzer.memory_room import memory_room
 from saih.analyzer.peer_forecasts import own_chained_error, peer_forecasts
 from saih.analyzer.propagation import log_deviation
-from saih.analyzer.recombination import PROBLEM_GROWS, Composition, Family, compose
+from saih.analyzer.recombination import PROBLEM_GROWS, Composition, Family, Line, compose_all
 from saih.analyzer.step_rule import pooled_noise
 from saih.analyzer.trend_scene import Laws, Scene, target_of
 from saih.domain.ceiling import Ceilings
@@ -31,6 +31,8 @@ Array = NDArray[np.float64]
 
 POINTS_INSIDE = 25
 POINTS_OUTSIDE = 8
+MOST_TOGETHER = 64
+"""Courses whose laws are fitted together: more are hardly faster and need more memory."""
 _NO_FACTS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -45,11 +47,13 @@ def find_trends(
     ``facts`` of the environment tell how much memory there is.
     """
     by_placement = {found.placement_label: found for found in reversed(ceilings)}
-    return tuple(
-        trend_along(_course(group, axis, by_placement.get(group[0].point.placement.label), facts))
-        for axis in axes
-        if _is_swept(points, axis.name)
-        for group in _groups(points, axis.name)
+    return trends_along(
+        [
+            _course(group, axis, by_placement.get(group[0].point.placement.label), facts)
+            for axis in axes
+            if _is_swept(points, axis.name)
+            for group in _groups(points, axis.name)
+        ]
     )
 
 
@@ -103,10 +107,18 @@ def _course(
     )
 
 
-def trend_along(course: Course) -> Trend:
-    """The laws of the step and its phases along a course, their curves, and how far they may be trusted."""
+def trends_along(courses: Sequence[Course]) -> tuple[Trend, ...]:
+    """The laws of the step and its phases along each course, their curves, and how far to trust them."""
+    return tuple(
+        _trend(course, laws)
+        for begin in range(0, len(courses), MOST_TOGETHER)
+        for some in [courses[begin : begin + MOST_TOGETHER]]
+        for course, laws in zip(some, _fit(some), strict=True)
+    )
+
+
+def _trend(course: Course, laws: Laws | None) -> Trend:
     group = course.points
-    laws = _fit(course)
     step_curve: tuple[CurvePoint, ...] = ()
     share_curve: tuple[CurvePoint, ...] = ()
     if laws is not None:
@@ -142,13 +154,40 @@ def trend_along(course: Course) -> Trend:
     )
 
 
-def _fit(course: Course) -> Laws | None:
-    steps = [point.step_ns for point in course.points]
-    composition = compose(course.points, course.sizes, course.family)
-    if composition is None:
-        return None
-    total = fit_law(course.sizes, [step.value for step in steps], pooled_noise(steps), course.family.whole)
-    if total is None:
+def _fit(courses: Sequence[Course]) -> list[Laws | None]:
+    """Laws of courses, many of which have the same sizes, so that they are fitted together."""
+    lines = [Line(points=one.points, sizes=one.sizes, family=one.family) for one in courses]
+    compositions = compose_all([*lines, *(_without_largest(line) for line in lines)])
+    totals = fit_laws([_whole(line) for line in lines])
+    return [
+        _laws(course, composition, total, earlier)
+        for course, composition, total, earlier in zip(
+            courses, compositions[: len(lines)], totals, compositions[len(lines) :], strict=True
+        )
+    ]
+
+
+def _without_largest(line: Line) -> Line:
+    kept = [place for place, size in enumerate(line.sizes) if size < line.sizes[-1]]
+    return replace(
+        line, points=[line.points[place] for place in kept], sizes=[line.sizes[place] for place in kept]
+    )
+
+
+def _whole(line: Line) -> Measured:
+    steps = [point.step_ns for point in line.points]
+    return Measured(
+        sizes=line.sizes,
+        values=[step.value for step in steps],
+        noise=pooled_noise(steps),
+        library=line.family.whole,
+    )
+
+
+def _laws(
+    course: Course, composition: Composition | None, total: Law | None, earlier: Composition | None
+) -> Laws | None:
+    if composition is None or total is None:
         return None
     found = forecast(composition, total, _grid(course), course.greatest)
     reach = Reach(largest=course.sizes[-1], is_ranks=course.scaling is not None)
@@ -156,6 +195,7 @@ def _fit(course: Course) -> Laws | None:
         total=total,
         composition=composition,
         forecast=found,
+        earlier=earlier,
         crossings=component_crossings(found, reach),
     )
 

@@ -12,6 +12,7 @@ from saih.analyzer.chaining import (
     prefix_logs,
     single_terms,
 )
+from saih.analyzer.members import fit_member
 from saih.analyzer.terms import (
     EXCHANGE,
     GROWTH,
@@ -20,7 +21,6 @@ from saih.analyzer.terms import (
     SHARED_WORK,
     candidates,
     evaluate,
-    fit_member,
 )
 
 LIBRARIES = [GROWTH, SHARED_WORK, OWN_WORK, EXCHANGE]

@@ -1,10 +1,13 @@
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saih.analyzer.fit import describe, fit_law, intervals, predict
-from saih.analyzer.terms import fit_member
+from saih.analyzer.fit import Measured, describe, fit_law, fit_laws, foresee, intervals, predict
+from saih.analyzer.members import fit_member
+from saih.analyzer.terms import EXCHANGE, GROWTH, OWN_WORK, SHARED_WORK
 from saih.domain.record import Phase
 
 TRUTHS = {
@@ -139,3 +142,28 @@ def test_predictions_are_positive_and_scale_with_the_unit(values, unit):
     second = predict(fit_law(sizes, [unit * value for value in values], 0.02), targets)
     assert np.allclose(second.log_value - first.log_value, np.log(unit), atol=1e-6)
     assert np.allclose(second.log_deviation, first.log_deviation, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("library", [GROWTH, SHARED_WORK, OWN_WORK, EXCHANGE])
+@pytest.mark.parametrize("num_sizes", [2, 3, 4, 9, 40])
+def test_series_that_are_fitted_together_get_the_laws_of_each_alone(library, num_sizes):
+    rng = np.random.default_rng(num_sizes)
+    sizes = np.geomspace(2, 90, num_sizes)
+    forms = [3 + sizes, 1 + 1 / sizes, 2 * np.sqrt(sizes), 4 + 0 * sizes, sizes**3, 2 + np.log(sizes)]
+    series = [
+        Measured(
+            sizes=sizes,
+            values=form * np.exp(0.02 * rng.standard_normal(num_sizes)),
+            noise=0.01 * place,
+            library=library,
+        )
+        for place, form in enumerate(12 * forms)
+    ]
+    series.insert(7, Measured(sizes=[*sizes, 2.0], values=[*forms[0], 5.5], noise=0.0, library=library))
+    asked = np.array([2.0, 31.0, 90.0, 400.0])
+    for one, together in zip(series, fit_laws(series), strict=True):
+        alone = fit_law(one.sizes, one.values, one.noise, library)
+        assert [member.terms for member in together.members] == [member.terms for member in alone.members]
+        (logs, doubts), (expected, own) = foresee(together, asked), foresee(alone, asked)
+        assert logs == pytest.approx(expected, rel=1e-9)
+        assert astuple(doubts) == tuple(pytest.approx(part, rel=1e-9, abs=1e-12) for part in astuple(own))

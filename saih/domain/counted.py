@@ -1,13 +1,14 @@
 """Operations that really ran in a step, as the harness counted them: a compact note of a record."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 NOTE = "operations_counted"
 """Name of the note: those of one step on the rank that had the least to do."""
 _MOST_NUMBER = 2.0**62
+_MOST_ROWS = 2_000
+"""Many times as many kinds and sizes as any network has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,9 @@ def to_note(operations: Sequence[CountedOperation]) -> str:
 def from_note(text: str) -> tuple[CountedOperation, ...]:
     """The operations of a note; none for a text that is no such note."""
     try:
-        return tuple(_operation(row) for row in json.loads(text))
-    except (ValueError, TypeError):
+        rows = json.loads(text)
+        return tuple(_operation(row) for row in rows) if len(rows) <= _MOST_ROWS else ()
+    except (ValueError, TypeError, RecursionError):
         return ()
 
 
@@ -79,6 +81,6 @@ def _operation(row: Sequence[object]) -> CountedOperation:
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{value!r} is no number")
-    if not math.isfinite(value) or not 0 <= value <= _MOST_NUMBER:
+    if not 0 <= value <= _MOST_NUMBER:  # a whole number may be beyond doubles; NaN fails too
         raise ValueError(f"{value} is no amount")
     return float(value)

@@ -1,3 +1,7 @@
+import json
+
+import json
+
 import torch
 from torch import nn
 
@@ -74,6 +78,11 @@ def test_a_note_that_is_none_says_nothing() -> None:
         '[["forward","matmul",1,2]]',
         '[["forward","matmul",1e99,2,3,4]]',
         "[[1,2,3,4,5,6]]",
+        "[" * 100_000,
+        "5",
+        f'[["forward","matmul",1{"0" * 400},2,3,4]]',
+        '[["forward","matmul",NaN,2,3,Infinity]]',
+        json.dumps([["forward", "matmul", 1, 2, 3, 4]] * 2_001),
     ):
         assert from_note(text) == ()
     assert from_note(to_note(())) == ()

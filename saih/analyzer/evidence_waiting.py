@@ -41,7 +41,7 @@ def blocked_words(path: CriticalPath, steps: Steps) -> list[str]:
         return []
     columns = np.arange(steps.num_steps)
     rows = [np.asarray(steps.duration_ns[phase])[path.rows, columns].sum() for phase in DEVICE_PHASES]
-    busy = sum(np.asarray(meter)[path.rows, columns].sum() for meter in (on_cpu, delay))
+    busy = sum(np.asarray(meter)[path.rows, columns].sum(dtype=float) for meter in (on_cpu, delay))
     share = 1 - float(busy) / float(sum(rows)) if sum(rows) > 0 else 0.0
     if share < _LEAST_BLOCKED:
         return []

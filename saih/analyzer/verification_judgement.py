@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from saih.analyzer.verification_statistics import LEVEL
 from saih.analyzer.verification_words import effect_words, percent, ratio_words, sham_words
 from saih.domain.interval import Interval
 from saih.domain.verdict import Limit
@@ -143,8 +144,9 @@ def _passes(part: Part) -> bool:
 
 
 def _fails(part: Part) -> bool:
-    """Whether the step surely did not move as predicted."""
-    return part.ratio.high < LEAST_RATIO or part.ratio.low > GREATEST_RATIO
+    """Whether the step surely did not move as predicted: too few pairs have no interval of that level."""
+    ratio = part.ratio
+    return ratio.level >= LEVEL and (ratio.high < LEAST_RATIO or ratio.low > GREATEST_RATIO)
 
 
 def _more_pairs(parts: Sequence[Part]) -> int:

@@ -109,6 +109,14 @@ def test_a_step_that_keeps_its_length_refutes_the_exchange(synthetic):
     assert found.ratio.high < 0.8
 
 
+def test_so_few_pairs_that_no_interval_has_its_level_refute_nothing(synthetic):
+    summary, steps = scene(synthetic, EXCHANGING, Limit.INTERCONNECT)
+    moves = {(Intervention.SHAM, 0): 0.0, (Intervention.NO_EXCHANGE, 0): 0.0}
+    for num_pairs, status in ((2, "undecided"), (5, "undecided"), (7, "refuted")):
+        (found,) = verify(summary, steps, trial(steps, moves, num_pairs=num_pairs))
+        assert found.status == status
+
+
 def test_doses_that_move_too_little_refute_although_the_removal_fits(synthetic):
     summary, steps = scene(synthetic, EXCHANGING, Limit.INTERCONNECT)
     moves = effects(steps, Intervention.THROTTLED_EXCHANGE, 0.3, removal=Intervention.NO_EXCHANGE)

@@ -1,7 +1,5 @@
 import json
 
-import json
-
 import torch
 from torch import nn
 

@@ -38,6 +38,12 @@ def correlation_time(values: Sequence[float] | Array) -> float:
     scores = _normal_scores(series, order)
     power = float(scores @ scores)
     first = (count * float(scores[1:] @ scores[:-1]) / power + 1) / (count - 4)
+    return _time(scores, first, power)
+
+
+def _time(scores: Array, first: float, power: float) -> float:
+    """The correlation time of normal scores whose neighbours correlate by ``first``, scores^2 = ``power``."""
+    count = len(scores)
     if first < _FEWEST_DEVIATIONS / math.sqrt(count):
         return 1.0
     first = min(first, 0.98)
@@ -105,7 +111,7 @@ def dependent_median_interval(values: Sequence[float] | Array, level: float = 0.
 
 
 def dependent_median_intervals(rows: Array, level: float = 0.95) -> list[Interval]:
-    """``dependent_median_interval`` of every row, ``[row, value]``, most of which show no correlation.
+    """``dependent_median_interval`` of every row, ``[row, value]``, together.
 
     Raises:
         ValueError: for no values, or one that is not finite.
@@ -115,23 +121,33 @@ def dependent_median_intervals(rows: Array, level: float = 0.95) -> list[Interva
         return [dependent_median_interval(row, level) for row in rows]
     order = np.argsort(rows, axis=1, kind="stable")
     ordered = np.take_along_axis(rows, order, axis=1)
-    scores = np.empty_like(rows)
-    np.put_along_axis(scores, order, _untied_scores(count)[None, :], axis=1)
-    first = (count * np.einsum("ij,ij->i", scores[:, 1:], scores[:, :-1]) / _power(count) + 1) / (count - 4)
-    is_plain = (ordered[:, 1:] > ordered[:, :-1]).all(axis=1) & (
-        first < _FEWEST_DEVIATIONS / math.sqrt(count)
-    )
-    quantile = float(special.stdtrit(max(count - 1, 2.0), (1 + level) / 2))
-    index = max(math.floor(count / 2 - 0.5 * quantile * count / math.sqrt(count)), 0)
-    bounds = ordered[:, [index, (count - 1) // 2, count // 2, count - 1 - index]].tolist()
+    effective = count / _correlation_times(rows, order, ordered)
+    quantile = special.stdtrit(np.maximum(effective - 1, 2.0), (1 + level) / 2)
+    half_width = 0.5 * quantile * count / np.sqrt(effective)
+    index = np.maximum(np.floor(count / 2 - half_width), 0).astype(np.int64)
+    bounds = np.take_along_axis(ordered, np.stack([index, count - 1 - index], axis=1), axis=1).tolist()
+    middles = ordered[:, [(count - 1) // 2, count // 2]].tolist()
     return [
         Interval(
             low=low, value=below if count % 2 else (below + above) / 2, high=high, level=level, count=count
         )
-        if plain
-        else dependent_median_interval(row, level)
-        for plain, row, (low, below, above, high) in zip(is_plain.tolist(), rows, bounds, strict=True)
+        for (low, high), (below, above) in zip(bounds, middles, strict=True)
     ]
+
+
+def _correlation_times(rows: Array, order: NDArray[np.int64], ordered: Array) -> Array:
+    """``correlation_time`` of every row; ``order`` sorts each."""
+    count, power = rows.shape[1], _power(rows.shape[1])
+    scores = np.empty_like(rows)
+    np.put_along_axis(scores, order, _untied_scores(count)[None, :], axis=1)
+    first = (count * np.einsum("ij,ij->i", scores[:, 1:], scores[:, :-1]) / power + 1) / (count - 4)
+    is_untied = np.all(ordered[:, 1:] > ordered[:, :-1], axis=1)
+    return np.array(
+        [
+            _time(own, neighbours, power) if untied else correlation_time(row)
+            for untied, own, neighbours, row in zip(is_untied, scores, first.tolist(), rows, strict=True)
+        ]
+    )
 
 
 @lru_cache(maxsize=256)

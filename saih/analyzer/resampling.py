@@ -65,16 +65,13 @@ def bounds(resampled: Array) -> tuple[Array, Array]:
 
 def intervals_of(rows: Mapping[Name, Array], count: int) -> dict[Name, Interval]:
     """Percentile interval of each row around its first, measured, value; all at once, which is faster."""
-    lows, highs = bounds(np.array(list(rows.values())))
+    table = np.array(list(rows.values()))
+    lows, highs = bounds(table)
     return {
-        name: Interval(
-            low=min(float(low), value := float(row[0])),
-            value=value,
-            high=max(float(high), value),
-            level=LEVEL,
-            count=count,
+        name: Interval(low=min(low, value), value=value, high=max(high, value), level=LEVEL, count=count)
+        for name, value, low, high in zip(
+            rows, table[:, 0].tolist(), lows.tolist(), highs.tolist(), strict=True
         )
-        for (name, row), low, high in zip(rows.items(), lows, highs, strict=True)
     }
 
 

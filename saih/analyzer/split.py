@@ -74,16 +74,14 @@ def _classes(
     work: Mapping[str, Array], found: Sequence[Floor], factors: Mapping[Limit, Array]
 ) -> tuple[dict[Limit, Array], Array]:
     """Time of the useful work by class of its floors, and their sum."""
-    classes = {limit: np.zeros_like(row) for limit, row in factors.items()}
-    for phase, measured in work.items():
-        least = duration_by_limit(found, phase)
-        parts = {limit: share * factors[limit] for limit, share in zip(ROOFLINE_LIMITS, least, strict=True)}
-        total = np.sum(list(parts.values()), axis=0)
-        # Floors above the measured time cannot explain more than all of it.
-        shrink = np.minimum(1.0, np.divide(measured, total, out=np.ones_like(measured), where=total > 0))
-        for limit, part in parts.items():
-            classes[limit] += part * shrink
-    return classes, np.asarray(np.sum(list(classes.values()), axis=0))
+    rows = np.stack(list(factors.values()))
+    least = np.array([duration_by_limit(found, phase) for phase in work], dtype=np.float64)
+    parts = least[:, :, None] * rows
+    total, measured = parts.sum(axis=1), np.stack(list(work.values()))
+    # Floors above the measured time cannot explain more than all of it.
+    shrink = np.minimum(1.0, np.divide(measured, total, out=np.ones_like(measured), where=total > 0))
+    classes = (parts * shrink[:, None]).sum(axis=0)
+    return dict(zip(factors, classes, strict=True)), np.asarray(classes.sum(axis=0))
 
 
 def _ceiling_factors(ceilings: Ceilings | None, precision: str, deviates: Array) -> dict[Limit, Array]:

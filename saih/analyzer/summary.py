@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saih.analyzer.balance import balance_of
-from saih.analyzer.correlation import dependent_median_interval, dependent_median_intervals
+from saih.analyzer.correlation import dependent_median_intervals
 from saih.analyzer.counted import counted_cost
 from saih.analyzer.critical_path import last_arrivers
 from saih.analyzer.diagnosis import diagnose
@@ -32,11 +32,13 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
     point = record.point
     cost = cost_of(record, workload)
     num_ranks = point.placement.num_ranks
-    step_ns = dependent_median_interval(steps.slowest_ns)
+    phases = deciding_phases(steps)
+    step_ns, *phases_ns = dependent_median_intervals(
+        np.stack([np.asarray(steps.slowest_ns, dtype=np.float64), *phases.values()])
+    )
     flops_per_step = float(cost.flops * num_ranks)
     flops_per_s = step_ns.inverted(flops_per_step * 1e9)
     peaks = _shares(flops_per_s, ceilings, point.precision)
-    phases = deciding_phases(steps)
     traffic = sum(operation.memory_bytes for operation in cost.operations)
     energy = energy_of(record.result.notes, steps.num_steps, cost.samples_per_step * num_ranks)
     return PointSummary(
@@ -45,7 +47,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         labels={axis.name: workload.describe(point.problem, axis.name) for axis in workload.axes},
         axis_sizes=dict(cost.axis_sizes),
         step_ns=step_ns,
-        phases_ns=dict(zip(phases, dependent_median_intervals(np.stack(list(phases.values()))), strict=True)),
+        phases_ns=dict(zip(phases, phases_ns, strict=True)),
         flops_per_step=flops_per_step,
         flops_per_s=flops_per_s,
         samples_per_s=step_ns.inverted(cost.samples_per_step * num_ranks * 1e9),

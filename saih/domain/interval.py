@@ -24,8 +24,9 @@ class Interval:
     count: int
 
     def __post_init__(self) -> None:
-        bounds = (self.low, self.value, self.high)
-        if not all(math.isfinite(bound) for bound in bounds) or not self.low <= self.value <= self.high:
+        # One chain tells all, NaN too: analyses of many records make a great many intervals.
+        if not -math.inf < self.low <= self.value <= self.high < math.inf:
+            bounds = (self.low, self.value, self.high)
             raise ValueError(f"an interval needs finite low <= value <= high, got {bounds}")
         if self.count < 1 or not 0 < self.level < 1:
             raise ValueError(f"count {self.count} or level {self.level} of an interval is impossible")

@@ -17,6 +17,7 @@ from saih.domain.trend import PointSummary
 from saih.planner.plan import labels
 from saih.reports.point_sheet import AttemptSheet, Course, PointCost, PointSheet
 from saih.store.attempt import Attempt, read_record
+from saih.store.bundle_origin import ceilings_root
 from saih.store.ceilings_file import read_ceilings
 from saih.store.sweep_folder import SweepFolder, attempts_of, point_states
 from saih.store.verification_file import read_trials
@@ -124,7 +125,8 @@ def _summary(folder: SweepFolder, shown: Record | None) -> tuple[PointSummary | 
     ceilings: Ceilings | None = None
     told: tuple[str, ...] = ()
     try:
-        ceilings = read_ceilings(folder.root, shown.environment.environment_id, shown.point.placement)
+        root = ceilings_root(folder)
+        ceilings = read_ceilings(root, shown.environment.environment_id, shown.point.placement)
     except DamagedData as error:
         told = (f"{error.problem} {error.remedy}",)
     analysis = analyze(folder.name, [shown], [ceilings] if ceilings is not None else [], (), 1)

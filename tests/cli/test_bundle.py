@@ -101,3 +101,15 @@ def test_an_unpacked_bundle_is_not_taken_for_a_sweep(site: Path, capsys: pytest.
     with zipfile.ZipFile("tiny.saih.zip") as bundle:
         bundle.extractall("tiny")
     assert answer(capsys, "status", "tiny")[0].count("completed") == 3
+
+
+def test_a_point_of_an_imported_sweep_is_shown_under_the_ceilings_that_came_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = Path(__file__).parents[2] / "results" / "reference" / "ranks.saih.zip"
+    monkeypatch.chdir(tmp_path)
+    answer(capsys, "import", str(bundle))
+    points = json.loads(answer(capsys, "analyze", "ranks", "--json")[0])["points"]
+    assert points[0]["share_of_peak"] is not None
+    shown = json.loads(answer(capsys, "show", points[0]["record_id"], "ranks", "--json")[0])
+    assert shown["summary"]["share_of_peak"] == points[0]["share_of_peak"]

@@ -73,7 +73,8 @@ def range_words(points: Sequence[PointSummary]) -> str:
     if ends is None:
         return "no point measured"
     low, high = (_brief_merit(point) for point in ends)
-    return low if len(points) == 1 else f"{low} → {high}"
+    is_above = any(point.share_of_peak is not None and point.share_of_peak.low > 1 for point in ends)
+    return (low if len(points) == 1 else f"{low} → {high}") + ", above the ceiling" * is_above
 
 
 def findings(analysis: Analysis) -> tuple[Claim, ...]:

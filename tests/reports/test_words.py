@@ -109,3 +109,12 @@ def test_of_many_warnings_the_summary_shows_a_few_and_counts_the_rest(analysis_o
     last = [sentence_of(item) for item in confidence(many)[-2:]]
     assert last == ["Warning 1.", "7 more warnings at the end of the report."]
     assert "Warning 8." in joined(cautions(many))
+
+
+def test_a_headline_above_the_ceiling_says_so(analysis_of: AnalysisOf) -> None:
+    points = tuple(
+        replace(point, share_of_peak=point.share_of_peak.scaled(100.0))
+        for point in analysis_of().points
+        if point.share_of_peak
+    )
+    assert range_words(points).endswith("%, above the ceiling")

@@ -17,8 +17,8 @@ _INTRODUCTION = (
     "inside one run. A verdict is verified only if the step moved as replaying its record predicts: ratio of "
     "measured to predicted within 0.8 to 1.2, for removals and over three doses, p at most 0.05, at least "
     "10 % of the step, while a switch that changes nothing (sham) moved nothing. It is refuted if the step "
-    "surely moved otherwise, undecided where noise leaves it open, and contended where others used the cores. "
-    "Verified compute, memory or launches means that such work is on the critical path and that little else "
+    "surely moved otherwise, undecided where noise leaves it open, and contended where others used the cores."
+    " Verified compute, memory or launches means that such work is on the critical path and that little else "
     "is; which of the three it is rests on the ceilings."
 )
 _MOST_POINTS = 40

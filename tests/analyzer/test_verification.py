@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from saih.analyzer.analysis import analyze
 from saih.analyzer.summary import summarize
 from saih.analyzer.verification import verify, with_verifications
 from saih.analyzer.verification_effect import predicted_ns
@@ -246,8 +247,6 @@ def test_causes_of_a_tenth_are_tested_beside_the_verdict(synthetic):
 
 def test_windows_without_a_duration_are_refused_in_words(synthetic):
     records = synthetic.sweep({Phase.FORWARD: lambda size: 1e6}, (8,), np.random.default_rng(1))
-    from saih.analyzer.analysis import analyze
-
     analysis = analyze("sweep", records, [], [], 1, find_workload=lambda name: synthetic.workload)
     (point,) = analysis.points
     pair = Pair(off_ns=(0,) * 12, on_ns=(5,) * 12, is_on_first=False)

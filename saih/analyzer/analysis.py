@@ -16,6 +16,7 @@ from saih.analyzer.trends import find_trends
 from saih.analyzer.validation import refusal, remarks
 from saih.domain.ceiling import Ceilings
 from saih.domain.errors import UsageError
+from saih.domain.point import Point
 from saih.domain.quantity import counted
 from saih.domain.record import Environment, Outcome, Record
 from saih.domain.scaling import RankLadder
@@ -212,15 +213,12 @@ class _Judged:
 def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceilings]) -> _Judged:
     record = next((one for one in group if one.result.outcome is Outcome.COMPLETED), None)
     point = group[0].point
-    labels: dict[str, str] = {
-        axis.name: workload.describe(point.problem, axis.name) for axis in workload.axes
-    }
     if record is None:
         last = group[-1].result
         return _Judged(
             result=FailedPoint(
                 point=point,
-                labels=labels,
+                labels=_labels(point, workload),
                 outcome=last.outcome,
                 reason=last.reason,
                 num_attempts=len(group),
@@ -228,10 +226,10 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
                 record_ids=tuple(one.record_id for one in group),
             )
         )
-    name = f"Point {', '.join(labels.values())} on {point.placement.label} ({record.record_id})"
     reason = refusal(record)
     steps = record.result.steps
     if reason or steps is None:
+        labels = _labels(point, workload)
         return _Judged(
             result=FailedPoint(
                 point=point,
@@ -242,11 +240,12 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
                 tensor_bytes=cost_of(group[0], workload).peak_memory_bytes,
                 record_ids=tuple(one.record_id for one in group),
             ),
-            warnings=(f"{name} is refused: {reason}.",),
+            warnings=(f"{_name(record, labels)} is refused: {reason}.",),
         )
     newest = ceilings.get(point.placement.label)
     own = newest.in_force(record.finished_utc) if newest is not None else None
     summary = summarize(record, steps, workload, own)
+    name = _name(record, summary.labels)
     peak = own.peak_flops_per_s(point.precision) if own is not None else None
     said = tuple(f"{name}: {text}." for text in remarks(record, summary.flops_per_s, peak))
     if own is not None and own is not newest:
@@ -255,6 +254,14 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
         )
         said = (*said, f"{name}: {words}.")
     return _Judged(result=summary, warnings=said)
+
+
+def _labels(point: Point, workload: Workload) -> dict[str, str]:
+    return {axis.name: workload.describe(point.problem, axis.name) for axis in workload.axes}
+
+
+def _name(record: Record, labels: Mapping[str, str]) -> str:
+    return f"Point {', '.join(labels.values())} on {record.point.placement.label} ({record.record_id})"
 
 
 def _without_ceilings(points: Sequence[PointSummary], ceilings: Mapping[str, Ceilings]) -> Iterator[str]:

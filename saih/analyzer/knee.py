@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from saih.analyzer.repeats import medians_by_size
 from saih.domain.interval import Interval
 from saih.domain.quantity import amount, interval_with_si
 
@@ -64,7 +65,7 @@ def find_knee(sizes: Sequence[float], values: Sequence[float], noise: float) -> 
     standard deviation of log(value), 0 where unknown. Residuals count relative to values where smooth laws
     are likelier so, since the noise of durations grows with them.
     """
-    x, y = _distinct(sizes, values)
+    x, y = medians_by_size(sizes, values)
     if len(x) < FEWEST_POINTS:
         return _too_few(x)
     places = np.linspace(x[FEWEST_BESIDE - 1], x[-FEWEST_BESIDE], _PLACES)
@@ -120,13 +121,6 @@ def _too_few(x: Array) -> KneeFinding:
         f"Measure size {amount(float(between))} next."
     )
     return KneeFinding(knee=None, is_known=False, reason=text, next_size=float(between))
-
-
-def _distinct(sizes: Sequence[float], values: Sequence[float]) -> tuple[Array, Array]:
-    """Growing sizes, and the median of the values at each."""
-    raw, own = np.asarray(sizes, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    x = np.unique(raw)
-    return x, np.array([np.median(own[raw == size]) for size in x])
 
 
 def _weights(x: Array, y: Array, noise: float) -> tuple[Array, float]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from saih.analyzer.chaining import chain
 from saih.analyzer.fit import Law
 from saih.analyzer.peers import peers
+from saih.analyzer.repeats import medians_by_size
 from saih.analyzer.stack import LARGEST_ERROR, TUNING
 from saih.domain.peer import PeerForecast
 
@@ -21,10 +22,8 @@ def peer_forecasts(
     sizes: Sequence[float], values: Sequence[float], target: float
 ) -> tuple[PeerForecast, ...]:
     """Each peer at ``target``. Errors are those at the places at which the stack of our law is judged."""
-    given, raw = np.asarray(sizes, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    x = np.unique(given)
-    y = np.array([np.exp(np.median(np.log(raw[given == size]))) for size in x])
-    errors = _chained_errors(np.log(x), np.log(y)) if len(x) >= _FEWEST_JUDGED else {}
+    x, logs = medians_by_size(sizes, np.log(np.asarray(values, dtype=np.float64)))
+    errors = _chained_errors(np.log(x), logs) if len(x) >= _FEWEST_JUDGED else {}
     return tuple(
         PeerForecast(
             name=peer.name,
@@ -32,7 +31,7 @@ def peer_forecasts(
             value_ns=float(peer.at(np.array([target]))[0]),
             chained_error=errors.get(peer.name),
         )
-        for peer in peers(x.tolist(), y.tolist())
+        for peer in peers(sizes, values)
     )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saih.analyzer.repeats import medians_by_size
+
 Array = NDArray[np.float64]
 
 FEWEST = 2
@@ -37,38 +39,39 @@ def peers(sizes: Sequence[float], values: Sequence[float]) -> tuple[Peer, ...]:
     The power law is the regression line through all points in log-log; the last slope is the straight line
     through the two largest sizes. Points that share a size are repeats: their median counts.
     """
-    given, logs = np.asarray(sizes, dtype=np.float64), np.log(np.asarray(values, dtype=np.float64))
-    distinct = np.unique(given)
+    distinct, y = medians_by_size(sizes, np.log(np.asarray(values, dtype=np.float64)))
     if len(distinct) < FEWEST:
         return ()
-    x, y = np.log(distinct), np.array([np.median(logs[given == size]) for size in distinct])
+    x = np.log(distinct)
     return _peer("power law", _regression, x, y), _peer("last slope", _last_slope, x, y)
 
 
-Line = Callable[[Array, Array], tuple[float, float]]
-"""From logs of sizes and values to exponent and log factor."""
+Line = Callable[[Array, Array], tuple[Array, Array]]
+"""From logs of sizes and values to exponent and log factor of the line through each prefix of two or more."""
 
 
 def _peer(name: str, line: Line, x: Array, y: Array) -> Peer:
-    errors = []
-    for count in range(FEWEST, len(x)):
-        exponent, factor = line(x[:count], y[:count])
-        errors.append(factor + exponent * x[count] - y[count])
-    exponent, factor = line(x, y)
+    exponents, factors = line(x, y)
+    errors = factors[:-1] + exponents[:-1] * x[FEWEST:] - y[FEWEST:]
     return Peer(
         name=name,
-        exponent=exponent,
-        log_factor=factor,
-        chained_error=float(np.sqrt(np.mean(np.square(errors)))) if errors else None,
+        exponent=float(exponents[-1]),
+        log_factor=float(factors[-1]),
+        chained_error=float(np.sqrt(np.mean(np.square(errors)))) if len(errors) else None,
     )
 
 
-def _regression(x: Array, y: Array) -> tuple[float, float]:
-    centred = x - x.mean()
-    exponent = float(centred @ y / (centred @ centred))
-    return exponent, float(y.mean() - exponent * x.mean())
+def _regression(x: Array, y: Array) -> tuple[Array, Array]:
+    """From running sums of both as they lie around their means, which keeps the digits."""
+    own, other = x - x.mean(), y - y.mean()
+    count = np.arange(FEWEST, len(x) + 1)
+    sum_x, sum_y, sum_xx, sum_xy = (
+        np.cumsum(part)[FEWEST - 1 :] for part in (own, other, own * own, own * other)
+    )
+    exponents = (count * sum_xy - sum_x * sum_y) / (count * sum_xx - sum_x**2)
+    return exponents, (sum_y - exponents * sum_x) / count + y.mean() - exponents * x.mean()
 
 
-def _last_slope(x: Array, y: Array) -> tuple[float, float]:
-    exponent = float((y[-1] - y[-2]) / (x[-1] - x[-2]))
-    return exponent, float(y[-1] - exponent * x[-1])
+def _last_slope(x: Array, y: Array) -> tuple[Array, Array]:
+    exponents = np.diff(y) / np.diff(x)
+    return exponents, y[1:] - exponents * x[1:]

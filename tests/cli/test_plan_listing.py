@@ -29,7 +29,7 @@ def test_a_plan_of_thousands_of_ranks_tells_node_hours_bytes_files_and_jobs() ->
     assert "on 1024 nodes" in text
     assert "of them on nodes that wait" in text
     assert "files: about" in text
-    assert "scheduler jobs: 4 (1 makes data sets, 2 measure, 1 reports)" in text
+    assert "scheduler jobs: 5 (1 makes data sets, 3 measure, 1 reports)" in text
 
 
 def test_nothing_waits_where_every_placement_has_jobs_of_its_own() -> None:

@@ -1,12 +1,16 @@
 """Holds what ``benchmarks.outside`` makes, tells what that is, and waits to be ended."""
 
 import json
+import signal
 import sys
 import time
 from contextlib import ExitStack
 
 from benchmarks.outside_groups import control_groups
 from benchmarks.outside_network import linked_namespaces
+
+# Those who start tests in the background have it ignored, which is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 with ExitStack() as stack:
     keepers: tuple[int, ...] = ()

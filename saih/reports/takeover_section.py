@@ -1,8 +1,11 @@
 """The section on what takes over: crossings of the parts of a step, laws over several axes, and peers."""
 
+from collections.abc import Sequence
+
+from saih.domain.claim import Claim
 from saih.domain.quantity import counted, duration, in_seconds, percent
 from saih.domain.trend import Analysis, Trend
-from saih.reports.document import Block, Column, Heading, Paragraph, Section, Table
+from saih.reports.document import Block, Bullets, Column, Heading, Paragraph, Section, Table
 from saih.reports.growth_sections import NO_POINT
 from saih.reports.label import shortened
 from saih.reports.takeover_words import (
@@ -19,9 +22,10 @@ _MOST_ROWS = 30
 _NAME = 44
 
 
-def takeover_section(analysis: Analysis) -> Section:
-    """Crossings, surfaces, and the forecasts of plain methods beside ours."""
-    blocks = [*_crossings(analysis), *_surfaces(analysis), *_peers(analysis)]
+def takeover_section(analysis: Analysis, claims: Sequence[Claim] = ()) -> Section:
+    """These claims, then crossings, surfaces, and the forecasts of plain methods beside ours."""
+    said = [Bullets(items=tuple(claims))] if claims else []
+    blocks = [*said, *_crossings(analysis), *_surfaces(analysis), *_peers(analysis)]
     if not blocks:
         words = "No axis has enough sizes for a law." if analysis.points else NO_POINT
         blocks = [Paragraph(text=words)]

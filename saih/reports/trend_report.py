@@ -44,6 +44,8 @@ from saih.reports.what_if_section import what_if_section
 from saih.reports.words import extremes, findings, outcome_words, range_words, records_of, system_words
 
 _NO_DIGESTS: Mapping[str, str] = MappingProxyType({})
+_MOST_FINDINGS = 8
+"""Sentences that leave the summary on one page."""
 
 
 def write_report(analysis: Analysis, path: Path) -> Path:
@@ -87,7 +89,7 @@ def trend_document(analysis: Analysis) -> Document:
             _summary(analysis, shared),
             growth_section(analysis),
             turn_section(analysis),
-            takeover_section(analysis),
+            takeover_section(analysis, takeover_claims(analysis)[_num_taken_over(analysis) :]),
             *_known(verification_section(analysis)),
             map_section(analysis),
             edge_section(analysis),
@@ -104,6 +106,11 @@ def trend_document(analysis: Analysis) -> Document:
     return with_evidence(document)
 
 
+def _num_taken_over(analysis: Analysis) -> int:
+    """How many sentences on what takes over the summary has room for; their section tells the others."""
+    return max(0, _MOST_FINDINGS - len(findings(analysis)))
+
+
 def _known(section: Section | None) -> tuple[Section, ...]:
     return () if section is None else (section,)
 
@@ -115,7 +122,9 @@ def _summary(analysis: Analysis, shared: Sequence[str]) -> Section:
         blocks=(
             Cards(cards=_cards(analysis)),
             Heading(text="Findings"),
-            Bullets(items=(*findings(analysis), *takeover_claims(analysis))),
+            Bullets(
+                items=(*findings(analysis), *takeover_claims(analysis)[: _num_taken_over(analysis)]),
+            ),
             *(_map(grid, shared) for grid in first),
             *_to_try(analysis),
             Heading(text="How sure this is"),

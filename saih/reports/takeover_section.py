@@ -18,7 +18,7 @@ from saih.reports.takeover_words import (
 from saih.reports.words import line_name
 
 _TITLE = "What takes over, and how sure the laws are"
-_MOST_ROWS = 30
+_MOST_ROWS = 12
 _NAME = 44
 
 

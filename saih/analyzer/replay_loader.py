@@ -17,7 +17,7 @@ PREFETCH_DEPTH = 2
 """Batches made ahead of the step, as ``saih.harness.prefetch.DEPTH``."""
 BURST_DEPTH = 8
 """Batches made ahead once a step was short, as twice ``saih.harness.prefetch.BURST``."""
-SHORT_STEP_NS = 20_000_000
+SHORT_STEP_NS = 40_000_000
 """As ``saih.harness.prefetch.SHORT_STEP_NS``."""
 _SURELY_LATE = 0.1
 """Share of its production that the first batch was waited for, from which on it was surely just made."""

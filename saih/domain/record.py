@@ -39,7 +39,8 @@ HIDDEN_PHASES = (Phase.INPUT_PRODUCE, Phase.COMMUNICATION_TOTAL)
 class Meter(StrEnum):
     """What is read beside the clock at each step of a rank; absent where the kernel does not tell.
 
-    Work is everything of a step but the wait for its batch; the thread meant is the one that steps.
+    Work is everything of a step but the wait for its batch; the thread meant is the one that steps. Steps
+    of less than 10 ms share a reading, of which each gets an equal part.
     """
 
     WORK_ON_CPU = "work_on_cpu"

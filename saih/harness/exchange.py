@@ -35,10 +35,13 @@ class MeasuredExchange(Protocol):
         """The model to call in its place; gradients are means over ranks after its backward pass."""
 
     def end_backward(self) -> None:
-        """Called when the host leaves the backward pass, before the device is waited for."""
+        """Called when the host leaves a backward pass, before the device is waited for."""
 
-    def take(self, end_ns: int) -> Communication:
-        """The cost since the last call, for a backward pass that ended at ``end_ns`` on the device."""
+    def take(self, ends_ns: Sequence[int]) -> list[Communication]:
+        """The cost of each backward pass since the last call, which ended at ``ends_ns`` on the device.
+
+        Without any moments what was noted is forgotten. The device has been waited for.
+        """
 
     def pause(self, *, is_paused: bool) -> None:
         """From the next step on, ranks keep their gradients, or share them again; on all ranks alike."""
@@ -54,9 +57,9 @@ class NoExchange:
     def end_backward(self) -> None:
         """Nothing to note."""
 
-    def take(self, end_ns: int) -> Communication:
+    def take(self, ends_ns: Sequence[int]) -> list[Communication]:
         """Nothing was exchanged."""
-        return NO_COMMUNICATION
+        return [NO_COMMUNICATION] * len(ends_ns)
 
     def pause(self, *, is_paused: bool) -> None:
         """Nothing to pause."""

@@ -1,5 +1,6 @@
 """Gradient exchange by torch's DistributedDataParallel: buckets of gradients, all-reduced as they fill."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from saih.harness.clock import host_ns
 from saih.harness.device_events import elapsed_ns, record_event
 from saih.harness.exchange import NO_COMMUNICATION, Communication, communication
+from saih.harness.thread_state import keep_thread_state
 
 
 class DdpExchange:
@@ -32,11 +34,17 @@ class DdpExchange:
         return self._wrapped[-1]
 
     def end_backward(self) -> None:
-        """Nothing to note: the host is the device."""
+        """All-reduces from here on belong to the next pass."""
+        self._moments.cut()
 
-    def take(self, end_ns: int) -> Communication:
-        """The cost since the last call."""
-        return communication(self._moments.take(end_ns), end_ns)
+    def take(self, ends_ns: Sequence[int]) -> list[Communication]:
+        """The cost of each pass since the last call."""
+        passes = zip(self._moments.take(len(ends_ns)), ends_ns, strict=True)
+        # The moment of an end is noted a little late: DDP may have gone on by then.
+        return [
+            communication([(ready, max(ready, min(done, end_ns))) for ready, done in its], end_ns)
+            for its, end_ns in passes
+        ]
 
     def pause(self, *, is_paused: bool) -> None:
         """As DDP's own ``no_sync`` does, for more than one step."""
@@ -50,7 +58,7 @@ class CudaDdpExchange:
         self._group = group
         self._ready: list[torch.cuda.Event] = []
         self._done: list[torch.cuda.Event] = []
-        self._end: torch.cuda.Event | None = None
+        self._passes: list[_Pass] = []
         self._wrapped: list[DistributedDataParallel] = []
 
     def attach(self, model: nn.Module) -> nn.Module:
@@ -66,20 +74,15 @@ class CudaDdpExchange:
 
     def end_backward(self) -> None:
         """Note on the compute stream where the backward pass ends; it waits for the averages."""
-        self._end = record_event()
-
-    def take(self, end_ns: int) -> Communication:
-        """The cost since the last call; the device has been waited for."""
         ready, self._ready = self._ready, []
         done, self._done = self._done, []
-        if not ready or self._end is None:
-            return NO_COMMUNICATION
-        origin = ready[0]
-        pieces = [
-            (elapsed_ns(origin, begin), elapsed_ns(origin, end))
-            for begin, end in zip(ready, done, strict=True)
-        ]
-        return communication(pieces, elapsed_ns(origin, self._end))
+        self._passes.append((ready, done, record_event()))
+
+    def take(self, ends_ns: Sequence[int]) -> list[Communication]:
+        """The cost of each pass since the last call."""
+        passes, self._passes = self._passes, []
+        self._ready, self._done = [], []
+        return [_elapsed(*its) for its, _ in zip(passes, ends_ns, strict=True)] if ends_ns else []
 
     def pause(self, *, is_paused: bool) -> None:
         """As DDP's own ``no_sync`` does, for more than one step."""
@@ -90,6 +93,10 @@ class CudaDdpExchange:
         return _noting(self._done, _average(bucket, self._group))
 
 
+_Pass = tuple[list[torch.cuda.Event], list[torch.cuda.Event], torch.cuda.Event]
+"""When pieces were ready and averaged, and when the backward pass ended."""
+
+
 class _Moments:
     """When all-reduces began and ended."""
 
@@ -97,6 +104,7 @@ class _Moments:
         self._running: list[dist.Work] = []
         self._ready_ns: list[int] = []
         self._done_ns: list[int] = []
+        self._cuts: list[int] = []
 
     def begin(self) -> None:
         """One begins now."""
@@ -109,20 +117,27 @@ class _Moments:
         work.get_future().add_done_callback(self._end)
         self._running.append(work)
 
-    def take(self, end_ns: int) -> list[tuple[int, int]]:
-        """The (begin, end) moments [ns] since the last call, for a backward pass that ended at ``end_ns``."""
+    def cut(self) -> None:
+        """A backward pass ends here."""
+        self._cuts.append(len(self._ready_ns))
+
+    def take(self, num_passes: int) -> list[list[tuple[int, int]]]:
+        """The (begin, end) moments [ns] of each pass since the last call; all forgotten where it is 0."""
         # DDP goes on when the future is there; the moment is noted before the work counts as done.
         running, self._running = self._running, []
         for work in running:
             work.wait()
-        ready_ns, self._ready_ns = self._ready_ns, []
-        done_ns, self._done_ns = self._done_ns, []
         # An end is not paired with its begin: all-reduces of one group end in the order begun.
-        pairs = zip(sorted(ready_ns), sorted(done_ns), strict=True)
-        return [(ready, max(ready, min(done, end_ns))) for ready, done in pairs]
+        pairs = list(zip(sorted(self._ready_ns), sorted(self._done_ns), strict=True))
+        cuts = [0, *self._cuts]
+        self._ready_ns.clear()
+        self._done_ns.clear()
+        self._cuts.clear()
+        return [pairs[cuts[index] : cuts[index + 1]] for index in range(num_passes)]
 
     def _end(self, done: object) -> None:
         self._done_ns.append(host_ns())
+        keep_thread_state()
 
 
 class _TimedGroup(dist.ProcessGroup):
@@ -152,6 +167,20 @@ class _TimedGroup(dist.ProcessGroup):
     def broadcast(self, *arguments: Any) -> Any:
         """Weights of rank 0, when DDP is made, and buffers."""
         return self._group.broadcast(*arguments)
+
+
+def _elapsed(
+    ready: list[torch.cuda.Event], done: list[torch.cuda.Event], end: torch.cuda.Event
+) -> Communication:
+    """The cost of one backward pass, on the device's clock."""
+    if not ready:
+        return NO_COMMUNICATION
+    origin = ready[0]
+    pieces = [
+        (elapsed_ns(origin, begin), elapsed_ns(origin, finish))
+        for begin, finish in zip(ready, done, strict=True)
+    ]
+    return communication(pieces, elapsed_ns(origin, end))
 
 
 def _wrap(model: nn.Module, group: dist.ProcessGroup) -> DistributedDataParallel:

@@ -44,10 +44,10 @@ class ReadyMoments(Protocol):
         """Now."""
 
     def end(self) -> None:
-        """The backward pass ends now."""
+        """A backward pass ends now."""
 
-    def take(self, end_ns: int) -> list[int]:
-        """All moments [ns] on the host's clock since the last call; the pass ended at ``end_ns``."""
+    def take(self, ends_ns: Sequence[int]) -> list[list[int]]:
+        """Moments [ns] on the host's clock, of each pass since the last call; they ended at ``ends_ns``."""
 
 
 class HostMoments:
@@ -55,18 +55,21 @@ class HostMoments:
 
     def __init__(self) -> None:
         self._ns: list[int] = []
+        self._passes: list[list[int]] = []
 
     def note(self) -> None:
         """Now."""
         self._ns.append(host_ns())
 
     def end(self) -> None:
-        """Nothing to note."""
+        """Moments from here on belong to the next pass."""
+        self._passes.append(self._ns)
+        self._ns = []
 
-    def take(self, end_ns: int) -> list[int]:
-        """All moments [ns] since the last call."""
-        taken, self._ns = self._ns, []
-        return taken
+    def take(self, ends_ns: Sequence[int]) -> list[list[int]]:
+        """The moments [ns] in each pass since the last call."""
+        passes, self._passes, self._ns = self._passes, [], []
+        return passes[: len(ends_ns)]
 
 
 class DeviceMoments:
@@ -74,7 +77,7 @@ class DeviceMoments:
 
     def __init__(self) -> None:
         self._events: list[torch.cuda.Event] = []
-        self._end: torch.cuda.Event | None = None
+        self._passes: list[tuple[list[torch.cuda.Event], torch.cuda.Event]] = []
 
     def note(self) -> None:
         """When the device comes here."""
@@ -82,13 +85,16 @@ class DeviceMoments:
 
     def end(self) -> None:
         """When the device comes here, the backward pass has ended."""
-        self._end = record_event()
+        self._passes.append((self._events, record_event()))
+        self._events = []
 
-    def take(self, end_ns: int) -> list[int]:
-        """All moments [ns] since the last call; the device has been waited for at ``end_ns``."""
-        events, self._events = self._events, []
-        end = self._end
-        return [] if end is None else [end_ns - elapsed_ns(event, end) for event in events]
+    def take(self, ends_ns: Sequence[int]) -> list[list[int]]:
+        """The moments [ns] in each pass since the last call; the device has been waited for."""
+        passes, self._passes, self._events = self._passes, [], []
+        return [
+            [end_ns - elapsed_ns(event, end) for event in events]
+            for (events, end), end_ns in zip(passes, ends_ns, strict=False)
+        ]
 
 
 class HorovodExchange:
@@ -98,6 +104,7 @@ class HorovodExchange:
         self._horovod = horovod
         self._ready = moments
         self._done_ns: list[int] = []
+        self._passes_done_ns: list[list[int]] = []
         self._parameters: Sequence[tuple[str, nn.Parameter]] = ()
         self._handles: dict[str, int] = {}
         self._is_paused = False
@@ -119,11 +126,17 @@ class HorovodExchange:
     def end_backward(self) -> None:
         """Note where the backward pass ends on the device; it waits for the averages."""
         self._ready.end()
+        self._passes_done_ns.append(self._done_ns)
+        self._done_ns = []
 
-    def take(self, end_ns: int) -> Communication:
-        """The cost since the last call."""
-        done_ns, self._done_ns = self._done_ns, []
-        return communication(list(zip(self._ready.take(end_ns), done_ns, strict=True)), end_ns)
+    def take(self, ends_ns: Sequence[int]) -> list[Communication]:
+        """The cost of each pass since the last call."""
+        passes_ns, self._passes_done_ns, self._done_ns = self._passes_done_ns, [], []
+        passes = zip(self._ready.take(ends_ns), passes_ns[: len(ends_ns)], ends_ns, strict=True)
+        return [
+            communication(list(zip(ready_ns, done_ns, strict=True)), end_ns)
+            for ready_ns, done_ns, end_ns in passes
+        ]
 
     def pause(self, *, is_paused: bool) -> None:
         """Hooks that find it paused start nothing."""

@@ -1,7 +1,7 @@
 """A session in which causes can be switched on and off while it runs; it does not know of it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -36,9 +36,9 @@ class SwitchedExchange:
         """As the exchange does."""
         self._exchange.end_backward()
 
-    def take(self, end_ns: int) -> Communication:
+    def take(self, ends_ns: Sequence[int]) -> list[Communication]:
         """As the exchange does."""
-        return self._exchange.take(end_ns)
+        return self._exchange.take(ends_ns)
 
     def pause(self, *, is_paused: bool) -> None:
         """As the exchange does."""

@@ -1,7 +1,7 @@
 """The repeat-until-sure loop: warm up, then step until the median is known, the same on all ranks."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from saih.domain.counted import CountedOperation
 from saih.domain.interval import median
 from saih.domain.point import Timing
-from saih.domain.record import Outcome, Steps
+from saih.domain.record import Outcome, Phase, Steps
 from saih.harness.census import Census
 from saih.harness.clock import ReadClock
 from saih.harness.decision import Decision, decide
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.energy_log import EnergyLog
 from saih.harness.exchange import MeasuredExchange
-from saih.harness.phases import COLUMNS, METERS, StepTimer, step_ns
+from saih.harness.phases import COLUMNS, METERS, Rows, StepTimer, step_ns
 from saih.harness.prefetch import Prefetch
 from saih.harness.processor_log import ProcessorLog
-from saih.harness.rank_rows import Rows, gather_steps
-from saih.harness.step_meter import ThreadMeter, grown
+from saih.harness.rank_rows import gather_steps
+from saih.harness.step_meter import WorkMeter
 from saih.harness.usage import Reading
 from saih.machine import energy_counter
 from saih.machine.clock_violations import ReadViolations, no_violations
@@ -34,6 +34,7 @@ from workloads.protocol import Session
 Losses = NDArray[np.float64]
 _BAD_VALUES = (math.nan, math.inf, -math.inf)
 _NO_BAD_KEY = -(2**63)
+_PRODUCE = COLUMNS.index(Phase.INPUT_PRODUCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,28 +107,28 @@ class TimedSession:
         self._session = session
         self._prefetch = prefetch
         self._timer = StepTimer(instruments.clock, instruments.exchange)
-        self._meter = ThreadMeter()
+        self._meter = WorkMeter()
         self._beat = instruments.beat
         self._num_done = 0
 
     def run(self, num_steps: int) -> tuple[Rows, Losses]:
         """Durations [ns] of ``COLUMNS``, then ``METERS``, and the loss of each next step on this rank."""
-        rows = np.zeros((num_steps, len(COLUMNS) + len(METERS)), dtype=np.int64)
-        losses = np.zeros(num_steps)
-        timer, mark, read = self._timer, self._timer.mark, self._meter.read
+        timer, meter, take = self._timer, self._meter, self._prefetch.take
+        mark, step = timer.mark, self._session.step
+        losses: list[float] = []
+        making: list[tuple[int, ...]] = []
         timer.begin()
-        for index in range(num_steps):
-            batch, produce_ns = self._prefetch.take()
+        for _ in range(num_steps):
+            batch, produce_ns = take()
             mark("input_wait")
-            timer.produced(produce_ns)
-            on_cpu_ns, delay_ns = read()
-            losses[index] = float(self._session.step(batch, mark))
-            after_ns = read()
-            meters = grown(on_cpu_ns, after_ns[0]), grown(delay_ns, after_ns[1]), *self._prefetch.making
-            rows[index] = (*timer.end(), *meters)
+            meter.begin()
+            losses.append(float(step(batch, mark)))
+            meter.end()
+            making.append((produce_ns, *self._prefetch.making))
+            timer.end()
             self._num_done += 1
             self._beat(f"after step {self._num_done}")
-        return rows, losses
+        return _joined(timer.rows(), meter.take(), making), np.array(losses)
 
     def count(self) -> tuple[CountedOperation, ...]:
         """The operations of one more step, which is not timed."""
@@ -135,6 +136,17 @@ class TimedSession:
         with Census() as census:
             self._session.step(batch, census.marking(self._timer.mark))
         return census.operations()
+
+
+def _joined(
+    rows: Sequence[list[int]], work: Sequence[tuple[int, ...]], making: Sequence[tuple[int, ...]]
+) -> Rows:
+    """The rows, with how long each batch was made, followed by ``METERS``."""
+    joined = np.zeros((len(rows), len(COLUMNS) + len(METERS)), dtype=np.int64)
+    for index, (row, its_work, its_making) in enumerate(zip(rows, work, making, strict=True)):
+        joined[index] = (*row, *its_work, *its_making[1:])
+        joined[index, _PRODUCE] = its_making[0]
+    return joined
 
 
 class Ledger:

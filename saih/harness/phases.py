@@ -1,4 +1,8 @@
-"""The timer of one step: contiguous marks, so that the additive phases sum to the step exactly."""
+"""The timer of steps: contiguous marks, so that the additive phases sum to the step exactly.
+
+A mark costs two appends: the caches of a core that just ran a step are cold, and what takes 2 us in a loop of
+its own takes 20 us there. Durations are made of the marks when several steps have ended.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,64 +16,69 @@ COLUMNS = (*ADDITIVE_PHASES, *HIDDEN_PHASES)
 """The phases in the order of a timed row."""
 METERS = tuple(Meter)
 """The meters in the order in which they follow the phases in a row."""
-_COLUMN_OF = {str(phase): index for index, phase in enumerate(COLUMNS)}
+_END = "end"
+"""In place of a phase: the step ends, and what nobody marked is behind it."""
+_COLUMN_OF = {str(phase): index for index, phase in enumerate(COLUMNS)} | {_END: COLUMNS.index(Phase.OTHER)}
 _BACKWARD = _COLUMN_OF[Phase.BACKWARD]
 _COMMUNICATION = _COLUMN_OF[Phase.COMMUNICATION]
-_OTHER = _COLUMN_OF[Phase.OTHER]
-_PRODUCE = _COLUMN_OF[Phase.INPUT_PRODUCE]
 _TOTAL = _COLUMN_OF[Phase.COMMUNICATION_TOTAL]
+
+Rows = NDArray[np.int64]
 
 
 class StepTimer:
     """Times steps that follow each other without a gap: a step begins where the last one ended."""
 
-    __slots__ = ("_clock", "_exchange", "_last_ns", "_row")
+    __slots__ = ("_clock", "_end_backward", "_exchange", "_moments", "_phases")
 
     def __init__(self, clock: ReadClock, exchange: MeasuredExchange) -> None:
         self._clock = clock
         self._exchange = exchange
-        self._row = [0] * len(COLUMNS)
-        self._last_ns = 0
+        self._end_backward = exchange.end_backward
+        self._phases: list[str] = []
+        self._moments: list[int] = []
 
     def begin(self) -> None:
-        """Begin the first of several steps now."""
-        self._last_ns = self._clock()
-        self._row = [0] * len(COLUMNS)
+        """Begin the first of several steps now; what was marked before is forgotten."""
+        self._exchange.take(())
+        self._phases = []
+        self._moments = [self._clock()]
 
     def mark(self, phase: PhaseName) -> None:
         """All time since the last mark belonged to ``phase``."""
         if phase == "backward":
-            self._mark_backward()
-            return
-        now_ns = self._clock()
-        self._row[_COLUMN_OF[phase]] += now_ns - self._last_ns
-        self._last_ns = now_ns
+            self._end_backward()
+        self._moments.append(self._clock())
+        self._phases.append(phase)
 
-    def produced(self, produce_ns: int) -> None:
-        """The batch of this step took so long to make [ns], in another thread."""
-        self._row[_PRODUCE] = produce_ns
+    def end(self) -> None:
+        """End the step and begin the next."""
+        self._moments.append(self._clock())
+        self._phases.append(_END)
 
-    def end(self) -> list[int]:
-        """End the step and begin the next; the durations [ns] of ``COLUMNS``."""
-        now_ns = self._clock()
-        self._row[_OTHER] += now_ns - self._last_ns
-        self._last_ns = now_ns
-        row, self._row = self._row, [0] * len(COLUMNS)
-        return row
+    def rows(self) -> list[list[int]]:
+        """The durations [ns] of ``COLUMNS`` in each step that ended since ``begin``; call it once.
 
-    def _mark_backward(self) -> None:
-        self._exchange.end_backward()
-        now_ns = self._clock()
-        backward_ns = now_ns - self._last_ns
-        self._last_ns = now_ns
-        communication = self._exchange.take(now_ns)
-        exposed_ns = min(communication.exposed_ns, backward_ns)
-        self._row[_BACKWARD] += backward_ns - exposed_ns
-        self._row[_COMMUNICATION] += exposed_ns
-        self._row[_TOTAL] += communication.total_ns
+        What is hidden behind the step but not marked, the making of its batch, is left 0.
+        """
+        marks = list(zip(self._phases, self._moments, self._moments[1:], strict=False))
+        costs = iter(self._exchange.take([end_ns for phase, _, end_ns in marks if phase == "backward"]))
+        rows, row = [], [0] * len(COLUMNS)
+        for phase, begin_ns, end_ns in marks:
+            row[_COLUMN_OF[phase]] += end_ns - begin_ns
+            if phase == "backward":
+                cost = next(costs)
+                exposed_ns = min(cost.exposed_ns, end_ns - begin_ns)
+                row[_BACKWARD] -= exposed_ns
+                row[_COMMUNICATION] += exposed_ns
+                row[_TOTAL] += cost.total_ns
+            elif phase == _END:
+                rows.append(row)
+                row = [0] * len(COLUMNS)
+        return rows
 
 
-def step_ns(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def step_ns(rows: Rows) -> Rows:
     """The whole step [ns] of each timed row: the sum of its additive phases."""
-    total: NDArray[np.int64] = rows[..., : len(ADDITIVE_PHASES)].sum(axis=-1)
+    total: Rows = rows[..., : len(ADDITIVE_PHASES)].sum(axis=-1)
     return total

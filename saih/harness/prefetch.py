@@ -15,7 +15,7 @@ DEPTH = 2
 """Batches made ahead: one in hand and one under way hide any steady reading time below the step's."""
 BURST = 4
 """Batches that one waking of the loader makes while steps are short: waking it costs a step some 50 us."""
-SHORT_STEP_NS = 20_000_000
+SHORT_STEP_NS = 40_000_000
 """Steps below this use batches so small that twice ``BURST`` of them may wait in memory."""
 ERROR_JOIN_S = 1.0
 

@@ -13,13 +13,11 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 
 from saih.domain.record import Meter, RankSummary, Steps
-from saih.harness.phases import COLUMNS, METERS, step_ns
+from saih.harness.phases import COLUMNS, METERS, Rows, step_ns
 
 MAX_WHOLE = 64
 """Up to so many ranks the rows of every rank are kept."""
 _ROWS_TAG = 2
-
-Rows = NDArray[np.int64]
 
 
 def gather_steps(

@@ -21,9 +21,8 @@ from saih.domain.verification import (
 from saih.harness.intervention import SwitchedSession
 from saih.harness.intervention_load import Load, priced_loads
 from saih.harness.measure import Instruments, TimedSession
-from saih.harness.phases import COLUMNS, METERS, step_ns
+from saih.harness.phases import COLUMNS, METERS, Rows, step_ns
 from saih.harness.prefetch import BURST, Prefetch
-from saih.harness.rank_rows import Rows
 from saih.harness.verify_schedule import (
     Calibration,
     Slot,

@@ -77,7 +77,7 @@ def by_rank(model: nn.Module, num_ranks: int) -> list[tuple[Tensor, ...]]:
 
 def check_cost(exchange: MeasuredExchange) -> tuple[int, int]:
     exchange.end_backward()
-    cost = exchange.take(host_ns())
+    (cost,) = exchange.take([host_ns()])
     assert cost.total_ns >= cost.exposed_ns > 0, cost
     return cost.total_ns, cost.exposed_ns
 

@@ -41,7 +41,7 @@ def main(kind: str) -> None:
                 batch = torch.randn(4, 64, generator=torch.Generator().manual_seed(7 * step + comm.rank))
                 attached(batch).square().mean().backward()
                 exchange.end_backward()
-                communication = exchange.take(host_ns())
+                (communication,) = exchange.take([host_ns()])
                 verdicts.append(is_shared(comm, model))
                 assert is_paused is (communication.total_ns == 0)
                 optimizer.step()

@@ -3,8 +3,8 @@ import pytest
 from mpi4py import MPI
 
 from saih.domain.record import Meter, Phase
-from saih.harness.phases import COLUMNS, METERS
-from saih.harness.rank_rows import Rows, gather_steps, medians
+from saih.harness.phases import COLUMNS, METERS, Rows
+from saih.harness.rank_rows import gather_steps, medians
 from saih.harness.step_meter import UNKNOWN
 
 

@@ -4,6 +4,8 @@ import threading
 import time
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 from mpi4py import MPI
 
 from saih.domain.contention import Pressure
@@ -13,7 +15,7 @@ from saih.harness.clock import device_clock
 from saih.harness.exchange import NoExchange
 from saih.harness.measure import Instruments, measure
 from saih.harness.prefetch import Prefetch
-from saih.harness.step_meter import UNKNOWN, ThreadMeter, grown, storage_bytes
+from saih.harness.step_meter import UNKNOWN, ThreadMeter, WorkMeter, equal_parts, grown, storage_bytes
 from workloads.protocol import Mark
 
 
@@ -48,6 +50,33 @@ def test_what_is_unknown_stays_unknown() -> None:
     assert grown(5, UNKNOWN) == UNKNOWN
     assert grown(5, 9) == 4
     assert grown(9, 5) == 0  # a counter that was set back tells nothing
+
+
+def test_long_steps_have_readings_of_their_own_and_short_ones_share_them() -> None:
+    meter = WorkMeter()
+    for seconds in (0.02, 0.0):
+        for _ in range(3):
+            meter.begin()
+            burn(seconds)
+            meter.end()
+            time.sleep(0.02 if seconds else 0)
+    *long, first, second, third = meter.take()
+    assert len(long) == 3
+    assert all(20_000_000 <= on_cpu_ns < 40_000_000 for on_cpu_ns, _ in long)
+    assert max(first[0], second[0], third[0]) - min(first[0], second[0], third[0]) <= 1
+    assert sum((first[0], second[0], third[0])) < 20_000_000
+    assert meter.take() == []
+
+
+@given(st.integers(0, 10**12), st.integers(1, 100))
+def test_parts_sum_to_the_whole(total: int, number: int) -> None:
+    parts = equal_parts(total, number)
+    assert (sum(parts), len(parts)) == (total, number)
+    assert max(parts) - min(parts) <= 1
+
+
+def test_parts_of_what_is_unknown_are_unknown() -> None:
+    assert equal_parts(UNKNOWN, 3) == [UNKNOWN] * 3
 
 
 def test_bytes_from_storage_never_shrink() -> None:

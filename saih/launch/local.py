@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
 
 from saih.launch.event import Event, parse_event
+from saih.launch.session import has_children, session_members
 from saih.store.files import writing_at
 
 _TICK_S = 0.1
@@ -123,7 +123,7 @@ def _listen(
             return Cause.SILENT
         if run.has_local_ranks and now_s - looked_s > _LOOK_S:
             looked_s = now_s
-            with_ranks_s = now_s if _has_children(process.pid) else with_ranks_s
+            with_ranks_s = now_s if has_children(process.pid) else with_ranks_s
         if looked_s - with_ranks_s > _ABANDONED_S:
             return Cause.ABANDONED
     return Cause.EXITED
@@ -174,32 +174,3 @@ def _end_session(session: int) -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(_TICK_S)
-
-
-def session_members(session: int) -> tuple[int, ...]:
-    """Living processes of a session (none are found where there is no /proc)."""
-    return tuple(process.pid for process in _processes() if process.session == session)
-
-
-def _has_children(parent: int) -> bool:
-    """Whether a process has living children; taken for granted where there is no /proc."""
-    processes = _processes()
-    return not processes or any(process.parent == parent for process in processes)
-
-
-class _Process(NamedTuple):
-    pid: int
-    parent: int
-    session: int
-
-
-def _processes() -> list[_Process]:
-    """Every living process, zombies not counted."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError, ValueError):
-            # proc(5): the name in brackets may hold anything; the other fields follow its last bracket.
-            state, parent, _, session = path.read_text().rpartition(")")[2].split()[:4]
-            if state not in "ZX":
-                found.append(_Process(int(path.parent.name), int(parent), int(session)))
-    return found

@@ -3,6 +3,8 @@
 The bare loop calls the same backend with nobody watching: DistributedDataParallel as torch ships it, and for
 Horovod one hook a parameter that begins its all-reduce and one wait for all of them before the optimizer.
 Both kinds have models of their own, live in the same processes, and share the process group or Horovod.
+Where a model and its buffers happen to lie in memory makes its step longer or shorter: the excess is taken
+within couples of one model of each kind, made anew many times, and its interval is that of couples.
 Windows begin together on both ranks and last as long as the slower one.
 """
 
@@ -10,8 +12,8 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -21,27 +23,37 @@ from mpi4py import MPI
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from benchmarks.training import Optimizer, Training, excess
+from benchmarks.training import Optimizer, Training
 from saih.domain.interval import median, median_interval
 from saih.domain.point import Timing
 from saih.harness.clock import device_clock
+from saih.harness.decision import CHECK_EVERY_NS
 from saih.harness.exchange import MeasuredExchange
 from saih.harness.exchange_ddp import DdpExchange
 from saih.harness.exchange_horovod import HorovodExchange, HostMoments
 from saih.harness.horovod_library import running_horovod
 from saih.harness.measure import Instruments, Ledger, Losses, TimedSession, check
+from saih.harness.phases import Rows
 from saih.harness.prefetch import Prefetch
-from saih.harness.rank_rows import Rows
 from saih.machine.process_group import process_group
 
 WINDOW_S = 0.05
 """Some steps, so that a window's own begin and end weigh little, as they do between two decisions of a point;
 and short, so that another program's time slices spoil few windows."""
-NUM_COUPLES = 4
-"""Models of each kind: where a model lies in memory makes its step some tens of us longer or shorter."""
-MAX_CHECKED = 20
+ROUNDS_PER_COUPLE = 25
+WARMUP_STEPS = 5
 LIMIT_S = 60.0
 Attach = Callable[[Training], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Couple:
+    """One model of each kind, after their windows."""
+
+    bare_ms: float
+    excess_percent: float
+    checks_s: list[float]
+    """What a decision between steps took."""
 
 
 class WaitingOptimizer:
@@ -90,11 +102,11 @@ def opened(kind: str) -> Iterator[tuple[Callable[[], MeasuredExchange], Attach]]
         yield lambda: DdpExchange(group), attach
 
 
-def compare(kind: str, resolution: int, width: int, num_rounds: int) -> dict[str, Any]:
+def compare(kind: str, resolution: int, width: int, num_couples: int) -> dict[str, Any]:
     """Interleaved windows of one member: the row of the table as plain values."""
-    with opened(kind) as (make_exchange, attach), ExitStack() as loaders:
-        couples = []
-        for _ in range(NUM_COUPLES):
+    bare_ms, excess_percent, checks_s = [], [], []
+    with opened(kind) as (make_exchange, attach):
+        for index in range(num_couples):
             bare, watched = Training(resolution, width), Training(resolution, width)
             exchange = make_exchange()
             attach(bare)
@@ -102,15 +114,23 @@ def compare(kind: str, resolution: int, width: int, num_rounds: int) -> dict[str
             instruments = Instruments(
                 comm=MPI.COMM_WORLD, clock=device_clock("cpu"), exchange=exchange, beat=lambda place: None
             )
-            prefetch = loaders.enter_context(Prefetch(watched.produce))
-            couples.append((bare, TimedSession(watched, prefetch, instruments)))
-        return _measure(couples, num_rounds)
+            with Prefetch(watched.produce) as prefetch:
+                timed = TimedSession(watched, prefetch, instruments)
+                couple = _measure(bare, timed, is_bare_first=index % 2 == 0)
+            bare_ms.append(couple.bare_ms)
+            excess_percent.append(couple.excess_percent)
+            checks_s += couple.checks_s
+    check_percent = 100 * median(checks_s) / (CHECK_EVERY_NS / 1e9)
+    return {
+        "bare_ms": asdict(median_interval(bare_ms)),
+        "overhead_percent": asdict(median_interval([one + check_percent for one in excess_percent])),
+    }
 
 
-def main(kind: str, resolution: int, width: int, num_rounds: int) -> None:
+def main(kind: str, resolution: int, width: int, num_couples: int) -> None:
     """Print the row of one member as JSON, on rank 0."""
     torch.set_num_threads(1)
-    row = compare(kind, resolution, width, num_rounds)
+    row = compare(kind, resolution, width, num_couples)
     if MPI.COMM_WORLD.rank == 0:
         print(json.dumps(row))
 
@@ -119,30 +139,26 @@ def _attach_horovod(training: Training) -> None:
     training.optimizer = WaitingOptimizer(training.optimizer, training.model)
 
 
-def _measure(couples: Sequence[tuple[Training, TimedSession]], num_rounds: int) -> dict[str, Any]:
-    steps_s = []
-    for bare, timed in couples:
-        bare.bare_window(5)
-        timed.run(5)
-        steps_s.append(_spent_s(partial(bare.bare_window, 5)) / 5)
-    num_steps = max(1, round(WINDOW_S / median(steps_s)))
+def _measure(bare: Training, timed: TimedSession, *, is_bare_first: bool) -> Couple:
+    """Windows of one couple, whose order alternates."""
+    bare.bare_window(WARMUP_STEPS)
+    timed.run(WARMUP_STEPS)
+    num_steps = max(1, round(WINDOW_S / (_spent_s(partial(bare.bare_window, WARMUP_STEPS)) / WARMUP_STEPS)))
     chunks: list[tuple[Rows, Losses]] = []
     pairs = []
-    for index in range(num_rounds):
-        bare, timed = couples[index % len(couples)]
-        # The order alternates each time that a couple has its turn.
-        if index // len(couples) % 2:
-            harness_s = _spent_s(partial(_keep, chunks, timed, num_steps))
+    for index in range(ROUNDS_PER_COUPLE):
+        if (index % 2 == 0) is is_bare_first:
             bare_s = _spent_s(partial(bare.bare_window, num_steps))
+            harness_s = _spent_s(partial(_keep, chunks, timed, num_steps))
         else:
-            bare_s = _spent_s(partial(bare.bare_window, num_steps))
             harness_s = _spent_s(partial(_keep, chunks, timed, num_steps))
+            bare_s = _spent_s(partial(bare.bare_window, num_steps))
         pairs.append((bare_s, harness_s))
-    checks_s = _checks_s(chunks)
-    return {
-        "bare_ms": asdict(median_interval([bare_s / num_steps * 1e3 for bare_s, _ in pairs])),
-        "overhead_percent": asdict(excess(pairs, checks_s)),
-    }
+    return Couple(
+        bare_ms=median([bare_s / num_steps * 1e3 for bare_s, _ in pairs]),
+        excess_percent=100 * median([harness_s / bare_s - 1 for bare_s, harness_s in pairs]),
+        checks_s=_checks_s(chunks[:1]),
+    )
 
 
 def _keep(chunks: list[tuple[Rows, Losses]], timed: TimedSession, num_steps: int) -> None:
@@ -151,7 +167,7 @@ def _keep(chunks: list[tuple[Rows, Losses]], timed: TimedSession, num_steps: int
 
 def _checks_s(chunks: Sequence[tuple[Rows, Losses]]) -> list[float]:
     ledger, timing = Ledger(0), Timing(max_steps=10**6)
-    return [_spent_s(partial(check, ledger, chunk, timing, MPI.COMM_WORLD)) for chunk in chunks[:MAX_CHECKED]]
+    return [_spent_s(partial(check, ledger, chunk, timing, MPI.COMM_WORLD)) for chunk in chunks]
 
 
 def _spent_s(work: Callable[[], object]) -> float:

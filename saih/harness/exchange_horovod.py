@@ -8,6 +8,7 @@ NCCL was done.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -20,6 +21,8 @@ from saih.harness.clock import host_ns
 from saih.harness.device_events import elapsed_ns, record_event
 from saih.harness.exchange import Communication, communication
 
+NOTE_OF_END = "horovod_torch_last_finished_ns"
+"""What SAIH's build of Horovod adds to its library."""
 AVERAGED_TYPES = (torch.float16, torch.float32, torch.float64)
 """Types of gradients that Horovod sums on every device."""
 
@@ -106,6 +109,7 @@ class HorovodExchange:
         self._done_ns: list[int] = []
         self._passes_done_ns: list[list[int]] = []
         self._parameters: Sequence[tuple[str, nn.Parameter]] = ()
+        self._views: dict[str, _View] = {}
         self._handles: dict[str, int] = {}
         self._is_paused = False
 
@@ -161,7 +165,11 @@ class HorovodExchange:
         if gradient is None:
             raise RuntimeError(f"parameter {name} has no gradient after it was accumulated")
         self._ready.note()
-        self._handles[name] = self._horovod.start_average(_memory_of(gradient), f"gradient.{name}")
+        view = self._views.get(name)
+        if view is None or view.strides != gradient.stride():
+            self._views[name] = view = _view_of(gradient)
+        memory = gradient if view.order is None else gradient.permute(view.order)
+        self._handles[name] = self._horovod.start_average(memory, f"gradient.{name}")
 
     def _finish(self) -> None:
         for name, parameter in self._parameters:
@@ -184,18 +192,34 @@ def _check_types(parameters: Sequence[tuple[str, nn.Parameter]]) -> None:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """How a tensor's elements lie in memory."""
+
+    strides: tuple[int, ...]
+    order: tuple[int, ...] | None
+    """Of its dimensions, so that the permuted tensor is contiguous; None where it is."""
+
+
 def _memory_of(tensor: Tensor) -> Tensor:
     """A contiguous view of the same elements, in the order in which they lie: layouts agree between ranks."""
+    order = _view_of(tensor).order
+    return tensor if order is None else tensor.permute(order)
+
+
+def _view_of(tensor: Tensor) -> _View:
+    strides = tuple(tensor.stride())
     if tensor.is_contiguous():
-        return tensor
-    order = sorted(range(tensor.dim()), key=lambda dim: (tensor.stride(dim), tensor.shape[dim]), reverse=True)
-    view = tensor.permute(order)
-    if not view.is_contiguous():
+        return _View(strides, None)
+    order = tuple(
+        sorted(range(tensor.dim()), key=lambda dim: (strides[dim], tensor.shape[dim]), reverse=True)
+    )
+    if not tensor.permute(order).is_contiguous():
         raise UsageError(
             f"a tensor of shape {tuple(tensor.shape)} and strides {tensor.stride()} has gaps in memory",
             "make the model's parameters and buffers contiguous.",
         )
-    return view
+    return _View(strides, order)
 
 
 def moments_of(device: str) -> ReadyMoments:
@@ -208,11 +232,12 @@ class LoadedHorovod:
 
     def __init__(self, horovod: Any, library: Any) -> None:  # Any: Horovod is untyped
         self._horovod = horovod
-        self._library = library
+        self._start, self._average = horovod.allreduce_async_, horovod.Average
+        self._synchronize, self._last_finished_ns = horovod.synchronize, getattr(library, NOTE_OF_END)
 
     def start_average(self, tensor: Tensor, name: str) -> int:
         """Begin to average ``tensor`` over all ranks, in place; gives a handle."""
-        return int(self._horovod.allreduce_async_(tensor, name=name, op=self._horovod.Average))
+        return int(self._start(tensor, name=name, op=self._average))
 
     def start_broadcast(self, tensor: Tensor, name: str) -> int:
         """Begin to overwrite ``tensor`` with that of rank 0; gives a handle."""
@@ -220,5 +245,5 @@ class LoadedHorovod:
 
     def wait(self, handle: int) -> int:
         """Wait for what was begun; gives the moment [ns] at which it was done."""
-        self._horovod.synchronize(handle)
-        return int(self._library.horovod_torch_last_finished_ns())
+        self._synchronize(handle)
+        return int(self._last_finished_ns())

@@ -9,10 +9,9 @@ from importlib import import_module
 from mpi4py import MPI
 
 from saih.domain.errors import EnvironmentMissing
-from saih.harness.exchange_horovod import LoadedHorovod
+from saih.harness.exchange_horovod import NOTE_OF_END, LoadedHorovod
 from saih.machine.mpi_libraries import check_one_library
 
-NOTE_OF_END = "horovod_torch_last_finished_ns"
 HARMLESS_SETTINGS = ("HOROVOD_LOG_LEVEL", "HOROVOD_LOG_HIDE_TIME")
 _BUILD_SETTINGS = (
     "HOROVOD_WITH", "HOROVOD_GPU", "HOROVOD_CPU_OPERATIONS", "HOROVOD_NCCL_HOME", "HOROVOD_NCCL_LINK",

@@ -60,6 +60,15 @@ def test_what_the_user_chose_for_allocator_and_transport_is_kept() -> None:
     assert rank_environment({}, TWO_RANKS)["OMPI_MCA_btl"] == "^ofi"
 
 
+def test_waiting_in_mpi_yields_only_where_no_core_is_left_for_it() -> None:
+    name, cores = "OMPI_MCA_mpi_yield_when_idle", len(os.sched_getaffinity(0))
+    crowded = Placement(ranks_per_node=cores, data_parallel=cores)
+    assert rank_environment({}, crowded)[name] == "1"
+    assert rank_environment({name: "0"}, crowded)[name] == "0"
+    if cores > 1:
+        assert name not in rank_environment({}, Placement())
+
+
 @pytest.mark.parametrize("user", [0, 1000])
 def test_only_root_is_allowed_to_run_as_root(monkeypatch: pytest.MonkeyPatch, user: int) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)

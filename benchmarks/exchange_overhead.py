@@ -37,10 +37,10 @@ from saih.harness.phases import Rows
 from saih.harness.prefetch import Prefetch
 from saih.machine.process_group import process_group
 
-WINDOW_S = 0.05
-"""Some steps, so that a window's own begin and end weigh little, as they do between two decisions of a point;
-and short, so that another program's time slices spoil few windows."""
-ROUNDS_PER_COUPLE = 25
+WINDOW_S = 0.15
+"""A third of what lies between two decisions of a point: the begin and the end of a window weigh three times
+what they weigh there, and another program's time slices spoil few windows."""
+ROUNDS_PER_COUPLE = 12
 WARMUP_STEPS = 5
 LIMIT_S = 60.0
 Attach = Callable[[Training], None]

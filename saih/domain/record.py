@@ -40,7 +40,7 @@ class Meter(StrEnum):
     """What is read beside the clock at each step of a rank; absent where the kernel does not tell.
 
     Work is everything of a step but the wait for its batch; the thread meant is the one that steps. Steps
-    of less than 10 ms share a reading, of which each gets an equal part.
+    of less than 40 ms share a reading, of which each gets an equal part.
     """
 
     WORK_ON_CPU = "work_on_cpu"

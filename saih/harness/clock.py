@@ -9,14 +9,10 @@ ReadClock = Callable[[], int]
 """Gives the present moment [ns]; only differences mean anything."""
 
 
-def host_ns() -> int:
-    """The present moment on the host [ns], whatever the device is doing."""
-    return time.perf_counter_ns()
-
-
-def thread_ns() -> int:
-    """Time that the calling thread spent on a processor [ns], since it began."""
-    return time.thread_time_ns()
+host_ns: ReadClock = time.perf_counter_ns
+"""The present moment on the host [ns], whatever the device is doing."""
+thread_ns: ReadClock = time.thread_time_ns
+"""Time that the calling thread spent on a processor [ns], since it began."""
 
 
 def device_clock(device: str) -> ReadClock:

@@ -7,9 +7,8 @@ device event, set against the end of the backward pass, and the second the momen
 NCCL was done.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -109,7 +108,6 @@ class HorovodExchange:
         self._done_ns: list[int] = []
         self._passes_done_ns: list[list[int]] = []
         self._parameters: Sequence[tuple[str, nn.Parameter]] = ()
-        self._views: dict[str, _View] = {}
         self._handles: dict[str, int] = {}
         self._is_paused = False
 
@@ -124,7 +122,7 @@ class HorovodExchange:
         self._share(dict(model.named_parameters()) | dict(model.named_buffers()))
         self._parameters = [(name, weight) for name, weight in trained if weight.numel()]
         for name, weight in self._parameters:
-            weight.register_post_accumulate_grad_hook(partial(self._start, name))  # type: ignore[no-untyped-call]
+            weight.register_post_accumulate_grad_hook(self._starter(name))  # type: ignore[no-untyped-call]
         return model
 
     def end_backward(self) -> None:
@@ -155,32 +153,42 @@ class HorovodExchange:
         for handle in handles:
             self._horovod.wait(handle)
 
-    def _start(self, name: str, parameter: Tensor) -> None:
-        if self._is_paused:
-            return
-        if not self._handles:
-            # torch calls it when all gradients of this backward pass are accumulated, before it returns.
-            Variable._execution_engine.queue_callback(self._finish)  # noqa: SLF001
-        gradient = parameter.grad
-        if gradient is None:
-            raise RuntimeError(f"parameter {name} has no gradient after it was accumulated")
-        self._ready.note()
-        view = self._views.get(name)
-        if view is None or view.strides != gradient.stride():
-            self._views[name] = view = _view_of(gradient)
-        memory = gradient if view.order is None else gradient.permute(view.order)
-        self._handles[name] = self._horovod.start_average(memory, f"gradient.{name}")
+    def _starter(self, name: str) -> Callable[[Tensor], None]:
+        """What begins to average the gradient of a parameter, in the middle of a backward pass."""
+        in_horovod, view = f"gradient.{name}", _View((), None)
+
+        def start(parameter: Tensor) -> None:
+            nonlocal view
+            if self._is_paused:
+                return
+            if not self._handles:
+                # torch calls it when all gradients of this backward pass are accumulated, before it returns.
+                Variable._execution_engine.queue_callback(self._finish)  # noqa: SLF001
+            gradient = parameter.grad
+            if gradient is None:
+                raise RuntimeError(f"parameter {name} has no gradient after it was accumulated")
+            self._ready.note()
+            if gradient.stride() != view.strides:
+                view = _view_of(gradient)
+            memory = gradient if view.order is None else gradient.permute(view.order)
+            self._handles[name] = self._horovod.start_average(memory, in_horovod)
+
+        return start
 
     def _finish(self) -> None:
-        for name, parameter in self._parameters:
-            if name not in self._handles:
-                # Other ranks may have used it: they would wait for this one.
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
-                self._start(name, parameter)
+        if len(self._handles) < len(self._parameters):
+            self._start_unused()
         handles, self._handles = self._handles, {}
         # Horovod ends them in about this order.
         self._done_ns += [self._horovod.wait(handle) for handle in handles.values()]
+
+    def _start_unused(self) -> None:
+        """Parameters that this pass did not reach: other ranks may have, and would wait for this one."""
+        for name, parameter in self._parameters:
+            if name not in self._handles:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                self._starter(name)(parameter)
 
 
 def _check_types(parameters: Sequence[tuple[str, nn.Parameter]]) -> None:
@@ -237,7 +245,8 @@ class LoadedHorovod:
 
     def start_average(self, tensor: Tensor, name: str) -> int:
         """Begin to average ``tensor`` over all ranks, in place; gives a handle."""
-        return int(self._start(tensor, name=name, op=self._average))
+        handle: int = self._start(tensor, name=name, op=self._average)
+        return handle
 
     def start_broadcast(self, tensor: Tensor, name: str) -> int:
         """Begin to overwrite ``tensor`` with that of rank 0; gives a handle."""
@@ -246,4 +255,5 @@ class LoadedHorovod:
     def wait(self, handle: int) -> int:
         """Wait for what was begun; gives the moment [ns] at which it was done."""
         self._synchronize(handle)
-        return int(self._last_finished_ns())
+        done_ns: int = self._last_finished_ns()
+        return done_ns

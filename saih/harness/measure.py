@@ -142,11 +142,11 @@ def _joined(
     rows: Sequence[list[int]], work: Sequence[tuple[int, ...]], making: Sequence[tuple[int, ...]]
 ) -> Rows:
     """The rows, with how long each batch was made, followed by ``METERS``."""
-    joined = np.zeros((len(rows), len(COLUMNS) + len(METERS)), dtype=np.int64)
-    for index, (row, its_work, its_making) in enumerate(zip(rows, work, making, strict=True)):
-        joined[index] = (*row, *its_work, *its_making[1:])
-        joined[index, _PRODUCE] = its_making[0]
-    return joined
+    joined = []
+    for row, its_work, (produce_ns, *its_making) in zip(rows, work, making, strict=True):
+        row[_PRODUCE] = produce_ns
+        joined.append((*row, *its_work, *its_making))
+    return np.array(joined, dtype=np.int64).reshape(len(rows), len(COLUMNS) + len(METERS))
 
 
 class Ledger:

@@ -9,8 +9,10 @@ from saih.harness.clock import host_ns, thread_ns
 _SCHEDSTAT = "/proc/thread-self/schedstat"
 _BLOCK_BYTES = 512
 """Unit of ``ru_inblock`` (getrusage(2), in effect sectors)."""
-SHARED_NS = 10_000_000
+SHARED_NS = 40_000_000
 """Work shorter than this shares a reading with that of the next step."""
+CLOSE_NS = 100_000
+"""Work that begins so soon after a reading begins with it."""
 UNKNOWN = -1
 """In place of a number that the kernel does not tell."""
 
@@ -33,6 +35,7 @@ class WorkMeter:
 
     A reading between two steps finds cold caches and takes some 40 us. Steps whose work is shorter than
     ``SHARED_NS`` therefore share one, and each gets its equal part; their waits in between are in it.
+    Work that follows at once goes on from the last reading.
     """
 
     __slots__ = ("_before", "_begin_ns", "_num_open", "_read", "_steps")
@@ -40,15 +43,18 @@ class WorkMeter:
     def __init__(self) -> None:
         self._read = ThreadMeter().read
         self._before = (0, 0)
-        self._begin_ns = 0
+        self._begin_ns = -CLOSE_NS
         self._num_open = 0
         self._steps: list[tuple[int, int]] = []
 
     def begin(self) -> None:
         """The work of a step begins."""
-        if not self._num_open:
+        if self._num_open:
+            return
+        now_ns = host_ns()
+        if now_ns - self._begin_ns >= CLOSE_NS:
             self._before = self._read()
-            self._begin_ns = host_ns()
+        self._begin_ns = now_ns
 
     def end(self) -> None:
         """The work of a step has ended."""
@@ -65,10 +71,9 @@ class WorkMeter:
 
     def _close(self) -> None:
         num_steps, self._num_open = self._num_open, 0
-        parts = [
-            equal_parts(grown(before, after), num_steps)
-            for before, after in zip(self._before, self._read(), strict=True)
-        ]
+        before, self._before = self._before, self._read()
+        self._begin_ns = host_ns()
+        parts = [equal_parts(grown(*its), num_steps) for its in zip(before, self._before, strict=True)]
         self._steps += zip(*parts, strict=True)
 
 

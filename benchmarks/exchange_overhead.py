@@ -40,8 +40,8 @@ from saih.machine.process_group import process_group
 WINDOW_S = 0.15
 """A third of what lies between two decisions of a point: the begin and the end of a window weigh three times
 what they weigh there, and another program's time slices spoil few windows."""
-ROUNDS_PER_COUPLE = 12
-WARMUP_STEPS = 5
+ROUNDS_PER_COUPLE = 4
+WARMUP_STEPS = 4
 LIMIT_S = 60.0
 Attach = Callable[[Training], None]
 

@@ -36,7 +36,7 @@ LIMIT_PERCENT = 2.0
 EXCHANGE_LIMIT_PERCENT = 1.0
 EXCHANGES = ("ddp", "horovod")
 EXCHANGE_MEMBERS = ((16, 32), (32, 16))
-EXCHANGE_COUPLES, QUICK_EXCHANGE_COUPLES = 40, 10
+EXCHANGE_COUPLES, QUICK_EXCHANGE_COUPLES = 100, 12
 NUM_RANKS = 2
 WINDOW_S = 0.04
 """Short, so that another program's time slices spoil few windows."""

@@ -119,7 +119,7 @@ def test_work_after_the_exchange_delays_the_next_one() -> None:
     assert found[1:] == pytest.approx(np.full(count - 1, 51.0 * MS))
 
 
-@pytest.mark.parametrize(("work", "production"), [(30.0, 10.0), (30.0, 29.0), (20.0, 50.0)])
+@pytest.mark.parametrize(("work", "production"), [(60.0, 20.0), (60.0, 58.0), (50.0, 100.0)])
 @pytest.mark.parametrize("factor", [0.0, 0.4, 1.5, 4.0])
 def test_input_costs_what_its_production_exceeds_the_work_by(
     work: float, production: float, factor: float

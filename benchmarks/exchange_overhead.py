@@ -3,7 +3,7 @@
 The bare loop calls the same backend with nobody watching: DistributedDataParallel as torch ships it, and for
 Horovod one hook a parameter that begins its all-reduce and one wait for all of them before the optimizer.
 Both kinds have models of their own, live in the same processes, and share the process group or Horovod.
-Where a model and its buffers happen to lie in memory makes its step longer or shorter: the excess is taken
+Where a model and its buffers happen to lie in memory can make its step longer or shorter: the excess is taken
 within couples of one model of each kind, made anew many times, and its interval is that of couples.
 Windows begin together on both ranks and last as long as the slower one.
 """

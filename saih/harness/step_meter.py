@@ -1,4 +1,4 @@
-"""What a thread had of its processor: time on it, and time it waited for it, read in a few microseconds."""
+"""What a thread had of its processor: time on it, and time it waited for it."""
 
 import os
 import resource
@@ -18,7 +18,7 @@ UNKNOWN = -1
 
 
 class ThreadMeter:
-    """Reads the meters of the thread that made it; a reading takes some 2 us (in ``benchmarks.overhead``)."""
+    """Reads the meters of the thread that made it: some 3 us in a loop, 40 us behind a training step."""
 
     __slots__ = ("_read_delay_ns",)
 

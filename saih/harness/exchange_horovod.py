@@ -7,13 +7,14 @@ device event, set against the end of the backward pass, and the second the momen
 NCCL was done.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Variable
+from torch.utils.hooks import RemovableHandle
 
 from saih.domain.errors import UsageError
 from saih.harness.clock import host_ns
@@ -29,14 +30,23 @@ AVERAGED_TYPES = (torch.float16, torch.float32, torch.float64)
 class Horovod(Protocol):
     """The part of ``horovod.torch`` that is used, and when a tensor was averaged."""
 
-    def start_average(self, tensor: Tensor, name: str) -> int:
-        """Begin to average ``tensor`` over all ranks, in place; gives a handle."""
+    @property
+    def start_average(self) -> "Start":
+        """Begins to average a tensor over all ranks, in place; gives a handle."""
 
-    def start_broadcast(self, tensor: Tensor, name: str) -> int:
-        """Begin to overwrite ``tensor`` with that of rank 0; gives a handle."""
+    @property
+    def start_broadcast(self) -> "Start":
+        """Begins to overwrite a tensor with that of rank 0; gives a handle."""
 
-    def wait(self, handle: int) -> int:
-        """Wait for what was begun; gives the moment [ns] at which it was done."""
+    def wait(self, handles: Iterable[int]) -> list[int]:
+        """Wait for all that was begun; gives the moment [ns] at which each was done."""
+
+
+class Start(Protocol):
+    """Begins an operation on a tensor that has the same name on all ranks."""
+
+    def __call__(self, tensor: Tensor, *, name: str) -> int:
+        """Gives a handle to wait for."""
 
 
 class ReadyMoments(Protocol):
@@ -57,7 +67,7 @@ class HostMoments:
 
     def __init__(self) -> None:
         self._ns: list[int] = []
-        self._passes: list[list[int]] = []
+        self._lengths: list[int] = []
 
     def note(self) -> None:
         """Now."""
@@ -65,13 +75,13 @@ class HostMoments:
 
     def end(self) -> None:
         """Moments from here on belong to the next pass."""
-        self._passes.append(self._ns)
-        self._ns = []
+        self._lengths.append(len(self._ns))
 
     def take(self, ends_ns: Sequence[int]) -> list[list[int]]:
         """The moments [ns] in each pass since the last call."""
-        passes, self._passes, self._ns = self._passes, [], []
-        return passes[: len(ends_ns)]
+        moments_ns, lengths, self._ns, self._lengths = self._ns, self._lengths, [], []
+        begins = (0, *lengths)
+        return [moments_ns[begin:end] for begin, end in zip(begins, lengths, strict=False)][: len(ends_ns)]
 
 
 class DeviceMoments:
@@ -100,16 +110,20 @@ class DeviceMoments:
 
 
 class HorovodExchange:
-    """Averages the gradients of one model by hooks; every one is averaged when the backward pass returns."""
+    """Averages the gradients of one model by hooks; every one is averaged when the backward pass returns.
+
+    A hook runs with cold caches, between two operations of the backward pass, on all its parameters in turn:
+    whatever can be known before is, and hooks that shall do nothing are taken off.
+    """
 
     def __init__(self, horovod: Horovod, moments: ReadyMoments) -> None:
         self._horovod = horovod
         self._ready = moments
         self._done_ns: list[int] = []
         self._passes_done_ns: list[list[int]] = []
-        self._parameters: Sequence[tuple[str, nn.Parameter]] = ()
+        self._starters: Mapping[str, tuple[nn.Parameter, Starter]] = {}
+        self._hooks: Sequence[RemovableHandle] = ()
         self._handles: dict[str, int] = {}
-        self._is_paused = False
 
     def attach(self, model: nn.Module) -> nn.Module:
         """The model itself, with the weights of rank 0 and hooks on its parameters.
@@ -120,9 +134,10 @@ class HorovodExchange:
         trained = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
         _check_types(trained)
         self._share(dict(model.named_parameters()) | dict(model.named_buffers()))
-        self._parameters = [(name, weight) for name, weight in trained if weight.numel()]
-        for name, weight in self._parameters:
-            weight.register_post_accumulate_grad_hook(self._starter(name))  # type: ignore[no-untyped-call]
+        self._starters = {
+            name: (weight, self._starter(name, weight)) for name, weight in trained if weight.numel()
+        }
+        self.pause(is_paused=False)
         return model
 
     def end_backward(self) -> None:
@@ -141,54 +156,62 @@ class HorovodExchange:
         ]
 
     def pause(self, *, is_paused: bool) -> None:
-        """Hooks that find it paused start nothing."""
-        self._is_paused = is_paused
+        """Take the hooks off, or put them on."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = [
+            weight.register_post_accumulate_grad_hook(start)  # type: ignore[no-untyped-call]
+            for weight, start in ({} if is_paused else self._starters).values()
+        ]
 
     def _share(self, tensors: Mapping[str, Tensor]) -> None:
-        handles = [
-            self._horovod.start_broadcast(_memory_of(tensor.detach()), f"weights.{name}")
-            for name, tensor in tensors.items()
-            if tensor.numel()
-        ]
-        for handle in handles:
-            self._horovod.wait(handle)
+        start = self._horovod.start_broadcast
+        self._horovod.wait(
+            [
+                start(_memory_of(tensor.detach()), name=f"weights.{name}")
+                for name, tensor in tensors.items()
+                if tensor.numel()
+            ]
+        )
 
-    def _starter(self, name: str) -> Callable[[Tensor], None]:
+    def _starter(self, name: str, weight: nn.Parameter) -> "Starter":
         """What begins to average the gradient of a parameter, in the middle of a backward pass."""
-        in_horovod, view = f"gradient.{name}", _View((), None)
+        in_horovod, order = f"gradient.{name}", _order_of(weight)
+        handles, finish, note = self._handles, self._finish, self._ready.note
+        start_average = self._horovod.start_average
 
         def start(parameter: Tensor) -> None:
-            nonlocal view
-            if self._is_paused:
-                return
-            if not self._handles:
+            if not handles:
                 # torch calls it when all gradients of this backward pass are accumulated, before it returns.
-                Variable._execution_engine.queue_callback(self._finish)  # noqa: SLF001
+                Variable._execution_engine.queue_callback(finish)  # noqa: SLF001
+            note()
             gradient = parameter.grad
             if gradient is None:
                 raise RuntimeError(f"parameter {name} has no gradient after it was accumulated")
-            self._ready.note()
-            if gradient.stride() != view.strides:
-                view = _view_of(gradient)
-            memory = gradient if view.order is None else gradient.permute(view.order)
-            self._handles[name] = self._horovod.start_average(memory, in_horovod)
+            # A gradient lies in memory as its parameter does: that is torch's "gradient layout contract".
+            memory = gradient if order is None else gradient.permute(order)
+            handles[name] = start_average(memory, name=in_horovod)
 
         return start
 
     def _finish(self) -> None:
-        if len(self._handles) < len(self._parameters):
+        if len(self._handles) < len(self._starters):
             self._start_unused()
-        handles, self._handles = self._handles, {}
+        handles = list(self._handles.values())
+        self._handles.clear()
         # Horovod ends them in about this order.
-        self._done_ns += [self._horovod.wait(handle) for handle in handles.values()]
+        self._done_ns += self._horovod.wait(handles)
 
     def _start_unused(self) -> None:
         """Parameters that this pass did not reach: other ranks may have, and would wait for this one."""
-        for name, parameter in self._parameters:
+        for name, (parameter, start) in self._starters.items():
             if name not in self._handles:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
-                self._starter(name)(parameter)
+                start(parameter)
+
+
+Starter = Callable[[Tensor], None]
 
 
 def _check_types(parameters: Sequence[tuple[str, nn.Parameter]]) -> None:
@@ -200,25 +223,17 @@ def _check_types(parameters: Sequence[tuple[str, nn.Parameter]]) -> None:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
-    """How a tensor's elements lie in memory."""
-
-    strides: tuple[int, ...]
-    order: tuple[int, ...] | None
-    """Of its dimensions, so that the permuted tensor is contiguous; None where it is."""
-
-
 def _memory_of(tensor: Tensor) -> Tensor:
     """A contiguous view of the same elements, in the order in which they lie: layouts agree between ranks."""
-    order = _view_of(tensor).order
+    order = _order_of(tensor)
     return tensor if order is None else tensor.permute(order)
 
 
-def _view_of(tensor: Tensor) -> _View:
-    strides = tuple(tensor.stride())
+def _order_of(tensor: Tensor) -> tuple[int, ...] | None:
+    """Of its dimensions, so that the permuted tensor is contiguous; None where it is."""
     if tensor.is_contiguous():
-        return _View(strides, None)
+        return None
+    strides = tensor.stride()
     order = tuple(
         sorted(range(tensor.dim()), key=lambda dim: (strides[dim], tensor.shape[dim]), reverse=True)
     )
@@ -227,7 +242,7 @@ def _view_of(tensor: Tensor) -> _View:
             f"a tensor of shape {tuple(tensor.shape)} and strides {tensor.stride()} has gaps in memory",
             "make the model's parameters and buffers contiguous.",
         )
-    return _View(strides, order)
+    return order
 
 
 def moments_of(device: str) -> ReadyMoments:
@@ -239,21 +254,24 @@ class LoadedHorovod:
     """``horovod.torch``, once it was imported and begun."""
 
     def __init__(self, horovod: Any, library: Any) -> None:  # Any: Horovod is untyped
-        self._horovod = horovod
-        self._start, self._average = horovod.allreduce_async_, horovod.Average
         self._synchronize, self._last_finished_ns = horovod.synchronize, getattr(library, NOTE_OF_END)
+        self._start_average = partial(horovod.allreduce_async_, op=horovod.Average)
+        self._start_broadcast = partial(horovod.broadcast_async_, root_rank=0)
 
-    def start_average(self, tensor: Tensor, name: str) -> int:
-        """Begin to average ``tensor`` over all ranks, in place; gives a handle."""
-        handle: int = self._start(tensor, name=name, op=self._average)
-        return handle
+    @property
+    def start_average(self) -> Start:
+        """Begins to average a tensor over all ranks, in place; gives a handle."""
+        return self._start_average
 
-    def start_broadcast(self, tensor: Tensor, name: str) -> int:
-        """Begin to overwrite ``tensor`` with that of rank 0; gives a handle."""
-        return int(self._horovod.broadcast_async_(tensor, root_rank=0, name=name))
+    @property
+    def start_broadcast(self) -> Start:
+        """Begins to overwrite a tensor with that of rank 0; gives a handle."""
+        return self._start_broadcast
 
-    def wait(self, handle: int) -> int:
-        """Wait for what was begun; gives the moment [ns] at which it was done."""
-        self._synchronize(handle)
-        done_ns: int = self._last_finished_ns()
+    def wait(self, handles: Iterable[int]) -> list[int]:
+        """Wait for all that was begun; gives the moment [ns] at which each was done."""
+        synchronize, last_finished_ns, done_ns = self._synchronize, self._last_finished_ns, []
+        for handle in handles:
+            synchronize(handle)
+            done_ns.append(last_finished_ns())
         return done_ns

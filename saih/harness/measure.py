@@ -20,7 +20,7 @@ from saih.harness.ending import COMPLETED, Ending
 from saih.harness.energy_log import EnergyLog
 from saih.harness.exchange import MeasuredExchange
 from saih.harness.phases import COLUMNS, METERS, Rows, StepTimer, step_ns
-from saih.harness.prefetch import Prefetch
+from saih.harness.prefetch import Making, Prefetch
 from saih.harness.processor_log import ProcessorLog
 from saih.harness.rank_rows import gather_steps
 from saih.harness.step_meter import WorkMeter
@@ -116,15 +116,15 @@ class TimedSession:
         timer, meter, take = self._timer, self._meter, self._prefetch.take
         mark, step = timer.mark, self._session.step
         losses: list[float] = []
-        making: list[tuple[int, ...]] = []
+        making: list[Making] = []
         timer.begin()
         for _ in range(num_steps):
-            batch, produce_ns = take()
+            batch, its_making = take()
             mark("input_wait")
             meter.begin()
             losses.append(float(step(batch, mark)))
             meter.end()
-            making.append((produce_ns, *self._prefetch.making))
+            making.append(its_making)
             timer.end()
             self._num_done += 1
             self._beat(f"after step {self._num_done}")
@@ -139,7 +139,7 @@ class TimedSession:
 
 
 def _joined(
-    rows: Sequence[list[int]], work: Sequence[tuple[int, ...]], making: Sequence[tuple[int, ...]]
+    rows: Sequence[list[int]], work: Sequence[tuple[int, int]], making: Sequence[Making]
 ) -> Rows:
     """The rows, with how long each batch was made, followed by ``METERS``."""
     joined = []

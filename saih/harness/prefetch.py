@@ -19,8 +19,8 @@ SHORT_STEP_NS = 40_000_000
 """Steps below this use batches so small that twice ``BURST`` of them may wait in memory."""
 ERROR_JOIN_S = 1.0
 
-Making = tuple[int, int, int]
-"""Time on a processor and waiting for one [ns], and bytes from storage, of making one batch."""
+Making = tuple[int, int, int, int]
+"""What making one batch took: host time, time on a processor and waiting for one [ns], bytes from storage."""
 
 
 class Prefetch(Generic[Batch]):
@@ -35,7 +35,7 @@ class Prefetch(Generic[Batch]):
         self._produce = produce
         self._depth = depth
         # Two queues written in C: a bounded queue of Python's costs a step 0.1 ms more.
-        self._made: SimpleQueue[tuple[Batch, int, Making] | BaseException] = SimpleQueue()
+        self._made: SimpleQueue[tuple[Batch, Making] | BaseException] = SimpleQueue()
         self._free_places: SimpleQueue[int] = SimpleQueue()
         self._free_places.put(depth)
         self._owed = 0
@@ -43,7 +43,6 @@ class Prefetch(Generic[Batch]):
         self._last_take_ns = 0
         self._stop = threading.Event()
         self._reading: Reading | None = None
-        self._making: Making = (0, 0, 0)
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
 
     def __enter__(self) -> Self:
@@ -67,17 +66,12 @@ class Prefetch(Generic[Batch]):
         return self._reading
 
     @property
-    def making(self) -> "Making":
-        """What making the batch taken last cost the loader thread."""
-        return self._making
-
-    @property
     def thread_id(self) -> int | None:
         """The kernel's number of the loader thread; None before its begin."""
         return self._thread.native_id
 
-    def take(self) -> tuple[Batch, int]:
-        """The next batch, and the host time that making it took [ns]; waits for it.
+    def take(self) -> tuple[Batch, Making]:
+        """The next batch, and what making it took; waits for it.
 
         Raises:
             BaseException: whatever ``produce`` raised, in its turn and with its traceback.
@@ -86,8 +80,7 @@ class Prefetch(Generic[Batch]):
         if isinstance(item, BaseException):
             raise item
         self._ask_for_more(host_ns())
-        batch, produce_ns, self._making = item
-        return batch, produce_ns
+        return item
 
     def _ask_for_more(self, now_ns: int) -> None:
         """Free the place of the batch just taken; in bursts once a short step was seen."""
@@ -121,11 +114,8 @@ class Prefetch(Generic[Batch]):
                 except BaseException as error:
                     self._made.put(error)
                     return
-                end_ns, after = host_ns(), (*meter.read(), storage_bytes())
-                self._made.put((batch, end_ns - begin_ns, _making(before, after)))
+                produce_ns, after = host_ns() - begin_ns, (*meter.read(), storage_bytes())
+                on_cpu_ns, delay_ns, read_bytes = map(grown, before, after)
+                self._made.put((batch, (produce_ns, on_cpu_ns, delay_ns, read_bytes)))
                 before = after
                 step += 1
-
-
-def _making(before: Making, after: Making) -> Making:
-    return grown(before[0], after[0]), grown(before[1], after[1]), grown(before[2], after[2])

@@ -85,8 +85,7 @@ def test_bytes_from_storage_never_shrink() -> None:
 
 def test_making_a_batch_is_metered_in_the_loader() -> None:
     with Prefetch(lambda step: burn(0.01)) as prefetch:
-        prefetch.take()
-        on_cpu_ns, delay_ns, read_bytes = prefetch.making
+        _, (_, on_cpu_ns, delay_ns, read_bytes) = prefetch.take()
         assert prefetch.thread_id not in (None, threading.get_native_id())
     assert on_cpu_ns >= 10_000_000
     assert delay_ns == UNKNOWN or delay_ns >= 0
@@ -95,8 +94,8 @@ def test_making_a_batch_is_metered_in_the_loader() -> None:
 
 def test_a_loader_that_sleeps_is_not_on_a_processor() -> None:
     with Prefetch(lambda step: time.sleep(0.05)) as prefetch:
-        _, produce_ns = prefetch.take()
-        assert prefetch.making[0] < produce_ns - 30_000_000
+        _, (produce_ns, on_cpu_ns, _, _) = prefetch.take()
+        assert on_cpu_ns < produce_ns - 30_000_000
 
 
 class Burning:

@@ -1,0 +1,1 @@
+"""Inference of very large Transformers by tensor and pipeline parallelism."""

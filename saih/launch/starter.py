@@ -11,18 +11,9 @@ from typing import Protocol
 from saih.domain.job import LAUNCHER_VARIABLE
 from saih.domain.point import Placement
 from saih.domain.site import Site
+from saih.machine.rank_settings import ALLOCATOR, CHOSEN_VARIABLE, YIELDING, with_settings
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_ALLOCATOR = {
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(2**40),
-    "MALLOC_TOP_PAD_": str(64 * 2**20),
-}
-"""Keeps freed memory in the process (glibc; others ignore it). By default every large tensor is mapped anew,
-and the page faults took up to half of a training step on CPUs."""
-_YIELDING = {"OMPI_MCA_mpi_yield_when_idle": "1"}
-"""Whoever waits in MPI leaves the core to others (Open MPI; the rest ignore it). Horovod waits in a thread of
-its own: on 2 cores it took them from the ranks that worked, and a step of 48 ms lasted 73 ms."""
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
 
 
@@ -64,7 +55,7 @@ def rank_environment(base: Mapping[str, str], placement: Placement) -> dict[str,
 
     Where no core of a node is left for a thread that waits in MPI, it yields, unless ``base`` says otherwise.
     """
-    environment = {**_ALLOCATOR, **(_YIELDING if _has_no_spare_core(placement) else {}), **base}
+    environment = with_settings(base, yields=_has_no_spare_core(placement))
     environment |= dict.fromkeys(_THREAD_VARIABLES, str(placement.threads_per_rank))
     environment["PYTHONFAULTHANDLER"] = "1"  # a crash in C then shows its Python stack in the log
     if os.geteuid() == 0:
@@ -83,8 +74,9 @@ def exported(environment: Mapping[str, str], site: Site) -> tuple[str, ...]:
     names = (
         LAUNCHER_VARIABLE,
         *_THREAD_VARIABLES,
-        *_ALLOCATOR,
-        *_YIELDING,
+        *ALLOCATOR,
+        *YIELDING,
+        CHOSEN_VARIABLE,
         "PYTHONFAULTHANDLER",
         *_INHERITED,
         *site.environment,

@@ -1,6 +1,7 @@
 """What a run is measured on: facts that decide whether records may be mixed, and notes beside them.
 
-An allow-list: nothing is copied from the environment variables, no user, no address, no serial number.
+An allow-list: of environment variables only settings of ranks that the user chose; no user, no address, no
+serial number.
 """
 
 import os
@@ -17,6 +18,7 @@ from saih.machine.accelerators import find_accelerators
 from saih.machine.memory import meminfo_bytes, memory_limit_bytes
 from saih.machine.probe import answer_of, text_of
 from saih.machine.processor import online_cpus, parse_cpuinfo, read_topology
+from saih.machine.rank_settings import chosen_settings
 from saih.machine.source_version import source_version
 
 UNKNOWN = "unknown"
@@ -34,7 +36,7 @@ def capture() -> Environment:
     The facts describe the whole node. What this process may use of it (affinity, limits) is a note: the
     launcher binds ranks differently for each placement, and one system must not fall apart into many.
     """
-    facts = {**_hardware(), **_software()}
+    facts = {**_hardware(), **_software(), **_settings()}
     return Environment(facts=facts, notes=_notes(), environment_id=environment_id(facts))
 
 
@@ -79,6 +81,12 @@ def _software() -> dict[str, str]:
         "commit": source.commit,
         "changes": source.changes,
     }
+
+
+def _settings() -> dict[str, str]:
+    """What the user chose in place of SAIH's own settings of ranks; no fact where that is nothing."""
+    chosen = chosen_settings(os.environ)
+    return {"rank_settings": " ".join(f"{name}={value}" for name, value in chosen.items())} if chosen else {}
 
 
 def _version(package: str) -> str:

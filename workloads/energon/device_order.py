@@ -54,9 +54,9 @@ class CudaOrder:
     def __init__(self, device: torch.device, num_slots: int) -> None:
         self._device = device
         torch.cuda.synchronize(device)  # layers were written through the slots on another stream
-        self._stream = torch.cuda.Stream(device)
-        self._filled = [torch.cuda.Event() for _ in range(num_slots)]
-        self._used = [torch.cuda.Event() for _ in range(num_slots)]
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self._filled = [_event() for _ in range(num_slots)]
+        self._used = [_event() for _ in range(num_slots)]
 
     @contextmanager
     def filling(self, slot: int) -> Iterator[None]:
@@ -77,3 +77,7 @@ class CudaOrder:
     def finish(self) -> None:
         """Wait for all streams of the device."""
         torch.cuda.synchronize(self._device)
+
+
+def _event() -> torch.cuda.Event:
+    return torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch leaves it untyped

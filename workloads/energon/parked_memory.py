@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -121,9 +121,7 @@ class PinnedMemory:
         self._pieces: list[Tensor] = []
         for _ in range(num_places):
             piece = torch.empty(place_bytes, dtype=torch.uint8)
-            torch.cuda.check_error(
-                int(torch.cuda.cudart().cudaHostRegister(piece.data_ptr(), place_bytes, 0))
-            )
+            _check(_cuda_runtime().cudaHostRegister(piece.data_ptr(), place_bytes, 0))
             self._pieces.append(piece)
 
     def write(self, place: int, piece: Tensor) -> None:
@@ -137,7 +135,8 @@ class PinnedMemory:
     def close(self) -> None:
         """Unregister the memory and give it back; no copy may be under way."""
         while self._pieces:
-            torch.cuda.check_error(int(torch.cuda.cudart().cudaHostUnregister(self._pieces.pop().data_ptr())))
+            _check(_cuda_runtime().cudaHostUnregister(self._pieces[-1].data_ptr()))
+            self._pieces.pop()
 
 
 class PeerMemory:
@@ -150,8 +149,8 @@ class PeerMemory:
             ]
         except torch.OutOfMemoryError as error:
             raise ParkingError(
-                f"{peer} has no room for {num_places} parked layers of {place_bytes} bytes; park fewer layers, "
-                "or park them on the host."
+                f"{peer} has no room for {num_places} parked layers of {place_bytes} bytes; park fewer "
+                "layers, or park them on the host."
             ) from error
 
     def write(self, place: int, piece: Tensor) -> None:
@@ -168,7 +167,15 @@ class PeerMemory:
 
 
 def _bytes_of(piece: Tensor) -> memoryview:
-    return memoryview(piece.numpy())
+    return piece.numpy().data
+
+
+def _cuda_runtime() -> Any:  # Any: torch leaves it untyped
+    return torch.cuda.cudart()  # type: ignore[no-untyped-call]  # as above
+
+
+def _check(code: object) -> None:
+    torch.cuda.check_error(int(code))  # type: ignore[call-overload]  # a number by another name
 
 
 def _check_host_memory(asked_bytes: int) -> None:

@@ -36,8 +36,8 @@ def build_store(
 ) -> LayerStore:
     """A stage's layers, ``plan.num_parked`` of them parked; each is loaded once.
 
-    A CPU parks them in a file without a name in ``folder`` (on a disk: a folder in memory saves nothing), a GPU
-    in pinned memory of the host, or in the memory of another GPU, ``peer``.
+    A CPU parks them in a file without a name in ``folder`` (a folder in memory saves nothing), a GPU in
+    pinned memory of the host, or in the memory of another GPU, ``peer``.
 
     Raises:
         ParkingError: when there is no room for them.

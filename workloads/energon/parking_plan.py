@@ -74,8 +74,8 @@ def fewest_parked(budget_bytes: int, stage: StageBytes, distance: int) -> int:
             return num_parked
     least_bytes = stage.resident_bytes(stage.num_layers, distance)
     raise ProblemError(
-        f"a budget of {budget_bytes} bytes holds no stage of {stage.num_layers} layers: with all of them parked "
-        f"it keeps {least_bytes} bytes on its device; give that much, or use more ranks."
+        f"a budget of {budget_bytes} bytes holds no stage of {stage.num_layers} layers: with all of them "
+        f"parked it keeps {least_bytes} bytes on its device; give that much, or use more ranks."
     )
 
 
@@ -102,7 +102,7 @@ def parked_layers(layers: Span, num_parked: int) -> tuple[int, ...]:
 
 
 def num_buffers(num_parked: int, distance: int) -> int:
-    """Buffers of a layer each: one in use, and ``distance`` ahead of it; never more than layers are parked."""
+    """Buffers of a layer each: one in use, and ``distance`` ahead of it; at most as many as layers."""
     return min(num_parked, distance + 1)
 
 

@@ -1,6 +1,5 @@
 """Stages with parked layers: the same numbers as with all of them on the device, and less memory."""
 
-import gc
 import json
 import subprocess
 import sys
@@ -103,7 +102,6 @@ def test_each_layer_is_loaded_once_and_a_parked_one_is_gone_before_the_next(tmp_
     references: dict[int, weakref.ref[Tensor]] = {}
 
     def watched(index: int) -> LayerWeights:
-        gc.collect()
         alive.append(sum(reference() is not None for reference in references.values()))
         loaded.append(index)
         weights = load(index)

@@ -1,0 +1,121 @@
+"""One rank of a pipeline: ``python -m tests.workloads.energon.pipeline_ranks RANK STORE SPECIFICATION``.
+
+Runs what the specification (JSON) asks for and prints what this rank found as one line of JSON.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import distributed
+from workloads.transformer.want import Want
+
+from tests.workloads.energon.pipeline_stage import TINY, AddingStage
+from workloads.energon.command import Answer, Command
+from workloads.energon.plan import EnginePlan, plan_engine
+from workloads.energon.rank_errors import LinkError
+from workloads.energon.ranks import open_ranks
+from workloads.energon.runner import StageRunner
+from workloads.transformer.layout import Layout
+
+QUIET_S = 0.3
+
+
+def command(key: int, lengths: tuple[int, ...]) -> Command:
+    """Tokens count up from the key."""
+    layout = Layout(lengths=lengths)
+    return Command(key=key, layout=layout, tokens=torch.arange(layout.num_rows) + key, want=Want.ALL_ROWS)
+
+
+def found(answer: Answer) -> Mapping[str, Any]:
+    rows = None if answer.rows is None else answer.rows.tolist()
+    return {"key": answer.key, "rows": rows, "failure": answer.failure}
+
+
+def serve(plan: EnginePlan, rank: int, asked: Mapping[str, Any]) -> Any:
+    """Answers to commands of these lengths, some of which fail somewhere; and what the meter was told."""
+    told: list[str] = []
+    ranks = open_ranks(plan, rank, meter=told.append)
+    stage = AddingStage(ranks)
+    runner = StageRunner(stage, ranks, meter=told.append)
+    answers = []
+    for key, lengths in enumerate(asked["lengths"]):
+        where = asked.get("faults", {}).get(str(key), {})
+        stage.fault = where.get(str(rank), "")
+        answer = runner.do(command(key, tuple(lengths)))
+        answers += [] if answer is None else [found(answer)]
+    runner.close()
+    return {"answers": answers, "told": told}
+
+
+def credit(plan: EnginePlan, rank: int, asked: Mapping[str, Any]) -> Any:
+    """How many messages the first stage gets rid of before the last one takes any, and after it took one."""
+    ranks = open_ranks(plan, rank)
+    runner = StageRunner(AddingStage(ranks), ranks)
+    store = distributed.distributed_c10d._get_default_store()
+    commands = [command(key, (3,)) for key in range(plan.num_buffers + 2)]
+    if rank == 0:
+        for each in commands:
+            runner.do(each)
+            store.set(f"given {each.key}", "yes")
+        seen = []
+    else:
+        store.wait([f"given {plan.num_buffers - 1}"])
+        seen = [held_back(store, plan.num_buffers)]
+        runner.do(commands[0])
+        store.wait([f"given {plan.num_buffers}"])
+        seen.append(held_back(store, plan.num_buffers + 1))
+        for each in commands[1:]:
+            runner.do(each)
+    runner.close()
+    return seen
+
+
+def held_back(store: distributed.Store, key: int) -> bool:
+    threading.Event().wait(QUIET_S)
+    return not store.check([f"given {key}"])
+
+
+def lose(plan: EnginePlan, rank: int, asked: Mapping[str, Any]) -> Any:
+    """What the others find when a rank dies in the middle of a pass."""
+    ranks = open_ranks(plan, rank)
+    stage = AddingStage(ranks)
+    runner = StageRunner(stage, ranks)
+    runner.do(command(0, (2,)))
+    if rank == asked["dead"]:
+        stage._fail_at = lambda place: os._exit(0) if place == "middle" else None  # type: ignore[method-assign]
+    try:
+        while True:
+            runner.do(command(1, (2,)))
+    except LinkError as error:
+        return f"LinkError: {error}"
+
+
+def main() -> None:
+    rank, store, asked = int(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
+    torch.set_num_threads(1)
+    plan = plan_engine(
+        TINY, tensor_parallel=asked["tensor_parallel"], pipeline_parallel=asked["pipeline_parallel"]
+    )
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{store}", rank=rank, world_size=plan.num_ranks
+    )
+    parts = {"serve": serve, "credit": credit, "lose": lose}
+    results = []
+    for part in asked["parts"]:
+        settings = {name: part[name] for name in ("num_buffers", "is_blocking") if name in part}
+        results.append(parts[part["part"]](replace(plan, **settings), rank, part))
+    sys.stdout.write(json.dumps(results))
+    sys.stdout.flush()
+    if "lose" in (part["part"] for part in asked["parts"]):
+        os._exit(0)  # nobody is left to part from
+    distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""Who is told what the time of a rank was spent on."""
+
+from collections.abc import Callable
+from typing import Literal
+
+Activity = Literal["compute", "communication", "wait"]
+"""``communication``: with the ranks of its own stage, and handing over; ``wait``: for the stage before."""
+
+Meter = Callable[[Activity], None]
+"""Called when a part ends, by the thread that runs passes: the time since the last call was spent so."""
+
+
+def unmetered(activity: Activity) -> None:
+    """Measure nothing."""

@@ -1,0 +1,89 @@
+"""What stages tell each other: hidden states or a failure, announced by a header of fixed size."""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+_FIXED = struct.Struct("<qqqHHH")  # key, rows, columns, kind, number of the type, bytes of text
+HEADER_BYTES = 512
+"""Every header has so many, so that a receive of the wrong size, which ends a process, cannot be."""
+_TEXT_BYTES = HEADER_BYTES - _FIXED.size
+_DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+
+
+class Kind(IntEnum):
+    """What follows a header."""
+
+    ROWS = 1
+    """A body of just the size that the header tells."""
+    FAILED = 2
+    """Nothing: the pass failed."""
+    LAST = 3
+    """Nothing ever: the stage has closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What is known of a message before its body."""
+
+    kind: Kind
+    key: int = 0
+    num_rows: int = 0
+    num_columns: int = 0
+    dtype: torch.dtype = torch.float32
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What one stage gives to the next for one command."""
+
+    key: int
+    rows: Tensor | None
+    """Hidden states [rows, hidden]; None where the pass failed."""
+    failure: str = ""
+
+
+def header_of(message: Message) -> Header:
+    """The header that announces a message."""
+    if message.rows is None:
+        return Header(kind=Kind.FAILED, key=message.key, failure=message.failure)
+    num_rows, num_columns = message.rows.shape
+    return Header(
+        kind=Kind.ROWS,
+        key=message.key,
+        num_rows=num_rows,
+        num_columns=num_columns,
+        dtype=message.rows.dtype,
+    )
+
+
+def encoded(header: Header) -> Tensor:
+    """The header as ``HEADER_BYTES`` bytes on the host; a failure's text is cut where it is too long."""
+    text = header.failure.encode()[:_TEXT_BYTES]
+    number = _DTYPES.index(header.dtype)
+    fixed = _FIXED.pack(header.key, header.num_rows, header.num_columns, header.kind, number, len(text))
+    return torch.frombuffer(bytearray((fixed + text).ljust(HEADER_BYTES, b"\0")), dtype=torch.uint8)
+
+
+def decoded(raw: Tensor) -> Header:
+    """The header in ``HEADER_BYTES`` bytes."""
+    data = raw.numpy().tobytes()
+    key, num_rows, num_columns, kind, number, text_bytes = _FIXED.unpack_from(data)
+    text = data[_FIXED.size : _FIXED.size + text_bytes]
+    return Header(
+        kind=Kind(kind),
+        key=key,
+        num_rows=num_rows,
+        num_columns=num_columns,
+        dtype=_DTYPES[number],
+        failure=text.decode(errors="ignore"),
+    )
+
+
+def empty_header() -> Tensor:
+    """Room for a header."""
+    return torch.empty(HEADER_BYTES, dtype=torch.uint8)

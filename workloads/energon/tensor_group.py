@@ -1,0 +1,192 @@
+"""The ranks that share every layer of one stage, and how a failure of one of them leaves none waiting.
+
+All ranks of a stage make the same exchanges in the same order, so a rank that fails in the middle of a pass
+must go on making them: it plays out the sums that are left with parts that are no numbers, and tells its
+failure when the ranks agree on how the pass ended. They agree at its end, and before a gather, whose size
+they compare. The first agreement that tells of a failure is the last of its pass, on all ranks.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed
+from torch.distributed import P2POp, ProcessGroup
+
+from workloads.energon.meter import Meter, unmetered
+from workloads.energon.rank_errors import LinkError, PassError, described
+from workloads.energon.stage_message import Header, Kind, decoded, empty_header, encoded
+
+_GATHER_TAG = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mates:
+    """The ranks of one stage, seen by one of them."""
+
+    ranks: Sequence[int]
+    """All of them, by their numbers in the engine."""
+    rank: int
+    """This one."""
+    control: ProcessGroup
+    """What they agree by: gloo."""
+    bodies: ProcessGroup
+    """What they sum and gather by: the same, or nccl."""
+    device: torch.device
+    """Where sums are made: the host with gloo."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSums:
+    """What every rank of the stage sums in one pass, whatever happens to it."""
+
+    key: int
+    """Of the command, the same on all ranks."""
+    count: int
+    shape: tuple[int, int]
+    """Rows and columns of each."""
+    dtype: torch.dtype
+    device: torch.device
+
+
+class TensorGroup:
+    """A ``TensorExchange`` among the ranks of one stage; without ``mates``, one rank that shares nothing."""
+
+    def __init__(self, rank: int, mates: Mates | None = None, meter: Meter = unmetered) -> None:
+        self._rank = rank
+        self._mates = mates
+        self._meter = meter
+        self._planned: PlannedSums | None = None
+        self._num_sums = 0
+
+    def sum(self, part: Tensor) -> Tensor:
+        """The sum of all ranks' parts, each of the same shape; ``part`` may be overwritten.
+
+        Raises:
+            ValueError: for a part that is not as planned, before others see it.
+            LinkError: when another rank is gone.
+        """
+        self._check(part)
+        self._num_sums += 1
+        if self._mates is None:
+            return part
+        self._meter("compute")
+        whole = part.to(self._mates.device).contiguous()
+        with self._among_mates():
+            distributed.all_reduce(whole, group=self._mates.bodies)
+        whole = whole.to(part.device)
+        self._meter("communication")
+        return whole
+
+    def gather(self, part: Tensor, columns: Sequence[int]) -> Tensor:
+        """All parts [rows, columns] beside each other; ``columns`` of each rank, in its order.
+
+        Raises:
+            ValueError: for a part that has other columns than it should.
+            PassError: when a rank has failed before, or has other rows; on all ranks.
+            LinkError: when another rank is gone.
+        """
+        if self._mates is None:
+            return part
+        own = self._mates.ranks.index(self._rank)
+        if part.shape[-1] != columns[own] or len(columns) != len(self._mates.ranks):
+            raise ValueError(f"columns {part.shape[-1]} cannot be gathered as part {own} of {list(columns)}")
+        self._meter("compute")
+        self._agree(Header(kind=Kind.ROWS, key=self._key, num_rows=part.shape[0], dtype=part.dtype))
+        whole = self._gathered(part, columns, own)
+        self._meter("communication")
+        return whole
+
+    def attempt(self, work: Callable[[], Tensor], planned: PlannedSums) -> Tensor:
+        """What ``work`` gives, where it succeeds on all ranks of the stage.
+
+        Raises:
+            PassError: where it fails on one, on all ranks; they can go on with the next pass.
+            LinkError: when another rank is gone.
+        """
+        self._planned, self._num_sums = planned, 0
+        result, failure = None, ""
+        try:
+            result = work()
+        except (LinkError, PassError):
+            raise  # nobody to tell, or everybody knows
+        except Exception as error:  # whatever it is, the others must not wait for this rank
+            failure = described(error, self._rank)
+        self._meter("compute")
+        # Only here, where what the failed pass held on to is free again.
+        self._play_out(planned if failure else None)
+        kind = Kind.FAILED if failure else Kind.ROWS
+        self._agree(Header(kind=kind, key=planned.key, failure=failure))
+        self._meter("communication")
+        if result is None:
+            raise PassError(f"a pass gave nothing (rank {self._rank})")
+        return result
+
+    @property
+    def _key(self) -> int:
+        return 0 if self._planned is None else self._planned.key
+
+    def _check(self, part: Tensor) -> None:
+        planned = self._planned
+        if planned is None:
+            return
+        if self._num_sums == planned.count:
+            raise ValueError(f"a pass makes more than the {planned.count} sums that its stage announced")
+        if part.shape != planned.shape or part.dtype != planned.dtype:
+            raise ValueError(
+                f"a part of {list(part.shape)} {part.dtype} cannot be summed in a pass of "
+                f"{list(planned.shape)} {planned.dtype}"
+            )
+
+    def _play_out(self, planned: PlannedSums | None) -> None:
+        if planned is not None and self._mates is not None:
+            for _ in range(planned.count - self._num_sums):
+                nothing = torch.full(planned.shape, torch.nan, dtype=planned.dtype, device=planned.device)
+                self.sum(nothing)
+
+    def _agree(self, own: Header) -> None:
+        """Tell the other ranks how the pass goes here, and raise where it fails anywhere."""
+        if self._mates is None:
+            if own.kind is Kind.FAILED:
+                raise PassError(own.failure)
+            return
+        raw = [empty_header() for _ in self._mates.ranks]
+        with self._among_mates():
+            distributed.all_gather(raw, encoded(own), group=self._mates.control)
+        headers = [decoded(each) for each in raw]
+        if any(header.key != own.key for header in headers):
+            keys = dict(zip(self._mates.ranks, (header.key for header in headers), strict=True))
+            raise LinkError(f"ranks of one stage are at different commands: {keys}")
+        for header in headers:
+            if header.kind is Kind.FAILED:
+                raise PassError(header.failure)
+        if len({(header.num_rows, header.dtype) for header in headers}) > 1:
+            rows = [header.num_rows for header in headers]
+            raise PassError(f"ranks {list(self._mates.ranks)} want to gather {rows} rows, which differ")
+
+    def _gathered(self, part: Tensor, columns: Sequence[int], own: int) -> Tensor:
+        mates = self._mates
+        assert mates is not None  # noqa: S101  # gather returns before where there are none
+        # Pair by pair: gloo's own gather takes only parts of equal size.
+        parts = [
+            torch.empty((part.shape[0], width), dtype=part.dtype, device=mates.device) for width in columns
+        ]
+        parts[own] = part.to(mates.device).contiguous()
+        swaps = []
+        for other, rank in enumerate(mates.ranks):
+            if other != own:
+                swaps.append(P2POp(distributed.isend, parts[own], rank, mates.bodies, _GATHER_TAG))
+                swaps.append(P2POp(distributed.irecv, parts[other], rank, mates.bodies, _GATHER_TAG))
+        with self._among_mates():
+            for work in distributed.batch_isend_irecv(swaps):
+                work.wait()
+        return torch.cat(parts, dim=-1).to(part.device)
+
+    @contextmanager
+    def _among_mates(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            others = "" if self._mates is None else str(list(self._mates.ranks))
+            raise LinkError(f"the connection among ranks {others} of a stage is lost: {error}") from error

@@ -1,7 +1,7 @@
 """How ranks share a Transformer: contiguous parts of each layer, and contiguous layers; arithmetic only.
 
-Any numbers of heads, columns and rows can be shared by any ranks that get at least one of each: even splits give the
-rest to the first ranks, weighted ones give each rank the whole number nearest to its share.
+Any numbers of heads, columns and rows can be shared by any ranks that get at least one of each: even splits give
+the rest to the first ranks, weighted ones give each rank the whole number nearest to its share.
 """
 
 from collections.abc import Iterator, Sequence
@@ -83,7 +83,7 @@ def layer_stages(layer_costs: Sequence[float], num_stages: int) -> tuple[Span, .
         )
     until = [0.0, *accumulate(layer_costs)]
     # best[layers]: the least slowest stage of the first so many layers, and where its last stage begins.
-    best = [(until[layers], (0,)) for layers in range(num_layers + 1)]
+    best: list[tuple[float, tuple[int, ...]]] = [(until[layers], (0,)) for layers in range(num_layers + 1)]
     for stage in range(1, num_stages):
         best = [
             min(

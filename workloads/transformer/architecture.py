@@ -14,9 +14,9 @@ class Family(StrEnum):
     OPT = "opt"
     """Decoder; as GPT-2 with ReLU and positions that begin at 2 (Zhang et al. 2022, arXiv 2205.01068)."""
     LLAMA = "llama"
-    """Decoder; rotary positions, RMSNorm, gated MLP, grouped keys and values (arXiv 2302.13971, 2307.09288)."""
+    """Decoder; rotary positions, RMSNorm, gated MLP, grouped keys, values (arXiv 2302.13971, 2307.09288)."""
     BERT = "bert"
-    """Encoder; learned positions, LayerNorm after each part, biases (Devlin et al. 2018, arXiv 1810.04805)."""
+    """Encoder; learned positions, LayerNorm after each part, biases (Devlin et al. 2018, 1810.04805)."""
 
 
 class Activation(StrEnum):
@@ -58,8 +58,8 @@ class TransformerArchitecture:
     def __post_init__(self) -> None:
         if self.num_heads % self.num_kv_heads:
             raise ProblemError(
-                f"{self.num_heads} heads of queries cannot share {self.num_kv_heads} heads of keys and values; "
-                "give a number of kv heads that divides the heads."
+                f"{self.num_heads} heads of queries cannot share {self.num_kv_heads} heads of keys and "
+                "values; give a number of these that divides the heads of queries."
             )
 
     @property

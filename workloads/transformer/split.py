@@ -1,7 +1,7 @@
 """How ranks share a Transformer: contiguous parts of each layer, and contiguous layers; arithmetic only.
 
-Any numbers of heads, columns and rows can be shared by any ranks that get at least one of each: even splits give
-the rest to the first ranks, weighted ones give each rank the whole number nearest to its share.
+Any numbers of heads, columns and rows can be shared by any ranks that get at least one of each: even splits
+give the rest to the first ranks, weighted ones give each rank the whole number nearest to its share.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,22 +1,11 @@
 """What the controller asks all ranks to do, and what the last stage answers."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from torch import Tensor
 
 from workloads.transformer.layout import Layout
-
-
-class Want(StrEnum):
-    """What is wanted of a forward pass."""
-
-    ALL_ROWS = "all_rows"
-    """Logits [rows, vocabulary] of every new token (of an encoder: hidden states [rows, hidden]), packed."""
-    LAST_ROWS = "last_rows"
-    """Logits [sequences, vocabulary] of the last token of each sequence (of an encoder: its first token's state)."""
-    NEXT_TOKENS = "next_tokens"
-    """Token ids [sequences] with the greatest logits of LAST_ROWS; the lowest id among equals. Decoders only."""
+from workloads.transformer.want import Want
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

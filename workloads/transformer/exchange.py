@@ -10,7 +10,10 @@ class TensorExchange(Protocol):
     """The other ranks of one tensor-parallel group; all of them make the same calls in the same order."""
 
     def sum(self, part: Tensor) -> Tensor:
-        """The sum of all ranks' parts, each of the same shape; ``part`` may be overwritten."""
+        """The sum of all ranks' parts, each of the same shape.
+
+        ``part`` may be overwritten, and the caller may overwrite what it gets.
+        """
 
     def gather(self, part: Tensor, columns: Sequence[int]) -> Tensor:
         """All parts beside each other along the last dimension; ``columns`` of each rank, in its order."""

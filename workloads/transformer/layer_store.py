@@ -9,7 +9,7 @@ from torch import Tensor
 from workloads.transformer.split import Span
 
 LayerWeights = Mapping[str, Tensor]
-"""A rank's part of one layer's weights, by the names of ``weight_names.layer_shapes``, on its device."""
+"""A rank's part of some weights, on its device, by the names of ``rank_weights``."""
 
 
 class WeightSource(Protocol):

@@ -41,6 +41,8 @@ class TensorShare:
     ffn_columns: Span
     vocabulary: Span
     """Rows of the head; embeddings are whole on every rank."""
+    vocabulary_sizes: tuple[int, ...]
+    """How many rows of the head each rank of the group has, in their order."""
 
     @property
     def adds_bias(self) -> bool:
@@ -62,8 +64,16 @@ def tensor_shares(
     columns = (architecture.num_kv_heads, architecture.ffn_size, architecture.vocab_size)
     names = ("heads of keys and values", "columns of the MLP", "rows of the vocabulary")
     parts = [divided(total, weights, name) for total, name in zip(columns, names, strict=True)]
+    vocabulary_sizes = tuple(len(span) for span in parts[-1])
     return tuple(
-        TensorShare(rank=rank, num_ranks=num_ranks, kv_heads=heads, ffn_columns=ffn, vocabulary=vocabulary)
+        TensorShare(
+            rank=rank,
+            num_ranks=num_ranks,
+            kv_heads=heads,
+            ffn_columns=ffn,
+            vocabulary=vocabulary,
+            vocabulary_sizes=vocabulary_sizes,
+        )
         for rank, (heads, ffn, vocabulary) in enumerate(zip(*parts, strict=True))
     )
 

@@ -1,0 +1,66 @@
+"""What a worker is told to be, as the first message of its controller."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from workloads.energon.plan import EnginePlan
+from workloads.energon.wire import Frame, WireError
+from workloads.transformer.architecture import Activation, Family, TransformerArchitecture
+from workloads.transformer.split import Span, TensorShare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """A rank of an engine."""
+
+    rank: int
+    architecture: TransformerArchitecture
+    plan: EnginePlan
+    checkpoint: str
+    """Folder of the weights; empty: random ones by ``seed``."""
+    seed: int
+    device: str
+    """``cpu`` or ``cuda:N``."""
+    dtype: str
+    """Of weights and activations, by its name in torch."""
+    num_threads: int
+    cache_bytes: int
+    """Most memory for kept keys and values."""
+    store_port: int
+    """Where the ranks meet, on the loopback interface."""
+    folder: str
+    """A private folder for parked layers; empty where none are."""
+
+
+def assignment_frame(assignment: Assignment) -> Frame:
+    """An assignment as it is sent."""
+    return Frame(header={"kind": "assignment"} | asdict(assignment))
+
+
+def assignment_of(frame: Frame) -> Assignment:
+    """The assignment in a frame.
+
+    Raises:
+        WireError: for anything else.
+    """
+    header = dict(frame.header)
+    if header.pop("kind") != "assignment":
+        raise WireError(f"a {frame.header['kind']} came in place of an assignment.")
+    try:
+        model = header.pop("architecture")
+        kinds = {"family": Family(model["family"]), "activation": Activation(model["activation"])}
+        architecture = TransformerArchitecture(**model | kinds)
+        return Assignment(architecture=architecture, plan=_plan(header.pop("plan")), **header)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WireError(f"a message is no assignment: {error!r}") from error
+
+
+def _plan(document: dict[str, Any]) -> EnginePlan:  # Any: as JSON gives it
+    stages = tuple(Span(**stage) for stage in document.pop("stages"))
+    return EnginePlan(stages=stages, shares=tuple(map(_share, document.pop("shares"))), **document)
+
+
+def _share(document: dict[str, Any]) -> TensorShare:  # Any: as JSON gives it
+    spans = {name: Span(**document[name]) for name in ("kv_heads", "ffn_columns", "vocabulary")}
+    sizes = tuple(document["vocabulary_sizes"])
+    return TensorShare(**document | spans | {"vocabulary_sizes": sizes})

@@ -1,0 +1,66 @@
+"""Makes a rank of an engine: it meets the others, loads its part of the model, and is ready for commands."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from workloads.energon.assignment import Assignment
+from workloads.energon.meter import Meter
+from workloads.energon.parking import build_store
+from workloads.energon.ranks import Carrier, Ranks, open_ranks
+from workloads.energon.runner import StageRunner
+from workloads.transformer.checkpoint import open_checkpoint
+from workloads.transformer.kv_cache import CachePool
+from workloads.transformer.layer_store import LayerStore, WeightSource
+from workloads.transformer.random_weights import RandomWeights
+from workloads.transformer.stage import Place, Stage, load_ends, load_layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedRank:
+    """A rank that can work, and what it holds besides."""
+
+    runner: StageRunner
+    store: LayerStore
+
+    def close(self) -> None:
+        """Part from the other ranks, which do the same, and release memory and threads."""
+        self.runner.close()
+        self.store.close()
+
+
+def load_rank(assignment: Assignment, meter: Meter | None = None) -> LoadedRank:
+    """Load a rank's part of the model. All ranks call this, with a default process group of just them.
+
+    Raises:
+        WeightError: for weights that cannot be used.
+    """
+    plan, rank, architecture = assignment.plan, assignment.rank, assignment.architecture
+    device = torch.device(assignment.device)
+    place = Place(device=device, dtype=getattr(torch, assignment.dtype))
+    carrier = Carrier.NCCL if device.type == "cuda" else Carrier.GLOO
+    ranks: Ranks = open_ranks(plan, rank, device=device, carrier=carrier, meter=meter)
+    weights, share, layers = _weights(assignment), plan.share_of(rank), plan.stages[plan.stage_of(rank)]
+    store = build_store(
+        lambda index: load_layer(architecture, index, share, weights, place),
+        layers,
+        plan,
+        folder=Path(assignment.folder),
+        clock=_steady_ns,
+    )
+    ends = load_ends(architecture, layers, share, weights, place)
+    stage = Stage(architecture, layers, share, store, ends, ranks.group, place)
+    runner = StageRunner(stage, ranks, CachePool(assignment.cache_bytes), meter)
+    return LoadedRank(runner=runner, store=store)
+
+
+def _weights(assignment: Assignment) -> WeightSource:
+    if assignment.checkpoint:
+        return open_checkpoint(Path(assignment.checkpoint))[1]
+    return RandomWeights(assignment.architecture, assignment.seed)
+
+
+def _steady_ns() -> int:
+    return int(time.monotonic() * 1e9)

@@ -1,0 +1,126 @@
+"""A worker process: one rank of an engine, which does what arrives on the connection that it was handed.
+
+Usage: ``python -m workloads.energon.worker DESCRIPTOR``; an engine starts it.
+"""
+
+import faulthandler
+import os
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import timedelta
+from queue import SimpleQueue
+
+import torch
+from torch import distributed
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # exported only where it was built
+
+from workloads.energon.assignment import Assignment, assignment_of
+from workloads.energon.command import Answer, Command
+from workloads.energon.control_frames import answer_frame, command_of, status_of
+from workloads.energon.exit_status import ExitStatus
+from workloads.energon.loading import LoadedRank, load_rank
+from workloads.energon.rank_errors import LinkError, described
+from workloads.energon.wire import Frame, FrameReader, Limits, WireError, send_frame
+
+_IDLE = timedelta(days=365)
+"""How long an engine may have nothing to do. The controller notices deaths, not time-outs of collectives."""
+_LOOPBACK = "127.0.0.1"
+
+Inbox = SimpleQueue[Command | None]
+"""Commands in their order; None when no more will come."""
+
+
+def work(connection: socket.socket) -> ExitStatus:
+    """Be a rank until the controller says that it is enough."""
+    reader = FrameReader(connection, Limits())
+    told = reader.read()
+    if told is None:
+        return ExitStatus.CONTROLLER_LOST
+    assignment = assignment_of(told)
+    inbox: Inbox = SimpleQueue()
+    threading.Thread(target=_listen, args=(reader, inbox), daemon=True).start()
+    try:
+        torch.set_num_threads(assignment.num_threads)
+        _meet(assignment)
+        rank = load_rank(assignment)
+    except Exception as error:  # whatever it is, the caller of launch gets it
+        text = described(error, assignment.rank)
+        header = {"kind": "failed", "error": type(error).__name__, "text": text}
+        send_frame(connection, Frame(header=header))
+        return ExitStatus.FAILED
+    send_frame(connection, Frame(header={"kind": "ready"}))
+    return _serve(
+        rank, inbox, _outbox(connection, reports_rows=assignment.plan.share_of(assignment.rank).rank == 0)
+    )
+
+
+def _listen(reader: FrameReader, inbox: Inbox) -> None:
+    """Queue what arrives. The process ends with its connection, whatever its other threads wait for."""
+    try:
+        while (frame := reader.read()) is not None:
+            inbox.put(None if frame.header["kind"] == "close" else command_of(frame))
+    except OSError:
+        traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(ExitStatus.CONTROLLER_LOST)
+
+
+def _meet(assignment: Assignment) -> None:
+    """Make the default process group of all ranks."""
+    plan, device = assignment.plan, torch.device(assignment.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    if plan.num_ranks == 1:
+        return
+    store = TCPStore(_LOOPBACK, assignment.store_port, is_master=False, timeout=_IDLE)
+    distributed.init_process_group(
+        "gloo", store=store, rank=assignment.rank, world_size=plan.num_ranks, timeout=_IDLE
+    )
+
+
+def _outbox(connection: socket.socket, *, reports_rows: bool) -> Callable[[Answer], None]:
+    """Sends answers by a thread of its own: the next command need not wait until large ones are through."""
+    outbox: SimpleQueue[Answer] = SimpleQueue()
+
+    def send() -> None:
+        while True:
+            answer = outbox.get()
+            frame = answer_frame(answer if reports_rows else status_of(answer))
+            try:
+                send_frame(connection, frame)
+            except WireError as error:
+                send_frame(connection, answer_frame(Answer(key=answer.key, rows=None, failure=str(error))))
+
+    threading.Thread(target=send, daemon=True).start()
+    return outbox.put
+
+
+def _serve(rank: LoadedRank, inbox: Inbox, report: Callable[[Answer], None]) -> ExitStatus:
+    try:
+        while (command := inbox.get()) is not None:
+            if (answer := rank.runner.do(command)) is not None:
+                report(answer)
+    except LinkError:
+        traceback.print_exc()
+        return ExitStatus.LINK_LOST
+    rank.close()
+    return ExitStatus.CLOSED
+
+
+def main() -> None:
+    """Work, and leave without waiting for threads of others that no longer matter."""
+    faulthandler.enable()
+    status = ExitStatus.FAILED
+    try:
+        status = work(socket.socket(fileno=int(sys.argv[1])))
+    except BaseException:  # these are the last words, which the controller reads
+        traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

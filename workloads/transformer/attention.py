@@ -1,0 +1,95 @@
+"""Attention of rows to the tokens of their own sequence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from workloads.transformer.kv_cache import SequenceCache
+from workloads.transformer.layout import Layout
+from workloads.transformer.runs import Run
+
+Cached = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionPass:
+    """What all layers of one forward pass attend by."""
+
+    layout: Layout
+    runs: tuple[Run, ...]
+    caches: Sequence[SequenceCache] = ()
+    """Of each sequence; empty where nothing is kept."""
+
+
+def attended(
+    queries: Float[Tensor, "rows heads size"],
+    keys: Float[Tensor, "rows kv_heads size"],
+    values: Float[Tensor, "rows kv_heads size"],
+    layer: int,
+    attention: AttentionPass,
+) -> Float[Tensor, "rows columns"]:
+    """For each row and head the mean of values, weighted by softmax(query . key / sqrt(size)).
+
+    Raises:
+        CacheError: when a cache has no room.
+    """
+    cached = _kept(keys, values, layer, attention) if attention.caches else []
+    parts = [
+        _cached_run(queries, cached[run.sequence], run) if run.has_past else _run(queries, keys, values, run)
+        for run in attention.runs
+    ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _kept(keys: Tensor, values: Tensor, layer: int, attention: AttentionPass) -> list[Cached]:
+    """All keys and values of each sequence, past ones included: [kv heads, tokens, size]."""
+    layout = attention.layout
+    return [
+        cache.append(layer, keys[start : start + length], values[start : start + length])
+        for cache, start, length in zip(attention.caches, layout.starts, layout.lengths, strict=True)
+    ]
+
+
+def _run(queries: Tensor, keys: Tensor, values: Tensor, run: Run) -> Tensor:
+    heads = [
+        rows[run.begin : run.end].view(run.num_sequences, -1, *rows.shape[1:]).transpose(1, 2)
+        for rows in (queries, keys, values)
+    ]
+    return _products(heads[0], heads[1], heads[2], run)
+
+
+def _cached_run(queries: Tensor, cached: Cached, run: Run) -> Tensor:
+    keys, values = cached
+    return _products(queries[run.begin : run.end].transpose(0, 1)[None], keys[None], values[None], run)
+
+
+def _products(
+    queries: Float[Tensor, "sequences heads rows size"],
+    keys: Float[Tensor, "sequences kv_heads tokens size"],
+    values: Float[Tensor, "sequences kv_heads tokens size"],
+    run: Run,
+) -> Float[Tensor, "all_rows columns"]:
+    num_sequences, num_heads, num_rows, size = queries.shape
+    num_kv_heads, is_grouped = keys.shape[1], num_heads != keys.shape[1]
+    if is_grouped and num_rows == 1:
+        # One row for each head: those that share keys are rows of one head instead.
+        queries = queries.reshape(num_sequences, num_kv_heads, -1, size)
+        is_grouped = False
+    elif is_grouped and not _takes_groups(queries, run):
+        keys, values = (rows.repeat_interleave(num_heads // num_kv_heads, dim=1) for rows in (keys, values))
+        is_grouped = False
+    result = functional.scaled_dot_product_attention(
+        queries, keys, values, attn_mask=run.mask, is_causal=run.is_causal, enable_gqa=is_grouped
+    )
+    if num_rows == 1:
+        return result.reshape(num_sequences, -1)
+    return result.transpose(1, 2).reshape(num_sequences * num_rows, -1)
+
+
+def _takes_groups(queries: Tensor, run: Run) -> bool:
+    """Whether a fast kernel takes fewer heads of keys than of queries; on GPUs, only flash attention does."""
+    return run.mask is None and (not queries.is_cuda or queries.dtype in (torch.float16, torch.bfloat16))

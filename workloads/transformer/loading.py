@@ -1,0 +1,88 @@
+"""Reads what one rank holds of a model, and lays it out as ``rank_weights`` says."""
+
+import torch
+from torch import Tensor
+
+from workloads.transformer.architecture import TransformerArchitecture
+from workloads.transformer.errors import WeightError
+from workloads.transformer.exchange import TensorExchange
+from workloads.transformer.layer_store import LayerWeights, ResidentStore, WeightSource
+from workloads.transformer.place import Place
+from workloads.transformer.rank_weights import RankWeights, WeightPart, end_parts, layer_parts, rank_shape
+from workloads.transformer.split import Span, TensorShare
+from workloads.transformer.stage import Stage
+from workloads.transformer.weight_names import HEAD, TOKENS
+
+
+def load_stage(
+    architecture: TransformerArchitecture,
+    layers: Span,
+    share: TensorShare,
+    weights: WeightSource,
+    exchange: TensorExchange,
+    place: Place,
+) -> Stage:
+    """A rank's part of some layers, all of them kept on its device.
+
+    Raises:
+        WeightError: for a weight that cannot be used.
+    """
+    held = {index: load_layer(architecture, index, share, weights, place) for index in layers}
+    return Stage(
+        architecture=architecture,
+        layers=layers,
+        share=share,
+        store=ResidentStore(held),
+        ends=load_ends(architecture, layers, share, weights, place),
+        exchange=exchange,
+        place=place,
+    )
+
+
+def load_layer(
+    architecture: TransformerArchitecture, index: int, share: TensorShare, weights: WeightSource, place: Place
+) -> LayerWeights:
+    """A rank's part of one layer; every tensor has memory of its own, without gaps.
+
+    Raises:
+        WeightError: for a weight that cannot be used.
+    """
+    return _loaded(layer_parts(architecture, index, share), weights, place)
+
+
+def load_ends(
+    architecture: TransformerArchitecture,
+    layers: Span,
+    share: TensorShare,
+    weights: WeightSource,
+    place: Place,
+) -> LayerWeights:
+    """The embeddings before the first layer, the norm and the rank's part of the head behind the last.
+
+    Raises:
+        WeightError: for a weight that cannot be used.
+    """
+    held = _loaded(end_parts(architecture, layers, share), weights, place)
+    if architecture.is_decoder and layers.end == architecture.num_layers and HEAD not in held:
+        held[HEAD] = held[TOKENS][share.vocabulary.begin : share.vocabulary.end]
+    return held
+
+
+def _loaded(named_parts: RankWeights, weights: WeightSource, place: Place) -> dict[str, Tensor]:
+    return {name: _joined(parts, weights, place) for name, parts in named_parts.items()}
+
+
+def _joined(parts: tuple[WeightPart, ...], weights: WeightSource, place: Place) -> Tensor:
+    """The parts below each other, copied one by one: no more than one of them is in memory twice."""
+    whole = torch.empty(rank_shape(parts), dtype=place.dtype, device=place.device)
+    begin = 0
+    for part in parts:
+        read = weights.read(part.name, part.spans)
+        if tuple(read.shape) != part.shape:
+            raise WeightError(
+                f"{part.name} should give a part of {list(part.shape)}, but gave {list(read.shape)}; "
+                "the weights are of another model."
+            )
+        whole[begin : begin + part.shape[0]].copy_(read)
+        begin += part.shape[0]
+    return whole

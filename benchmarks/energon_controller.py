@@ -22,9 +22,10 @@ from workloads.energon.engine import Engine, launch
 from workloads.transformer.architecture import Activation, Family, TransformerArchitecture
 from workloads.transformer.exchange import Alone
 from workloads.transformer.layout import Layout
+from workloads.transformer.loading import load_stage
+from workloads.transformer.place import Place
 from workloads.transformer.random_weights import RandomWeights
 from workloads.transformer.split import Span, tensor_shares
-from workloads.transformer.stage import Place, load_stage
 from workloads.transformer.want import Want
 
 HOP_LIMIT_MS = 1.0

@@ -27,8 +27,10 @@ from workloads.transformer.architecture import Family, TransformerArchitecture
 from workloads.transformer.checkpoint import open_checkpoint
 from workloads.transformer.exchange import Alone
 from workloads.transformer.layout import Layout
+from workloads.transformer.loading import load_stage
+from workloads.transformer.place import Place
 from workloads.transformer.split import Span, tensor_shares
-from workloads.transformer.stage import Place, Stage, load_stage
+from workloads.transformer.stage import Stage
 from workloads.transformer.want import Want
 
 LIMIT_SHARE = 0.95

@@ -13,6 +13,7 @@ import itertools
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,9 +108,9 @@ def _run(case: Case, path: Path, model: Any) -> tuple[float, int, int]:  # Any: 
         same = asked = 0
         if case.family is not Family.BERT:
             expected = [_greedy(model, prompt) for prompt in prompts]
-            with Generator(engine) as generator:
+            with closing(Generator(engine)) as generator:
                 futures = [generator.generate(prompt, max_new_tokens=NUM_NEW_TOKENS) for prompt in prompts]
-                found = [list(future.result()) for future in futures]
+                found = [list(future.result().tokens) for future in futures]
             same = sum(own == other for own, other in zip(found, expected, strict=True))
             asked = len(prompts)
     rows, layers = "packed" if case.is_packed else "padded", "parked" if case.is_parked else "resident"

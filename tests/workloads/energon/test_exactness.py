@@ -24,8 +24,10 @@ from workloads.transformer.checkpoint import open_checkpoint
 from workloads.transformer.exchange import Alone, TensorExchange
 from workloads.transformer.layer_store import WeightSource
 from workloads.transformer.layout import Layout
+from workloads.transformer.loading import load_stage
+from workloads.transformer.place import Place
 from workloads.transformer.split import layer_stages, tensor_shares
-from workloads.transformer.stage import Place, Stage, load_stage
+from workloads.transformer.stage import Stage
 from workloads.transformer.want import Want
 
 LIMIT = 1e-9

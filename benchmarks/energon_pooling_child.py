@@ -1,0 +1,99 @@
+"""Runs a model larger than its budget where the kernel allows no more memory; what it took, as JSON.
+
+``energon_pooling_child SIZES TOKENS SEED BUDGET_BYTES FOLDER [GROUP]``: the anonymous memory of this
+process is watched; in the control group GROUP the page cache is limited too, so that parked layers come
+from the disk.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import torch
+
+from benchmarks.energon_pooling_model import Model, gpt2
+from workloads.energon.layer_record import record_of
+from workloads.energon.parking import ParkedStore, build_store
+from workloads.energon.parking_plan import StageBytes, fewest_parked
+from workloads.energon.plan import plan_engine
+from workloads.transformer.random_weights import RandomWeights
+
+DISTANCE = 1
+_NUM_PASSES = 3
+
+
+def main(words: Sequence[str]) -> int:
+    """Load, run a few passes, and write what it took."""
+    torch.set_num_threads(1)
+    architecture = gpt2(json.loads(words[0]))
+    weights = RandomWeights(architecture, int(words[2]))
+    model = Model(architecture, weights, torch.device("cpu"), json.loads(words[1]))
+    budget_bytes, folder = int(words[3]), Path(words[4])
+    layer_bytes = record_of(model.load(0)).num_bytes
+    if len(words) > 5:
+        Path(words[5], "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
+    base_bytes, watch = anonymous_bytes(), Watch()
+    stage = StageBytes(
+        num_layers=len(model.layers), layer_bytes=layer_bytes, other_bytes=record_of(model.ends()).num_bytes
+    )
+    num_parked = fewest_parked(budget_bytes, stage, DISTANCE)
+    plan = replace(plan_engine(architecture, num_parked=num_parked), prefetch_distance=DISTANCE)
+    store = build_store(model.load, model.layers, plan, folder=folder, clock=time.perf_counter_ns)
+    read_bytes = _read_bytes()
+    begun_s = time.perf_counter()
+    logits = [model.forward(store) for _ in range(_NUM_PASSES)]
+    pass_s = (time.perf_counter() - begun_s) / _NUM_PASSES
+    found: dict[str, Any] = {  # Any: JSON
+        "num_parked": num_parked,
+        "model_bytes": stage.resident_bytes(0, 0),
+        "peak_bytes": watch.peak_bytes() - base_bytes,
+        "read_bytes": (_read_bytes() - read_bytes) // _NUM_PASSES,
+        "pass_s": pass_s,
+        "waited_s": store.waited_ns / 1e9 / _NUM_PASSES if isinstance(store, ParkedStore) else 0.0,
+        "logits": logits[-1][0].tolist(),
+    }
+    store.close()
+    print(json.dumps(found))
+    return 0
+
+
+def anonymous_bytes() -> int:
+    """What this process holds that is no page of a file."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
+
+
+def _read_bytes() -> int:
+    """Bytes that this process has had read from disks."""
+    lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("read_bytes:"))
+
+
+class Watch:
+    """The greatest anonymous memory, looked at every other millisecond."""
+
+    def __init__(self) -> None:
+        self._peak_bytes = 0
+        self._is_over = Event()
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def peak_bytes(self) -> int:
+        """The greatest seen; the watch ends."""
+        self._is_over.set()
+        self._thread.join()
+        return self._peak_bytes
+
+    def _run(self) -> None:
+        while not self._is_over.wait(0.002):
+            self._peak_bytes = max(self._peak_bytes, anonymous_bytes())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

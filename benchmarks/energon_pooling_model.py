@@ -1,0 +1,72 @@
+"""A whole model on one device as the benchmark of pooling runs it, wherever its layers are."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from workloads.transformer.architecture import Activation, Family, TransformerArchitecture
+from workloads.transformer.exchange import Alone
+from workloads.transformer.layer_store import LayerStore, LayerWeights, WeightSource
+from workloads.transformer.layout import Layout
+from workloads.transformer.loading import load_ends, load_layer
+from workloads.transformer.place import Place
+from workloads.transformer.split import Span, tensor_shares
+from workloads.transformer.stage import Stage
+from workloads.transformer.want import Want
+
+
+class Model:
+    """One sequence goes through all layers."""
+
+    def __init__(
+        self,
+        architecture: TransformerArchitecture,
+        weights: WeightSource,
+        device: torch.device,
+        tokens: Sequence[int],
+    ) -> None:
+        self._architecture = architecture
+        self._weights = weights
+        self._place = Place(device=device, dtype=torch.float32 if device.type == "cpu" else torch.bfloat16)
+        self._share = tensor_shares(architecture, 1)[0]
+        self.layers = Span(0, architecture.num_layers)
+        self._tokens = torch.tensor(list(tokens), device=device)
+        self._ends: LayerWeights = {}
+
+    def load(self, layer: int) -> LayerWeights:
+        """One layer's weights."""
+        return load_layer(self._architecture, layer, self._share, self._weights, self._place)
+
+    def ends(self) -> LayerWeights:
+        """Embedding, final norm and head; loaded once."""
+        self._ends = self._ends or load_ends(
+            self._architecture, self.layers, self._share, self._weights, self._place
+        )
+        return self._ends
+
+    @torch.inference_mode()
+    def forward(self, store: LayerStore) -> Tensor:
+        """Logits [1, vocabulary] of the last token, on the host when this returns."""
+        stage = Stage(
+            architecture=self._architecture,
+            layers=self.layers,
+            share=self._share,
+            store=store,
+            ends=self.ends(),
+            exchange=Alone(),
+            place=self._place,
+        )
+        layout = Layout(lengths=(len(self._tokens),))
+        return stage.forward(self._tokens, layout, Want.LAST_ROWS).cpu()
+
+
+def gpt2(sizes: Mapping[str, int]) -> TransformerArchitecture:
+    """A GPT-2 of these sizes."""
+    return TransformerArchitecture(
+        family=Family.GPT2,
+        head_size=sizes["hidden_size"] // sizes["num_heads"],
+        activation=Activation.GELU_TANH,
+        norm_epsilon=1e-5,
+        **sizes,
+    )

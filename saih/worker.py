@@ -19,9 +19,10 @@ from saih.harness.job_run import run_job
 from saih.harness.lifeline import die_with_parent
 from saih.store.job_file import read_job
 from workloads.cosmoflow.training import CosmoFlowJob
+from workloads.energon.session import EnergonJob
 from workloads.protocol import JobSide
 
-JOB_SIDES: Mapping[str, JobSide] = MappingProxyType({"cosmoflow": CosmoFlowJob()})
+JOB_SIDES: Mapping[str, JobSide] = MappingProxyType({"cosmoflow": CosmoFlowJob(), "energon": EnergonJob()})
 
 
 def main(arguments: Sequence[str]) -> int:

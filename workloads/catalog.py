@@ -5,9 +5,10 @@ from types import MappingProxyType
 
 from augment.problem import ProblemError
 from workloads.cosmoflow.cost import CosmoFlow
+from workloads.energon.cost import Energon
 from workloads.protocol import Workload
 
-WORKLOADS: Mapping[str, Workload] = MappingProxyType({"cosmoflow": CosmoFlow()})
+WORKLOADS: Mapping[str, Workload] = MappingProxyType({"cosmoflow": CosmoFlow(), "energon": Energon()})
 
 
 def workload(name: str) -> Workload:

@@ -9,10 +9,10 @@ Two halves, so that a login node never needs torch:
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from augment.problem import Problem
 
@@ -21,6 +21,9 @@ Mark = Callable[[PhaseName], None]
 """``mark(phase)``: all work since the previous mark (or the step's begin) belonged to ``phase``."""
 
 Progress = Callable[[str], None]
+Connect = Callable[[], Any]  # Any: torch.distributed.ProcessGroup, which this module must not import
+ReadClock = Callable[[], int]
+"""Gives the present moment [ns]; only differences mean anything. Ranks of one host share it."""
 Batch = TypeVar("Batch")
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -53,12 +56,32 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Degrees:
+    """How ranks divide one model among themselves; each such group of ranks is one replica of it."""
+
+    tensor_parallel: int = 1
+    """Ranks that share every layer."""
+    pipeline_parallel: int = 1
+    """Groups of layers, one after the other."""
+
+    @property
+    def num_ranks(self) -> int:
+        """Ranks of one replica: the i-th has those from ``i * num_ranks`` on."""
+        return self.tensor_parallel * self.pipeline_parallel
+
+
+UNDIVIDED = Degrees()
+"""Every rank holds the whole model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """Analytic cost of one step on one rank; sizes of axes are the abscissas of trends."""
 
     operations: tuple[Operation, ...]
     num_parameters: int
     samples_per_step: int
+    """Samples of one step of one replica; of one rank, where each holds the whole model."""
     gradient_bytes: int
     input_bytes: int
     """Bytes that one step reads from storage, uncompressed."""
@@ -71,6 +94,14 @@ class Cost:
     """Files of the data set and of what it is made from; as many parts can be made at the same time."""
     dataset_core_s: float = 0.0
     """About how long one core takes to make the data set [s]."""
+    ranks_per_replica: int = 1
+    """Ranks that work on the same samples; the operations are the mean of theirs."""
+    exchanged_bytes: int = 0
+    """Bytes that one rank brings to sums and messages in the middle of a step; gradients are not in it."""
+    num_exchanges: int = 0
+    """How many such sums and messages there are."""
+    techniques: Mapping[str, str] = field(default_factory=dict)
+    """What is switched besides sizes, such as ``{"padding": "none"}``; a trend never joins two of them."""
 
     @property
     def flops(self) -> int:
@@ -79,8 +110,8 @@ class Cost:
 
     @property
     def flops_per_sample(self) -> float:
-        """Floating-point operations for one sample of one step."""
-        return self.flops / self.samples_per_step
+        """Floating-point operations for one sample of one step, over all ranks that work on it."""
+        return self.flops * self.ranks_per_replica / self.samples_per_step
 
     def flops_of(self, phase: PhaseName) -> int:
         """Floating-point operations of one phase of one step on one rank."""
@@ -98,6 +129,22 @@ class Axis:
     """What ``Cost.axis_sizes[name]`` counts, with its unit: the label of a trend's abscissa."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What an application does in a step, in words for readers."""
+
+    has_gradients: bool
+    """Whether ranks exchange gradients, so that a loss falls; else they only compute answers."""
+    scalar: str
+    """What a step gives and is checked to be finite, such as ``loss``."""
+    verb: str
+    """What a rank does with a model, such as ``trains``."""
+
+
+TRAINING = Activity(has_gradients=True, scalar="loss", verb="trains")
+INFERENCE = Activity(has_gradients=False, scalar="mean output", verb="serves")
+
+
 class Workload(Protocol):
     """The arithmetic side of an application."""
 
@@ -109,6 +156,10 @@ class Workload(Protocol):
     def axes(self) -> tuple[Axis, ...]:
         """The axes along which it grows."""
 
+    @property
+    def activity(self) -> Activity:
+        """What it does in a step."""
+
     def check(self, problem: Problem) -> None:
         """Do nothing for a problem that can be built.
 
@@ -116,8 +167,14 @@ class Workload(Protocol):
             ProblemError: otherwise, with what is wrong and what would do.
         """
 
-    def cost(self, problem: Problem, *, batch_per_rank: int, precision: str) -> Cost:
-        """Analytic cost of one step on one rank."""
+    def cost(
+        self, problem: Problem, *, batch_per_rank: int, precision: str, degrees: Degrees = UNDIVIDED
+    ) -> Cost:
+        """Analytic cost of one step on one rank, where ranks divide the model so.
+
+        Raises:
+            ProblemError: for a problem that cannot be built or divided, with what would do.
+        """
 
     def describe(self, problem: Problem, axis: str) -> str:
         """Short label of the problem's rung on one axis, such as ``64^3 x 4``."""
@@ -130,6 +187,20 @@ class GradientExchange(Protocol):
         """The model to call in its place; the ranks then share gradients in its backward pass."""
 
 
+def alone() -> Any:
+    """Where nobody is to be met.
+
+    Raises:
+        RuntimeError: always.
+    """
+    raise RuntimeError("a rank that is alone has no process group to join.")
+
+
+def no_clock() -> int:
+    """Where nobody measures: time stands."""
+    return 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """All that a session is told about where it runs."""
@@ -140,9 +211,15 @@ class Surroundings:
     """``cpu`` or ``cuda:N``."""
     precision: str
     batch_per_rank: int
+    """Samples of one rank; of each replica, where ranks divide the model."""
     seed: int
     data_folder: Path
     exchange: GradientExchange
+    degrees: Degrees = UNDIVIDED
+    connect: Connect = alone
+    """Joins the default process group of torch.distributed over the ranks of this replica, which all call it
+    once; it ends after the session was closed."""
+    clock: ReadClock = no_clock
 
 
 class Session(Protocol[Batch]):
@@ -156,6 +233,14 @@ class Session(Protocol[Batch]):
 
     def close(self) -> None:
         """Release files and memory."""
+
+
+@runtime_checkable
+class TellingSession(Protocol):
+    """A session that has more to tell of its steps than how long they took."""
+
+    def tell(self, num_steps: int) -> Mapping[str, str]:
+        """Notes on the last ``num_steps`` steps, keys ending in their unit; all ranks call it."""
 
 
 class JobSide(Protocol):

@@ -242,7 +242,7 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
             ),
             warnings=(f"{_name(record, labels)} is refused: {reason}.",),
         )
-    newest = ceilings.get(point.placement.label)
+    newest = ceilings.get(point.placement.seats_label)
     own = newest.in_force(record.finished_utc) if newest is not None else None
     summary = summarize(record, steps, workload, own)
     name = _name(record, summary.labels)
@@ -267,7 +267,7 @@ def _name(record: Record, labels: Mapping[str, str]) -> str:
 def _without_ceilings(points: Sequence[PointSummary], ceilings: Mapping[str, Ceilings]) -> Iterator[str]:
     """One sentence for each placement: there may be hundreds of points."""
     unknown = Counter(
-        one.point.placement.label for one in points if one.point.placement.label not in ceilings
+        one.point.placement.seats_label for one in points if one.point.placement.seats_label not in ceilings
     )
     for placement, count in unknown.items():
         yield (

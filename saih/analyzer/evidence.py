@@ -90,7 +90,7 @@ def _share(value: float) -> str:
 
 
 def _arithmetic(scene: Scene, point: Point, ceilings: Ceilings) -> list[str]:
-    """For each training phase its rate, against the ceiling at the width that costs most."""
+    """The rate of the forward and the backward pass, against the ceiling at the width that costs most."""
     best = ceilings.curve(CeilingKind.GEMM, point.precision)
     said = []
     for phase in (Phase.FORWARD, Phase.BACKWARD):
@@ -128,18 +128,21 @@ def _interconnect(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | N
     exposed = scene.typical_ns[Phase.COMMUNICATION]
     if point.placement.num_ranks == 1 or exposed <= 0:
         return []
-    text = f"Gradient exchange adds {in_seconds(exposed)} to the step"
+    text = f"{'Exchange between' if cost.num_exchanges else 'Gradient exchange'}"
+    text = f"{text}{' ranks' if cost.num_exchanges else ''} adds {in_seconds(exposed)} to the step"
     latency_s = ceilings.all_reduce_latency_s if ceilings is not None else None
     rate = ceilings.all_reduce_bytes_per_s if ceilings is not None else None
     if latency_s is None and rate is None:
         return [f"{text}; no all-reduce ceiling was measured to hold it against."]
     # A term that is absent is one that the measured times do not show.
-    waiting_s, moving_s = latency_s or 0.0, cost.gradient_bytes / rate if rate else 0.0
+    number, total = cost.num_exchanges or 1, cost.exchanged_bytes or cost.gradient_bytes
+    waiting_s, moving_s = number * (latency_s or 0.0), total / rate if rate else 0.0
     floor_ns = (waiting_s + moving_s) * 1e9
     bound = "latency" if waiting_s > moving_s else "bandwidth"
+    what = "one all-reduce" if number == 1 else f"as all-reduces its {number} sums and messages"
     text += (
-        f"; one all-reduce of {cost.gradient_bytes / 1e6:.3g} MB among {point.placement.num_ranks} ranks "
-        f"takes at least {in_seconds(floor_ns)} (bound by {bound})"
+        f"; {what} of {total / 1e6:.3g} MB among {point.placement.num_ranks} ranks "
+        f"{'takes' if number == 1 else 'take'} at least {in_seconds(floor_ns)} (bound by {bound})"
     )
     if exposed > 2 * floor_ns:
         text += "; the excess is not transfer at that speed: a late collective, its protocol, or contention"

@@ -9,6 +9,7 @@ from scipy import optimize, special
 from saih.analyzer.correlation import correlation_time
 from saih.domain.interval import median
 from saih.domain.trend import LossCheck
+from workloads.protocol import TRAINING, Activity
 
 FEWEST_LOSSES = 8
 SIGNIFICANCE = 0.01
@@ -16,19 +17,27 @@ SIGNIFICANCE = 0.01
 0.6 joins 20 to 60 of them."""
 
 
-def check_loss(losses: Sequence[float]) -> LossCheck:
+def check_loss(losses: Sequence[float], activity: Activity = TRAINING) -> LossCheck:
     """Medians of the first and last quarter of the losses, and whether the fall is more than noise.
+
+    Where nothing is trained the number of each step is only told.
 
     Mann-Kendall test for a falling trend at 1 %, with the statistic shrunk by the correlation time of the
     residuals around a monotone curve (after Hamed & Rao, J. Hydrology 204, 1998, 182).
     """
     if not losses:
-        return LossCheck(first=math.nan, last=math.nan, is_learning=False, statement="No loss was recorded.")
+        statement = f"No {activity.scalar} was recorded."
+        return LossCheck(
+            first=math.nan, last=math.nan, is_learning=False, statement=statement, name=activity.scalar
+        )
     quarter = max(len(losses) // 4, 1)
     first, last = median(losses[:quarter]), median(losses[-quarter:])
     change = (
         f"from {first:.4g} to {last:.4g} over {len(losses)} steps (medians of the first and last quarter)"
     )
+    if not activity.has_gradients:
+        statement = f"The {activity.scalar} of {len(losses)} steps is finite; nothing is trained."
+        return LossCheck(first=first, last=last, is_learning=None, statement=statement, name=activity.scalar)
     if len(losses) < FEWEST_LOSSES:
         statement = f"The loss went {change}; {FEWEST_LOSSES} steps are needed to tell whether it falls."
         return LossCheck(first=first, last=last, is_learning=False, statement=statement)

@@ -44,7 +44,7 @@ def _local_peak(points: Sequence[PointSummary]) -> Iterator[Placed]:
 def _storage(points: Sequence[PointSummary], ceilings: Mapping[str, Ceilings]) -> Iterator[Placed]:
     known = []
     for point in points:
-        own = ceilings.get(point.point.placement.label)
+        own = ceilings.get(point.point.placement.seats_label)
         curve = own.curve(CeilingKind.STORAGE_READ) if own else None
         samples = point.point.problem.data.get("samples")
         if curve is not None and isinstance(samples, int) and samples > 0:
@@ -72,7 +72,7 @@ def _storage(points: Sequence[PointSummary], ceilings: Mapping[str, Ceilings]) -
 def _all_reduce(points: Sequence[PointSummary], ceilings: Mapping[str, Ceilings]) -> Iterator[Placed]:
     known = []
     for point in points:
-        own = ceilings.get(point.point.placement.label)
+        own = ceilings.get(point.point.placement.seats_label)
         curve = own.curve(CeilingKind.ALL_REDUCE) if own else None
         spent = point.phases_ns.get(Phase.COMMUNICATION_TOTAL)
         if curve is not None and spent is not None and spent.low > 0 and point.point.placement.num_ranks > 1:

@@ -38,7 +38,7 @@ def _course(line: RankLine, ceilings: Mapping[str, Ceilings]) -> Course:
         family=_family(SHARED_WORK if is_strong else OWN_WORK),
         scaling=line.scaling,
         greatest=float(point.batch_per_rank * point.placement.num_ranks) if is_strong else math.inf,
-        ceilings=ceilings.get(line.measured[-1].point.placement.label),
+        ceilings=ceilings.get(line.measured[-1].point.placement.seats_label),
     )
 
 

@@ -40,7 +40,8 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
     flops_per_s = step_ns.inverted(flops_per_step * 1e9)
     peaks = _shares(flops_per_s, ceilings, point.precision)
     traffic = sum(operation.memory_bytes for operation in cost.operations)
-    energy = energy_of(record.result.notes, steps.num_steps, cost.samples_per_step * num_ranks)
+    samples = cost.samples_per_step * point.placement.data_parallel
+    energy = energy_of(record.result.notes, steps.num_steps, samples)
     return PointSummary(
         point=point,
         record_id=record.record_id,
@@ -50,14 +51,14 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         phases_ns=dict(zip(phases, phases_ns, strict=True)),
         flops_per_step=flops_per_step,
         flops_per_s=flops_per_s,
-        samples_per_s=step_ns.inverted(cost.samples_per_step * num_ranks * 1e9),
+        samples_per_s=step_ns.inverted(samples * 1e9),
         share_of_peak=peaks.measured,
         share_of_vendor_peak=peaks.vendor,
         flops_per_byte=cost.flops / traffic if traffic else 0.0,
         num_parameters=cost.num_parameters,
         dataset_bytes=cost.dataset_bytes,
         stop_reason=record.result.stop_reason,
-        loss=check_loss(steps.losses),
+        loss=check_loss(steps.losses, workload.activity),
         diagnosis=diagnose(
             steps, counted_cost(record, cost), point, ceilings, contention_of(record.result.notes)
         ),
@@ -67,6 +68,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         tensor_bytes=cost.peak_memory_bytes,
         peak_memory_bytes=_peak_memory_bytes(record),
         settings=_settings(record),
+        techniques=cost.techniques,
         input_bytes=cost.input_bytes,
         gradient_bytes=cost.gradient_bytes if point.exchange != "none" and num_ranks > 1 else 0,
         measured_utc=record.finished_utc,
@@ -90,7 +92,12 @@ def _peak_memory_bytes(record: Record) -> int | None:
 def cost_of(record: Record, workload: Workload) -> Cost:
     """Analytic cost of one step of this record on one rank."""
     point = record.point
-    return workload.cost(point.problem, batch_per_rank=point.batch_per_rank, precision=point.precision)
+    return workload.cost(
+        point.problem,
+        batch_per_rank=point.batch_per_rank,
+        precision=point.precision,
+        degrees=point.placement.degrees,
+    )
 
 
 def deciding_phases(steps: Steps) -> dict[Phase, NDArray[np.float64]]:

@@ -8,7 +8,7 @@ from saih.domain.point import Point
 from saih.domain.system import ENERGY_PARTS, Key, Price, System, SystemPoint, key_of
 from saih.domain.trend import RANKS_AXIS, Analysis, FailedPoint, PointSummary
 
-TIMED = "training steps with their input; staging and start-up do not count"
+TIMED = "whole steps with their input; staging and start-up do not count"
 
 
 def system_of(analysis: Analysis, name: str, price: Price | None = None) -> System:
@@ -76,7 +76,7 @@ def _point(summary: PointSummary, run: str) -> SystemPoint:
         measured_utc=summary.measured_utc,
         device=placement.device,
         placement_label=placement.label,
-        global_batch=summary.point.batch_per_rank * placement.num_ranks,
+        global_batch=summary.point.batch_per_rank * placement.data_parallel,
         run=run,
         facts={"seed": str(summary.point.seed), **_energy_facts(summary)},
     )

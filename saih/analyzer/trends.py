@@ -49,7 +49,7 @@ def find_trends(
     by_placement = {found.placement_label: found for found in reversed(ceilings)}
     return trends_along(
         [
-            _course(group, axis, by_placement.get(group[0].point.placement.label), facts)
+            _course(group, axis, by_placement.get(group[0].point.placement.seats_label), facts)
             for axis in axes
             if _is_swept(points, axis.name)
             for group in _groups(points, axis.name)
@@ -88,6 +88,7 @@ def _groups(points: Sequence[PointSummary], axis: str) -> list[list[PointSummary
     groups: dict[str, list[PointSummary]] = defaultdict(list)
     for point in points:
         fixed = {name: value for name, value in point.point.definition.items() if name != axis}
+        fixed["techniques"] = dict(point.techniques)
         groups[json.dumps(fixed, sort_keys=True)].append(point)
     return [sorted(group, key=lambda point: point.axis_sizes[axis]) for group in groups.values()]
 
@@ -266,6 +267,7 @@ def _fixed(summary: PointSummary, axis: str) -> str:
     point = summary.point
     others = [f"{name} {label}" for name, label in summary.labels.items() if name not in (axis, RANKS_AXIS)]
     settings = [
+        *(f"{name} {state}" for name, state in summary.techniques.items()),
         f"batch {point.batch_per_rank} per rank",
         point.precision,
         f"exchange {point.exchange}",

@@ -52,7 +52,7 @@ class Evidence:
 
     def machine(self, record: Record) -> Machine:
         """What a record ran on, and what its step costs: what its verdict was found with."""
-        label = record.point.placement.label
+        label = record.point.placement.seats_label
         own = [ceilings for ceilings in self.analysis.ceilings if ceilings.placement_label == label]
         cost = counted_cost(record, cost_of(record, self.find_workload(record.point.workload)))
         return Machine(ceilings=own[0].in_force(record.finished_utc) if own else None, cost=cost)

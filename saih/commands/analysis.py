@@ -71,7 +71,9 @@ def _left_out(num_files: int) -> str:
 
 def _ceilings(root: Path, records: tuple[Record, ...]) -> tuple[list[Ceilings], list[DamagedData]]:
     """The ceilings of every placement and environment that was measured, and which do not verify."""
-    asked = {(record.environment.environment_id, record.point.placement.label): record for record in records}
+    asked = {
+        (record.environment.environment_id, record.point.placement.seats_label): record for record in records
+    }
     found, refused = [], []
     for record in asked.values():
         try:

@@ -14,7 +14,7 @@ from saih.domain.errors import DamagedData
 from saih.domain.point import Point
 from saih.domain.record import Outcome, Record
 from saih.domain.trend import PointSummary
-from saih.planner.plan import labels
+from saih.planner.plan import cost_on, labels
 from saih.reports.point_sheet import AttemptSheet, Course, PointCost, PointSheet
 from saih.store.attempt import Attempt, read_record
 from saih.store.bundle_origin import ceilings_root
@@ -167,7 +167,7 @@ def _refused(refusal: str, standing: _Standing) -> _Standing:
 def _cost(application: Workload, point: Point) -> Cost | None:
     try:
         application.check(point.problem)
-        return application.cost(point.problem, batch_per_rank=point.batch_per_rank, precision=point.precision)
+        return cost_on(point, application)
     except ProblemError:
         return None
 

@@ -14,6 +14,9 @@ from saih.domain.sweep import Sweep
 from workloads.catalog import WORKLOADS
 from workloads.protocol import Axis
 
+_CAME_LATER = ("gpus_per_rank", "binding", "tensor_parallel", "pipeline_parallel")
+_PLAIN = Placement()
+
 
 def define(sweep: Sweep) -> dict[str, Any]:
     """The sweep as plain JSON values in the shape of its file; ``restore`` gives the same sweep."""
@@ -66,8 +69,8 @@ def _placement(placement: Placement) -> dict[str, Any]:
         "threads_per_rank": placement.threads_per_rank,
         "device": placement.device,
     }
-    kept = placement.definition
-    return whole | {name: kept[name] for name in ("gpus_per_rank", "binding") if name in kept}
+    kept = {name: getattr(placement, name) for name in _CAME_LATER}
+    return whole | {name: value for name, value in kept.items() if value != getattr(_PLAIN, name)}
 
 
 def _rank_axis(sweep: Sweep) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """One size of a problem: a positive number, or a word where the workload knows such."""
+    """One size of a problem: a number of at least 0, or a word where the workload knows such."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ def expected(kind: ScalarKind) -> str:
         case Choice():
             return kind.words[0] if len(kind.words) == 1 else f"one of {', '.join(kind.words)}"
         case Size():
-            return "a positive number, or a word"
+            return "a number of at least 0, or a word"
         case Text():
             return kind.words
         case Truth():
@@ -134,7 +134,7 @@ def json_type(kind: ScalarKind) -> dict[str, Any]:
             refused = {"not": {"enum": list(kind.reserved)}} if kind.reserved else {}
             return {"type": "string", "pattern": f"^({kind.pattern})$", **refused}
         case Size():
-            number = {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_SIZE}
+            number = {"type": "number", "minimum": 0, "maximum": MAX_SIZE}
             return {"anyOf": [number, {"type": "string", "pattern": f"^{_SIZE_WORD.pattern}$"}]}
         case Truth():
             return {"type": "boolean"}
@@ -161,9 +161,9 @@ def _read_real(node: Scalar, kind: Real) -> float | Unfit:
 def _read_size(node: Scalar) -> Value | Unfit:
     if node.is_plain and _REAL.fullmatch(node.text):
         value = int(node.text) if _WHOLE.fullmatch(node.text) else float(node.text)
-        if 0 < value <= MAX_SIZE:
+        if 0 <= value <= MAX_SIZE:
             return value
-        return Unfit(found=found(node), remedy=f"give a size above 0 and up to {MAX_SIZE:g}")
+        return Unfit(found=found(node), remedy=f"give a size of 0 to {MAX_SIZE:g}")
     if node.is_plain and _is_ambiguous(node.text):
         return Unfit(found=found(node), remedy=_number_advice(node, "a plain number, such as 16"))
     if not _SIZE_WORD.fullmatch(node.text):

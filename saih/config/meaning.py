@@ -10,10 +10,13 @@ from saih.config.mistake import nearest, shown
 from saih.config.rank_axis import check_rank_axis, num_rank_rungs, rank_ladder
 from saih.domain.point import Binding, Device, Exchange, Placement, Timing
 from saih.domain.sweep import MAX_POINTS, Sweep
+from workloads.catalog import workload
 from workloads.protocol import Workload
 
 AXES: tuple[AxisName, ...] = ("data", "model")
 Lists = Mapping[str, tuple[Value, ...]]
+_DEGREES = ("tensor_parallel", "pipeline_parallel")
+_SEATS = ("nodes", "ranks_per_node", "threads_per_rank", "device", "gpus_per_rank", "binding", *_DEGREES)
 
 
 def check_meaning(entries: Entries, workloads: Mapping[str, Workload]) -> None:
@@ -23,6 +26,7 @@ def check_meaning(entries: Entries, workloads: Mapping[str, Workload]) -> None:
         _check_sizes(entries, workloads[str(asked.value)])
     for axis in AXES:
         _check_ladder(entries, axis)
+    _check_degrees(entries)
     check_rank_axis(entries, _whole_placements(entries), len(_placements(entries)))
     _check_count(entries)
     _check_steps(entries)
@@ -38,7 +42,7 @@ def build_sweep(entries: Entries) -> Sweep:
         ladders=tuple(_ladder(entries, axis) for axis in AXES if ("axes", axis) in entries.places),
         batch_per_rank=entries.whole(("run", "batch_per_rank")),
         precision=entries.word(("run", "precision")),
-        exchange=_exchange(entries.word(("run", "exchange"))),
+        exchange=_exchange(entries),
         placements=placements,
         timing=Timing(
             warmup_steps=entries.whole(("timing", "warmup_steps")),
@@ -185,29 +189,51 @@ def _placements(entries: Entries) -> tuple[Path, ...]:
 
 def _whole_placements(entries: Entries) -> tuple[Placement, ...]:
     """The placements of which every value could be typed."""
-    numbers = ("nodes", "ranks_per_node", "threads_per_rank", "device", "gpus_per_rank", "binding")
-    paths = [
-        path for path in _placements(entries) if all((*path, name) in entries.values for name in numbers)
-    ]
-    return tuple(_placement(entries, path) for path in paths)
+    typed = [path for path in _placements(entries) if all((*path, name) in entries.values for name in _SEATS)]
+    return tuple(_placement(entries, path) for path in typed if not _rest(entries, path))
+
+
+def _check_degrees(entries: Entries) -> None:
+    """The ranks of every placement must be whole replicas of the model."""
+    for path in _placements(entries):
+        if all((*path, name) in entries.values for name in _SEATS) and _rest(entries, path):
+            tensor, pipeline = (entries.whole((*path, name)) for name in _DEGREES)
+            entries.report(
+                entries.places[path],
+                path,
+                f"{entries.whole((*path, 'nodes')) * entries.whole((*path, 'ranks_per_node'))} ranks",
+                f"whole replicas of tensor_parallel x pipeline_parallel = {tensor} x {pipeline} ranks",
+                f"use multiples of {tensor * pipeline} ranks, or lower one of them",
+            )
+
+
+def _rest(entries: Entries, path: Path) -> int:
+    """Ranks that are left over when the others make whole replicas."""
+    num_ranks = entries.whole((*path, "nodes")) * entries.whole((*path, "ranks_per_node"))
+    return num_ranks % math.prod(entries.whole((*path, name)) for name in _DEGREES)
 
 
 def _placement(entries: Entries, path: Path) -> Placement:
     nodes, ranks_per_node = entries.whole((*path, "nodes")), entries.whole((*path, "ranks_per_node"))
+    tensor, pipeline = (entries.whole((*path, name)) for name in _DEGREES)
     return Placement(
         nodes=nodes,
         ranks_per_node=ranks_per_node,
         threads_per_rank=entries.whole((*path, "threads_per_rank")),
         device=_device(entries.word((*path, "device"))),
-        data_parallel=nodes * ranks_per_node,
+        data_parallel=nodes * ranks_per_node // (tensor * pipeline),
+        tensor_parallel=tensor,
+        pipeline_parallel=pipeline,
         gpus_per_rank=entries.whole((*path, "gpus_per_rank")),
         binding=_binding(entries.word((*path, "binding"))),
     )
 
 
-def _exchange(word: str) -> Exchange:
+def _exchange(entries: Entries) -> Exchange:
+    """What was asked for; a workload without gradients has none to exchange."""
     found: dict[str, Exchange] = {"none": "none", "ddp": "ddp", "horovod": "horovod"}
-    return found[word]
+    has_gradients = workload(entries.word(("workload",))).activity.has_gradients
+    return found[entries.word(("run", "exchange"))] if has_gradients else "none"
 
 
 def _binding(word: str) -> Binding:

@@ -1,5 +1,6 @@
 """The ranks axis of a sweep: how it is read, and the one that a placement has by itself."""
 
+import math
 from itertools import pairwise
 
 from saih.config.entry import Entries, Path
@@ -88,11 +89,15 @@ def own_ladder(sweep: Sweep) -> RankLadder:
 
 
 def doubling(placement: Placement) -> tuple[int, ...]:
-    """1, 2, 4, ... ranks of one node, then of 1, 2, 4, ... nodes, up to the whole placement."""
+    """1, 2, 4, ... ranks of one node, then of 1, 2, 4, ... nodes, up to the whole placement.
+
+    Where ranks divide a model, those numbers that make whole replicas of it.
+    """
     per_node, nodes = placement.ranks_per_node, placement.nodes
     inside = {2**power for power in range(per_node.bit_length())}
     across = {per_node * 2**power for power in range(nodes.bit_length())}
-    return tuple(sorted({*inside, *across, placement.num_ranks}))
+    found = {*inside, *across, placement.num_ranks}
+    return tuple(sorted(ranks for ranks in found if ranks % placement.degrees.num_ranks == 0))
 
 
 def _check_placement(entries: Entries, placement: Placement) -> None:
@@ -117,9 +122,15 @@ def _check_nodes(entries: Entries, placement: Placement, rungs: tuple[int, ...])
                 entries.values[_RUNGS].place,
                 _RUNGS,
                 f"{ranks} ranks",
-                f"ranks that fill nodes of placement.ranks_per_node ({placement.ranks_per_node}), or fewer",
-                f"use multiples of {placement.ranks_per_node}",
+                _wanted(placement),
+                f"use multiples of {math.lcm(placement.ranks_per_node, placement.degrees.num_ranks)}",
             )
+
+
+def _wanted(placement: Placement) -> str:
+    words = f"ranks that fill nodes of placement.ranks_per_node ({placement.ranks_per_node}), or fewer"
+    num_ranks = placement.degrees.num_ranks
+    return words if num_ranks == 1 else f"{words}, in whole replicas of {num_ranks} ranks"
 
 
 def _scaling(word: str) -> Scaling:

@@ -163,7 +163,7 @@ _RUN = Section(
         Key(
             name="batch_per_rank",
             kind=Whole(low=1, high=1_000_000),
-            meaning="samples of one step on one rank",
+            meaning="samples of one step on one rank; where ranks divide a model, of each pass of a replica",
             default=1,
         ),
         Key(
@@ -175,8 +175,8 @@ _RUN = Section(
         Key(
             name="exchange",
             kind=Choice(words=get_args(Exchange)),
-            meaning="how ranks share gradients: by torch (ddp), by Horovod, or not at all; a single rank "
-            "always runs with none",
+            meaning="how ranks share gradients: by torch (ddp), by Horovod, or not at all; a single rank and a "
+            "workload without gradients always run with none",
             default="ddp",
         ),
         Key(
@@ -220,6 +220,19 @@ _PLACE = Section(
             kind=Choice(words=get_args(Binding)),
             meaning="core: each process keeps to threads_per_rank cores of its own; none: it may move",
             default=_PLACEMENT.binding,
+        ),
+        Key(
+            name="tensor_parallel",
+            kind=Whole(low=1, high=4096),
+            meaning="ranks that share every layer of a model, where the workload can divide one",
+            default=_PLACEMENT.tensor_parallel,
+        ),
+        Key(
+            name="pipeline_parallel",
+            kind=Whole(low=1, high=4096),
+            meaning="groups of layers that follow each other on ranks of their own; the ranks make "
+            "replicas of tensor_parallel x pipeline_parallel ranks",
+            default=_PLACEMENT.pipeline_parallel,
         ),
     ),
 )

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from augment.problem import Problem
 from saih.domain.errors import UsageError
+from workloads.protocol import Degrees
 
 SCHEMA_VERSION = 1
 Device = Literal["cpu", "cuda"]
@@ -46,13 +47,30 @@ class Placement:
         return self.nodes * self.ranks_per_node
 
     @property
+    def degrees(self) -> Degrees:
+        """How ranks divide one replica of the model."""
+        return Degrees(tensor_parallel=self.tensor_parallel, pipeline_parallel=self.pipeline_parallel)
+
+    @property
     def gpus_per_node(self) -> int:
         """GPUs that the ranks of one node use."""
         return self.ranks_per_node * self.gpus_per_rank if self.device == "cuda" else 0
 
     @property
     def label(self) -> str:
-        """Short text such as ``1 node x 2 ranks x 1 thread (cpu)``."""
+        """Short text such as ``1 node x 2 ranks x 1 thread (cpu)``, with the degrees that divide a model."""
+        degrees = (("tensor", self.tensor_parallel), ("pipeline", self.pipeline_parallel))
+        divided = "".join(f", {name} {degree}" for name, degree in degrees if degree > 1)
+        return f"{self.seats_label[:-1]}{divided})"
+
+    @property
+    def seats(self) -> "Placement":
+        """The same ranks where each holds the whole model."""
+        return replace(self, data_parallel=self.num_ranks, tensor_parallel=1, pipeline_parallel=1)
+
+    @property
+    def seats_label(self) -> str:
+        """The label of the ranks alone: what a machine can do on them does not depend on what they divide."""
         counts = (
             (self.nodes, "node"),
             (self.ranks_per_node, "rank"),

@@ -46,12 +46,20 @@ def placed_on(base: Placement, ranks: int) -> Placement:
     """``base`` with ``ranks`` ranks: nodes are filled with its ``ranks_per_node`` before another is taken.
 
     Raises:
-        UsageError: when the ranks do not fill whole nodes.
+        UsageError: when the ranks do not fill whole nodes, or whole replicas of the model.
     """
     if ranks > base.ranks_per_node and ranks % base.ranks_per_node:
         raise UsageError(
             f"{ranks} ranks do not fill nodes of {base.ranks_per_node} ranks each",
             f"use multiples of ranks_per_node ({base.ranks_per_node}), or numbers below it.",
         )
+    if ranks % base.degrees.num_ranks:
+        raise UsageError(
+            f"{ranks} ranks are no whole replicas of a model that tensor_parallel x pipeline_parallel = "
+            f"{base.tensor_parallel} x {base.pipeline_parallel} ranks divide",
+            f"use multiples of {base.degrees.num_ranks}.",
+        )
     per_node = min(ranks, base.ranks_per_node)
-    return replace(base, nodes=ranks // per_node, ranks_per_node=per_node, data_parallel=ranks)
+    return replace(
+        base, nodes=ranks // per_node, ranks_per_node=per_node, data_parallel=ranks // base.degrees.num_ranks
+    )

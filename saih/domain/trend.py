@@ -39,12 +39,15 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossCheck:
-    """Whether the network learned during the run."""
+    """What the checked number of each step did; where a network is trained, whether it learned."""
 
     first: float
     last: float
-    is_learning: bool
+    is_learning: bool | None
+    """None where nothing is trained."""
     statement: str
+    name: str = "loss"
+    """What the number is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,8 @@ class PointSummary:
     """None where the steps are too few."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """What the record tells of the run and a law must not join, such as ``{"input cache": "warm"}``."""
+    techniques: Mapping[str, str] = field(default_factory=dict)
+    """What the workload switches besides sizes; points that differ in it are on different trends."""
     gradient_bytes: int = 0
     """Exchanged by one step of one rank; 0 where nothing is exchanged."""
     input_bytes: int = 0

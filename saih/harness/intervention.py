@@ -67,6 +67,7 @@ class SwitchedSession:
         self._clock: ReadClock = host_ns
         self._batch: Any = None
         self._took: list[int] = []
+        self._is_added = False
 
     def switch(self, toggle: Toggle, loads: Mapping[Intervention, Load], clock: ReadClock) -> None:
         """From the next batch and step on, do what ``toggle`` says; the weights begin anew."""
@@ -106,6 +107,8 @@ class SwitchedSession:
         if self._load is None and self._toggle.intervention is not Intervention.THROTTLED_EXCHANGE:
             return self._session.step(batch, mark)
 
+        self._is_added = False
+
         def loaded(phase: PhaseName) -> None:
             self._add(phase)
             mark(phase)
@@ -117,10 +120,11 @@ class SwitchedSession:
         self._session.close()
 
     def _add(self, phase: PhaseName) -> None:
-        """Work goes behind the forward pass, waiting behind the last piece of the exchange."""
+        """Work goes behind the forward pass or its first part, waiting behind the last piece of the exchange."""
         is_waiting = self._load is None
-        if phase != ("backward" if is_waiting else "forward"):
+        if self._is_added or phase != ("backward" if is_waiting else "forward"):
             return
+        self._is_added = True
         begin_ns = self._clock()
         if self._load is not None:
             self._load.run(self._toggle.dose_ns)

@@ -29,7 +29,7 @@ from saih.machine import energy_counter
 from saih.machine.clock_violations import ReadViolations, no_violations
 from saih.machine.energy_counter import Counters
 from saih.machine.messages import Message, broadcast
-from workloads.protocol import Session
+from workloads.protocol import Session, TellingSession
 
 Losses = NDArray[np.float64]
 _BAD_VALUES = (math.nan, math.inf, -math.inf)
@@ -67,6 +67,8 @@ class Measurement:
     """``ProcessorLog.report`` of the measured steps; empty where they did not complete."""
     operations: tuple[CountedOperation, ...] = ()
     """What one more step ran on this rank; empty where the steps did not complete."""
+    notes: Message = field(default_factory=dict)
+    """What the session tells of the measured steps; empty where they did not complete."""
 
 
 def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> Measurement:
@@ -88,6 +90,7 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
             ending, decision = check(ledger, timed.run(num_steps), timing, instruments.comm)
             energy.add(num_steps)
         pressure = processor.report(prefetch.thread_id) if ending == COMPLETED else {}
+        notes = _told(session, ledger) if ending == COMPLETED else {}
         operations = timed.count() if ending == COMPLETED else ()
     return Measurement(
         ending=ending,
@@ -97,7 +100,12 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
         energy=energy.report() if ending == COMPLETED else {},
         pressure=pressure,
         operations=operations,
+        notes=notes,
     )
+
+
+def _told(session: Session[Any], ledger: "Ledger") -> Message:
+    return dict(session.tell(ledger.num_measured)) if isinstance(session, TellingSession) else {}
 
 
 class TimedSession:
@@ -138,9 +146,7 @@ class TimedSession:
         return census.operations()
 
 
-def _joined(
-    rows: Sequence[list[int]], work: Sequence[tuple[int, int]], making: Sequence[Making]
-) -> Rows:
+def _joined(rows: Sequence[list[int]], work: Sequence[tuple[int, int]], making: Sequence[Making]) -> Rows:
     """The rows, with how long each batch was made, followed by ``METERS``."""
     joined = []
     for row, its_work, (produce_ns, *its_making) in zip(rows, work, making, strict=True):
@@ -175,6 +181,11 @@ class Ledger:
             self._bad = (len(self._slowest_ns) + step + 1, rank, _BAD_VALUES[value])
         self._slowest_ns += slowest_ns
         self._rows_SP.append(rows_SP)
+
+    @property
+    def num_measured(self) -> int:
+        """Steps so far, warm-up not counted."""
+        return len(self._slowest_ns) - self._warmup_steps
 
     def decide(self, timing: Timing) -> Decision:
         """Whether the measured steps suffice; on rank 0."""
@@ -214,8 +225,8 @@ def _judge(ledger: Ledger, timing: Timing) -> tuple[Ending, Decision]:
         return COMPLETED, ledger.decide(timing)
     step, rank, value = bad
     reason = (
-        f"the loss is {value} at step {step} on rank {rank}. Use a smaller batch, a smaller model or a "
-        "wider precision."
+        f"the loss is {value} at step {step} on rank {rank}. Where nothing is trained it is the mean output. "
+        "Use a smaller batch, a smaller model or a wider precision."
     )
     return Ending(outcome=Outcome.DIVERGED, reason=reason), Decision(num_steps=0, reason="the loss diverged")
 

@@ -66,6 +66,8 @@ class StepTimer:
         rows, row = [], [0] * len(COLUMNS)
         for phase, begin_ns, end_ns in marks:
             row[_COLUMN_OF[phase]] += end_ns - begin_ns
+            if phase == "communication":  # marked by the workload itself: all of it is exposed
+                row[_TOTAL] += end_ns - begin_ns
             if phase == "backward":
                 cost = next(costs)
                 exposed_ns = min(cost.exposed_ns, end_ns - begin_ns)

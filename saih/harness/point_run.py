@@ -18,14 +18,14 @@ from saih.domain.energy import energy_notes
 from saih.domain.point import Point
 from saih.domain.record import AttemptResult, Outcome
 from saih.harness.agreement import GRACE_S, agree
-from saih.harness.clock import device_clock
+from saih.harness.clock import device_clock, host_ns
 from saih.harness.ending import COMPLETED, Ending, ending_of
 from saih.harness.energy_sum import Crew, Report, together
 from saih.harness.exchange import MeasuredExchange
 from saih.harness.measure import Instruments, Measurement, measure
 from saih.harness.processor_log import worst
 from saih.harness.ranks import Ranks
-from saih.harness.rendezvous import open_exchange
+from saih.harness.rendezvous import open_exchange, open_replica
 from saih.harness.sentinel import Sentinel
 from saih.harness.usage import peak_device_bytes, peak_memory_bytes, reset_peak_memory, summary
 from saih.machine import energy_counter
@@ -33,7 +33,7 @@ from saih.machine.clock_violations import ReadViolations, no_violations, violati
 from saih.machine.energy import machine_name, num_cores
 from saih.machine.energy_counter import Counters
 from saih.machine.messages import gather
-from workloads.protocol import JobSide, Session, Surroundings
+from workloads.protocol import Connect, JobSide, Session, Surroundings
 
 _PATIENT = (Outcome.COMPLETED, Outcome.DIVERGED)
 
@@ -70,6 +70,7 @@ def run_point(point: Point, side: JobSide, setting: Setting) -> AttemptResult:
         notes |= energy_notes(together(reports, _crew(point, setting)))
     if pressures is not None and ending == COMPLETED:
         notes |= contention_notes(worst(pressures))
+        notes |= measurement.notes
     censuses = gather(ranks.comm, {"note": to_note(measurement.operations)})
     if censuses is not None and ending == COMPLETED:
         notes |= counted_notes([from_note(census["note"]) for census in censuses])
@@ -131,8 +132,31 @@ def open_session(
     point: Point, side: JobSide, setting: Setting, exchange: MeasuredExchange
 ) -> Iterator[tuple[Session[Any], Instruments]]:
     """The application of a point, prepared on this rank, and what is needed to time it; every rank enters."""
+    ranks, timeout_s = setting.ranks, 2 * setting.watchdog_s
+    with open_replica(ranks, point.placement.degrees, timeout_s) as connect:
+        surroundings = _surroundings(point, setting, exchange, connect)
+        _seed(point.seed, ranks.device)
+        instruments = Instruments(
+            comm=ranks.comm,
+            clock=device_clock(ranks.device),
+            exchange=exchange,
+            beat=setting.sentinel.beat,
+            counters=setting.counters,
+            violations=_violations(ranks.device),
+        )
+        session = side.prepare(point.problem, surroundings)
+        try:
+            setting.sentinel.beat("after preparing")
+            yield session, instruments
+        finally:
+            session.close()
+
+
+def _surroundings(
+    point: Point, setting: Setting, exchange: MeasuredExchange, connect: Connect
+) -> Surroundings:
     ranks = setting.ranks
-    surroundings = Surroundings(
+    return Surroundings(
         rank=ranks.rank,
         num_ranks=ranks.num_ranks,
         device=ranks.device,
@@ -141,22 +165,10 @@ def open_session(
         seed=point.seed,
         data_folder=setting.data_folder,
         exchange=exchange,
+        degrees=point.placement.degrees,
+        connect=connect,
+        clock=host_ns,
     )
-    _seed(point.seed, ranks.device)
-    instruments = Instruments(
-        comm=ranks.comm,
-        clock=device_clock(ranks.device),
-        exchange=exchange,
-        beat=setting.sentinel.beat,
-        counters=setting.counters,
-        violations=_violations(ranks.device),
-    )
-    session = side.prepare(point.problem, surroundings)
-    try:
-        setting.sentinel.beat("after preparing")
-        yield session, instruments
-    finally:
-        session.close()
 
 
 def _violations(device: str) -> ReadViolations:

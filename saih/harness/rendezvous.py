@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
+import torch.distributed as dist
+from mpi4py import MPI
 
 from saih.domain.point import Exchange
 from saih.harness.exchange import MeasuredExchange, NoExchange
@@ -13,6 +15,7 @@ from saih.harness.exchange_horovod import HorovodExchange, moments_of
 from saih.harness.horovod_library import require_horovod, running_horovod
 from saih.harness.ranks import Ranks
 from saih.machine.process_group import process_group
+from workloads.protocol import Connect, Degrees
 
 
 def require_exchanges(kinds: Collection[Exchange]) -> None:
@@ -23,6 +26,24 @@ def require_exchanges(kinds: Collection[Exchange]) -> None:
     """
     if "horovod" in kinds:
         require_horovod(os.environ)
+
+
+@contextmanager
+def open_replica(ranks: Ranks, degrees: Degrees, timeout_s: float) -> Iterator[Connect]:
+    """A way to a process group among the ranks that divide one model with this one.
+
+    Every rank enters and leaves. The group is made when it is asked for, which all ranks of a replica do or none, and ends on leaving.
+    ``timeout_s`` bounds one collective.
+    """
+    with ExitStack() as stack:
+
+        def connect() -> dist.ProcessGroup:
+            replica = MPI.Intracomm(ranks.comm.Split(ranks.rank // degrees.num_ranks, ranks.rank))
+            group = stack.enter_context(process_group(replica, torch.device(ranks.device), timeout_s))
+            replica.Free()  # they met; the group has ways of its own
+            return group
+
+        yield connect
 
 
 @contextmanager

@@ -145,7 +145,7 @@ def _ceilings(
         law = fit_latency_bandwidth(all_reduce.sizes, [one.value for one in all_reduce.rates])
     ceilings = Ceilings(
         environment_id=environment_id,
-        placement_label=placement.label,
+        placement_label=placement.seats_label,
         curves=curves,
         measured_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         all_reduce_latency_s=law.latency_s if law else None,

@@ -74,11 +74,11 @@ def _idle_s(plan: Plan, batches: Sequence[Batch], ceilings: KnownCeilings) -> fl
     total = 0.0
     for batch in batches:
         for point in batch.points:
-            known = ceilings.get(point.placement.label)
+            known = ceilings.get(point.placement.seats_label)
             duration_s = predict(point, costs[point.point_id], known)
             total += (batch.nodes - point.placement.nodes) * duration_s
         for placement in dict.fromkeys(point.placement for point in batch.points):
-            known = ceilings.get(placement.label)
+            known = ceilings.get(placement.seats_label)
             prepared_s = preparing_s(placement, known, batch.points[0].precision)
             total += (batch.nodes - placement.nodes) * prepared_s
     return total

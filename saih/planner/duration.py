@@ -49,9 +49,9 @@ def step_s(point: Point, cost: Cost, ceilings: Ceilings | None = None) -> float:
         )
         for operation in cost.operations
     )
-    exchange = 0.0
+    exchange = cost.num_exchanges * rates.reduce_s + cost.exchanged_bytes / rates.reduce_bytes_per_s
     if point.exchange != "none":
-        exchange = rates.reduce_s + cost.gradient_bytes / rates.reduce_bytes_per_s
+        exchange += rates.reduce_s + cost.gradient_bytes / rates.reduce_bytes_per_s
     return STEP_S + max(operations, cost.input_bytes / rates.input_bytes_per_s) + exchange
 
 

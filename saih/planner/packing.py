@@ -108,7 +108,7 @@ class _Bin:
         """How long it would take with ``unit``, whose new placements have to be prepared [s]."""
         new = [placement for placement in unit.placements if placement not in self.placements]
         precision = unit.points[0].point.precision
-        prepared = sum(preparing_s(one, ceilings.get(one.label), precision) for one in new)
+        prepared = sum(preparing_s(one, ceilings.get(one.seats_label), precision) for one in new)
         return self.predicted_s + unit.measuring_s + prepared
 
     def take(self, unit: _Unit, predicted_s: float) -> None:
@@ -130,7 +130,7 @@ def _single(planned: PlannedPoint, ceilings: KnownCeilings, more_s: float = 0.0)
     point = planned.point
     return _Unit(
         points=(planned,),
-        measuring_s=predict(point, planned.cost, ceilings.get(point.placement.label)) + more_s,
+        measuring_s=predict(point, planned.cost, ceilings.get(point.placement.seats_label)) + more_s,
     )
 
 

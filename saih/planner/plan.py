@@ -13,7 +13,7 @@ from saih.domain.sweep import MAX_POINTS, DroppedPoint, Sweep
 from saih.planner.limits import Claims, Refusal
 from saih.planner.seats import Seats, seats_of
 from workloads.catalog import workload
-from workloads.protocol import Cost, Workload
+from workloads.protocol import Cost, Degrees, Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,20 @@ def make_plan(sweep: Sweep, limits: Limits) -> Plan:
     )
 
 
+def cost_on(point: Point, application: Workload) -> Cost:
+    """Analytic cost of one step of a point on one rank.
+
+    Raises:
+        ProblemError: for a problem that cannot be built, or divided as its placement asks.
+    """
+    return application.cost(
+        point.problem,
+        batch_per_rank=point.batch_per_rank,
+        precision=point.precision,
+        degrees=point.placement.degrees,
+    )
+
+
 def labels(point: Point, application: Workload) -> Mapping[str, str]:
     """Axis -> rung label of a point."""
     return {axis.name: application.describe(point.problem, axis.name) for axis in application.axes}
@@ -132,7 +146,7 @@ class _Judge:
 
     application: Workload
     claims: Claims
-    known: dict[tuple[Problem, int, str], tuple[Cost, Mapping[str, str]] | ProblemError] = field(
+    known: dict[tuple[Problem, int, str, Degrees], tuple[Cost, Mapping[str, str]] | ProblemError] = field(
         default_factory=dict
     )
 
@@ -156,13 +170,11 @@ class _Judge:
         return PlannedPoint(point=point, cost=cost, labels=named)
 
     def _described(self, point: Point) -> tuple[Cost, Mapping[str, str]] | ProblemError:
-        key = (point.problem, point.batch_per_rank, point.precision)
+        key = (point.problem, point.batch_per_rank, point.precision, point.placement.degrees)
         if key not in self.known:
             try:
                 self.application.check(point.problem)
-                cost = self.application.cost(
-                    point.problem, batch_per_rank=point.batch_per_rank, precision=point.precision
-                )
+                cost = cost_on(point, self.application)
                 self.known[key] = cost, labels(point, self.application)
             except ProblemError as error:
                 self.known[key] = error
@@ -178,6 +190,14 @@ def _as_given(point: Point) -> Mapping[str, str]:
 
 
 def _notes(sweep: Sweep, num_repeated: int) -> Iterator[str]:
+    if workload(sweep.workload).activity.has_gradients:
+        yield from _exchange_notes(sweep)
+    if num_repeated:
+        times = "1 point comes" if num_repeated == 1 else f"{num_repeated} points come"
+        yield f"{times} twice in the sweep; each is measured once."
+
+
+def _exchange_notes(sweep: Sweep) -> Iterator[str]:
     seats = tuple(seats_of(sweep))
     alone = [one.placement.label for one in seats if one.placement.num_ranks == 1]
     if sweep.exchange != "none" and alone:
@@ -186,6 +206,3 @@ def _notes(sweep: Sweep, num_repeated: int) -> Iterator[str]:
         yield "throughput scaling: every rank trains a replica of its own, and they exchange nothing."
     elif sweep.exchange == "none" and len(alone) < len(seats):
         yield "exchange is none: the ranks train side by side and share no gradients."
-    if num_repeated:
-        times = "1 point comes" if num_repeated == 1 else f"{num_repeated} points come"
-        yield f"{times} twice in the sweep; each is measured once."

@@ -30,6 +30,7 @@ def cautions(analysis: Analysis) -> tuple[str | Claim, ...]:
     warnings = [f"Warned by the analysis: {warning}" for warning in analysis.warnings]
     return (
         *_always(),
+        _of_answers(analysis.points),
         *_from_points(analysis.points),
         *_from_trends(analysis.trends),
         *_warned("warning", warnings, tried),
@@ -78,7 +79,7 @@ def _between(low: str, high: str) -> str:
 
 
 def _losses(points: Sequence[PointSummary]) -> list[Claim]:
-    still = [point for point in points if not point.loss.is_learning]
+    still = [point for point in points if point.loss.is_learning is False]
     if not still:
         return []
     text = (
@@ -136,8 +137,13 @@ def _always() -> list[str]:
             "Do not read input times as those of a cold file system: files read again may come from the page "
             "cache of the node."
         ),
-        "Do not read the loss as accuracy: the runs are as long as timing needs, not as training needs.",
     ]
+
+
+def _of_answers(points: Sequence[PointSummary]) -> str:
+    if points and all(point.loss.is_learning is None for point in points):
+        return "Do not read the answers: weights may be random, and what they cost does not depend on them."
+    return "Do not read the loss as accuracy: the runs are as long as timing needs, not as training needs."
 
 
 def _from_points(points: Sequence[PointSummary]) -> list[Claim]:

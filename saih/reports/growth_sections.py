@@ -79,7 +79,7 @@ def _course(
     ceilings: Sequence[Ceilings],
 ) -> Course:
     first = points[trends[0].record_ids[0]].point
-    own = next((found for found in ceilings if found.placement_label == first.placement.label), None)
+    own = next((found for found in ceilings if found.placement_label == first.placement.seats_label), None)
     return Course(setting=setting, trends=trends, ceilings=own, precision=first.precision)
 
 

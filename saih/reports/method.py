@@ -1,5 +1,9 @@
 """What every report says of method and definitions."""
 
+from collections.abc import Sequence
+
+from saih.domain.trend import PointSummary
+
 METHOD = (
     (
         "A step lasts as long as its slowest rank. Device work is finished before the clock is read; "
@@ -23,11 +27,12 @@ METHOD = (
         "the ceiling are legal verdicts."
     ),
 )
-DEFINITIONS = (
-    (
-        "FLOP: a multiply-add counts as 2. Training is the forward pass and both gradients that are really "
-        "computed; the gradient by the first layer's input is not."
-    ),
+_FLOP = "FLOP: a multiply-add counts as 2; products and convolutions alone have some."
+_FLOP_OF_TRAINING = (
+    "FLOP: a multiply-add counts as 2. Training is the forward pass and both gradients that are really "
+    "computed; the gradient by the first layer's input is not."
+)
+_OTHERS = (
     (
         "Share of measured peak: FLOP per second over all ranks, over the best arithmetic rate that the "
         "same ranks reached together in products and convolutions. Share of vendor's peak: over clock x "
@@ -40,3 +45,9 @@ DEFINITIONS = (
     ),
     "Units: kB = 1000 B, GB = 10^9 B. A bracket after a value is its interval; n counts what is behind it.",
 )
+
+
+def definitions(points: Sequence[PointSummary]) -> tuple[str, ...]:
+    """What the words of a report mean, those of training where something is trained."""
+    is_training = not points or any(point.loss.is_learning is not None for point in points)
+    return (_FLOP_OF_TRAINING if is_training else _FLOP, *_OTHERS)

@@ -34,7 +34,9 @@ def roofline_section(analysis: Analysis, points: Sequence[NumberedPoint]) -> Sec
 
 def _placement(ceilings: Ceilings, points: Sequence[NumberedPoint]) -> list[Block]:
     blocks: list[Block] = [Heading(text=ceilings.placement_label)]
-    here = [point for point in points if point.summary.point.placement.label == ceilings.placement_label]
+    here = [
+        point for point in points if point.summary.point.placement.seats_label == ceilings.placement_label
+    ]
     for precision in sorted({point.summary.point.precision for point in here}) or ["float32"]:
         shown = [point for point in here if point.summary.point.precision == precision]
         caption = (
@@ -103,14 +105,14 @@ def _devices(analysis: Analysis) -> list[Block]:
 
 def _placed(analysis: Analysis, device: str, precision: str) -> list[Placed]:
     ceilings = {found.placement_label: found for found in analysis.ceilings}
-    placements = {point.point.placement.label: point.point.placement for point in analysis.points}
+    placements = {point.point.placement.seats_label: point.point.placement.seats for point in analysis.points}
     names = placement_names(tuple(placements.values()))
     placed = []
     for label in placements:
         here = tuple(
             point
             for point in analysis.points
-            if point.point.placement.label == label
+            if point.point.placement.seats_label == label
             and point.point.placement.device == device
             and point.point.precision == precision
         )

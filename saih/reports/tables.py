@@ -38,7 +38,7 @@ def points_table(points: Sequence[NumberedPoint]) -> Table:
         Column(title="of vendor's", weight=0.85, side="right"),
         Column(title="held back by (then)", weight=1.7),
         Column(title="measuring stopped by", weight=1.8),
-        Column(title="loss", weight=1.5),
+        Column(title=points[0].summary.loss.name if points else "loss", weight=1.5),
     )
     rows = tuple(_point_row(point, has_setting=bool(setting)) for point in points)
     return Table(columns=columns, rows=rows, alt="Measured points with intervals, verdicts and checks")
@@ -61,7 +61,7 @@ def _point_row(point: NumberedPoint, *, has_setting: bool) -> tuple[str, ...]:
 def _loss_words(loss: LossCheck) -> str:
     if not (math.isfinite(loss.first) and math.isfinite(loss.last)):
         return "NOT FINITE"
-    return f"{loss.first:.3g} → {loss.last:.3g}{'' if loss.is_learning else ', NOT FALLING'}"
+    return f"{loss.first:.3g} → {loss.last:.3g}{', NOT FALLING' if loss.is_learning is False else ''}"
 
 
 def sizes_table(points: Sequence[NumberedPoint]) -> Table:
@@ -92,7 +92,7 @@ def sizes_table(points: Sequence[NumberedPoint]) -> Table:
 
 def _evidence(summary: PointSummary) -> str:
     """The evidence of the verdict; and what the loss check says, where it does not fall."""
-    loss = () if summary.loss.is_learning else (summary.loss.statement,)
+    loss = (summary.loss.statement,) if summary.loss.is_learning is False else ()
     return " ".join(_sentence(text) for text in (*summary.diagnosis.evidence, *loss))
 
 

@@ -84,8 +84,9 @@ def _cost(cost: PointCost | None, width: int) -> list[str]:
         f"{with_si(cost.flops_per_step, 'FLOP')} over all ranks, {with_si(cost.flops_per_byte, 'FLOP')} per "
         f"byte; reads {with_si(cost.input_bytes_per_step, 'B')}"
     )
+    gradients = f"{with_si(cost.gradient_bytes, 'B')} of gradients, " if cost.gradient_bytes else ""
     rank = (
-        f"{with_si(cost.num_parameters, '')} parameters, {with_si(cost.gradient_bytes, 'B')} of gradients, "
+        f"{with_si(cost.num_parameters, '')} parameters, {gradients}"
         f"about {with_si(cost.peak_memory_bytes_per_rank, 'B')} of memory"
     )
     return [
@@ -174,15 +175,16 @@ def _course(course: Course, summary: PointSummary | None, width: int) -> list[st
     if losses:
         said = summary.loss.statement if summary is not None else _ends(losses)
         told = f"{said} ({counted(course.warmup_steps, 'warm-up step')} included)"
-        lines += [_loss_line(losses, room), *_entry("", told, width)]
+        name = summary.loss.name if summary is not None else "loss"
+        lines += [_loss_line(name, losses, room), *_entry("", told, width)]
     return lines
 
 
-def _loss_line(losses: Sequence[float], room: int) -> str:
+def _loss_line(name: str, losses: Sequence[float], room: int) -> str:
     """Logarithmic where the loss falls by orders of magnitude."""
     is_wide = min(losses) > 0 and max(losses) > _WIDE_RANGE * min(losses)
     values = [math.log10(loss) for loss in losses] if is_wide else losses
-    return padded("  loss (logarithmic)" if is_wide else "  loss", _TITLE) + sparkline(values, room)
+    return padded(f"  {name} (logarithmic)" if is_wide else f"  {name}", _TITLE) + sparkline(values, room)
 
 
 def _ends(losses: Sequence[float]) -> str:

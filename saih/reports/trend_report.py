@@ -29,7 +29,7 @@ from saih.reports.growth_sections import growth_section
 from saih.reports.label import shortened
 from saih.reports.map_figure import map_figure
 from saih.reports.map_section import map_section
-from saih.reports.method import DEFINITIONS, METHOD
+from saih.reports.method import METHOD, definitions
 from saih.reports.normal_section import normal_section
 from saih.reports.point_section import point_section
 from saih.reports.roofline_section import roofline_section
@@ -192,7 +192,7 @@ def _background(analysis: Analysis) -> Section:
             Heading(text="Method in brief"),
             Bullets(items=METHOD),
             Heading(text="Definitions"),
-            Bullets(items=DEFINITIONS),
+            Bullets(items=definitions(analysis.points)),
             Heading(text="Environment"),
             tables.environment_table(analysis.environment),
         ),

@@ -37,7 +37,7 @@ class Census:
         self.environment_ids.add(attempt.environment_id)
         if not attempt.is_lost:
             self._measured_on.add(attempt.environment_id)
-        self._ceilings_due.add(ceilings_name(attempt.environment_id, attempt.placement.label))
+        self._ceilings_due.add(ceilings_name(attempt.environment_id, attempt.placement.seats_label))
         self.last_finished_utc = max(self.last_finished_utc, attempt.finished_utc)
 
     def add_file(self, name: str, data: bytes) -> None:

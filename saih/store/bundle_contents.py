@@ -61,7 +61,7 @@ def find_contents(folder: SweepFolder, names: Names | None) -> Contents:
         environments.setdefault(record.environment.environment_id, record.environment)
         last_utc = max(last_utc, record.finished_utc)
         names = None if names is None else names.joined(_names_of(record))
-        place = ceilings_name(record.environment.environment_id, record.point.placement.label)
+        place = ceilings_name(record.environment.environment_id, record.point.placement.seats_label)
         if place not in ceilings:
             ceilings[place] = read_ceilings(
                 folder.root, record.environment.environment_id, record.point.placement

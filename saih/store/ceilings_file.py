@@ -35,12 +35,12 @@ def read_ceilings(root: Path, environment_id: str, placement: Placement) -> Ceil
     Raises:
         DamagedData: when the file is not what was written, or belongs elsewhere.
     """
-    path = ceilings_path(root, environment_id, placement.label)
+    path = ceilings_path(root, environment_id, placement.seats_label)
     try:
         ceilings = decode_ceilings(read_file(path, MAX_JSON_BYTES), path)
     except FileNotFoundError:
         return None
-    if (ceilings.environment_id, ceilings.placement_label) != (environment_id, placement.label):
+    if (ceilings.environment_id, ceilings.placement_label) != (environment_id, placement.seats_label):
         raise DamagedData(
             f"{path} holds the ceilings of {ceilings.placement_label} in environment "
             f"{ceilings.environment_id}.",

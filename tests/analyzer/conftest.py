@@ -23,7 +23,7 @@ from saih.domain.record import (
 )
 from saih.domain.scaling import RankLadder, placed_on
 from saih.domain.trend import PointSummary
-from workloads.protocol import Axis, Cost, Operation, OpKind
+from workloads.protocol import TRAINING, UNDIVIDED, Activity, Axis, Cost, Degrees, Operation, OpKind
 
 ENVIRONMENT = Environment(
     facts={"cpu_model": "Test 1", "torch": "2.13"}, notes={"host": "a"}, environment_id="env-1"
@@ -39,6 +39,7 @@ class Square:
     """Products of two squares: the data axis counts rows [million], the model axis their width."""
 
     name: str = "square"
+    activity: Activity = TRAINING
     axes: tuple[Axis, ...] = field(
         default=(
             Axis(name="data", sizes={"rows": "rows"}, size_label="rows"),
@@ -49,7 +50,9 @@ class Square:
     def check(self, problem: Problem) -> None:
         """Every problem can be built."""
 
-    def cost(self, problem: Problem, *, batch_per_rank: int, precision: str) -> Cost:
+    def cost(
+        self, problem: Problem, *, batch_per_rank: int, precision: str, degrees: Degrees = UNDIVIDED
+    ) -> Cost:
         """Forward and twice as much backward."""
         rows, width = problem.data.count("rows"), problem.model.count("width")
         flops = 2 * 1000 * rows * width * batch_per_rank

@@ -156,7 +156,7 @@ def test_the_json_schema_accepts_the_presets(preset: str) -> None:
         ("placement", {"gpus_per_rank": 0}),
         ("run", {"exchange": "mpi"}),
         ("scheduler", "cron"),
-        ("base", {"data": {"samples": 0}, "model": {}}),
+        ("base", {"data": {"samples": -1}, "model": {}}),
         ("base", {"data": {}}),
     ],
 )

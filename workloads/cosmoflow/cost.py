@@ -7,7 +7,7 @@ from workloads.cosmoflow.memory import FLOAT_BYTES, peak_memory_bytes
 from workloads.cosmoflow.operations import step_operations
 from workloads.cosmoflow.precision import Precision
 from workloads.cosmoflow.shapes import DATA_SIZES, MODEL_SIZES, CosmoFlowShape
-from workloads.protocol import Axis, Cost
+from workloads.protocol import TRAINING, UNDIVIDED, Activity, Axis, Cost, Degrees
 
 AXES = (
     Axis(name="data", sizes=DATA_SIZES, size_label="data set [bytes]"),
@@ -25,6 +25,7 @@ class CosmoFlow:
 
     name: str = "cosmoflow"
     axes: tuple[Axis, ...] = AXES
+    activity: Activity = TRAINING
 
     def check(self, problem: Problem) -> None:
         """Do nothing for a problem that can be built.
@@ -34,16 +35,20 @@ class CosmoFlow:
         """
         CosmoFlowShape.from_problem(problem)
 
-    def cost(self, problem: Problem, *, batch_per_rank: int, precision: str) -> Cost:
+    def cost(
+        self, problem: Problem, *, batch_per_rank: int, precision: str, degrees: Degrees = UNDIVIDED
+    ) -> Cost:
         """Analytic cost of one training step on one rank.
 
         The data axis is measured by the uncompressed bytes of the data set, the model axis by the FLOPs
         of a training step per sample and input voxel, which hardly depends on the resolution.
 
         Raises:
-            ProblemError: for a problem that cannot be built, a batch below 1 or an unknown precision.
+            ProblemError: for a problem that cannot be built, a batch below 1, an unknown precision, or ranks
+                that shall divide the network.
         """
         shape = CosmoFlowShape.from_problem(problem)
+        _check_degrees(degrees)
         if batch_per_rank < 1:
             raise ProblemError(f"batch_per_rank is {batch_per_rank}; give a whole number of at least 1.")
         architecture, data = shape.architecture(), shape.data
@@ -81,3 +86,12 @@ class CosmoFlow:
             return f"{shape.resolution}^3 x {shape.channels}, {shape.samples} samples{origin}"
         names = ", ".join(known.name for known in self.axes)
         raise ProblemError(f"axis {axis!r} is unknown to cosmoflow; its axes are {names}.")
+
+
+def _check_degrees(degrees: Degrees) -> None:
+    for name in ("tensor_parallel", "pipeline_parallel"):
+        if getattr(degrees, name) != 1:
+            raise ProblemError(
+                f"{name} is {getattr(degrees, name)}, but every rank of cosmoflow trains the whole network; "
+                "set it to 1."
+            )

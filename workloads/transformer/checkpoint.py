@@ -73,11 +73,12 @@ def open_checkpoint(folder: Path) -> tuple[TransformerArchitecture, CheckpointWe
         WeightError: when the folder holds no checkpoint that can be computed exactly, with all names: weights
             that are missing, extra, of another shape or type; pickles; files outside of the folder.
     """
+    stored = open_files(folder)
     try:
         architecture = architecture_of(read_json(folder, CONFIG))
     except ProblemError as error:
         raise WeightError(f"{folder / CONFIG}: {error}") from error
-    tensors = _by_names_of_today(architecture.family, open_files(folder), folder)
+    tensors = _by_names_of_today(architecture.family, stored, folder)
     if architecture.is_head_tied and LM_HEAD in tensors:
         architecture = replace(architecture, is_head_tied=False)  # as in transformers, what is there is used
     places = _places(architecture, prefix_of(architecture.family, tensors))

@@ -25,13 +25,9 @@ def files_of(folder: Path) -> tuple[list[Path], Mapping[str, str] | None]:
         WeightError: when there are none, or when one is a pickle or outside of the folder.
     """
     if not folder.is_dir():
-        kind = (
-            "is a pickle, which runs what it holds when it is loaded"
-            if _is_pickle(folder)
-            else "is no folder"
-        )
+        kind = "a pickle, which runs what it holds when it is loaded" if _is_pickle(folder) else "no folder"
         raise WeightError(
-            f"{folder} {kind}; give the folder into which save_pretrained wrote safetensors files."
+            f"{folder} is {kind}; give the folder into which save_pretrained wrote safetensors."
         )
     names = {path.name for path in folder.iterdir()}
     if _SINGLE in names:
@@ -85,7 +81,7 @@ def _inside(folder: Path, name: str) -> Path:
             f"{folder} uses {shown(name)}, a pickle, which runs what it holds when it is loaded; "
             "get the same model as safetensors."
         )
-    if not re.fullmatch(r"[\w.-]+\.(safetensors|json)", name, re.ASCII):
+    if not re.fullmatch(r"[\w.-]{1,200}\.(safetensors|json)", name, re.ASCII):
         raise WeightError(
             f"{folder} uses {shown(name)}, no plain name of a safetensors file in it; write it again."
         )
@@ -110,9 +106,9 @@ def _nothing_there(folder: Path, names: Iterable[str]) -> str:
     pickles = sorted(name for name in names if _is_pickle(Path(name)))
     if pickles:
         return (
-            f"{folder} holds pickles ({some(pickles)}) and no safetensors: pickles run what they hold when "
-            "they are loaded. Get the same model as safetensors, or convert it with save_pretrained of "
-            "transformers where that is no danger."
+            f"{folder} holds pickles ({some(map(shown, pickles))}) and no safetensors: pickles run what they "
+            "hold when they are loaded. Get the same model as safetensors, or convert it with "
+            "save_pretrained of transformers where that is no danger."
         )
     return f"{folder} holds neither {_SINGLE} nor {_INDEX}; give the folder into which save_pretrained wrote."
 

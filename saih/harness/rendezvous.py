@@ -32,7 +32,8 @@ def require_exchanges(kinds: Collection[Exchange]) -> None:
 def open_replica(ranks: Ranks, degrees: Degrees, timeout_s: float) -> Iterator[Connect]:
     """A way to a process group among the ranks that divide one model with this one.
 
-    Every rank enters and leaves. The group is made when it is asked for, which all ranks of a replica do or none, and ends on leaving.
+    Every rank enters and leaves. The group is made when it is asked for, which all ranks of a replica do or
+    none, and ends on leaving.
     ``timeout_s`` bounds one collective.
     """
     with ExitStack() as stack:

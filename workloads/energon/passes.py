@@ -62,8 +62,8 @@ def prompt_layouts(shape: EnergonShape, batch: int) -> tuple[Layout, ...]:
     """The layout of every first pass of one step, the same in each step and on each replica.
 
     Lengths are evenly spaced over the widest interval that ends at the longest sequence and has the asked
-    mean (below 50 %: over 0 to twice the mean), and then shuffled by a fixed seed. So the share of real tokens
-    is the asked one, up to rounding to whole tokens, whatever the number of sequences.
+    mean (below 50 %: over 0 to twice the mean), and then shuffled by a fixed seed. So the share of real
+    tokens is the asked one, up to rounding to whole tokens, whatever the number of sequences.
     """
     lengths = _lengths(shape.sequence, shape.valid_percent / 100, batch * shape.num_batches)
     padded_to = None if shape.is_packed else shape.sequence
@@ -74,7 +74,7 @@ def prompt_layouts(shape: EnergonShape, batch: int) -> tuple[Layout, ...]:
 
 
 def decode_layout(prompt: Layout, num_decoded: int) -> Layout:
-    """The pass that adds one token to each sequence of ``prompt`` behind ``num_decoded`` that were added before.
+    """The pass that adds a token to each sequence of ``prompt`` behind ``num_decoded`` that were added before.
 
     It has no padding in any mode: every sequence has one row.
     """

@@ -120,7 +120,7 @@ class SwitchedSession:
         self._session.close()
 
     def _add(self, phase: PhaseName) -> None:
-        """Work goes behind the (first part of the) forward pass, waiting behind the last piece of the exchange."""
+        """Work goes behind the first forward part, waiting behind the last piece of the exchange."""
         is_waiting = self._load is None
         if self._is_added or phase != ("backward" if is_waiting else "forward"):
             return

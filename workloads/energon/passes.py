@@ -74,7 +74,7 @@ def prompt_layouts(shape: EnergonShape, batch: int) -> tuple[Layout, ...]:
 
 
 def decode_layout(prompt: Layout, num_decoded: int) -> Layout:
-    """The pass that adds a token to each sequence of ``prompt`` behind ``num_decoded`` that were added before.
+    """The pass that adds a token to each sequence of ``prompt`` behind ``num_decoded`` that came before.
 
     It has no padding in any mode: every sequence has one row.
     """

@@ -5,16 +5,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import TypedDict
 
 import torch
 from torch import distributed
 from torch.distributed import ProcessGroup
 
-from workloads.energon.links import Links, Neighbour
+from workloads.energon.link_meeting import meet
+from workloads.energon.links import Links
 from workloads.energon.meter import Meter, unmetered
+from workloads.energon.neighbour import Neighbour
 from workloads.energon.plan import EnginePlan
 from workloads.energon.tensor_group import Mates, TensorGroup
 
+_HOST = torch.device("cpu")
 _IDLE = timedelta(days=365)
 """How long an engine may have nothing to do. Who dies closes its connections, which is noticed at once."""
 
@@ -22,8 +26,8 @@ _IDLE = timedelta(days=365)
 class Carrier(StrEnum):
     """What carries hidden states and sums."""
 
-    GLOO = "gloo"
-    """From host to host; tensors of a GPU are copied there and back."""
+    HOST = "host"
+    """From host to host, by sockets and gloo; tensors of a GPU are copied there and back."""
     NCCL = "nccl"
     """From GPU to GPU; each rank needs a GPU of its own. It never ran on several GPUs yet."""
 
@@ -52,7 +56,7 @@ def open_ranks(
     rank: int,
     *,
     device: torch.device | None = None,
-    carrier: Carrier = Carrier.GLOO,
+    carrier: Carrier = Carrier.HOST,
     meter: Meter | None = None,
 ) -> Ranks:
     """Connect the ranks of an engine; all of them call this, with a default process group of just them.
@@ -63,18 +67,27 @@ def open_ranks(
         ValueError: when the default process group has other ranks than the plan.
     """
     told = unmetered if meter is None else meter
+    rules: LinkRules = {"num_buffers": plan.num_buffers, "is_blocking": plan.is_blocking}
     if plan.num_ranks == 1:
-        links = Links(None, None, num_buffers=plan.num_buffers, is_blocking=plan.is_blocking)
-        return Ranks(plan=plan, rank=rank, group=TensorGroup(rank), links=links, process_groups=())
-    groups = _Groups(plan, rank, device or torch.device("cpu"), carrier)
-    before, behind = groups.neighbour(-1), groups.neighbour(1)
+        group, links = TensorGroup(rank), Links(None, None, **rules)
+        return Ranks(plan=plan, rank=rank, group=group, links=links, process_groups=())
+    groups = _Groups(plan, rank, device or _HOST, carrier)
+    mates = groups.mates()
+    before, behind = groups.neighbours()
     return Ranks(
         plan=plan,
         rank=rank,
-        group=TensorGroup(rank, groups.mates, told),
-        links=Links(before, behind, num_buffers=plan.num_buffers, is_blocking=plan.is_blocking),
+        group=TensorGroup(rank, mates, told),
+        links=Links(before, behind, **rules),
         process_groups=groups.made,
     )
+
+
+class LinkRules(TypedDict):
+    """What a plan says of links."""
+
+    num_buffers: int
+    is_blocking: bool
 
 
 class _Groups:
@@ -84,37 +97,41 @@ class _Groups:
         num_ranks = _default_group().size()
         if num_ranks != plan.num_ranks:
             raise ValueError(f"a plan of {plan.num_ranks} ranks cannot run on a process group of {num_ranks}")
-        self._plan, self._rank = plan, rank
-        self._device = torch.device("cpu") if carrier is Carrier.GLOO else device
+        self._plan, self._rank, self._carrier = plan, rank, carrier
+        self._device = _HOST if carrier is Carrier.HOST else device
         self.made: list[ProcessGroup] = []
-        self.mates: Mates | None = None
-        self._control, self._bodies = self._pair(range(plan.num_ranks), carrier)
-        for stage in range(plan.pipeline_parallel):
-            self._join_mates(stage, carrier)
 
-    def neighbour(self, distance: int) -> Neighbour | None:
-        """The rank of the same share so many stages away, where there is such a stage."""
-        rank = self._rank + distance * self._plan.tensor_parallel
-        if not 0 <= rank < self._plan.num_ranks:
-            return None
-        return Neighbour(rank=rank, control=self._control, bodies=self._bodies, device=self._device)
+    def mates(self) -> Mates | None:
+        """The ranks of this one's stage, where it has others."""
+        found = None
+        width = self._plan.tensor_parallel
+        for first in range(0, self._plan.num_ranks, width) if width > 1 else ():
+            ranks = range(first, first + width)
+            control = self._new(ranks, "gloo")
+            bodies = control if self._carrier is Carrier.HOST else self._new(ranks, "nccl")
+            if self._rank in ranks:
+                found = Mates(
+                    ranks=ranks, rank=self._rank, control=control, bodies=bodies, device=self._device
+                )
+        return found
 
-    def _join_mates(self, stage: int, carrier: Carrier) -> None:
-        if self._plan.tensor_parallel == 1:
-            return
-        first = stage * self._plan.tensor_parallel
-        ranks = range(first, first + self._plan.tensor_parallel)
-        control, bodies = self._pair(ranks, carrier)
-        if self._rank in ranks:
-            self.mates = Mates(
-                ranks=tuple(ranks), rank=self._rank, control=control, bodies=bodies, device=self._device
-            )
+    def neighbours(self) -> tuple[Neighbour | None, Neighbour | None]:
+        """The ranks of the same share in the stage before and in the one behind, where there are such."""
+        if self._plan.pipeline_parallel == 1:
+            return None, None
+        everybody = range(self._plan.num_ranks)
+        meeting = self._new(everybody, "gloo")
+        bodies = None if self._carrier is Carrier.HOST else self._new(everybody, "nccl")
+        places = [self._rank - self._plan.tensor_parallel, self._rank + self._plan.tensor_parallel]
+        before, behind = (place if place in everybody else None for place in places)
+        ways = meet(meeting, before=before, behind=behind)
+        found = [
+            None if way is None else Neighbour(rank=place, connection=way, bodies=bodies, device=self._device)
+            for place, way in zip(places, ways, strict=True)
+        ]
+        return found[0], found[1]
 
-    def _pair(self, ranks: Sequence[int], carrier: Carrier) -> tuple[ProcessGroup, ProcessGroup]:
-        control = self._made(ranks, "gloo")
-        return control, control if carrier is Carrier.GLOO else self._made(ranks, "nccl")
-
-    def _made(self, ranks: Sequence[int], backend: str) -> ProcessGroup:
+    def _new(self, ranks: Sequence[int], backend: str) -> ProcessGroup:
         group = distributed.new_group(list(ranks), timeout=_IDLE, backend=backend)
         if self._rank in ranks:
             self.made.append(group)

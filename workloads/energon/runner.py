@@ -20,7 +20,7 @@ from workloads.energon.tensor_group import PlannedSums
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.kv_cache import CachePool, SequenceCache
 from workloads.transformer.layout import Layout
-from workloads.transformer.stage import Place
+from workloads.transformer.place import Place
 from workloads.transformer.want import Want
 
 
@@ -115,7 +115,7 @@ class StageRunner:
             raise ValueError(
                 f"command {command.key} has {command.layout.num_rows} rows, but {num_rows} arrived"
             )
-        caches = self._kept(command)
+        caches = self._prepared(command)
         made = self._stage.forward(rows.to(self._stage.place.device), command.layout, command.want, caches)
         if self._ranks.links.is_last:
             return made.to("cpu")
@@ -126,8 +126,13 @@ class StageRunner:
             )
         return made.contiguous()
 
-    def _kept(self, command: Command) -> list[SequenceCache] | None:
-        return None
+    def _prepared(self, command: Command) -> Sequence[SequenceCache] | None:
+        if not command.sequence_ids:
+            return None
+        if self._caches is None:
+            raise ValueError(f"command {command.key} keeps sequences, but there is no memory for caches")
+        return self._caches.prepare(command.sequence_ids, command.layout)
 
     def _release(self, sequence_ids: Sequence[int]) -> None:
-        pass
+        if self._caches is not None and sequence_ids:
+            self._caches.release(sequence_ids)

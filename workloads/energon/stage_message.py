@@ -9,7 +9,7 @@ from torch import Tensor
 
 _FIXED = struct.Struct("<qqqHHH")  # key, rows, columns, kind, number of the type, bytes of text
 HEADER_BYTES = 512
-"""Every header has so many, so that a receive of the wrong size, which ends a process, cannot be."""
+"""Every header has so many; a body has what its header tells. So nothing is ever received in a wrong size."""
 _TEXT_BYTES = HEADER_BYTES - _FIXED.size
 _DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
@@ -21,8 +21,6 @@ class Kind(IntEnum):
     """A body of just the size that the header tells."""
     FAILED = 2
     """Nothing: the pass failed."""
-    LAST = 3
-    """Nothing ever: the stage has closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,17 +59,16 @@ def header_of(message: Message) -> Header:
     )
 
 
-def encoded(header: Header) -> Tensor:
-    """The header as ``HEADER_BYTES`` bytes on the host; a failure's text is cut where it is too long."""
+def encoded(header: Header) -> bytes:
+    """The header as ``HEADER_BYTES`` bytes; a failure's text is cut where it is too long."""
     text = header.failure.encode()[:_TEXT_BYTES]
     number = _DTYPES.index(header.dtype)
     fixed = _FIXED.pack(header.key, header.num_rows, header.num_columns, header.kind, number, len(text))
-    return torch.frombuffer(bytearray((fixed + text).ljust(HEADER_BYTES, b"\0")), dtype=torch.uint8)
+    return (fixed + text).ljust(HEADER_BYTES, b"\0")
 
 
-def decoded(raw: Tensor) -> Header:
+def decoded(data: bytes | bytearray) -> Header:
     """The header in ``HEADER_BYTES`` bytes."""
-    data = raw.numpy().tobytes()
     key, num_rows, num_columns, kind, number, text_bytes = _FIXED.unpack_from(data)
     text = data[_FIXED.size : _FIXED.size + text_bytes]
     return Header(
@@ -82,8 +79,3 @@ def decoded(raw: Tensor) -> Header:
         dtype=_DTYPES[number],
         failure=text.decode(errors="ignore"),
     )
-
-
-def empty_header() -> Tensor:
-    """Room for a header."""
-    return torch.empty(HEADER_BYTES, dtype=torch.uint8)

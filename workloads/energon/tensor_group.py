@@ -16,7 +16,7 @@ from torch.distributed import P2POp, ProcessGroup
 
 from workloads.energon.meter import Meter, unmetered
 from workloads.energon.rank_errors import LinkError, PassError, described
-from workloads.energon.stage_message import Header, Kind, decoded, empty_header, encoded
+from workloads.energon.stage_message import HEADER_BYTES, Header, Kind, decoded, encoded
 
 _GATHER_TAG = 4
 
@@ -151,10 +151,11 @@ class TensorGroup:
             if own.kind is Kind.FAILED:
                 raise PassError(own.failure)
             return
-        raw = [empty_header() for _ in self._mates.ranks]
+        told = torch.frombuffer(bytearray(encoded(own)), dtype=torch.uint8)
+        heard = [torch.empty(HEADER_BYTES, dtype=torch.uint8) for _ in self._mates.ranks]
         with self._among_mates():
-            distributed.all_gather(raw, encoded(own), group=self._mates.control)
-        headers = [decoded(each) for each in raw]
+            distributed.all_gather(heard, told, group=self._mates.control)
+        headers = [decoded(each.numpy().tobytes()) for each in heard]
         if any(header.key != own.key for header in headers):
             keys = dict(zip(self._mates.ranks, (header.key for header in headers), strict=True))
             raise LinkError(f"ranks of one stage are at different commands: {keys}")

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from workloads.transformer.kv_cache import SequenceCache
-from workloads.transformer.stage import Place
-from workloads.transformer.want import Want
 
 from workloads.energon.plan import EnginePlan
 from workloads.energon.ranks import Ranks
 from workloads.transformer.architecture import Activation, Family, TransformerArchitecture
+from workloads.transformer.kv_cache import SequenceCache
 from workloads.transformer.layout import Layout
+from workloads.transformer.place import Place
+from workloads.transformer.want import Want
 
 NUM_SUMS = 4
 TINY = TransformerArchitecture(

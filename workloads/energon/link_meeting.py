@@ -1,0 +1,134 @@
+"""Where the two ends of each link meet: TCP connections that both ends know to be the right ones.
+
+Ranks tell each other addresses, ports and tokens through a process group that they have already. Loopback serves
+where all of them are on one host; else the interfaces that ``GLOO_SOCKET_IFNAME`` names, or all there are.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+import struct
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed
+from torch.distributed import ProcessGroup
+
+from workloads.energon.rank_errors import LinkError
+
+_LOOPBACK = "127.0.0.1"
+_RECORD_BYTES = 2048
+_TOKEN_BYTES = 16
+_PATIENCE_S = 60.0
+"""For a rank that has already said where it listens."""
+_TRY_S = 5.0
+_SIOCGIFADDR = 0x8915
+_SILENT_S = 10
+"""After so long without a word, the other host is asked whether it is there."""
+_GONE_MS = 30_000
+
+
+def meet(
+    group: ProcessGroup, *, before: int | None, behind: int | None
+) -> tuple[socket.socket | None, socket.socket | None]:
+    """Connections to the rank before this one and to the one behind, where there are such; all ranks call this.
+
+    Raises:
+        LinkError: when one of them cannot be reached.
+    """
+    is_one_host = len({record["host"] for record in _told(group, {"host": _host()})}) == 1
+    with socket.create_server((_LOOPBACK if is_one_host else "", 0), backlog=64) as listener:
+        asked, answered = secrets.token_hex(_TOKEN_BYTES), secrets.token_hex(_TOKEN_BYTES)
+        own = {
+            "addresses": [_LOOPBACK] if is_one_host else _addresses(),
+            "port": listener.getsockname()[1],
+            "asked": asked,
+            "answered": answered,
+        }
+        records = _told(group, own)
+        to_behind = None if behind is None else _reached(records[behind], behind)
+        to_before = None if before is None else _accepted(listener, asked, answered, before)
+    return to_before, to_behind
+
+
+def _told(group: ProcessGroup, own: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What every rank says of itself, by rank."""
+    raw = json.dumps(own).encode().ljust(_RECORD_BYTES)
+    of_all = [torch.empty(_RECORD_BYTES, dtype=torch.uint8) for _ in range(group.size())]
+    distributed.all_gather(of_all, torch.frombuffer(bytearray(raw), dtype=torch.uint8), group=group)
+    return [json.loads(each.numpy().tobytes()) for each in of_all]
+
+
+def _host() -> str:
+    """The same for all who reach each other over loopback: one kernel, one network namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    network = Path("/proc/self/ns/net")
+    kernel = boot.read_text().strip() if boot.exists() else socket.gethostname()
+    return f"{kernel} {network.readlink() if network.exists() else ''}"
+
+
+def _addresses() -> list[str]:
+    """IPv4 addresses of this host, loopback left out."""
+    asked = [name for name in os.environ.get("GLOO_SOCKET_IFNAME", "").split(",") if name]
+    names = asked or [name for _, name in socket.if_nameindex()]
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        for name in names:
+            with suppress(OSError):  # an interface without an IPv4 address
+                answer = fcntl.ioctl(asker, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+                found.append(socket.inet_ntoa(answer[20:24]))
+    # As many as fit into a record; hosts have few.
+    return [address for address in found if not address.startswith("127.")][:32]
+
+
+def _reached(record: Mapping[str, Any], rank: int) -> socket.socket:
+    for address in record["addresses"]:
+        with suppress(OSError):
+            caller = socket.create_connection((address, record["port"]), timeout=_TRY_S)
+            caller.settimeout(_PATIENCE_S)
+            with suppress(OSError):
+                caller.sendall(record["asked"].encode())
+                if _heard(caller) == record["answered"]:
+                    return _tuned(caller)
+            caller.close()
+    tried = ", ".join(record["addresses"]) or "no address"
+    raise LinkError(f"rank {rank} was not reached at {tried}, port {record['port']}")
+
+
+def _accepted(listener: socket.socket, asked: str, answered: str, rank: int) -> socket.socket:
+    listener.settimeout(_PATIENCE_S)
+    while True:
+        try:
+            caller, _ = listener.accept()
+        except TimeoutError as error:
+            raise LinkError(f"rank {rank} did not connect within {_PATIENCE_S:g} s") from error
+        caller.settimeout(_TRY_S)
+        with suppress(OSError):
+            if secrets.compare_digest(_heard(caller), asked):
+                caller.sendall(answered.encode())
+                return _tuned(caller)
+        caller.close()  # somebody else's
+
+
+def _heard(caller: socket.socket) -> str:
+    heard = b""
+    while len(heard) < 2 * _TOKEN_BYTES and (data := caller.recv(2 * _TOKEN_BYTES - len(heard))):
+        heard += data
+    return heard.decode("ascii", errors="replace")
+
+
+def _tuned(connection: socket.socket) -> socket.socket:
+    """Blocking, without delay of small messages, and with an end when the other host falls silent."""
+    connection.settimeout(None)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _SILENT_S)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _SILENT_S // 2)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_MS)
+    return connection

@@ -1,0 +1,101 @@
+"""The end of a link that gives."""
+
+import socket
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from queue import SimpleQueue
+
+import torch
+from torch import Tensor, distributed
+
+from workloads.energon.neighbour import Neighbour
+from workloads.energon.rank_errors import LinkError
+from workloads.energon.stage_message import Message, encoded, header_of
+
+_AT_ONCE_BYTES = 1 << 16
+"""What the kernel takes without delay, so that waking a thread for it would last longer."""
+_CLOSING_S = 5.0
+_NUM_CREDITS = 4096
+
+
+class Outlet:
+    """Sends in the background, and counts what has not started at the other end."""
+
+    def __init__(self, neighbour: Neighbour, num_buffers: int, *, is_blocking: bool) -> None:
+        self._neighbour = neighbour
+        self._num_buffers = max(1, num_buffers)
+        self._is_blocking = is_blocking
+        self._unstarted: deque[Tensor | None] = deque()
+        self._queue: SimpleQueue[Sequence[memoryview] | None] = SimpleQueue()
+        self._num_queued = self._num_sent = 0
+        self._lost: Exception | None = None
+        self._thread = threading.Thread(target=self._send_queued, daemon=True)
+        self._thread.start()
+
+    def give(self, message: Message) -> None:
+        """Send without waiting, once less than ``num_buffers`` messages have not started there."""
+        with self._neighbour.reached():
+            self._wait_until(self._num_buffers - 1)
+            self._send(message)
+            if self._is_blocking:
+                self._wait_until(0)
+
+    def close(self) -> None:
+        """Part from the other end, once all has started there, or it is gone, or takes too long."""
+        connection = self._neighbour.connection
+        with suppress(OSError, RuntimeError):
+            connection.settimeout(_CLOSING_S)
+            self._wait_until(0)
+        self._queue.put(None)
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join(_CLOSING_S)
+        connection.close()
+
+    def _wait_until(self, num_unstarted: int) -> None:
+        while len(self._unstarted) > num_unstarted:
+            credits_ = self._neighbour.connection.recv(_NUM_CREDITS)
+            if not credits_:
+                raise LinkError("it has closed") from self._lost
+            for _ in credits_:
+                self._unstarted.popleft()
+
+    def _send(self, message: Message) -> None:
+        if self._lost is not None:
+            raise LinkError(str(self._lost)) from self._lost
+        body = None if message.rows is None else message.rows.to(self._neighbour.device)
+        self._unstarted.append(body)  # also what keeps it while it is sent
+        parts = [memoryview(encoded(header_of(message)))]
+        if body is not None and self._neighbour.bodies is None:
+            parts.append(bytes_of(body))
+        if self._num_queued == self._num_sent and (
+            self._is_blocking or sum(part.nbytes for part in parts) <= _AT_ONCE_BYTES
+        ):
+            _send_all(self._neighbour.connection, parts)
+        else:
+            self._num_queued += 1
+            self._queue.put(parts)
+        if body is not None and self._neighbour.bodies is not None:
+            distributed.isend(body, self._neighbour.rank, self._neighbour.bodies)
+
+    def _send_queued(self) -> None:
+        try:
+            while (parts := self._queue.get()) is not None:
+                _send_all(self._neighbour.connection, parts)
+                self._num_sent += 1
+        except OSError as error:
+            self._lost = error
+
+
+def bytes_of(tensor: Tensor) -> memoryview:
+    """The bytes of a contiguous tensor on the host, in place."""
+    return memoryview(tensor.view(-1).view(torch.uint8).numpy())
+
+
+def _send_all(connection: socket.socket, parts: Sequence[memoryview]) -> None:
+    *first, last = parts
+    for part in first:
+        connection.sendall(part, socket.MSG_MORE)
+    connection.sendall(last)

@@ -58,9 +58,7 @@ class Driver:
         return document
 
     def end(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        self._process.communicate()
 
     def kill(self) -> None:
         self._process.kill()

@@ -214,6 +214,7 @@ def padded_tokens(prompts: Sequence[Tensor], padded_to: int) -> Tensor:
     return torch.cat([torch.nn.functional.pad(prompt, (0, padded_to - len(prompt))) for prompt in prompts])
 
 
+@pytest.mark.slow
 @FEW
 @given(case=asked())
 def test_any_model_cut_in_any_way_gives_what_transformers_gives_packed_and_padded(case: Asked) -> None:

@@ -115,12 +115,13 @@ def divided(total: int, weights: Sequence[float], name: str) -> tuple[Span, ...]
         ProblemError: when there are fewer than parts, with ``name`` in its message.
     """
     num_parts = len(weights)
-    if total < num_parts or min(weights) <= 0:
+    if not 1 <= num_parts <= total or not all(0 < weight < float("inf") for weight in weights):
         raise ProblemError(
-            f"{total} {name} cannot be shared by {num_parts} ranks with weights {list(weights)}; use at most "
-            f"{total} ranks, and weights above 0."
+            f"{total} {name} cannot be shared by {num_parts} ranks with weights {list(weights)}; use 1 to "
+            f"{total} ranks, and finite weights above 0."
         )
-    asked = [total * weight / sum(weights) for weight in weights]
+    fractions = [weight / max(weights) for weight in weights]  # the sum of large weights could overflow
+    asked = [total * fraction / sum(fractions) for fraction in fractions]
     sizes = [max(1, int(share)) for share in asked]
     while sum(sizes) > total:
         spare = [part for part in range(num_parts) if sizes[part] > 1]

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from workloads.energon.assignment import Assignment
+from workloads.energon.command import Answer, Command
 from workloads.energon.meter import Meter
 from workloads.energon.parking import build_store
 from workloads.energon.ranks import Carrier, Ranks, open_ranks
@@ -14,8 +15,10 @@ from workloads.energon.runner import StageRunner
 from workloads.transformer.checkpoint import open_checkpoint
 from workloads.transformer.kv_cache import CachePool
 from workloads.transformer.layer_store import LayerStore, WeightSource
+from workloads.transformer.loading import load_ends, load_layer
+from workloads.transformer.place import Place
 from workloads.transformer.random_weights import RandomWeights
-from workloads.transformer.stage import Place, Stage, load_ends, load_layer
+from workloads.transformer.stage import Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,14 @@ class LoadedRank:
 
     runner: StageRunner
     store: LayerStore
+
+    def do(self, command: Command) -> Answer | None:
+        """This rank's part of one command; ranks of the last stage give the answer.
+
+        Raises:
+            LinkError: when another rank is gone.
+        """
+        return self.runner.do(command)
 
     def close(self) -> None:
         """Part from the other ranks, which do the same, and release memory and threads."""
@@ -40,7 +51,7 @@ def load_rank(assignment: Assignment, meter: Meter | None = None) -> LoadedRank:
     plan, rank, architecture = assignment.plan, assignment.rank, assignment.architecture
     device = torch.device(assignment.device)
     place = Place(device=device, dtype=getattr(torch, assignment.dtype))
-    carrier = Carrier.NCCL if device.type == "cuda" else Carrier.GLOO
+    carrier = Carrier.NCCL if device.type == "cuda" else Carrier.HOST
     ranks: Ranks = open_ranks(plan, rank, device=device, carrier=carrier, meter=meter)
     weights, share, layers = _weights(assignment), plan.share_of(rank), plan.stages[plan.stage_of(rank)]
     store = build_store(
@@ -50,9 +61,17 @@ def load_rank(assignment: Assignment, meter: Meter | None = None) -> LoadedRank:
         folder=Path(assignment.folder),
         clock=_steady_ns,
     )
-    ends = load_ends(architecture, layers, share, weights, place)
-    stage = Stage(architecture, layers, share, store, ends, ranks.group, place)
-    runner = StageRunner(stage, ranks, CachePool(assignment.cache_bytes), meter)
+    stage = Stage(
+        architecture=architecture,
+        layers=layers,
+        share=share,
+        store=store,
+        ends=load_ends(architecture, layers, share, weights, place),
+        exchange=ranks.group,
+        place=place,
+    )
+    caches = CachePool(assignment.cache_bytes, architecture, layers, share, place)
+    runner = StageRunner(stage, ranks, caches, meter)
     return LoadedRank(runner=runner, store=store)
 
 

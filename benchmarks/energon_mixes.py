@@ -36,11 +36,12 @@ def layers_flops(
     """FLOPs of all layers for sequences of these lengths in products of weights, and in attention.
 
     A token costs 2 FLOPs a weight, a pair of tokens 4 for each column of the queries: 24 h^2 and 4 h for MLPs
-    of 4 h columns. The half of the pairs that a causal kernel may spare is counted.
+    of 4 h columns. Tokens of a decoder make pairs with those before them only, padded or not.
     """
     hidden = architecture.hidden_size
     attention = 2 * architecture.attention_size + 2 * architecture.kv_size
     weights = hidden * (attention + (3 if architecture.has_gate else 2) * architecture.ffn_size)
-    pairs = sum(length * length for length in in_attention)
+    squares = sum(length * length for length in in_attention)
+    pairs = (squares + sum(in_attention)) // 2 if architecture.is_decoder else squares
     layer = 2 * weights * sum(in_products) + 4 * architecture.attention_size * pairs
     return architecture.num_layers * layer

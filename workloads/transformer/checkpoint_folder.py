@@ -85,7 +85,7 @@ def _inside(folder: Path, name: str) -> Path:
         raise WeightError(
             f"{folder} uses {shown(name)}, no plain name of a safetensors file in it; write it again."
         )
-    path = folder / name
+    path = folder.absolute() / name
     try:
         home = folder.resolve(strict=True)
         found = path.resolve(strict=True)

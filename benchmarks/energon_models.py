@@ -11,8 +11,8 @@ from torch import Tensor
 
 from workloads.transformer.architecture import Family
 
-transformers.logging.set_verbosity_error()
-transformers.logging.disable_progress_bar()
+transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # as it is there
+transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # as it is there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def _model(sizes: Sizes) -> Any:  # Any: as above
                 vocab_size=sizes.vocab_size,
             )
         )
-    common = {
+    common: dict[str, Any] = {  # Any: their constructors take words of many types
         "num_hidden_layers": sizes.num_layers,
         "hidden_size": sizes.hidden_size,
         "num_attention_heads": sizes.num_heads,

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ import torch
 from benchmarks.bars import judge
 from benchmarks.energon_mixes import MIXES, flop_limit
 from benchmarks.energon_models import Sizes, random_prompts, write_checkpoint
-from benchmarks.energon_peers import PeerError, deepspeed_python, start_ranks
+from benchmarks.energon_peers import PeerError, PeerRanks, deepspeed_python, start_ranks
 from saih.domain.interval import Interval, median_interval
 from workloads.energon.engine import Engine, launch
 from workloads.energon.pipeline_bound import completions
@@ -105,10 +106,14 @@ def _ways(path: Path, stack: contextlib.ExitStack) -> tuple[dict[str, Callable[[
         try:
             ranks = stack.enter_context(start_ranks(role, 2, words, python()))
             ranks.turn()
-            ways[name] = lambda ranks=ranks: ranks.turn()[0]
+            ways[name] = partial(_turn, ranks)
         except PeerError as error:
             missing.append(f"{name}: {error}")
     return ways, missing
+
+
+def _turn(ranks: PeerRanks) -> float:
+    return ranks.turn()[0]
 
 
 def _request(engine: Engine, prompts: Sequence[Sequence[int]]) -> Callable[[], float]:

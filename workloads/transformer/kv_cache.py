@@ -12,8 +12,8 @@ from workloads.transformer.place import Place
 from workloads.transformer.split import Span, TensorShare
 
 BLOCK = 64
-"""Caches have room for a multiple of so many tokens: moving them into more room that often costs a few percent
-of reading them for every token."""
+"""Caches have room for a multiple of so many tokens: moving them into more room that often costs a few
+percent of reading them for every token."""
 
 
 class CacheError(RuntimeError):

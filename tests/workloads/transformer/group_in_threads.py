@@ -25,7 +25,7 @@ CACHE_BYTES = 1 << 24
 
 
 class ThreadExchange:
-    """One rank's end of a group whose ranks meet at a barrier; it notes the shapes of all that is exchanged."""
+    """One rank's end of a group whose ranks meet at a barrier; it notes what is exchanged."""
 
     def __init__(self, rank: int, parts: list[Tensor], barrier: threading.Barrier) -> None:
         self._rank, self._parts, self._barrier = rank, parts, barrier
@@ -111,6 +111,8 @@ def exchanges(num_ranks: int) -> list[TensorExchange]:
 
 def in_threads(calls: Sequence[Callable[[], Tensor]]) -> list[Tensor]:
     """What calls that wait for each other give."""
+    if len(calls) == 1:
+        return [calls[0]()]
     with ThreadPoolExecutor(max_workers=len(calls)) as threads:
         return [future.result(PATIENCE_S) for future in [threads.submit(call) for call in calls]]
 

@@ -105,12 +105,14 @@ class Scheduler:
                 f"the keys and values of {request.num_kept_tokens} tokens are beyond the "
                 f"{self.rules.num_kept_tokens} that fit into memory; shorten the prompt or ask for fewer."
             )
+        self._admit()
         if len(self._waiting) >= self.rules.max_waiting:
             raise QueueFull(f"{len(self._waiting)} requests wait already; ask later.")
         ticket = next(self._tickets)
         self._waiting[ticket] = SequenceProgress(
             ticket=ticket, sequence_id=next(self._ids), request=request, tokens=list(request.prompt)
         )
+        self._admit()
         return ticket
 
     def cancel(self, ticket: int) -> bool:

@@ -217,8 +217,9 @@ def test_a_request_beyond_the_memory_is_refused_by_its_name():
 
 
 def test_a_full_queue_refuses_and_has_room_again_after_a_cancellation():
-    scheduler = Scheduler(BatchRules(num_kept_tokens=100, max_waiting=2))
+    scheduler = Scheduler(BatchRules(num_kept_tokens=100, max_running=1, max_waiting=2))
     request = GenerationRequest(prompt=(1,), max_new_tokens=1)
+    scheduler.add(request)
     first, _ = scheduler.add(request), scheduler.add(request)
     with pytest.raises(QueueFull, match="2 requests wait"):
         scheduler.add(request)

@@ -72,6 +72,8 @@ def _storage(points: Sequence[PointSummary], ceilings: Mapping[str, Ceilings]) -
 def _all_reduce(points: Sequence[PointSummary], ceilings: Mapping[str, Ceilings]) -> Iterator[Placed]:
     known = []
     for point in points:
+        if point.loss.is_learning is None:  # it has no gradients
+            continue
         own = ceilings.get(point.point.placement.seats_label)
         curve = own.curve(CeilingKind.ALL_REDUCE) if own else None
         spent = point.phases_ns.get(Phase.COMMUNICATION_TOTAL)

@@ -16,11 +16,15 @@ from saih.interchange.corpus import PublicEfficiency, Submission
 def place(
     analysis: Analysis, submissions: Sequence[Submission], efficiencies: Sequence[PublicEfficiency]
 ) -> tuple[Placed, ...]:
-    """Every headline figure that ``analysis`` has, local ceilings first; empty without points."""
+    """Every headline figure that ``analysis`` has, local ceilings first; empty without points.
+
+    Public figures are of training: where nothing is trained there are none.
+    """
     if not analysis.points:
         return ()
     ceilings = {found.placement_label: found for found in analysis.ceilings}
+    is_training = any(point.loss.is_learning is not None for point in analysis.points)
     return (
         *local_figures(analysis.points, ceilings),
-        *public_figures(analysis, submissions, efficiencies),
+        *(public_figures(analysis, submissions, efficiencies) if is_training else ()),
     )

@@ -70,7 +70,7 @@ def preparing_s(placement: Placement, ceilings: Ceilings | None, precision: str)
 def generating_s(planned: Iterable[PlannedPoint], num_ranks: int) -> float:
     """Seconds for so many ranks to make every data set of these points."""
     costs = {one.point.problem.data: one.cost for one in planned}
-    return sum(cost.dataset_core_s / min(num_ranks, cost.dataset_files) for cost in costs.values())
+    return sum(cost.dataset_core_s / min(num_ranks, max(1, cost.dataset_files)) for cost in costs.values())
 
 
 def apart_s(planned: Sequence[PlannedPoint]) -> float:

@@ -22,6 +22,7 @@ from saih.domain.quantity import (
 from saih.domain.record import Environment
 from saih.domain.trend import RANKS_AXIS, Analysis, FailedPoint, PointSummary, ScalingLine, Trend
 from saih.reports.label import shortened
+from saih.reports.techniques import telling_techniques
 
 GREATEST_SPREAD = 4.0
 """An expected share whose interval is wider than this factor tells a reader nothing."""
@@ -50,11 +51,11 @@ def _fact(name: str, value: str) -> str:
 
 
 def line_name(trend: Trend, points: Sequence[PointSummary]) -> str:
-    """The rungs of the other axes, by which trends over one axis differ."""
+    """The rungs of the other axes, and the techniques, by which trends over one axis differ."""
     for point in points:
         if trend.record_ids and point.record_id == trend.record_ids[0]:
             others = [label for axis, label in sorted(point.labels.items()) if axis != trend.axis]
-            return ", ".join(others) or trend.fixed
+            return ", ".join([*others, *telling_techniques(point, points)]) or trend.fixed
     return trend.fixed
 
 

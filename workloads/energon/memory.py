@@ -9,6 +9,8 @@ from workloads.transformer.architecture import Family, TransformerArchitecture
 from workloads.transformer.split import Span, TensorShare
 from workloads.transformer.weight_names import layer_shapes
 
+KEPT_BLOCK = 64
+"""Keys and values have room for a multiple of so many tokens: ``transformer.kv_cache.BLOCK``."""
 _HIDDEN_ROWS = 4
 """Rows [num_rows, hidden] that live at once in a layer: the residual, its norm, a sum, and what comes out."""
 
@@ -32,7 +34,10 @@ def kept_values(shape: EnergonShape, plan: EnginePlan, rank: int, batch: int) ->
     if not shape.num_new_tokens:
         return 0
     lengths = (length for layout in prompt_layouts(shape, batch) for length in layout.lengths)
-    positions = sum(length + shape.num_new_tokens for length in lengths)
+    most = shape.architecture.max_length
+    positions = sum(
+        min(most, -(-(length + shape.num_new_tokens) // KEPT_BLOCK) * KEPT_BLOCK) for length in lengths
+    )
     columns = len(plan.share_of(rank).kv_heads) * shape.architecture.head_size
     return positions * len(plan.stages[plan.stage_of(rank)]) * 2 * columns
 

@@ -39,8 +39,8 @@ _PHASES: Mapping[Activity, PhaseName] = {
 }
 _MOST_STEPS = 10_000
 """Steps of which moments are kept."""
-_CACHE_ROOM = 4
-"""Times the bytes of keys and values: room for them while they grow."""
+_CACHE_ROOM = 2
+"""Times the bytes of keys and values: while they grow, the old ones stay until they are copied."""
 
 Batch = tuple[Tensor, ...]
 """Token ids [rows] (int64) of the prompt of each pass, padding included."""

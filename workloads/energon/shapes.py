@@ -72,10 +72,9 @@ class EnergonShape:
 
     @property
     def data_label(self) -> str:
-        """Such as ``128 tokens, 50 % real, padded, 8 passes``."""
-        words = [f"{self.sequence} tokens"]
+        """Such as ``128 tokens, 50 % real, 8 passes`` or ``128 padded, 50 % real``."""
+        words = [f"{self.sequence} {'tokens' if self.is_packed else 'padded'}"]
         words += [f"{self.valid_percent} % real"] if self.valid_percent < 100 else []
-        words += [] if self.is_packed else ["padded"]
         words += [f"{self.num_batches} passes"] if self.num_batches > 1 else []
         words += [f"{self.num_new_tokens} new"] if self.num_new_tokens else []
         return ", ".join(words)
@@ -171,13 +170,14 @@ def _checked_parked(num_parked: int, architecture: TransformerArchitecture) -> i
 
 
 def _label(shape: Shape, architecture: TransformerArchitecture) -> str:
-    """Such as ``gpt2-124m`` or ``llama 4 x 256, 8 heads, 2 kv heads``."""
-    words = [f"{architecture.family} {architecture.num_layers} x {architecture.hidden_size}"]
-    words = [str(shape["name"])] if "name" in shape else [*words, f"{architecture.num_heads} heads"]
+    """Such as ``gpt2-124m`` or ``4 x 256, llama, 8 heads, 2 kv heads``."""
+    sizes = f"{architecture.num_layers} x {architecture.hidden_size}"
+    words = [sizes, str(architecture.family), f"{architecture.num_heads} heads"]
+    words = [str(shape["name"])] if "name" in shape else words
     told = (
         ("kv_heads", "kv heads"),
         ("ffn", "columns of the MLP"),
-        ("vocab", "tokens known"),
+        ("vocab", "words"),
         ("parked", "parked"),
     )
     words += [f"{shape[name]} {word}" for name, word in told if shape.get(name)]

@@ -1,12 +1,13 @@
 """How busy a pipeline of the engine keeps its stages, against what a simulated one could reach at best.
 
-Requests of different lengths go through 2 and 4 stages, each a process of its own that talks to the next over
-the loopback interface: non-blocking with 4 buffers, blocking (a stage waits until the next has taken over what
-it sends), and GPipe of torch.distributed.pipelining, which takes one shape only, so all are padded to the
-longest. The ways take turns. Computing is **paced**: a stage sleeps for as long as its rows would take, because
+Requests of different lengths go through 2 and 4 stages, each a process of its own that talks to the next
+over loopback: non-blocking with 4 buffers, blocking (a stage waits until the next has taken over what it
+sends), and GPipe of torch.distributed.pipelining, which takes one shape only, so that all are padded to the
+longest. The ways take turns. Computing is **paced**: a stage sleeps for as long as its rows would take, for
 two cores cannot be four stages; bytes and sockets are real. Utilisation is the share of the whole time, filling
-and draining included, in which the busiest stage computes; its bound comes from ``pipeline_bound`` for the same
-lengths and buffers, with transfers that take no time at all.
+and draining included, in which the busiest stage computes. Its bound comes from ``pipeline_bound``, for the
+times that the stages did compute for (a sleep on a busy machine ends late), the same buffers, and transfers
+that take no time.
 
     python -m benchmarks.energon_pipeline [--quick]
 """
@@ -32,7 +33,7 @@ NUM_BUFFERS = 4
 LONGEST = 128
 ROW_S = 40e-3 / LONGEST
 """A stage of some layers of a model of 10 GB works on 128 tokens for some ten milliseconds."""
-NUM_REQUESTS, QUICK_REQUESTS = 120, 60
+NUM_REQUESTS, QUICK_REQUESTS = 160, 80
 ROUNDS, QUICK_ROUNDS = 3, 1
 NUM_HOPS = 200
 BUSY_LIMIT, GAIN_LIMIT, HOP_LIMIT_MS = 0.95, 1.4, 1.0
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
     print(f" {'over blocking (possible)':>25} {'over padded torch':>18}")
     for num_stages in STAGES:
         taken = measured(num_stages, mixes, QUICK_ROUNDS if is_quick else ROUNDS)
-        rows = [_row(num_stages, mix, lengths, taken["rounds"]) for mix, lengths in mixes.items()]
+        rows = [_row(num_stages, mix, taken["rounds"]) for mix in mixes]
         for row in rows:
             print(_line(row), flush=True)
         met += _judged(rows, 1e3 * median(taken["hop_s"]))
@@ -106,15 +107,12 @@ def measured(num_stages: int, mixes: Mapping[str, Sequence[int]], num_rounds: in
         "num_hops": NUM_HOPS,
     }
     with tempfile.TemporaryDirectory(prefix="saih-pipeline-") as folder:
+        command = [sys.executable, "-m", "benchmarks.energon_pipeline_worker"]
+        words = [[str(rank), str(Path(folder) / "store"), json.dumps(asked)] for rank in range(num_stages)]
+        environ = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
         ranks = [
-            subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.energon_pipeline_worker"]
-                + [str(rank), str(Path(folder) / "store"), json.dumps(asked)],
-                env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for rank in range(num_stages)
+            subprocess.Popen([*command, *each], env=environ, stdout=subprocess.PIPE, text=True)
+            for each in words
         ]
         try:
             outs = [rank.communicate(timeout=_LIMIT_S)[0] for rank in ranks]
@@ -127,25 +125,31 @@ def measured(num_stages: int, mixes: Mapping[str, Sequence[int]], num_rounds: in
     return json.loads(outs[-1])
 
 
-def _row(
-    num_stages: int, mix: str, lengths: Sequence[int], rounds: Sequence[Mapping[str, Mapping[str, float]]]
-) -> Row:
-    compute_s = [[length * ROW_S for length in lengths]] * num_stages
-    nothing_s = [[0.0] * len(lengths)] * (num_stages - 1)
-    least_s = completions(compute_s, nothing_s, NUM_BUFFERS)[-1]
-    blocking_s = completions(compute_s, nothing_s, 0)[-1]
+def _row(num_stages: int, mix: str, rounds: Sequence[Mapping[str, Any]]) -> Row:
     taken = [each[mix] for each in rounds]
+    ours, blocking = ([each[way] for each in taken] for way in ("non-blocking", "blocking"))
     return Row(
         num_stages=num_stages,
         mix=mix,
-        bound=sum(compute_s[0]) / least_s,
-        busy=median(sum(compute_s[0]) / each["non-blocking"] for each in taken),
-        blocking_busy=median(sum(compute_s[0]) / each["blocking"] for each in taken),
-        of_bound=median(least_s / each["non-blocking"] for each in taken),
-        over_blocking=median(each["blocking"] / each["non-blocking"] for each in taken),
-        possible_over_blocking=blocking_s / least_s,
-        over_torch=median(each["torch"] / each["non-blocking"] for each in taken),
+        bound=median(_busiest_s(each) / _least_s(each) for each in ours),
+        busy=median(_busiest_s(each) / each["taken_s"] for each in ours),
+        blocking_busy=median(_busiest_s(each) / each["taken_s"] for each in blocking),
+        of_bound=median(_least_s(each) / each["taken_s"] for each in ours),
+        over_blocking=median(
+            slow["taken_s"] / fast["taken_s"] for slow, fast in zip(blocking, ours, strict=True)
+        ),
+        possible_over_blocking=median(_least_s(each, 0) / _least_s(each) for each in ours),
+        over_torch=median(each["torch"]["taken_s"] / each["non-blocking"]["taken_s"] for each in taken),
     )
+
+
+def _busiest_s(way: Mapping[str, Any]) -> float:
+    return max(map(sum, way["compute_s"]))
+
+
+def _least_s(way: Mapping[str, Any], num_buffers: int = NUM_BUFFERS) -> float:
+    compute_s: Sequence[Sequence[float]] = way["compute_s"]
+    return completions(compute_s, [[0.0] * len(each) for each in compute_s[1:]], num_buffers)[-1]
 
 
 def _line(row: Row) -> str:

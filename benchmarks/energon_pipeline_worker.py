@@ -39,6 +39,8 @@ class PacedStage:
 
     def __init__(self, architecture: TransformerArchitecture, row_s: float) -> None:
         self.architecture = architecture
+        self.compute_s: list[float] = []
+        """How long each request was computed on in fact [s]."""
         self._row_s = row_s
 
     def forward(
@@ -49,7 +51,9 @@ class PacedStage:
         caches: Sequence[SequenceCache] | None = None,  # a stage's
     ) -> Tensor:
         """Hidden states [rows, hidden]; those of tokens are 0."""
+        begin_s = time.perf_counter()
         time.sleep(layout.num_rows * self._row_s)
+        self.compute_s.append(time.perf_counter() - begin_s)
         return torch.ones(rows.shape[0], HIDDEN) if rows.dim() == 1 else rows + 1
 
 
@@ -87,19 +91,20 @@ def main(arguments: Sequence[str]) -> None:
     distributed.destroy_process_group()
 
 
-def _ways_s(plan: EnginePlan, rank: int, lengths: Sequence[int], row_s: float) -> Mapping[str, float]:
-    """How long each way takes for requests of these lengths [s]."""
+def _ways_s(plan: EnginePlan, rank: int, lengths: Sequence[int], row_s: float) -> Mapping[str, Any]:
+    """For requests of these lengths: how long each way takes, and each stage for each request of it [s]."""
     blocking = replace(plan, is_blocking=True)
     return {
         "non-blocking": _engine_s(plan, rank, lengths, row_s),
         "blocking": _engine_s(blocking, rank, lengths, row_s),
-        "torch": _torch_s(plan, rank, lengths, row_s),
+        "torch": {"taken_s": _torch_s(plan, rank, lengths, row_s)},
     }
 
 
-def _engine_s(plan: EnginePlan, rank: int, lengths: Sequence[int], row_s: float) -> float:
+def _engine_s(plan: EnginePlan, rank: int, lengths: Sequence[int], row_s: float) -> Mapping[str, Any]:
     ranks = open_ranks(plan, rank)
-    runner = StageRunner(PacedStage(_architecture(plan.pipeline_parallel), row_s), ranks)
+    stage = PacedStage(_architecture(plan.pipeline_parallel), row_s)
+    runner = StageRunner(stage, ranks)
     commands = [_command(key, length) for key, length in enumerate(lengths)]
 
     def run() -> None:
@@ -110,7 +115,8 @@ def _engine_s(plan: EnginePlan, rank: int, lengths: Sequence[int], row_s: float)
 
     taken_s = _taken_s(run)
     runner.close()
-    return taken_s
+    compute_s = _of_all(torch.tensor(stage.compute_s, dtype=torch.float64))
+    return {"taken_s": taken_s, "compute_s": [each.tolist() for each in compute_s]}
 
 
 def _torch_s(plan: EnginePlan, rank: int, lengths: Sequence[int], row_s: float) -> float:

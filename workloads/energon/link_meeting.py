@@ -1,7 +1,7 @@
 """Where the two ends of each link meet: TCP connections that both ends know to be the right ones.
 
-Ranks tell each other addresses, ports and tokens through a process group that they have already. Loopback serves
-where all of them are on one host; else the interfaces that ``GLOO_SOCKET_IFNAME`` names, or all there are.
+Ranks tell each other addresses, ports and tokens through a process group that they have already. Loopback
+serves where all of them are on one host; else the interfaces that ``GLOO_SOCKET_IFNAME`` names, or all.
 """
 
 import fcntl
@@ -36,7 +36,7 @@ _GONE_MS = 30_000
 def meet(
     group: ProcessGroup, *, before: int | None, behind: int | None
 ) -> tuple[socket.socket | None, socket.socket | None]:
-    """Connections to the rank before this one and to the one behind, where there are such; all ranks call this.
+    """Connections to the rank before this one and to the one behind, where there are such. All ranks call it.
 
     Raises:
         LinkError: when one of them cannot be reached.

@@ -5,10 +5,12 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from queue import SimpleQueue
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed import Work
 
 from workloads.energon.neighbour import Neighbour
 from workloads.energon.rank_errors import LinkError
@@ -27,7 +29,7 @@ class Outlet:
         self._neighbour = neighbour
         self._num_buffers = max(1, num_buffers)
         self._is_blocking = is_blocking
-        self._unstarted: deque[Tensor | None] = deque()
+        self._unstarted: deque[_Sent] = deque()
         self._queue: SimpleQueue[Sequence[memoryview] | None] = SimpleQueue()
         self._num_queued = self._num_sent = 0
         self._lost: Exception | None = None
@@ -66,7 +68,6 @@ class Outlet:
         if self._lost is not None:
             raise LinkError(str(self._lost)) from self._lost
         body = None if message.rows is None else message.rows.to(self._neighbour.device)
-        self._unstarted.append(body)  # also what keeps it while it is sent
         parts = [memoryview(encoded(header_of(message)))]
         if body is not None and self._neighbour.bodies is None:
             parts.append(bytes_of(body))
@@ -77,8 +78,10 @@ class Outlet:
         else:
             self._num_queued += 1
             self._queue.put(parts)
+        work = None
         if body is not None and self._neighbour.bodies is not None:
-            distributed.isend(body, self._neighbour.rank, self._neighbour.bodies)
+            work = distributed.isend(body, self._neighbour.rank, self._neighbour.bodies)
+        self._unstarted.append(_Sent(body=body, work=work))
 
     def _send_queued(self) -> None:
         try:
@@ -89,9 +92,17 @@ class Outlet:
             self._lost = error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """What must stay where it is until the other end has it."""
+
+    body: Tensor | None
+    work: Work | None
+
+
 def bytes_of(tensor: Tensor) -> memoryview:
     """The bytes of a contiguous tensor on the host, in place."""
-    return memoryview(tensor.view(-1).view(torch.uint8).numpy())
+    return tensor.view(-1).view(torch.uint8).numpy().data
 
 
 def _send_all(connection: socket.socket, parts: Sequence[memoryview]) -> None:

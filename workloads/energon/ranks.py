@@ -69,7 +69,7 @@ def open_ranks(
     told = unmetered if meter is None else meter
     rules: LinkRules = {"num_buffers": plan.num_buffers, "is_blocking": plan.is_blocking}
     if plan.num_ranks == 1:
-        group, links = TensorGroup(rank), Links(None, None, **rules)
+        group, links = TensorGroup(rank, meter=told), Links(None, None, **rules)
         return Ranks(plan=plan, rank=rank, group=group, links=links, process_groups=())
     groups = _Groups(plan, rank, device or _HOST, carrier)
     mates = groups.mates()

@@ -46,7 +46,10 @@ class PipelineStage(Protocol):
 
 
 class StageRunner:
-    """Runs the commands of one rank, in their order. Only one thread may use it."""
+    """Runs the commands of one rank, in their order. Only one thread may use it.
+
+    ``meter`` is the one that ``open_ranks`` got.
+    """
 
     def __init__(
         self,

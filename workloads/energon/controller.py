@@ -249,6 +249,6 @@ class Controller:
 
 def _failure_of(frame: Frame) -> MakeError:
     """What a worker says that could not start: the errors that callers know by their type keep it."""
+    name, text = str(frame.header.get("error")), str(frame.header.get("text"))
     known = {kind.__name__: kind for kind in (WeightError, ProblemError)}
-    kind = known.get(str(frame.header.get("error")), LaunchError)
-    return partial(kind, str(frame.header.get("text")))
+    return partial(known[name], text) if name in known else partial(LaunchError, f"{name}: {text}")

@@ -21,7 +21,7 @@ from torch import Tensor
 from workloads.energon.assignment import Assignment
 from workloads.energon.controller import Controller
 from workloads.energon.errors import LaunchError, QueueFull
-from workloads.energon.launching import MeetingPoint, start_workers
+from workloads.energon.launching import WORKER, MeetingPoint, start_workers
 from workloads.energon.ledger import EngineStats, Ledger
 from workloads.energon.plan import EnginePlan, plan_engine
 from workloads.energon.request import Kept, Prompts, RequestRules
@@ -109,8 +109,10 @@ def launch(  # noqa: PLR0913  # keywords that callers read by their names
     return start(assignment, max_queued=max_queued, start_timeout_s=start_timeout_s)
 
 
-def start(assignment: Assignment, *, max_queued: int, start_timeout_s: float) -> "Engine":
-    """The engine whose ranks get this assignment, each with its own number.
+def start(
+    assignment: Assignment, *, max_queued: int, start_timeout_s: float, program: Sequence[str] = WORKER
+) -> "Engine":
+    """The engine whose ranks get this assignment, each with its own number, and run ``program``.
 
     Raises:
         LaunchError: for workers that did not come up.
@@ -118,7 +120,7 @@ def start(assignment: Assignment, *, max_queued: int, start_timeout_s: float) ->
     plan = assignment.plan
     meeting_point = MeetingPoint(plan.num_ranks)
     try:
-        workers = start_workers(plan.num_ranks, assignment.num_threads)
+        workers = start_workers(plan.num_ranks, assignment.num_threads, program)
     except LaunchError:
         meeting_point.close()
         raise
@@ -141,6 +143,8 @@ class Engine:
     def __init__(
         self, assignment: Assignment, controller: Controller, ledger: Ledger, pids: tuple[int, ...]
     ) -> None:
+        self.assignment = assignment
+        """What rank 0 was told to be; the others differ by their rank and device."""
         self.architecture: TransformerArchitecture = assignment.architecture
         """Of the model."""
         self.plan: EnginePlan = assignment.plan

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]  # exported
 
 from workloads.energon.errors import LaunchError
 
+WORKER = ("-m", "workloads.energon.worker")
 _LOOPBACK = "127.0.0.1"
 _STORE_S = 300.0
 _ROOT = Path(__file__).parents[2]
@@ -42,8 +44,12 @@ class StartedWorker:
         return True
 
 
-def start_workers(num_ranks: int, num_threads: int) -> tuple[StartedWorker, ...]:
+def start_workers(
+    num_ranks: int, num_threads: int, program: Sequence[str] = WORKER
+) -> tuple[StartedWorker, ...]:
     """One process for each rank, of ``num_threads`` threads of computation.
+
+    ``program`` are Python's arguments; the number of the descriptor of its connection follows them.
 
     Raises:
         LaunchError: when one cannot be started; none runs then.
@@ -51,7 +57,7 @@ def start_workers(num_ranks: int, num_threads: int) -> tuple[StartedWorker, ...]
     started: list[StartedWorker] = []
     try:
         for _ in range(num_ranks):
-            started.append(_start(num_threads))  # noqa: PERF401  # those that did start must be ended
+            started.append(_start(num_threads, program))  # noqa: PERF401  # those that did start must be ended
     except OSError as error:
         for worker in started:
             worker.process.kill()
@@ -61,13 +67,13 @@ def start_workers(num_ranks: int, num_threads: int) -> tuple[StartedWorker, ...]
     return tuple(started)
 
 
-def _start(num_threads: int) -> StartedWorker:
+def _start(num_threads: int, program: Sequence[str]) -> StartedWorker:
     ours, theirs = socket.socketpair()
     with theirs:
         try:
             process = subprocess.Popen(
                 # -P: whatever lies in the caller's folder must not stand in for a module
-                [sys.executable, "-P", "-m", "workloads.energon.worker", str(theirs.fileno())],
+                [sys.executable, "-P", *program, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

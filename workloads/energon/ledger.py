@@ -171,6 +171,7 @@ class Ledger:
             is_ours = self._queued.pop(ticket, None) is not None
             self._num_cancelled += is_ours
         if is_ours:
+            future.set_running_or_notify_cancel()  # who waits for several futures hears of it by this
             self.room.give_back()
 
     def _count_cancelled(self, num: int) -> None:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from datetime import timedelta
 from queue import SimpleQueue
+from typing import Protocol
 
 import torch
 from torch import distributed
@@ -21,20 +22,36 @@ from workloads.energon.assignment import Assignment, assignment_of
 from workloads.energon.command import Answer, Command
 from workloads.energon.control_frames import answer_frame, command_of, status_of
 from workloads.energon.exit_status import ExitStatus
-from workloads.energon.loading import LoadedRank, load_rank
-from workloads.energon.rank_errors import LinkError, described
+from workloads.energon.loading import load_rank
+from workloads.energon.rank_errors import LinkError
 from workloads.energon.wire import Frame, FrameReader, Limits, WireError, send_frame
 
 _IDLE = timedelta(days=365)
 """How long an engine may have nothing to do. The controller notices deaths, not time-outs of collectives."""
 _LOOPBACK = "127.0.0.1"
 
+
+class Rank(Protocol):
+    """A rank that can work."""
+
+    def do(self, command: Command) -> Answer | None:
+        """Its part of one command; ranks of the last stage give the answer.
+
+        Raises:
+            LinkError: when another rank is gone.
+        """
+
+    def close(self) -> None:
+        """Part from the other ranks, which do the same, and release memory and threads."""
+
+
+Load = Callable[[Assignment], Rank]
 Inbox = SimpleQueue[Command | None]
 """Commands in their order; None when no more will come."""
 
 
-def work(connection: socket.socket) -> ExitStatus:
-    """Be a rank until the controller says that it is enough."""
+def work(connection: socket.socket, load: Load) -> ExitStatus:
+    """Be the rank that the controller assigns, made by ``load``, until it says that this is enough."""
     reader = FrameReader(connection, Limits())
     told = reader.read()
     if told is None:
@@ -45,9 +62,9 @@ def work(connection: socket.socket) -> ExitStatus:
     try:
         torch.set_num_threads(assignment.num_threads)
         _meet(assignment)
-        rank = load_rank(assignment)
+        rank = load(assignment)
     except Exception as error:  # whatever it is, the caller of launch gets it
-        text = described(error, assignment.rank)
+        text = f"{error} (rank {assignment.rank})"
         header = {"kind": "failed", "error": type(error).__name__, "text": text}
         send_frame(connection, Frame(header=header))
         return ExitStatus.FAILED
@@ -98,10 +115,10 @@ def _outbox(connection: socket.socket, *, reports_rows: bool) -> Callable[[Answe
     return outbox.put
 
 
-def _serve(rank: LoadedRank, inbox: Inbox, report: Callable[[Answer], None]) -> ExitStatus:
+def _serve(rank: Rank, inbox: Inbox, report: Callable[[Answer], None]) -> ExitStatus:
     try:
         while (command := inbox.get()) is not None:
-            if (answer := rank.runner.do(command)) is not None:
+            if (answer := rank.do(command)) is not None:
                 report(answer)
     except LinkError:
         traceback.print_exc()
@@ -110,12 +127,12 @@ def _serve(rank: LoadedRank, inbox: Inbox, report: Callable[[Answer], None]) -> 
     return ExitStatus.CLOSED
 
 
-def main() -> None:
+def main(load: Load = load_rank) -> None:
     """Work, and leave without waiting for threads of others that no longer matter."""
     faulthandler.enable()
     status = ExitStatus.FAILED
     try:
-        status = work(socket.socket(fileno=int(sys.argv[1])))
+        status = work(socket.socket(fileno=int(sys.argv[-1])), load)
     except BaseException:  # these are the last words, which the controller reads
         traceback.print_exc()
     sys.stderr.flush()

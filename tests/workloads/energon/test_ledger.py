@@ -3,7 +3,7 @@
 import gc
 import threading
 import weakref
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from functools import partial
 
 import pytest
@@ -88,6 +88,7 @@ def test_what_is_cancelled_in_the_queue_is_never_sent_and_leaves_its_place() -> 
     late = ledger.room.ask()
     assert not late.done()
     assert future.cancel()
+    assert wait([future], timeout=0).done == {future}
     late.result(timeout=0)
     kept = ledger.admit(a_request())
     assert ledger.next_command() is not None

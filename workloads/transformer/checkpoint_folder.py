@@ -10,6 +10,7 @@ from workloads.transformer.errors import WeightError
 CONFIG = "config.json"
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
+_SHARD = r"model-\d{1,6}-of-\d{1,6}\.safetensors"
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
 _MAX_JSON_BYTES = 64 << 20
 _LISTED = 8
@@ -18,8 +19,6 @@ _SHOWN = 120
 
 def files_of(folder: Path) -> tuple[list[Path], Mapping[str, str] | None]:
     """Its safetensors files, and the file of each tensor where there is an index.
-
-    As transformers does, one file is preferred to an index.
 
     Raises:
         WeightError: when there are none, or when one is a pickle or outside of the folder.
@@ -31,6 +30,7 @@ def files_of(folder: Path) -> tuple[list[Path], Mapping[str, str] | None]:
         )
     names = {path.name for path in folder.iterdir()}
     if _SINGLE in names:
+        _refuse_two(folder, names)
         return [_inside(folder, _SINGLE)], None
     if _INDEX not in names:
         raise WeightError(_nothing_there(folder, names))
@@ -69,6 +69,15 @@ def some(texts: Iterable[str]) -> str:
 def shown(name: str) -> str:
     """A name that anybody may have written."""
     return repr(name if len(name) <= _SHOWN else name[:_SHOWN] + "...")
+
+
+def _refuse_two(folder: Path, names: Iterable[str]) -> None:
+    # Saving several files leaves the one file of an older model there, and transformers reads the old one.
+    shards = sorted(name for name in names if re.fullmatch(_SHARD, name))
+    if shards and _INDEX in names:
+        raise WeightError(
+            f"{folder} holds two models: {_SINGLE}, and {some(shards)}; remove the one that is not meant."
+        )
 
 
 def _inside(folder: Path, name: str) -> Path:

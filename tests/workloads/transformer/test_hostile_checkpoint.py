@@ -252,6 +252,16 @@ def test_an_index_and_files_that_disagree_are_refused(sharded: Path) -> None:
     refused(sharded, f"'{WEIGHT}' of {SECOND} is not in the index")
 
 
+def test_one_file_and_several_in_the_same_folder_are_refused_because_one_model_is_an_old_one(
+    sharded: Path,
+) -> None:
+    save_file({name: torch.zeros_like(tensor) for name, tensor in tensors().items()}, sharded / SINGLE)
+    refused(sharded, f"holds two models: {SINGLE}, and {FIRST}, {SECOND}; remove the one")
+    for shard in (FIRST, SECOND):
+        (sharded / shard).unlink()
+    assert check_checkpoint(sharded) == ()  # an index without its files is left by saving one file later
+
+
 def test_a_missing_shard_is_named(sharded: Path) -> None:
     (sharded / SECOND).unlink()
     refused(sharded, SECOND)

@@ -10,7 +10,7 @@ import uvicorn
 
 from workloads.energon.serving.app import Service, make_app
 
-GENEROUS_S = 60
+GENEROUS_S = 180
 
 
 @contextmanager

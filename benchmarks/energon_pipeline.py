@@ -4,10 +4,10 @@ Requests of different lengths go through 2 and 4 stages, each a process of its o
 over loopback: non-blocking with 4 buffers, blocking (a stage waits until the next has taken over what it
 sends), and GPipe of torch.distributed.pipelining, which takes one shape only, so that all are padded to the
 longest. The ways take turns. Computing is **paced**: a stage sleeps for as long as its rows would take, for
-two cores cannot be four stages; bytes and sockets are real. Utilisation is the share of the whole time, filling
-and draining included, in which the busiest stage computes. Its bound comes from ``pipeline_bound``, for the
-times that the stages did compute for (a sleep on a busy machine ends late), the same buffers, and transfers
-that take no time.
+two cores cannot be four stages; bytes and sockets are real. Utilisation is the share of the whole time,
+filling and draining included, in which the busiest stage computes. Its bound comes from ``pipeline_bound``,
+for the times that the stages did compute for (a sleep on a busy machine ends late), the same buffers, and
+transfers that take no time.
 
     python -m benchmarks.energon_pipeline [--quick]
 """

@@ -9,8 +9,8 @@ from queue import SimpleQueue
 import torch
 from torch import Tensor, distributed
 
+from workloads.energon.host_bytes import bytes_of, fill
 from workloads.energon.neighbour import Neighbour
-from workloads.energon.outlet import bytes_of
 from workloads.energon.rank_errors import LinkError
 from workloads.energon.stage_message import HEADER_BYTES, Header, Kind, Message, decoded
 
@@ -65,28 +65,21 @@ class Inlet:
     def _receive(self) -> "_Arrived":
         neighbour = self._neighbour
         raw = bytearray(HEADER_BYTES)
-        self._fill(memoryview(raw))
+        with neighbour.reached():
+            fill(memoryview(raw), neighbour.connection)
         header = decoded(raw)
         if header.kind is Kind.FAILED:
             return _Arrived(header=header)
         with torch.cuda.stream(self._stream):
             size = (header.num_rows, header.num_columns)
             body = torch.empty(size, dtype=header.dtype, device=neighbour.device)
-            if neighbour.bodies is None:
-                self._fill(bytes_of(body))
-            else:
-                with neighbour.reached():
+            with neighbour.reached():
+                if neighbour.bodies is None:
+                    fill(bytes_of(body), neighbour.connection)
+                else:
                     distributed.recv(body, neighbour.rank, neighbour.bodies)
             event = None if self._stream is None else self._stream.record_event()
         return _Arrived(header=header, body=body, event=event)
-
-    def _fill(self, room: memoryview) -> None:
-        with self._neighbour.reached():
-            while room.nbytes:
-                num_bytes = self._neighbour.connection.recv_into(room, 0, socket.MSG_WAITALL)
-                if not num_bytes:
-                    raise LinkError("it has closed")
-                room = room[num_bytes:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

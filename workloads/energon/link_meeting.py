@@ -10,8 +10,9 @@ import os
 import secrets
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from workloads.energon.rank_errors import LinkError
 _LOOPBACK = "127.0.0.1"
 _RECORD_BYTES = 2048
 _TOKEN_BYTES = 16
+_RANK_DIGITS = 8
 _PATIENCE_S = 60.0
 """For a rank that has already said where it listens."""
 _TRY_S = 5.0
@@ -34,26 +36,36 @@ _GONE_MS = 30_000
 
 
 def meet(
-    group: ProcessGroup, *, before: int | None, behind: int | None
-) -> tuple[socket.socket | None, socket.socket | None]:
-    """Connections to the rank before this one and to the one behind, where there are such. All ranks call it.
+    group: ProcessGroup, rank: int, *, callers: Sequence[int], called: Sequence[int]
+) -> dict[int, socket.socket]:
+    """Connections to these other ranks. All ranks call this, and each calls only ranks above its own.
 
     Raises:
         LinkError: when one of them cannot be reached.
     """
     is_one_host = len({record["host"] for record in _told(group, {"host": _host()})}) == 1
-    with socket.create_server((_LOOPBACK if is_one_host else "", 0), backlog=64) as listener:
-        asked, answered = secrets.token_hex(_TOKEN_BYTES), secrets.token_hex(_TOKEN_BYTES)
+    with socket.create_server((_LOOPBACK if is_one_host else "", 0), backlog=256) as listener:
+        secret = _Secret(asked=secrets.token_hex(_TOKEN_BYTES), answered=secrets.token_hex(_TOKEN_BYTES))
         own = {
             "addresses": [_LOOPBACK] if is_one_host else _addresses(),
             "port": listener.getsockname()[1],
-            "asked": asked,
-            "answered": answered,
+            "asked": secret.asked,
+            "answered": secret.answered,
         }
         records = _told(group, own)
-        to_behind = None if behind is None else _reached(records[behind], behind)
-        to_before = None if before is None else _accepted(listener, asked, answered, before)
-    return to_before, to_behind
+        # The highest rank calls nobody, so it answers at once, and then the one below it, and so on.
+        found = {other: _reached(records[other], other, rank) for other in called}
+        while missing := sorted(set(callers) - set(found)):
+            found |= _accepted(listener, secret, missing)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Secret:
+    """What a caller says, and what it is told."""
+
+    asked: str
+    answered: str
 
 
 def _told(group: ProcessGroup, own: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -86,38 +98,41 @@ def _addresses() -> list[str]:
     return [address for address in found if not address.startswith("127.")][:32]
 
 
-def _reached(record: Mapping[str, Any], rank: int) -> socket.socket:
+def _reached(record: Mapping[str, Any], rank: int, own_rank: int) -> socket.socket:
     for address in record["addresses"]:
         with suppress(OSError):
             caller = socket.create_connection((address, record["port"]), timeout=_TRY_S)
-            caller.settimeout(_PATIENCE_S)
             with suppress(OSError):
-                caller.sendall(record["asked"].encode())
-                if _heard(caller) == record["answered"]:
+                caller.settimeout(_PATIENCE_S)
+                caller.sendall(f"{record['asked']}{own_rank:0{_RANK_DIGITS}}".encode())
+                if _heard(caller, 2 * _TOKEN_BYTES) == record["answered"]:
                     return _tuned(caller)
             caller.close()
     tried = ", ".join(record["addresses"]) or "no address"
     raise LinkError(f"rank {rank} was not reached at {tried}, port {record['port']}")
 
 
-def _accepted(listener: socket.socket, asked: str, answered: str, rank: int) -> socket.socket:
+def _accepted(listener: socket.socket, secret: _Secret, missing: Sequence[int]) -> dict[int, socket.socket]:
+    """The next caller, unless it is somebody else's."""
     listener.settimeout(_PATIENCE_S)
-    while True:
-        try:
-            caller, _ = listener.accept()
-        except TimeoutError as error:
-            raise LinkError(f"rank {rank} did not connect within {_PATIENCE_S:g} s") from error
+    try:
+        caller, _ = listener.accept()
+    except TimeoutError as error:
+        raise LinkError(f"ranks {list(missing)} did not connect within {_PATIENCE_S:g} s") from error
+    with suppress(OSError, ValueError):
         caller.settimeout(_TRY_S)
-        with suppress(OSError):
-            if secrets.compare_digest(_heard(caller), asked):
-                caller.sendall(answered.encode())
-                return _tuned(caller)
-        caller.close()  # somebody else's
+        heard = _heard(caller, 2 * _TOKEN_BYTES + _RANK_DIGITS)
+        token, rank = heard[: 2 * _TOKEN_BYTES], int(heard[2 * _TOKEN_BYTES :])
+        if secrets.compare_digest(token.encode(), secret.asked.encode()) and rank in missing:
+            caller.sendall(secret.answered.encode())
+            return {rank: _tuned(caller)}
+    caller.close()
+    return {}
 
 
-def _heard(caller: socket.socket) -> str:
+def _heard(caller: socket.socket, num_bytes: int) -> str:
     heard = b""
-    while len(heard) < 2 * _TOKEN_BYTES and (data := caller.recv(2 * _TOKEN_BYTES - len(heard))):
+    while len(heard) < num_bytes and (data := caller.recv(num_bytes - len(heard))):
         heard += data
     return heard.decode("ascii", errors="replace")
 

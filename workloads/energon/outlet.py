@@ -8,10 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-import torch
 from torch import Tensor, distributed
 from torch.distributed import Work
 
+from workloads.energon.host_bytes import bytes_of
 from workloads.energon.neighbour import Neighbour
 from workloads.energon.rank_errors import LinkError
 from workloads.energon.stage_message import Message, encoded, header_of
@@ -98,11 +98,6 @@ class _Sent:
 
     body: Tensor | None
     work: Work | None
-
-
-def bytes_of(tensor: Tensor) -> memoryview:
-    """The bytes of a contiguous tensor on the host, in place."""
-    return tensor.view(-1).view(torch.uint8).numpy().data
 
 
 def _send_all(connection: socket.socket, parts: Sequence[memoryview]) -> None:

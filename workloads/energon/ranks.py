@@ -1,6 +1,7 @@
 """What a rank of an engine knows of others: those of its stage, and those next to it in the pipeline."""
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,10 +14,11 @@ from torch.distributed import ProcessGroup
 
 from workloads.energon.link_meeting import meet
 from workloads.energon.links import Links
+from workloads.energon.mates import Mates, agreed_small_bytes
 from workloads.energon.meter import Meter, unmetered
 from workloads.energon.neighbour import Neighbour
 from workloads.energon.plan import EnginePlan
-from workloads.energon.tensor_group import Mates, TensorGroup
+from workloads.energon.tensor_group import TensorGroup
 
 _HOST = torch.device("cpu")
 _IDLE = timedelta(days=365)
@@ -42,10 +44,13 @@ class Ranks:
     links: Links
     process_groups: Sequence[ProcessGroup]
     """Those that were made for this and end with it."""
+    connections: Sequence[socket.socket] = ()
 
     def close(self) -> None:
         """Part from the others, which do the same."""
         self.links.close()
+        for connection in self.connections:
+            connection.close()
         for group in self.process_groups:
             with suppress(RuntimeError):
                 distributed.destroy_process_group(group)
@@ -72,14 +77,15 @@ def open_ranks(
         group, links = TensorGroup(rank, meter=told), Links(None, None, **rules)
         return Ranks(plan=plan, rank=rank, group=group, links=links, process_groups=())
     groups = _Groups(plan, rank, device or _HOST, carrier)
-    mates = groups.mates()
-    before, behind = groups.neighbours()
+    connections = groups.connections()
+    before, behind = groups.neighbours(connections)
     return Ranks(
         plan=plan,
         rank=rank,
-        group=TensorGroup(rank, mates, told),
+        group=TensorGroup(rank, groups.mates(connections), told),
         links=Links(before, behind, **rules),
         process_groups=groups.made,
+        connections=tuple(connections.values()),
     )
 
 
@@ -100,36 +106,62 @@ class _Groups:
         self._plan, self._rank, self._carrier = plan, rank, carrier
         self._device = _HOST if carrier is Carrier.HOST else device
         self.made: list[ProcessGroup] = []
+        self._meeting = self._new(range(plan.num_ranks), "gloo")
+        self._bodies = None if carrier is Carrier.HOST else self._new(range(plan.num_ranks), "nccl")
 
-    def mates(self) -> Mates | None:
+    def connections(self) -> dict[int, socket.socket]:
+        """To all ranks that this one talks to."""
+        others = {*self._stage_ranks(), self._next(-1), self._next(1)} - {None, self._rank}
+        ranks = sorted(other for other in others if other is not None)
+        callers = [other for other in ranks if other < self._rank]
+        called = [other for other in ranks if other > self._rank]
+        return meet(self._meeting, self._rank, callers=callers, called=called)
+
+    def neighbours(
+        self, connections: Mapping[int, socket.socket]
+    ) -> tuple[Neighbour | None, Neighbour | None]:
+        """The ranks of the same share in the stage before and in the one behind, where there are such."""
+        before, behind = (
+            None
+            if other is None
+            else Neighbour(
+                rank=other, connection=connections[other], bodies=self._bodies, device=self._device
+            )
+            for other in (self._next(-1), self._next(1))
+        )
+        return before, behind
+
+    def mates(self, connections: Mapping[int, socket.socket]) -> Mates | None:
         """The ranks of this one's stage, where it has others."""
         found = None
         width = self._plan.tensor_parallel
         for first in range(0, self._plan.num_ranks, width) if width > 1 else ():
             ranks = range(first, first + width)
-            control = self._new(ranks, "gloo")
-            bodies = control if self._carrier is Carrier.HOST else self._new(ranks, "nccl")
+            bodies = self._new(ranks, "gloo" if self._carrier is Carrier.HOST else "nccl")
             if self._rank in ranks:
-                found = Mates(
-                    ranks=ranks, rank=self._rank, control=control, bodies=bodies, device=self._device
-                )
-        return found
+                found = ranks, bodies
+        ways = {rank: connections[rank] for rank in self._stage_ranks() if rank != self._rank}
+        small_bytes = agreed_small_bytes(list(ways.values()), self._meeting)
+        if found is None:
+            return None
+        return Mates(
+            ranks=found[0],
+            rank=self._rank,
+            connections=ways,
+            small_bytes=small_bytes,
+            bodies=found[1],
+            device=self._device,
+        )
 
-    def neighbours(self) -> tuple[Neighbour | None, Neighbour | None]:
-        """The ranks of the same share in the stage before and in the one behind, where there are such."""
-        if self._plan.pipeline_parallel == 1:
-            return None, None
-        everybody = range(self._plan.num_ranks)
-        meeting = self._new(everybody, "gloo")
-        bodies = None if self._carrier is Carrier.HOST else self._new(everybody, "nccl")
-        places = [self._rank - self._plan.tensor_parallel, self._rank + self._plan.tensor_parallel]
-        before, behind = (place if place in everybody else None for place in places)
-        ways = meet(meeting, before=before, behind=behind)
-        found = [
-            None if way is None else Neighbour(rank=place, connection=way, bodies=bodies, device=self._device)
-            for place, way in zip(places, ways, strict=True)
-        ]
-        return found[0], found[1]
+    def _stage_ranks(self) -> range:
+        width = self._plan.tensor_parallel
+        first = self._rank // width * width
+        return range(first, first + width)
+
+    def _next(self, distance: int) -> int | None:
+        """The rank of the same share so many stages away, where there is such a stage."""
+        other = self._rank + distance * self._plan.tensor_parallel
+        return other if 0 <= other < self._plan.num_ranks else None
 
     def _new(self, ranks: Sequence[int], backend: str) -> ProcessGroup:
         group = distributed.new_group(list(ranks), timeout=_IDLE, backend=backend)

@@ -6,35 +6,16 @@ failure when the ranks agree on how the pass ended. They agree at its end, and b
 they compare. The first agreement that tells of a failure is the last of its pass, on all ranks.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, distributed
-from torch.distributed import P2POp, ProcessGroup
+from torch import Tensor
 
+from workloads.energon.mates import Mates
 from workloads.energon.meter import Meter, unmetered
 from workloads.energon.rank_errors import LinkError, PassError, described
-from workloads.energon.stage_message import HEADER_BYTES, Header, Kind, decoded, encoded
-
-_GATHER_TAG = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mates:
-    """The ranks of one stage, seen by one of them."""
-
-    ranks: Sequence[int]
-    """All of them, by their numbers in the engine."""
-    rank: int
-    """This one."""
-    control: ProcessGroup
-    """What they agree by: gloo."""
-    bodies: ProcessGroup
-    """What they sum and gather by: the same, or nccl."""
-    device: torch.device
-    """Where sums are made: the host with gloo."""
+from workloads.energon.stage_message import Header, Kind, decoded, encoded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +53,7 @@ class TensorGroup:
         if self._mates is None:
             return part
         self._meter("compute")
-        whole = part.to(self._mates.device).contiguous()
-        with self._among_mates():
-            distributed.all_reduce(whole, group=self._mates.bodies)
-        whole = whole.to(part.device)
+        whole = self._mates.sum(part)
         self._meter("communication")
         return whole
 
@@ -94,7 +72,7 @@ class TensorGroup:
             raise ValueError(f"columns {part.shape[-1]} cannot be gathered as part {own} of {list(columns)}")
         self._meter("compute")
         self._agree(Header(kind=Kind.ROWS, key=self._key, num_rows=part.shape[0], dtype=part.dtype))
-        whole = self._gathered(part, columns, own)
+        whole = self._mates.gather(part, columns)
         self._meter("communication")
         return whole
 
@@ -151,11 +129,7 @@ class TensorGroup:
             if own.kind is Kind.FAILED:
                 raise PassError(own.failure)
             return
-        told = torch.frombuffer(bytearray(encoded(own)), dtype=torch.uint8)
-        heard = [torch.empty(HEADER_BYTES, dtype=torch.uint8) for _ in self._mates.ranks]
-        with self._among_mates():
-            distributed.all_gather(heard, told, group=self._mates.control)
-        headers = [decoded(each.numpy().tobytes()) for each in heard]
+        headers = [decoded(each) for each in self._mates.tell(encoded(own))]
         if any(header.key != own.key for header in headers):
             keys = dict(zip(self._mates.ranks, (header.key for header in headers), strict=True))
             raise LinkError(f"ranks of one stage are at different commands: {keys}")
@@ -165,29 +139,3 @@ class TensorGroup:
         if len({(header.num_rows, header.dtype) for header in headers}) > 1:
             rows = [header.num_rows for header in headers]
             raise PassError(f"ranks {list(self._mates.ranks)} want to gather {rows} rows, which differ")
-
-    def _gathered(self, part: Tensor, columns: Sequence[int], own: int) -> Tensor:
-        mates = self._mates
-        assert mates is not None  # noqa: S101  # gather returns before where there are none
-        # Pair by pair: gloo's own gather takes only parts of equal size.
-        parts = [
-            torch.empty((part.shape[0], width), dtype=part.dtype, device=mates.device) for width in columns
-        ]
-        parts[own] = part.to(mates.device).contiguous()
-        swaps = []
-        for other, rank in enumerate(mates.ranks):
-            if other != own:
-                swaps.append(P2POp(distributed.isend, parts[own], rank, mates.bodies, _GATHER_TAG))
-                swaps.append(P2POp(distributed.irecv, parts[other], rank, mates.bodies, _GATHER_TAG))
-        with self._among_mates():
-            for work in distributed.batch_isend_irecv(swaps):
-                work.wait()
-        return torch.cat(parts, dim=-1).to(part.device)
-
-    @contextmanager
-    def _among_mates(self) -> Iterator[None]:
-        try:
-            yield
-        except RuntimeError as error:
-            others = "" if self._mates is None else str(list(self._mates.ranks))
-            raise LinkError(f"the connection among ranks {others} of a stage is lost: {error}") from error

@@ -3,6 +3,7 @@
 Runs what the specification (JSON) asks for and prints what this rank found as one line of JSON.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -13,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import distributed
-from workloads.transformer.want import Want
 
 from tests.workloads.energon.pipeline_stage import TINY, AddingStage
 from workloads.energon.command import Answer, Command
@@ -22,6 +22,7 @@ from workloads.energon.rank_errors import LinkError
 from workloads.energon.ranks import open_ranks
 from workloads.energon.runner import StageRunner
 from workloads.transformer.layout import Layout
+from workloads.transformer.want import Want
 
 QUIET_S = 0.3
 
@@ -81,6 +82,28 @@ def held_back(store: distributed.Store, key: int) -> bool:
     return not store.check([f"given {key}"])
 
 
+def exchange(plan: EnginePlan, rank: int, asked: Mapping[str, Any]) -> Any:
+    """Of sums and gathers, small ones by sockets and large ones by gloo: whether they are right, and their bits."""
+    ranks = open_ranks(plan, rank)
+    width = plan.tensor_parallel
+    first = plan.stage_of(rank) * width
+    results = []
+    for rows, columns, dtype in ((1, 7, torch.float32), (600, 200, torch.float64), (50, 90, torch.bfloat16)):
+        generators = [torch.Generator().manual_seed(first + share) for share in range(width)]
+        parts = [torch.randn(rows, columns, generator=each).to(dtype) for each in generators]
+        whole = ranks.group.sum(parts[rank - first].clone())
+        expected = torch.stack(parts).double().sum(0)
+        tolerance = 4 * width * torch.finfo(dtype).eps
+        is_right = bool((whole.double() - expected).abs().max() < tolerance * expected.abs().max())
+        spans = [columns + 3 * share for share in range(width)]
+        wide = [part.repeat(1, 2)[:, :span] for part, span in zip(parts, spans, strict=True)]
+        beside = ranks.group.gather(wide[rank - first], spans)
+        is_right &= torch.equal(beside, torch.cat(wide, dim=1))
+        results.append([is_right, hashlib.sha256(whole.view(torch.uint8).numpy().data).hexdigest()])
+    ranks.close()
+    return results
+
+
 def lose(plan: EnginePlan, rank: int, asked: Mapping[str, Any]) -> Any:
     """What the others find when a rank dies in the middle of a pass."""
     ranks = open_ranks(plan, rank)
@@ -105,7 +128,7 @@ def main() -> None:
     distributed.init_process_group(
         "gloo", init_method=f"file://{store}", rank=rank, world_size=plan.num_ranks
     )
-    parts = {"serve": serve, "credit": credit, "lose": lose}
+    parts = {"serve": serve, "credit": credit, "exchange": exchange, "lose": lose}
     results = []
     for part in asked["parts"]:
         settings = {name: part[name] for name in ("num_buffers", "is_blocking") if name in part}

@@ -75,7 +75,7 @@ def faults_of(num_ranks: int) -> dict[str, dict[str, str]]:
 def served(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[tuple[int, int], list[Any]]:
-    """Ranks that share a stage, and stages; what all ranks found in five ways to serve."""
+    """Ranks that share a stage, and stages; what all ranks found in five ways to serve, and in exchanges."""
     shape = request.param
     num_ranks = shape[0] * shape[1]
     parts = [
@@ -84,6 +84,7 @@ def served(
         {"part": "serve", "lengths": LENGTHS, "is_blocking": True, "faults": faults_of(num_ranks)},
         {"part": "serve", "lengths": LENGTHS, "faults": faults_of(num_ranks)},
         {"part": "serve", "lengths": LENGTHS[:3], "faults": {"1": {str(num_ranks - 1): "rows"}}},
+        {"part": "exchange"},
     ]
     return shape, ranks_found(tmp_path_factory.mktemp("ranks"), shape, parts)
 
@@ -128,6 +129,14 @@ def test_the_meter_is_told_of_every_part_of_every_pass(served: Any) -> None:
         assert told.count("wait") == len(LENGTHS)
         assert told.count("compute") == len(LENGTHS) * (exchanges + 1)
         assert told.count("communication") == len(LENGTHS) * (exchanges + 1 + (not is_last))
+
+
+def test_sums_and_gathers_of_all_sizes_are_right_and_sums_have_the_same_bits_everywhere(served: Any) -> None:
+    (tensor_parallel, stages), found = served
+    for stage in range(stages):
+        mates = [parts[5] for parts in found[stage * tensor_parallel : (stage + 1) * tensor_parallel]]
+        assert all(is_right for exchanges in mates for is_right, _ in exchanges)
+        assert all(exchanges == mates[0] for exchanges in mates)
 
 
 @pytest.fixture(scope="module")

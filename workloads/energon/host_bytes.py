@@ -1,0 +1,27 @@
+"""Bytes of tensors on the host, and how sockets fill them."""
+
+import socket
+
+import torch
+from torch import Tensor
+
+from workloads.energon.rank_errors import LinkError
+
+
+def bytes_of(tensor: Tensor) -> memoryview:
+    """The bytes of a contiguous tensor on the host, in place."""
+    return tensor.view(-1).view(torch.uint8).numpy().data
+
+
+def fill(room: memoryview, connection: socket.socket) -> None:
+    """Receive as many bytes as there is room for.
+
+    Raises:
+        LinkError: when the other end has closed.
+        OSError: when it is gone.
+    """
+    while room.nbytes:
+        num_bytes = connection.recv_into(room, 0, socket.MSG_WAITALL)
+        if not num_bytes:
+            raise LinkError("it has closed")
+        room = room[num_bytes:]

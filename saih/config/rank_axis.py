@@ -79,13 +79,18 @@ def own_ladder(sweep: Sweep) -> RankLadder:
             f"the ranks axis changes one placement, but the sweep {sweep.name} has {len(sweep.placements)}",
             "keep one placement, or leave out --axis ranks.",
         )
-    rungs = doubling(sweep.placements[0])
+    placement = sweep.placements[0]
+    rungs = doubling(placement)
     if len(rungs) == 1:
         raise UsageError(
-            f"the sweep {sweep.name} has no ranks axis, and its placement has one rank only",
+            f"the sweep {sweep.name} has no ranks axis, and its placement has one {_unit(placement)} only",
             "give it one, such as --set axes.ranks.ranks='[1, 2, 4]'.",
         )
     return RankLadder(scaling=DEFAULT_SCALING, ranks=rungs)
+
+
+def _unit(placement: Placement) -> str:
+    return "rank" if placement.num_ranks == 1 else "replica of the model"
 
 
 def doubling(placement: Placement) -> tuple[int, ...]:
@@ -103,11 +108,11 @@ def doubling(placement: Placement) -> tuple[int, ...]:
 def _check_placement(entries: Entries, placement: Placement) -> None:
     """Where the ranks are left to the placement, it must have some."""
     is_told = any(mistake.key == ".".join(_RUNGS) for mistake in entries.mistakes)
-    if placement.num_ranks == 1 and not is_told:
+    if len(doubling(placement)) == 1 and not is_told:
         entries.report(
             entries.places[PATH],
             PATH,
-            "no list of ranks, and a placement with one rank",
+            f"no list of ranks, and a placement with one {_unit(placement)}",
             "ranks to climb",
             "write ranks: [1, 2, 4], or give placement more nodes or ranks_per_node",
         )

@@ -132,7 +132,9 @@ def test_presets_climb_ranks_when_asked_and_only_then(preset: str, most: int) ->
 
 
 def test_the_presets_are_all_tried() -> None:
-    assert set(PRESETS) == {"laptop", "node", "cluster"}
+    assert set(PRESETS) == {"laptop", "node", "cluster", "energon"}
+    with pytest.raises(UsageError, match="one replica of the model only"):
+        with_axes(preset_sweep("energon"), ("ranks",))
 
 
 def test_a_file_with_a_ranks_axis_climbs_it_unless_another_is_asked_for() -> None:

@@ -83,19 +83,16 @@ def _operations(step: _Step) -> Iterator[Operation]:
     hidden, ffn = architecture.hidden_size, architecture.ffn_size
     yield _embedding(step)
     yield _norms(step, "norms of attention", step.layer_passes)
-    yield _product(step, "queries", hidden, architecture.attention_size)
-    yield _product(step, "keys", hidden, architecture.kv_size)
-    yield _product(step, "values", hidden, architecture.kv_size)
+    # Queries, keys and values are one product, as are both products that enter a gated MLP.
+    yield _product(step, "entry of attention", hidden, architecture.attention_size + 2 * architecture.kv_size)
     yield _attention(step)
     yield _product(step, "output of attention", architecture.attention_size, hidden, is_summed=True)
     yield _sums(step, "sums behind attention")
     yield _norms(step, "norms of the MLP", step.layer_passes)
-    yield _product(step, "up", hidden, ffn)
-    if architecture.has_gate:
-        yield _product(step, "gate", hidden, ffn)
+    yield _product(step, "entry of the MLP", hidden, ffn * (2 if architecture.has_gate else 1))
     values = rows * ffn * architecture.num_layers * (3 if architecture.has_gate else 2)
     yield _elementwise(step, "activation", values, step.layer_passes)
-    yield _product(step, "down", ffn, hidden, is_summed=True)
+    yield _product(step, "output of the MLP", ffn, hidden, is_summed=True)
     yield _sums(step, "sums behind the MLP")
     if architecture.is_decoder:
         yield from _head(step)

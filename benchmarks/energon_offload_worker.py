@@ -7,6 +7,7 @@ stay; ``all``: all weights lie there (disk_offload); ``host``: all weights lie i
 (cpu_offload); ``none``: plain transformers.
 """
 
+import importlib
 import json
 import sys
 import time
@@ -15,14 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import accelerate
 import torch
-from accelerate.utils.offload import OffloadedWeightsLoader
 
 from benchmarks.energon_models import Sizes, reference_model, write_checkpoint
 from workloads.transformer.architecture import Family
 
-_load = OffloadedWeightsLoader.__getitem__
+accelerate: Any = importlib.import_module("accelerate")  # Any: it has no types
+offloading: Any = importlib.import_module("accelerate.utils.offload")  # Any: as above
 
 
 @dataclass
@@ -34,15 +34,16 @@ class Link:
 
 def pace(link: Link) -> None:
     """Let weights on the disk come no faster than over the link: real bytes, then a pause."""
+    load = offloading.OffloadedWeightsLoader.__getitem__
 
-    def paced(loader: OffloadedWeightsLoader, name: str) -> torch.Tensor:
+    def paced(loader: object, name: str) -> torch.Tensor:
         begun_s = time.perf_counter()
-        weight: torch.Tensor = _load(loader, name)
+        weight: torch.Tensor = load(loader, name)
         due_s = begun_s + weight.numel() * weight.element_size() / link.bytes_per_s
         time.sleep(max(0.0, due_s - time.perf_counter()))
         return weight
 
-    OffloadedWeightsLoader.__getitem__ = paced
+    offloading.OffloadedWeightsLoader.__getitem__ = paced
 
 
 def main(words: Sequence[str]) -> int:

@@ -65,17 +65,17 @@ def main(arguments: Sequence[str]) -> int:
 def _size(device: torch.device, *, is_quick: bool) -> Size:
     if device.type == "cpu":
         sizes = {"num_layers": 16, "hidden_size": 768, "vocab_size": 1000, "max_length": 256}
-        heads, tokens, links = 12, 64, (1.0,) if is_quick else (0.7, 1.0, 1.4)
+        heads, num_tokens = 12, 128
     else:  # 12 GB of bfloat16, and enough tokens to hide a part of its copies
         sizes = {"num_layers": 30, "hidden_size": 4096, "vocab_size": 1000, "max_length": 16384}
-        heads, tokens, links = 32, 16384, ()
+        heads, num_tokens = 32, 16384
     more = {"num_heads": heads, "num_kv_heads": heads, "ffn_size": 4 * sizes["hidden_size"]}
     return Size(
         sizes=sizes | more,
-        num_tokens=tokens,
-        num_rounds=3 if is_quick else 7,
+        num_tokens=num_tokens,
+        num_rounds=2 if is_quick else 4,
         num_passes=3 if is_quick else 4,
-        links=links,
+        links=(1.0,) if is_quick else (0.7, 1.0, 1.4),
     )
 
 

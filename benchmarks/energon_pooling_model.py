@@ -65,8 +65,14 @@ def gpt2(sizes: Mapping[str, int]) -> TransformerArchitecture:
     """A GPT-2 of these sizes."""
     return TransformerArchitecture(
         family=Family.GPT2,
+        num_layers=sizes["num_layers"],
+        hidden_size=sizes["hidden_size"],
+        num_heads=sizes["num_heads"],
+        num_kv_heads=sizes["num_heads"],
         head_size=sizes["hidden_size"] // sizes["num_heads"],
+        ffn_size=sizes["ffn_size"],
+        vocab_size=sizes["vocab_size"],
+        max_length=sizes["max_length"],
         activation=Activation.GELU_TANH,
         norm_epsilon=1e-5,
-        **sizes,
     )

@@ -55,8 +55,6 @@ class FileMemory:
     """
 
     def __init__(self, folder: Path, num_places: int, place_bytes: int) -> None:
-        self._num_places = num_places
-        self._place_bytes = place_bytes
         self._pitch_bytes = -(-place_bytes // _PAGE_BYTES) * _PAGE_BYTES
         total_bytes = num_places * self._pitch_bytes
         try:
@@ -86,11 +84,12 @@ class FileMemory:
         os.fdatasync(self._file.fileno())
 
     def fetch(self, place: int, piece: Tensor) -> None:
-        """Read a layer, and let the disk begin with the one after it."""
-        self._advise(place)
-        self._advise((place + 1) % self._num_places)
+        """Read a layer."""
         rest = _bytes_of(piece)
         at_bytes = place * self._pitch_bytes
+        # Read-ahead alone asks most disks for 128 kB at a time. Asking for the next place too, or declaring
+        # the file sequential, made whole passes slower (1.3 and 0.6 GB/s, not 2.0, read-ahead of 8 MB).
+        os.posix_fadvise(self._file.fileno(), at_bytes, len(rest), os.POSIX_FADV_WILLNEED)
         while rest:
             num_read = os.preadv(self._file.fileno(), [rest], at_bytes)
             if num_read == 0:
@@ -102,12 +101,6 @@ class FileMemory:
     def close(self) -> None:
         """Close the file; nothing is left of it."""
         self._file.close()
-
-    def _advise(self, place: int) -> None:
-        # Read-ahead alone asks the disk for 128 kB at a time.
-        os.posix_fadvise(
-            self._file.fileno(), place * self._pitch_bytes, self._place_bytes, os.POSIX_FADV_WILLNEED
-        )
 
 
 class PinnedMemory:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from workloads.energon.device_order import device_order
+from workloads.energon.host_heap import return_freed_memory
 from workloads.energon.layer_record import LayerRecord, record_of
 from workloads.energon.parked_memory import ParkedMemory, open_memory
 from workloads.energon.parking_plan import num_buffers, parked_layers
@@ -51,7 +52,11 @@ def build_store(
     parked = parked_layers(layers, plan.num_parked)
     garage = filled_garage(load, parked, plan.prefetch_distance, memory_of)
     try:
-        resident = {index: load(index) for index in layers if index not in parked}
+        resident: dict[int, LayerWeights] = {}
+        for index in layers:
+            if index not in parked:
+                resident[index] = load(index)
+                return_freed_memory()
     except BaseException:
         garage.memory.close()
         raise
@@ -90,6 +95,7 @@ def filled_garage(load: Load, parked: Sequence[int], distance: int, memory_of: O
                 weights = load(index)
             record.write(weights, buffers[0])
             weights = {}  # before the next is loaded
+            return_freed_memory()
             memory.write(place, buffers[0])
     except BaseException:
         memory.close()

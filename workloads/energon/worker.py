@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from queue import SimpleQueue
 from typing import Protocol
@@ -80,9 +81,16 @@ def _listen(reader: FrameReader, inbox: Inbox) -> None:
         while (frame := reader.read()) is not None:
             inbox.put(None if frame.header["kind"] == "close" else command_of(frame))
     except OSError:
+        _say_why()
+    finally:
+        os._exit(ExitStatus.CONTROLLER_LOST)
+
+
+def _say_why() -> None:
+    """The last words of this process, which the controller reads where it is still there."""
+    with suppress(OSError):
         traceback.print_exc()
-    sys.stderr.flush()
-    os._exit(ExitStatus.CONTROLLER_LOST)
+        sys.stderr.flush()
 
 
 def _meet(assignment: Assignment) -> None:
@@ -121,7 +129,7 @@ def _serve(rank: Rank, inbox: Inbox, report: Callable[[Answer], None]) -> ExitSt
             if (answer := rank.do(command)) is not None:
                 report(answer)
     except LinkError:
-        traceback.print_exc()
+        _say_why()
         return ExitStatus.LINK_LOST
     rank.close()
     return ExitStatus.CLOSED
@@ -133,10 +141,12 @@ def main(load: Load = load_rank) -> None:
     status = ExitStatus.FAILED
     try:
         status = work(socket.socket(fileno=int(sys.argv[-1])), load)
-    except BaseException:  # these are the last words, which the controller reads
-        traceback.print_exc()
-    sys.stderr.flush()
-    os._exit(status)
+    except BaseException:  # whatever it is, it is told
+        _say_why()
+    finally:
+        with suppress(OSError):
+            sys.stderr.flush()
+        os._exit(status)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def held_back(store: distributed.Store, key: int) -> bool:
 
 
 def exchange(plan: EnginePlan, rank: int, asked: Mapping[str, Any]) -> Any:
-    """Of sums and gathers, small ones by sockets and large ones by gloo: whether they are right, and their bits."""
+    """Whether sums and gathers, small ones by sockets and large ones by gloo, are right; bits of sums."""
     ranks = open_ranks(plan, rank)
     width = plan.tensor_parallel
     first = plan.stage_of(rank) * width

@@ -8,9 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.kv_cache import SequenceCache
 from workloads.transformer.layout import Layout
-from workloads.transformer.runs import Run
+from workloads.transformer.place import Place
+from workloads.transformer.runs import Run, runs_of
+from workloads.transformer.varlen import Varlen, kernel_for, varlen_of
 
 Cached = tuple[Tensor, Tensor]
 
@@ -23,6 +26,20 @@ class AttentionPass:
     runs: tuple[Run, ...]
     caches: Sequence[SequenceCache] = ()
     """Of each sequence; empty where nothing is kept."""
+    varlen: Varlen | None = None
+    """In place of runs, where there is a kernel that does all of them in one call."""
+
+
+def attention_pass(
+    architecture: TransformerArchitecture, layout: Layout, place: Place, caches: Sequence[SequenceCache]
+) -> AttentionPass:
+    """The fewest calls by which all rows of a layout can attend on this device."""
+    is_decoder = architecture.is_decoder
+    kernel = kernel_for(layout, place, architecture.head_size)
+    if kernel is not None:
+        varlen = varlen_of(layout, place, kernel, is_decoder=is_decoder)
+        return AttentionPass(layout=layout, runs=(), caches=caches, varlen=varlen)
+    return AttentionPass(layout=layout, runs=runs_of(layout, place, is_decoder=is_decoder), caches=caches)
 
 
 def attended(
@@ -38,6 +55,8 @@ def attended(
         CacheError: when a cache has no room.
     """
     cached = _kept(keys, values, layer, attention) if attention.caches else []
+    if attention.varlen is not None:
+        return attention.varlen.attended(queries, keys, values, cached)
     parts = [
         _cached_run(queries, cached[run.sequence], run) if run.has_past else _run(queries, keys, values, run)
         for run in attention.runs

@@ -21,7 +21,7 @@ def normed(
         return functional.layer_norm(
             hidden, scale.shape, scale, weights[f"{name}.bias"], architecture.norm_epsilon
         )
-    if hidden.is_cuda:
+    if hidden.is_cuda and hidden.dtype is not torch.float64:
         return functional.rms_norm(hidden, scale.shape, scale, architecture.norm_epsilon)
     # In float32 also where the rest is in float64: as the models were trained, and as transformers does it.
     wide = hidden.to(torch.float32)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from workloads.transformer.architecture import Family, TransformerArchitecture
-from workloads.transformer.attention import AttentionPass
+from workloads.transformer.attention import attention_pass
 from workloads.transformer.block import SUMS_PER_LAYER, BlockPass, block
 from workloads.transformer.ends import embedded, logits_part, wanted_rows
 from workloads.transformer.errors import RequestError
@@ -16,7 +16,6 @@ from workloads.transformer.layer_store import LayerStore, LayerWeights
 from workloads.transformer.layout import Layout
 from workloads.transformer.place import Place
 from workloads.transformer.positions import rotation_of, row_positions
-from workloads.transformer.runs import runs_of
 from workloads.transformer.split import Span, TensorShare
 from workloads.transformer.want import Want
 
@@ -77,15 +76,14 @@ class Stage:
     ) -> tuple[BlockPass, Tensor]:
         architecture, place = self.architecture, self.place
         positions = row_positions(layout, architecture.max_length, place.device)
-        is_rotary = architecture.family is Family.LLAMA
-        runs = runs_of(layout, place, is_decoder=architecture.is_decoder)
+        rotation = None
+        if architecture.family is Family.LLAMA:
+            rotation = rotation_of(positions, architecture.head_size, architecture.rope_theta, place.dtype)
         common = BlockPass(
             architecture=architecture,
             num_kv_heads=len(self.share.kv_heads),
-            attention=AttentionPass(layout=layout, runs=runs, caches=caches or ()),
-            rotation=rotation_of(positions, architecture.head_size, architecture.rope_theta, place.dtype)
-            if is_rotary
-            else None,
+            attention=attention_pass(architecture, layout, place, caches or ()),
+            rotation=rotation,
             exchange=self.exchange,
         )
         return common, embedded(rows, positions, self.ends, architecture) if self.is_first else rows
@@ -118,8 +116,8 @@ class Stage:
             raise RequestError(
                 "an encoder generates nothing; ask it for all_rows or last_rows, without caches."
             )
-        held = [cache.length for cache in caches or ()]
-        if held != list(layout.past if not caches else layout.past_lengths):
+        held = tuple(cache.length for cache in caches) if caches else (0,) * layout.num_sequences
+        if held != layout.past_lengths:
             raise RequestError(
-                f"caches hold {held} tokens, but the sequences have {list(layout.past)} before."
+                f"caches hold {list(held)} tokens, but the sequences have {list(layout.past_lengths)} before."
             )

@@ -1,4 +1,4 @@
-"""Small products on one thread: on a busy machine, threads would wait for each other longer than they work."""
+"""Small products run on one thread: on a busy machine, threads wait for each other longer than they work."""
 
 from collections.abc import Iterator
 

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from benchmarks.energon_pooling_model import Model, gpt2
-from workloads.energon.layer_record import record_of
+from workloads.energon.layer_record import held_bytes, record_of
 from workloads.energon.parking import ParkedStore, build_store
 from workloads.energon.parking_plan import StageBytes, fewest_parked
 from workloads.energon.plan import plan_engine
@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> int:
         Path(words[5], "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
     base_bytes, watch = anonymous_bytes(), Watch()
     stage = StageBytes(
-        num_layers=len(model.layers), layer_bytes=layer_bytes, other_bytes=record_of(model.ends()).num_bytes
+        num_layers=len(model.layers), layer_bytes=layer_bytes, other_bytes=held_bytes(model.ends())
     )
     num_parked = fewest_parked(budget_bytes, stage, DISTANCE)
     plan = replace(plan_engine(architecture, num_parked=num_parked), prefetch_distance=DISTANCE)

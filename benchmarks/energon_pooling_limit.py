@@ -14,8 +14,8 @@ import torch
 
 from benchmarks.bars import judge
 from benchmarks.energon_pooling_model import Model, gpt2
-from workloads.energon.layer_record import record_of
-from workloads.transformer.layer_store import LayerWeights, ResidentStore
+from workloads.energon.layer_record import held_bytes
+from workloads.transformer.layer_store import ResidentStore
 from workloads.transformer.random_weights import RandomWeights
 
 _ROOT = Path(__file__).parents[1]
@@ -30,7 +30,7 @@ def limited_run(sizes: Mapping[str, int], tokens: Sequence[int], seed: int, fold
     architecture = gpt2(sizes)
     model = Model(architecture, RandomWeights(architecture, seed), torch.device("cpu"), tokens)
     layers = {index: model.load(index) for index in model.layers}
-    model_bytes = sum(map(_bytes, layers.values())) + _bytes(model.ends())
+    model_bytes = sum(map(held_bytes, layers.values())) + held_bytes(model.ends())
     resident = model.forward(ResidentStore(layers))[0].tolist()
     with _memory_group(model_bytes // 2 + _BESIDE_BYTES) as group:
         words = [
@@ -54,10 +54,6 @@ def limited_run(sizes: Mapping[str, int], tokens: Sequence[int], seed: int, fold
         judge("pooling model that ran", found["model_bytes"] / budget_bytes, "of the budget", ">=", 2.0),
         judge("pooling logits that differ there", differing, "", "<=", 0),
     ]
-
-
-def _bytes(layer: LayerWeights) -> int:
-    return record_of(layer).num_bytes
 
 
 def _run(words: Sequence[str]) -> dict[str, Any]:  # Any: JSON

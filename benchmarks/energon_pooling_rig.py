@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.energon_pooling_model import Model
 from workloads.energon.device_order import device_order
-from workloads.energon.layer_record import record_of
+from workloads.energon.layer_record import held_bytes, record_of
 from workloads.energon.parked_memory import ParkedMemory, open_memory
 from workloads.energon.parking import ParkedStore, filled_garage
 from workloads.energon.parking_plan import StageBytes, fewest_parked, parked_layers
@@ -72,7 +72,7 @@ class Rig:
         self.bytes = StageBytes(
             num_layers=len(self.layers),
             layer_bytes=record_of(self.layers[0]).num_bytes,
-            other_bytes=record_of(model.ends()).num_bytes,
+            other_bytes=held_bytes(model.ends()),
         )
 
     @property

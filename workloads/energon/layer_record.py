@@ -75,3 +75,9 @@ def record_of(weights: LayerWeights) -> LayerRecord:
 def _view(field: RecordField, piece: Tensor) -> Tensor:
     part = piece[field.begin_bytes : field.begin_bytes + field.num_bytes]
     return part.view(field.dtype).as_strided(field.shape, field.strides)
+
+
+def held_bytes(weights: LayerWeights) -> int:
+    """Memory that weights hold together; what two of them share counts once."""
+    storages = (weight.untyped_storage() for weight in weights.values())
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())

@@ -102,7 +102,13 @@ def parked_layers(layers: Span, num_parked: int) -> tuple[int, ...]:
 
 
 def num_buffers(num_parked: int, distance: int) -> int:
-    """Buffers of a layer each: one in use, and ``distance`` ahead of it; at most as many as layers."""
+    """Buffers of a layer each: one in use, and ``distance`` ahead of it; at most as many as layers.
+
+    Raises:
+        ProblemError: for a distance below 0.
+    """
+    if distance < 0:
+        raise ProblemError(f"prefetch_distance is {distance}; give 0 (on demand) or more.")
     return min(num_parked, distance + 1)
 
 

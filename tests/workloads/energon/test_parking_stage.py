@@ -1,14 +1,18 @@
 """Whole Transformers with parked layers give the very numbers of resident ones."""
 
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from time import perf_counter_ns
 
 import pytest
 import torch
 
+from augment.problem import ProblemError
+from workloads.energon.layer_record import held_bytes
 from workloads.energon.parked_memory import FileMemory, ParkedMemory
 from workloads.energon.parking import Load, OpenMemory, ParkedStore, build_store
+from workloads.energon.parking_fit import Budget, fit_parking
 from workloads.energon.parking_probe import measured_times
 from workloads.energon.plan import plan_engine
 from workloads.transformer.architecture import Activation, Family, TransformerArchitecture
@@ -124,3 +128,39 @@ def test_times_of_a_layer_are_measured_with_the_clock_that_is_handed_in(tmp_path
     assert (times.copy_ns, times.compute_ns) == (70, 300)
     for name, weight in rank.load(1).items():
         assert torch.equal(computed[-1][name], weight)
+
+
+def test_a_budget_becomes_a_plan_that_keeps_to_it(tmp_path: Path) -> None:
+    rank = Rank(Family.GPT2, torch.float32, 0, 1)
+    layer_bytes = held_bytes(rank.load(0))
+    ends_bytes = held_bytes(load_ends(rank.architecture, rank.layers, rank.share, rank.weights, rank.place))
+    budget = Budget(
+        bytes=ends_bytes + 1000 + 4 * layer_bytes,
+        other_bytes=1000,
+        layout=Layout(lengths=LENGTHS),
+        folder=tmp_path,
+        clock=count(step=1000).__next__,
+    )
+    plan = plan_engine(rank.architecture)
+    fitted = fit_parking(rank.architecture, plan, rank.weights, rank.place, budget)
+    assert 0 < fitted.num_parked < rank.architecture.num_layers
+    assert fitted.resident_bytes <= budget.bytes
+    plenty = replace(budget, bytes=10**9)
+    assert fit_parking(rank.architecture, plan, rank.weights, rank.place, plenty).num_parked == 0
+    with pytest.raises(ProblemError, match="holds no stage of 5 layers"):
+        fit_parking(rank.architecture, plan, rank.weights, rank.place, replace(budget, bytes=2000))
+
+
+@pytest.mark.parametrize("stages", [1, 2, 5])
+def test_any_stages_and_shares_can_be_fitted(stages: int, tmp_path: Path) -> None:
+    for family in (Family.GPT2, Family.LLAMA, Family.BERT):
+        rank = Rank(family, torch.float32, 0, 1)
+        plan = plan_engine(rank.architecture, tensor_parallel=2, pipeline_parallel=stages)
+        budget = Budget(bytes=10**6, layout=Layout(lengths=LENGTHS), folder=tmp_path, clock=count().__next__)
+        assert fit_parking(rank.architecture, plan, rank.weights, rank.place, budget).num_parked == 0
+
+
+def test_a_distance_below_zero_is_refused(tmp_path: Path) -> None:
+    rank = Rank(Family.GPT2, torch.float32, 0, 1)
+    with pytest.raises(ProblemError, match="prefetch_distance is -1"):
+        rank.store(tmp_path, num_parked=2, distance=-1)

@@ -78,6 +78,7 @@ def start_ranks(
                 "MASTER_ADDR": "127.0.0.1",
                 "MASTER_PORT": str(port),
                 "OMP_NUM_THREADS": "1",
+                "PYTHONWARNINGS": "ignore",  # theirs
                 "DS_ACCELERATOR": "cpu",
             },
         )

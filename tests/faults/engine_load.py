@@ -51,8 +51,8 @@ def load(tensor_parallel: int, pipeline_parallel: int, seed: int) -> None:
                 futures.append(engine.submit(prompts(chance), want=chance.choice(list(Want))))
         except EngineError as error:
             refusal = f"{type(error).__name__}: {error}"
-        counts, slowest_s = outcomes(futures)
-    tell({"counts": counts, "slowest_s": slowest_s, "refusal": refusal})
+        counts = outcomes(futures)
+    tell({"counts": counts, "refusal": refusal})
 
 
 def flood(tensor_parallel: int, pipeline_parallel: int, count: int) -> None:
@@ -131,12 +131,10 @@ def prompts(chance: random.Random) -> list[list[int]]:
     ]
 
 
-def outcomes(futures: list[Future[Tensor]]) -> tuple[Counter[str], float]:
-    """What became of each request, and how long the slowest took from now on [s]."""
-    begin_s = time.monotonic()
+def outcomes(futures: list[Future[Tensor]]) -> Counter[str]:
+    """What became of each request."""
     concurrent.futures.wait(futures, timeout=PATIENCE_S)
-    slowest_s = time.monotonic() - begin_s
-    return Counter(outcome(future) if future.done() else "unanswered" for future in futures), slowest_s
+    return Counter(outcome(future) if future.done() else "unanswered" for future in futures)
 
 
 def outcome(future: Future[Tensor]) -> str:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from workloads.energon.plan import EnginePlan
+from workloads.energon.ranks import Carrier
 from workloads.energon.wire import Frame, WireError
 from workloads.transformer.architecture import Activation, Family, TransformerArchitecture
 from workloads.transformer.split import Span, TensorShare
@@ -29,7 +30,9 @@ class Assignment:
     store_port: int
     """Where the ranks meet, on the loopback interface."""
     folder: str
-    """A private folder for parked layers; empty where none are."""
+    """Where a CPU parks layers."""
+    carrier: Carrier = Carrier.HOST
+    """What ranks tell each other by."""
 
 
 def assignment_frame(assignment: Assignment) -> Frame:
@@ -49,8 +52,12 @@ def assignment_of(frame: Frame) -> Assignment:
     try:
         model = header.pop("architecture")
         kinds = {"family": Family(model["family"]), "activation": Activation(model["activation"])}
-        architecture = TransformerArchitecture(**model | kinds)
-        return Assignment(architecture=architecture, plan=_plan(header.pop("plan")), **header)
+        nested = {
+            "architecture": TransformerArchitecture(**model | kinds),
+            "plan": _plan(header.pop("plan")),
+            "carrier": Carrier(header.pop("carrier")),
+        }
+        return Assignment(**header | nested)
     except (KeyError, TypeError, ValueError) as error:
         raise WireError(f"a message is no assignment: {error!r}") from error
 

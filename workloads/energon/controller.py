@@ -14,7 +14,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
 
@@ -56,18 +55,19 @@ class Controller:
 
     def __init__(
         self,
-        assignment: Assignment,
+        assignments: Sequence[Assignment],
         workers: Sequence[StartedWorker],
         ledger: Ledger,
         meeting_point: MeetingPoint,
     ) -> None:
         self.ready: Future[None] = Future()
         """Done when every worker is; its error, when one of them failed."""
-        self._assignment = assignment
+        self._assignments = assignments
         self._ledger = ledger
         self._meeting_point = meeting_point
-        self._num_credits = assignment.plan.pipeline_parallel + assignment.plan.num_buffers
-        self._num_loading = assignment.plan.num_ranks
+        plan = assignments[0].plan
+        self._num_credits = plan.pipeline_parallel + plan.num_buffers
+        self._num_loading = plan.num_ranks
         self._phase = _Phase.STARTING
         self._deadline_s = self._settled_s = math.inf
         self._draining_s: float | None = None
@@ -136,10 +136,8 @@ class Controller:
             self._clean_up(ending)
 
     def _introduce(self) -> None:
-        for rank, line in enumerate(self._lines):
-            is_gpu = self._assignment.device == "cuda"
-            device = f"cuda:{rank}" if is_gpu else self._assignment.device
-            line.send(packed(assignment_frame(replace(self._assignment, rank=rank, device=device))))
+        for line, assignment in zip(self._lines, self._assignments, strict=True):
+            line.send(packed(assignment_frame(assignment)))
 
     def _patience_s(self) -> float | None:
         nearest_s = min(self._deadline_s, self._settled_s)

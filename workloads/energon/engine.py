@@ -24,6 +24,7 @@ from workloads.energon.errors import LaunchError, QueueFull
 from workloads.energon.launching import WORKER, MeetingPoint, start_workers
 from workloads.energon.ledger import EngineStats, Ledger
 from workloads.energon.plan import EnginePlan, plan_engine
+from workloads.energon.ranks import Carrier
 from workloads.energon.request import Kept, Prompts, RequestRules
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.checkpoint import open_checkpoint
@@ -61,7 +62,7 @@ def launch(  # noqa: PLR0913  # keywords that callers read by their names
         seed: of random weights.
         tensor_parallel: ranks that share every layer.
         pipeline_parallel: stages, one after the other.
-        device: ``cpu`` or ``cuda``, of which each rank takes one.
+        device: ``cpu`` or ``cuda``; ranks take GPUs in turn, and share them where there are fewer.
         dtype: of weights and activations: float64, float32, bfloat16 or float16.
         layer_costs: measured times of the layers in any unit, by which stages are balanced.
         is_packed: no work on padding anywhere.
@@ -92,7 +93,7 @@ def launch(  # noqa: PLR0913  # keywords that callers read by their names
     plan = replace(
         plan, is_blocking=is_blocking, num_buffers=num_buffers, prefetch_distance=prefetch_distance
     )
-    _check_place(device, dtype, plan.num_ranks)
+    num_gpus = _num_gpus(device, dtype)
     assignment = Assignment(
         rank=0,
         architecture=architecture,
@@ -101,6 +102,7 @@ def launch(  # noqa: PLR0913  # keywords that callers read by their names
         seed=seed,
         device=device,
         dtype=dtype,
+        carrier=Carrier.NCCL if num_gpus >= plan.num_ranks else Carrier.HOST,
         num_threads=threads_per_rank or max(1, _num_cores() // plan.num_ranks),
         cache_bytes=cache_bytes,
         store_port=0,
@@ -125,9 +127,8 @@ def start(
         meeting_point.close()
         raise
     ledger = Ledger(max_queued=max_queued, num_reports=plan.tensor_parallel)
-    controller = Controller(
-        replace(assignment, store_port=meeting_point.port), workers, ledger, meeting_point
-    )
+    assignments = _assignments(replace(assignment, store_port=meeting_point.port))
+    controller = Controller(assignments, workers, ledger, meeting_point)
     controller.start(start_timeout_s)
     try:
         controller.ready.result()
@@ -251,15 +252,24 @@ def _model(model: TransformerArchitecture | Path | str) -> tuple[TransformerArch
     return open_checkpoint(folder)[0], str(folder)
 
 
-def _check_place(device: str, dtype: str, num_ranks: int) -> None:
+def _assignments(assignment: Assignment) -> list[Assignment]:
+    """What each rank is told; ranks take GPUs in turn."""
+    ranks = range(assignment.plan.num_ranks)
+    if assignment.device != "cuda":
+        return [replace(assignment, rank=rank) for rank in ranks]
+    num_gpus = torch.cuda.device_count()
+    return [replace(assignment, rank=rank, device=f"cuda:{rank % num_gpus}") for rank in ranks]
+
+
+def _num_gpus(device: str, dtype: str) -> int:
     if dtype not in _DTYPES:
         raise LaunchError(f"dtype {dtype!r} is not known; use one of {', '.join(_DTYPES)}.")
     if device not in ("cpu", "cuda"):
         raise LaunchError(f"device {device!r} is not known; use cpu or cuda.")
-    if device == "cuda" and torch.cuda.device_count() < num_ranks:
-        raise LaunchError(
-            f"{num_ranks} ranks need {num_ranks} GPUs, and this machine has {torch.cuda.device_count()}."
-        )
+    num_gpus = torch.cuda.device_count() if device == "cuda" else 0
+    if device == "cuda" and num_gpus == 0:
+        raise LaunchError("device cuda was asked for, and torch sees no GPU; use cpu.")
+    return num_gpus
 
 
 def _num_cores() -> int:

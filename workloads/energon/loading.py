@@ -10,7 +10,7 @@ from workloads.energon.assignment import Assignment
 from workloads.energon.command import Answer, Command
 from workloads.energon.meter import Meter
 from workloads.energon.parking import build_store
-from workloads.energon.ranks import Carrier, Ranks, open_ranks
+from workloads.energon.ranks import open_ranks
 from workloads.energon.runner import StageRunner
 from workloads.transformer.checkpoint import open_checkpoint
 from workloads.transformer.kv_cache import CachePool
@@ -51,8 +51,7 @@ def load_rank(assignment: Assignment, meter: Meter | None = None) -> LoadedRank:
     plan, rank, architecture = assignment.plan, assignment.rank, assignment.architecture
     device = torch.device(assignment.device)
     place = Place(device=device, dtype=getattr(torch, assignment.dtype))
-    carrier = Carrier.NCCL if device.type == "cuda" else Carrier.HOST
-    ranks: Ranks = open_ranks(plan, rank, device=device, carrier=carrier, meter=meter)
+    ranks = open_ranks(plan, rank, device=device, carrier=assignment.carrier, meter=meter)
     weights, share, layers = _weights(assignment), plan.share_of(rank), plan.stages[plan.stage_of(rank)]
     store = build_store(
         lambda index: load_layer(architecture, index, share, weights, place),

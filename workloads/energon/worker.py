@@ -21,11 +21,12 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]  # exported
 
 from workloads.energon.assignment import Assignment, assignment_of
 from workloads.energon.command import Answer, Command
-from workloads.energon.control_frames import answer_frame, command_of, status_of
+from workloads.energon.control_frames import command_of, status_of
 from workloads.energon.exit_status import ExitStatus
 from workloads.energon.loading import load_rank
+from workloads.energon.outbox import Outbox
 from workloads.energon.rank_errors import LinkError
-from workloads.energon.wire import Frame, FrameReader, Limits, WireError, send_frame
+from workloads.energon.wire import Frame, FrameReader, Limits, send_frame
 
 _IDLE = timedelta(days=365)
 """How long an engine may have nothing to do. The controller notices deaths, not time-outs of collectives."""
@@ -70,9 +71,9 @@ def work(connection: socket.socket, load: Load) -> ExitStatus:
         send_frame(connection, Frame(header=header))
         return ExitStatus.FAILED
     send_frame(connection, Frame(header={"kind": "ready"}))
-    return _serve(
-        rank, inbox, _outbox(connection, reports_rows=assignment.plan.share_of(assignment.rank).rank == 0)
-    )
+    is_first = assignment.plan.share_of(assignment.rank).rank == 0
+    outbox = Outbox(connection)
+    return _serve(rank, inbox, lambda answer: outbox.send(answer if is_first else status_of(answer)))
 
 
 def _listen(reader: FrameReader, inbox: Inbox) -> None:
@@ -104,23 +105,6 @@ def _meet(assignment: Assignment) -> None:
     distributed.init_process_group(
         "gloo", store=store, rank=assignment.rank, world_size=plan.num_ranks, timeout=_IDLE
     )
-
-
-def _outbox(connection: socket.socket, *, reports_rows: bool) -> Callable[[Answer], None]:
-    """Sends answers by a thread of its own: the next command need not wait until large ones are through."""
-    outbox: SimpleQueue[Answer] = SimpleQueue()
-
-    def send() -> None:
-        while True:
-            answer = outbox.get()
-            frame = answer_frame(answer if reports_rows else status_of(answer))
-            try:
-                send_frame(connection, frame)
-            except WireError as error:
-                send_frame(connection, answer_frame(Answer(key=answer.key, rows=None, failure=str(error))))
-
-    threading.Thread(target=send, daemon=True).start()
-    return outbox.put
 
 
 def _serve(rank: Rank, inbox: Inbox, report: Callable[[Answer], None]) -> ExitStatus:

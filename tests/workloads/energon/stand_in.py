@@ -8,6 +8,7 @@ from pathlib import Path
 from workloads.energon.assignment import Assignment
 from workloads.energon.engine import Engine, start
 from workloads.energon.plan import plan_engine
+from workloads.energon.ranks import Carrier
 from workloads.transformer.architecture import Activation, Family, TransformerArchitecture
 
 PATIENCE_S = 120.0
@@ -73,6 +74,7 @@ def stand_ins(
         seed=seed,
         device="cpu",
         dtype="float32",
+        carrier=Carrier.HOST,
         num_threads=1,
         cache_bytes=0,
         store_port=0,

@@ -16,6 +16,7 @@ from workloads.energon.assignment import Assignment, assignment_frame, assignmen
 from workloads.energon.command import Answer, Command
 from workloads.energon.control_frames import answer_frame, answer_of, command_frame, command_of
 from workloads.energon.plan import plan_engine
+from workloads.energon.ranks import Carrier
 from workloads.energon.wire import Frame, FrameReader, Limits, WireError, following, packed, send_frame
 from workloads.transformer.architecture import Activation, Family, TransformerArchitecture
 from workloads.transformer.layout import Layout
@@ -119,6 +120,7 @@ def test_an_assignment_arrives_as_it_was_sent(pair: tuple[socket.socket, socket.
         seed=5,
         device="cpu",
         dtype="bfloat16",
+        carrier=Carrier.HOST,
         num_threads=2,
         cache_bytes=1 << 40,
         store_port=1,

@@ -87,7 +87,9 @@ class InferenceSession:
             folder = opening.enter_context(_parking_folder(shape, surroundings.data_folder))
             if plan.num_ranks > 1:
                 surroundings.connect()
-            loaded = load_rank(_assignment(shape, plan, surroundings, folder), self._metered)
+            # A rank that is alone speaks with nobody: all its work is one part.
+            meter = self._metered if plan.num_ranks > 1 else None
+            loaded = load_rank(_assignment(shape, plan, surroundings, folder), meter)
             opening.callback(loaded.close)
             self._runner = loaded.runner
             if plan.pipeline_parallel > 1:

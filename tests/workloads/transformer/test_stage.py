@@ -66,7 +66,7 @@ def whole_stage(architecture: TransformerArchitecture) -> Stage:
 @SETTINGS
 @given(
     lengths=st.lists(st.integers(1, 20), min_size=1, max_size=5),
-    extra=st.integers(0, 20),
+    extra=st.integers(0, 30),
     filling=st.integers(0, 52),
 )
 def test_padding_and_what_is_in_it_change_nothing(

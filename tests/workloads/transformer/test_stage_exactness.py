@@ -19,7 +19,15 @@ pytestmark = pytest.mark.slow  # the library alone takes seconds to import
 
 LIMIT = 1e-9
 LENGTHS = (5, 1, 17, 17, 8)
-SPEEDS = [(1.0,), (1.0, 1.0), (3.0, 1.0), (1.0, 1.0, 1.0), (1.0, 1.5, 4.0), (1.0, 1.0, 1.0, 1.0)]
+SPEEDS = [
+    (1.0,),
+    (1.0, 1.0),
+    (3.0, 1.0),
+    (1.0, 1.0, 1.0),
+    (1.0, 1.5, 4.0),
+    (1.0, 1.0, 1.0, 1.0),
+    (5.0, 1.0, 1.0, 2.0),
+]
 DECODERS = [Family.GPT2, Family.OPT, Family.LLAMA]
 
 

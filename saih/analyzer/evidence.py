@@ -128,25 +128,32 @@ def _interconnect(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | N
     exposed = scene.typical_ns[Phase.COMMUNICATION]
     if point.placement.num_ranks == 1 or exposed <= 0:
         return []
-    text = f"{'Exchange between' if cost.num_exchanges else 'Gradient exchange'}"
-    text = f"{text}{' ranks' if cost.num_exchanges else ''} adds {in_seconds(exposed)} to the step"
+    what = "Exchange between ranks" if cost.num_exchanges else "Gradient exchange"
+    text = f"{what} adds {in_seconds(exposed)} to the step"
     latency_s = ceilings.all_reduce_latency_s if ceilings is not None else None
     rate = ceilings.all_reduce_bytes_per_s if ceilings is not None else None
     if latency_s is None and rate is None:
         return [f"{text}; no all-reduce ceiling was measured to hold it against."]
     # A term that is absent is one that the measured times do not show.
-    number, total = cost.num_exchanges or 1, cost.exchanged_bytes or cost.gradient_bytes
-    waiting_s, moving_s = number * (latency_s or 0.0), total / rate if rate else 0.0
+    num_bytes = cost.exchanged_bytes if cost.num_exchanges else cost.gradient_bytes
+    waiting_s = (cost.num_exchanges or 1) * (latency_s or 0.0)
+    moving_s = num_bytes / rate if rate else 0.0
     floor_ns = (waiting_s + moving_s) * 1e9
     bound = "latency" if waiting_s > moving_s else "bandwidth"
-    what = "one all-reduce" if number == 1 else f"as all-reduces its {number} sums and messages"
-    text += (
-        f"; {what} of {total / 1e6:.3g} MB among {point.placement.num_ranks} ranks "
-        f"{'takes' if number == 1 else 'take'} at least {in_seconds(floor_ns)} (bound by {bound})"
-    )
+    text += f"; {_least_words(cost, num_bytes, point, floor_ns)} (bound by {bound})"
     if exposed > 2 * floor_ns:
         text += "; the excess is not transfer at that speed: a late collective, its protocol, or contention"
     return [f"{text}."]
+
+
+def _least_words(cost: Cost, num_bytes: int, point: Point, floor_ns: float) -> str:
+    among, least = f"among {point.placement.num_ranks} ranks", f"at least {in_seconds(floor_ns)}"
+    if not cost.num_exchanges:
+        return f"one all-reduce of {num_bytes / 1e6:.3g} MB {among} takes {least}"
+    return (
+        f"its {cost.num_exchanges} sums and messages, {num_bytes / 1e6:.3g} MB in all, take {least} "
+        f"as all-reduces {among}"
+    )
 
 
 def _input(scene: Scene, steps: Steps) -> list[str]:

@@ -190,3 +190,23 @@ def test_the_evidence_leaves_out_what_was_not_measured(synthetic):
     prompt = (FEW, {Phase.FORWARD: 2 * MS, Phase.COMMUNICATION: 0.4 * MS}, 2)
     found = verdict(synthetic, np.random.default_rng(36), prompt, whole)
     assert "not transfer at that speed" not in " ".join(found.evidence)
+
+
+def test_exchange_in_the_middle_of_a_step_is_held_against_as_many_all_reduces(synthetic):
+    inside = replace(FEW, gradient_bytes=0, exchanged_bytes=4_000_000, num_exchanges=20)
+    steps = synthetic.steps(
+        {Phase.FORWARD: 2 * MS, Phase.COMMUNICATION: 6 * MS, Phase.COMMUNICATION_TOTAL: 6 * MS},
+        np.random.default_rng(1),
+        ranks=2,
+    )
+    point = synthetic.point(ranks=2, exchange="none")
+    found = diagnose(steps, inside, point, synthetic.ceilings(label=point.placement.seats_label))
+    assert found.limit is Limit.INTERCONNECT
+    (said,) = [text for text in found.evidence if "Exchange between ranks" in text]
+    # 20 x 50 us of latency, and 4 MB at 2 GB/s.
+    plain = said.replace(NO_BREAK, " ")
+    assert (
+        "its 20 sums and messages, 4 MB in all, take at least 3.00 ms as all-reduces among 2 ranks" in plain
+    )
+    assert "bound by bandwidth" in plain
+    assert "radient" not in " ".join(found.evidence)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from saih.analyzer.learning import check_loss
+from workloads.protocol import INFERENCE
 
 
 def test_a_falling_loss_is_learning_in_nearly_every_run():
@@ -44,3 +45,11 @@ def test_a_run_without_losses_says_so():
     assert math.isnan(check.first)
     assert not check.is_learning
     assert "No loss" in check.statement
+
+
+def test_where_nothing_is_trained_the_number_is_only_told():
+    check = check_loss((0.5, 0.25, 0.75), INFERENCE)
+    assert check.is_learning is None
+    assert check.name == "mean output"
+    assert check.statement == "The mean output of 3 steps is finite; nothing is trained."
+    assert "No mean output was recorded" in check_loss((), INFERENCE).statement

@@ -223,3 +223,19 @@ def test_phases_that_were_not_recorded_get_no_law(synthetic):
     (trend,) = find_trends(bare, synthetic.workload.axes, [])
     assert Phase.INPUT_PRODUCE not in {fit.phase for fit in trend.components}
     assert check(trend, "input keeps up").passed is None
+
+
+def test_a_technique_that_is_switched_makes_a_trend_of_its_own(synthetic):
+    generator = np.random.default_rng(5)
+    points = [
+        replace(
+            summarize(record, record.result.steps, synthetic.workload, None),
+            techniques={"padding": "left out" if number % 2 else "worked on"},
+        )
+        for number, record in enumerate(
+            synthetic.sweep({Phase.FORWARD: lambda size: 1e6 * size}, (8, 16, 32, 64, 128, 256), generator)
+        )
+    ]
+    trends = [trend for trend in find_trends(points, synthetic.workload.axes, ()) if trend.axis == "data"]
+    assert sorted(trend.sizes for trend in trends) == [(8, 32, 128), (16, 64, 256)]
+    assert {"padding left out" in trend.fixed for trend in trends} == {True, False}

@@ -84,3 +84,18 @@ def test_a_note_that_is_none_says_nothing() -> None:
     ):
         assert from_note(text) == ()
     assert from_note(to_note(())) == ()
+
+
+def test_what_is_not_differentiated_is_counted_too() -> None:
+    """torch hands whole layers and attention over, where no gradient can be asked for."""
+    layer, rows = nn.Linear(16, 32), torch.rand(8, 16)
+    heads = torch.rand(2, 4, 10, 8)
+    with Census() as census, torch.inference_mode():
+        layer(rows)
+        census.end("forward")
+        torch.nn.functional.scaled_dot_product_attention(heads, heads, heads, is_causal=True)
+        census.end("other")
+    (product,) = of(census.operations(), "forward", OpKind.MATMUL)
+    assert product.flops == 2 * 8 * 16 * 32
+    (attention,) = of(census.operations(), "other", OpKind.MATMUL)
+    assert attention.flops == 2 * 2 * (2 * 4) * 10 * 10 * 8

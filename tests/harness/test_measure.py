@@ -129,3 +129,17 @@ def test_a_loss_that_is_not_finite_ends_as_diverged_and_names_step_and_rank(bad_
     assert measurement.ending.outcome is Outcome.DIVERGED
     assert f"the loss is nan at step {bad_step} on rank 0" in measurement.ending.reason
     assert measurement.steps is None
+
+
+class TellingTinySession(TinySession):
+    """Tells how many steps it was asked about, before one more is counted."""
+
+    def tell(self, num_steps: int) -> dict[str, str]:
+        return {"asked_steps": str(num_steps), "steps_then": str(self.num_steps)}
+
+
+def test_what_a_session_tells_of_its_measured_steps_is_kept() -> None:
+    timing = Timing(warmup_steps=2, min_steps=6, max_steps=6)
+    assert measured(TellingTinySession(), timing).notes == {"asked_steps": "6", "steps_then": "8"}
+    assert measured(TinySession(), timing).notes == {}
+    assert measured(TellingTinySession(bad_step=3), timing).notes == {}

@@ -106,3 +106,15 @@ def test_marks_before_the_begin_and_behind_the_last_step_count_for_no_step() -> 
     timer.mark("forward")
     (row,) = named(timer)
     assert sum(row.values()) == row[Phase.OPTIMIZER] == 4
+
+
+def test_communication_that_a_workload_marks_itself_is_all_exposed() -> None:
+    clock = FakeClock()
+    timer = StepTimer(clock, FakeExchange(total_ns=0, exposed_ns=0))
+    timer.begin()
+    for phase, duration in (("forward", 10), ("communication", 4), ("forward", 20), ("communication", 1)):
+        clock.now_ns += duration
+        timer.mark(phase)  # type: ignore[arg-type]  # names of phases in a loop
+    timer.end()
+    (row,) = named(timer)
+    assert (row[Phase.FORWARD], row[Phase.COMMUNICATION], row[Phase.COMMUNICATION_TOTAL]) == (30, 5, 5)

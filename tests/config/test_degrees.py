@@ -1,0 +1,92 @@
+"""Ranks that divide a model: how a sweep file asks for them."""
+
+import pytest
+
+from saih.config.definition import define, explained, restore
+from saih.config.mistake import SweepFileError
+from saih.config.preset import preset_sweep
+from saih.config.rank_axis import doubling
+from saih.config.sweep_file import parse_sweep
+from saih.domain.errors import UsageError
+from saih.domain.point import Placement
+from saih.domain.scaling import placed_on
+from saih.domain.sweep import Sweep
+
+SMALLEST = """name: tiny
+workload: energon
+base:
+  data: {sequence: 16}
+  model: {layers: 2, hidden: 16, heads: 2}
+"""
+DIVIDED = Placement(ranks_per_node=4, data_parallel=1, tensor_parallel=2, pipeline_parallel=2)
+
+
+def swept(placement: str, more: str = "") -> Sweep:
+    return parse_sweep(f"{SMALLEST}placement: {placement}\n{more}", "f.yaml")
+
+
+def mistakes_of(placement: str, more: str = "") -> tuple[str, ...]:
+    with pytest.raises(SweepFileError) as caught:
+        swept(placement, more)
+    return tuple(str(mistake) for mistake in caught.value.mistakes)
+
+
+def test_ranks_that_are_left_make_replicas() -> None:
+    (placement,) = swept("{nodes: 2, ranks_per_node: 6, tensor_parallel: 2, pipeline_parallel: 3}").placements
+    assert (placement.data_parallel, placement.tensor_parallel, placement.pipeline_parallel) == (2, 2, 3)
+    assert placement.label == "2 nodes x 6 ranks x 1 thread (cpu, tensor 2, pipeline 3)"
+    assert placement.seats_label == placement.seats.label == "2 nodes x 6 ranks x 1 thread (cpu)"
+    assert placement.seats.data_parallel == 12
+
+
+def test_ranks_that_make_no_whole_replica_are_told() -> None:
+    (mistake,) = mistakes_of("{ranks_per_node: 4, tensor_parallel: 3}")
+    assert "found 4 ranks, expected whole replicas of tensor_parallel x pipeline_parallel = 3 x 1" in mistake
+    assert "use multiples of 3 ranks" in mistake
+
+
+def test_of_several_placements_only_the_wrong_one_is_told() -> None:
+    (mistake,) = mistakes_of("[{ranks_per_node: 2, tensor_parallel: 2}, {pipeline_parallel: 2}]")
+    assert "placement.1: found 1 ranks" in mistake
+
+
+def test_degrees_come_back_from_a_definition_and_are_not_in_one_without() -> None:
+    sweep = swept("[{}, {ranks_per_node: 2, tensor_parallel: 2}, {ranks_per_node: 2, pipeline_parallel: 2}]")
+    definition = define(sweep)
+    assert restore(definition, "d") == sweep
+    assert [
+        sorted(set(one) & {"tensor_parallel", "pipeline_parallel"}) for one in definition["placement"]
+    ] == [
+        [],
+        ["tensor_parallel"],
+        ["pipeline_parallel"],
+    ]
+    assert parse_sweep(explained(preset_sweep("energon")), "e") == preset_sweep("energon")
+
+
+def test_a_workload_without_gradients_exchanges_none_whatever_the_default_is() -> None:
+    assert swept("{ranks_per_node: 2, tensor_parallel: 2}").exchange == "none"
+    assert parse_sweep(SMALLEST, "f.yaml", ["run.exchange=ddp"]).exchange == "none"
+
+
+def test_a_ranks_axis_climbs_whole_replicas() -> None:
+    assert doubling(DIVIDED) == (4,)
+    wide = Placement(nodes=2, ranks_per_node=8, data_parallel=8, tensor_parallel=2)
+    assert doubling(wide) == (2, 4, 8, 16)
+    sweep = swept("{ranks_per_node: 8, tensor_parallel: 2}", "axes: {ranks: {ranks: [2, 4, 8]}}\n")
+    assert sweep.rank_ladder is not None
+    placed = [placed_on(sweep.placements[0], ranks) for ranks in sweep.rank_ladder.ranks]
+    assert [(one.data_parallel, one.tensor_parallel) for one in placed] == [(1, 2), (2, 2), (4, 2)]
+
+
+def test_a_rung_that_is_no_whole_replica_is_told() -> None:
+    (mistake,) = mistakes_of("{ranks_per_node: 8, tensor_parallel: 2}", "axes: {ranks: {ranks: [1, 2]}}\n")
+    assert "found 1 ranks" in mistake
+    assert "in whole replicas of 2 ranks" in mistake
+    with pytest.raises(UsageError, match="3 ranks are no whole replicas"):
+        placed_on(Placement(ranks_per_node=4, data_parallel=2, tensor_parallel=2), 3)
+
+
+def test_a_placement_of_one_replica_has_no_ranks_to_climb() -> None:
+    (mistake,) = mistakes_of("{ranks_per_node: 2, tensor_parallel: 2}", "axes: {ranks: {}}\n")
+    assert "a placement with one replica of the model" in mistake

@@ -1,0 +1,100 @@
+"""Ranks that divide a model: what is planned, and what cannot be divided or does not fit."""
+
+import pytest
+
+from augment.ladder import build
+from augment.problem import Problem, Shape
+from saih.domain.limits import Limits
+from saih.domain.point import Placement, Timing
+from saih.domain.sweep import Sweep
+from saih.planner.duration import step_s
+from saih.planner.plan import make_plan
+
+WHOLE = Placement()
+TENSOR = Placement(ranks_per_node=2, tensor_parallel=2)
+PIPELINE = Placement(ranks_per_node=2, pipeline_parallel=2)
+
+
+def sweep(*placements: Placement, workload: str = "energon", **model: int | str) -> Sweep:
+    problems = {
+        "energon": Problem(
+            data=Shape.of(sequence=32, batches=2),
+            model=Shape.of({"layers": 2, "hidden": 64, "heads": 4, **model}),
+        ),
+        "cosmoflow": Problem(
+            data=Shape.of(samples=8, resolution=16, channels=1), model=Shape.of(depth=1, width=4)
+        ),
+    }
+    return Sweep(
+        name="tiny",
+        workload=workload,
+        base=problems[workload],
+        ladders=(),
+        batch_per_rank=2,
+        precision="float32",
+        exchange="none",
+        placements=placements,
+        timing=Timing(),
+        seed=1,
+    )
+
+
+def test_each_placement_has_the_cost_of_its_own_ranks() -> None:
+    plan = make_plan(sweep(WHOLE, TENSOR, PIPELINE), Limits())
+    whole, tensor, pipeline = (planned.cost for planned in plan.points)
+    assert whole.flops == pytest.approx(2 * tensor.flops) == pytest.approx(2 * pipeline.flops)
+    assert (whole.num_exchanges, pipeline.num_exchanges) == (0, 1)
+    assert tensor.num_exchanges > pipeline.num_exchanges
+    assert [planned.labels["placement"] for planned in plan.points][1].endswith("(cpu, tensor 2)")
+    assert plan.notes == ()  # nothing is said of gradients that nobody has
+    assert step_s(plan.points[1].point, tensor) > step_s(plan.points[2].point, pipeline)
+
+
+def test_what_cannot_be_divided_is_dropped_with_the_reason() -> None:
+    plan = make_plan(sweep(WHOLE, TENSOR, PIPELINE, heads=1, layers=1), Limits())
+    assert [planned.point.placement for planned in plan.points] == [WHOLE]
+    heads, layers = (dropped.reason for dropped in plan.dropped)
+    assert "1 heads of keys and values cannot be shared by 2 ranks" in heads
+    assert "1 layers cannot make 2 stages of a pipeline" in layers
+
+
+def test_a_network_that_every_rank_trains_whole_is_not_divided() -> None:
+    plan = make_plan(sweep(TENSOR, PIPELINE, workload="cosmoflow"), Limits())
+    assert plan.points == ()
+    assert [dropped.reason.split(",")[0] for dropped in plan.dropped] == [
+        "tensor_parallel is 2",
+        "pipeline_parallel is 2",
+    ]
+
+
+def test_a_model_too_large_for_one_rank_fits_several() -> None:
+    asked = sweep(WHOLE, TENSOR, layers=24, hidden=1024, heads=16)
+    alone = make_plan(asked, Limits()).points[0].cost.peak_memory_bytes
+    # On two nodes each rank has its own memory.
+    spread = Placement(nodes=2, tensor_parallel=2)
+    plan = make_plan(
+        sweep(WHOLE, spread, layers=24, hidden=1024, heads=16),
+        Limits(memory_bytes_per_node=int(0.7 * alone) + 400_000_000),
+    )
+    assert [planned.point.placement for planned in plan.points] == [spread]
+    (dropped,) = plan.dropped
+    assert dropped.shortage is not None
+    assert dropped.tensor_bytes == alone
+
+
+def test_the_ladder_is_planned_beyond_what_fits() -> None:
+    names = ["gpt2-124m", "opt-13b", "opt-175b"]
+    base = Problem(data=Shape.of(sequence=128), model=Shape.of(name=names[0]))
+    asked = sweep(WHOLE)
+    climbing = Sweep(
+        **{
+            **{name: getattr(asked, name) for name in asked.__dataclass_fields__},
+            "base": base,
+            "ladders": (build("model", {"name": names}, "zip"),),
+        }
+    )
+    plan = make_plan(climbing, Limits(memory_bytes_per_node=24 * 10**9))
+    assert [planned.labels["model"] for planned in plan.points] == ["gpt2-124m"]
+    assert [dropped.labels["model"] for dropped in plan.dropped] == names[1:]
+    assert plan.dropped[1].tensor_bytes is not None
+    assert plan.dropped[1].tensor_bytes > 4 * 174e9

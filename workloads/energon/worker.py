@@ -5,6 +5,7 @@ Usage: ``python -m workloads.energon.worker DESCRIPTOR``; an engine starts it.
 
 import faulthandler
 import os
+import select
 import socket
 import sys
 import threading
@@ -119,9 +120,25 @@ def _serve(rank: Rank, inbox: Inbox, report: Callable[[Answer], None]) -> ExitSt
     return ExitStatus.CLOSED
 
 
+def _end(args: threading.ExceptHookArgs) -> None:
+    """A thread that failed would leave others waiting for it; better the process ends, and says why."""
+    traceback.print_exception(args.exc_value)
+    sys.stderr.flush()
+    os._exit(ExitStatus.FAILED)
+
+
+def _outlive_nobody(controller: int) -> None:
+    """End with the controller's process, whose end of the connection may live on in what it has forked."""
+    select.select([controller], [], [])
+    os._exit(ExitStatus.CONTROLLER_LOST)
+
+
 def main(load: Load = load_rank) -> None:
     """Work, and leave without waiting for threads of others that no longer matter."""
     faulthandler.enable()
+    threading.excepthook = _end
+    if hasattr(os, "pidfd_open"):
+        threading.Thread(target=_outlive_nobody, args=(os.pidfd_open(os.getppid()),), daemon=True).start()
     status = ExitStatus.FAILED
     try:
         status = work(socket.socket(fileno=int(sys.argv[-1])), load)

@@ -12,6 +12,7 @@ from workloads.energon.ranks import Carrier
 from workloads.transformer.architecture import Activation, Family, TransformerArchitecture
 
 PATIENCE_S = 120.0
+GATE = "STAND_INS_GATE"
 PROGRAM = Path(__file__).with_name("stand_in_worker.py")
 TINY = TransformerArchitecture(
     family=Family.GPT2,
@@ -52,8 +53,8 @@ class Ask(IntEnum):
     """It ends by a signal."""
     WIDE = 105
     """The answer has 32 MiB."""
-    SLOW = 106
-    """It takes 50 ms."""
+    WAIT = 106
+    """It waits for a byte from the pipe that is named by the environment (GATE)."""
 
 
 def stand_ins(

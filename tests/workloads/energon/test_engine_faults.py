@@ -37,7 +37,7 @@ def assert_dead(engine: Engine, futures: list[Future[torch.Tensor]], message: st
     assert engine.stats.queued == engine.stats.in_flight == 0
 
 
-@pytest.mark.parametrize("rank", [0, 1, 3])
+@pytest.mark.parametrize("rank", [0, 3])
 def test_a_killed_rank_is_named_and_every_request_is_answered(rank: int) -> None:
     engine = stand_ins(tensor_parallel=2, pipeline_parallel=2)
     futures = loaded(engine)
@@ -75,22 +75,26 @@ def test_closing_an_engine_that_hangs_ends_in_bounded_time() -> None:
 
 def test_ranks_end_when_their_controller_is_killed_even_in_a_collective() -> None:
     program = (
-        "import threading\n"
+        "import os, threading\n"
         "from tests.workloads.energon.stand_in import Ask, stand_ins\n"
         "engine = stand_ins(tensor_parallel=2, pipeline_parallel=2)\n"
         "engine.submit([[Ask.HANG, 1]])\n"
-        "print(*engine.pids, flush=True)\n"
+        "forked = os.fork()  # holds on to whatever the controller holds\n"
+        "if forked: print(*engine.pids, forked, flush=True)\n"
         "threading.Event().wait()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as caller:
         assert caller.stdout is not None
-        pids = list(map(int, caller.stdout.readline().split()))
+        *pids, forked = map(int, caller.stdout.readline().split())
         assert len(pids) == 4
         assert all(map(is_running, pids))
         caller.kill()
-    until(lambda: not any(is_running(pid) for pid in pids))
+        try:
+            until(lambda: not any(is_running(pid) for pid in pids))
+        finally:
+            os.kill(forked, signal.SIGKILL)
 
 
 def test_a_rank_that_cannot_load_is_heard_and_nothing_is_left() -> None:
@@ -100,7 +104,7 @@ def test_a_rank_that_cannot_load_is_heard_and_nothing_is_left() -> None:
     with pytest.raises(LaunchError, match=r"rank 0 of 2 .* exit status 9 without a word"):
         stand_ins(tensor_parallel=2, seed=Start.WITHOUT_A_WORD)
     with pytest.raises(LaunchError, match="2 of 2 workers were not ready in time"):
-        stand_ins(tensor_parallel=2, seed=Start.NEVER, start_timeout_s=8.0)
+        stand_ins(tensor_parallel=2, seed=Start.NEVER, start_timeout_s=0.5)
     assert children() == before
 
 

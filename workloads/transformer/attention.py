@@ -22,10 +22,9 @@ Cached = tuple[Tensor, Tensor]
 class AttentionPass:
     """What all layers of one forward pass attend by."""
 
-    layout: Layout
     runs: tuple[Run, ...]
-    caches: Sequence[SequenceCache] = ()
-    """Of each sequence; empty where nothing is kept."""
+    kept: tuple[tuple[SequenceCache, slice], ...] = ()
+    """The cache of each sequence, and the rows of its new tokens; empty where nothing is kept."""
     varlen: Varlen | None = None
     """In place of runs, where there is a kernel that does all of them in one call."""
 
@@ -35,11 +34,13 @@ def attention_pass(
 ) -> AttentionPass:
     """The fewest calls by which all rows of a layout can attend on this device."""
     is_decoder = architecture.is_decoder
+    rows = [slice(begin, begin + length) for begin, length in zip(layout.starts, layout.lengths, strict=True)]
+    kept = tuple(zip(caches, rows, strict=True)) if caches else ()
     kernel = kernel_for(layout, place, architecture.head_size)
     if kernel is not None:
         varlen = varlen_of(layout, place, kernel, is_decoder=is_decoder)
-        return AttentionPass(layout=layout, runs=(), caches=caches, varlen=varlen)
-    return AttentionPass(layout=layout, runs=runs_of(layout, place, is_decoder=is_decoder), caches=caches)
+        return AttentionPass(runs=(), kept=kept, varlen=varlen)
+    return AttentionPass(runs=runs_of(layout, place, is_decoder=is_decoder), kept=kept)
 
 
 def attended(
@@ -54,7 +55,8 @@ def attended(
     Raises:
         CacheError: when a cache has no room.
     """
-    cached = _kept(keys, values, layer, attention) if attention.caches else []
+    # All keys and values of each sequence, past ones included: [kv heads, tokens, size].
+    cached = [cache.append(layer, keys[rows], values[rows]) for cache, rows in attention.kept]
     if attention.varlen is not None:
         return attention.varlen.attended(queries, keys, values, cached)
     parts = [
@@ -62,15 +64,6 @@ def attended(
         for run in attention.runs
     ]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
-def _kept(keys: Tensor, values: Tensor, layer: int, attention: AttentionPass) -> list[Cached]:
-    """All keys and values of each sequence, past ones included: [kv heads, tokens, size]."""
-    layout = attention.layout
-    return [
-        cache.append(layer, keys[start : start + length], values[start : start + length])
-        for cache, start, length in zip(attention.caches, layout.starts, layout.lengths, strict=True)
-    ]
 
 
 def _run(queries: Tensor, keys: Tensor, values: Tensor, run: Run) -> Tensor:

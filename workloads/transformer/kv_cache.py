@@ -58,12 +58,13 @@ class SequenceCache:
             CacheError: when there is no room for them.
         """
         end = self._length + keys.shape[0]
-        if end > self.capacity:
-            raise CacheError(f"a cache has room for {self.capacity} tokens, not for {end}.")
         held = self._tensors[layer - self._layers.begin]
-        held[0, :, self._length : end].copy_(keys.transpose(0, 1))
-        held[1, :, self._length : end].copy_(values.transpose(0, 1))
-        return held[0, :, :end], held[1, :, :end]
+        if end > held.shape[2]:
+            raise CacheError(f"a cache has room for {self.capacity} tokens, not for {end}.")
+        all_keys, all_values = held.narrow(2, 0, end).unbind(0)
+        all_keys[:, self._length :].copy_(keys.transpose(0, 1))
+        all_values[:, self._length :].copy_(values.transpose(0, 1))
+        return all_keys, all_values
 
     def advance(self, num_tokens: int) -> None:
         """So many tokens were appended to every layer."""

@@ -89,12 +89,9 @@ def test_one_call_gives_what_runs_give(
     by_runs = attention_pass(architecture, layout, CPU64, caches_of(layout, architecture) if keeps else [])
     assert by_runs.varlen is None
     expected = attended(*rows, 0, by_runs)
-    at_once = AttentionPass(
-        layout=layout,
-        runs=(),
-        caches=caches_of(layout, architecture) if keeps else [],
-        varlen=varlen_of(layout, CPU64, slow_kernel, is_decoder=architecture.is_decoder),
-    )
+    again = attention_pass(architecture, layout, CPU64, caches_of(layout, architecture) if keeps else [])
+    varlen = varlen_of(layout, CPU64, slow_kernel, is_decoder=architecture.is_decoder)
+    at_once = AttentionPass(runs=(), kept=again.kept, varlen=varlen)
     torch.testing.assert_close(attended(*rows, 0, at_once), expected, rtol=1e-12, atol=1e-12)
 
 

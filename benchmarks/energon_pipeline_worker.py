@@ -53,8 +53,9 @@ class PacedStage:
         """Hidden states [rows, hidden]; those of tokens are 0."""
         begin_s = time.perf_counter()
         time.sleep(layout.num_rows * self._row_s)
+        made = torch.ones(rows.shape[0], HIDDEN) if rows.dim() == 1 else rows + 1
         self.compute_s.append(time.perf_counter() - begin_s)
-        return torch.ones(rows.shape[0], HIDDEN) if rows.dim() == 1 else rows + 1
+        return made
 
 
 class PacedModule(nn.Module):

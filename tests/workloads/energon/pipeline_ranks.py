@@ -1,6 +1,6 @@
 """One rank of a pipeline: ``python -m tests.workloads.energon.pipeline_ranks RANK STORE SPECIFICATION``.
 
-Runs what the specification (JSON) asks for and prints what this rank found as one line of JSON.
+Runs what the specification (JSON) asks for and prints what this rank found as one line of JSON each.
 """
 
 import hashlib
@@ -129,12 +129,10 @@ def main() -> None:
         "gloo", init_method=f"file://{store}", rank=rank, world_size=plan.num_ranks
     )
     parts = {"serve": serve, "credit": credit, "exchange": exchange, "lose": lose}
-    results = []
     for part in asked["parts"]:
         settings = {name: part[name] for name in ("num_buffers", "is_blocking") if name in part}
-        results.append(parts[part["part"]](replace(plan, **settings), rank, part))
-    sys.stdout.write(json.dumps(results))
-    sys.stdout.flush()
+        sys.stdout.write(json.dumps(parts[part["part"]](replace(plan, **settings), rank, part)) + "\n")
+        sys.stdout.flush()
     if "lose" in (part["part"] for part in asked["parts"]):
         os._exit(0)  # nobody is left to part from
     distributed.destroy_process_group()

@@ -34,8 +34,8 @@ from workloads.transformer.random_weights import RandomWeights
 OF_BOUND = 0.93
 DISTANCES = (0, 1, 2, 3)
 SEED = 7
-PACED_LAYER_S = 0.025
-"""About what one core takes for a layer here."""
+PACED_LAYER_S = 0.05
+"""About what a core that others use too takes for a layer here; threads need some 0.1 ms to wake up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,13 +114,13 @@ class ParkedStore:
         self._resident = resident
         self._memory = garage.memory
         self._weights = [garage.record.views(buffer) for buffer in garage.buffers]
-        self._order = device_order(garage.buffers[0].device, len(garage.buffers))
+        self._order = order = device_order(garage.buffers[0].device, len(garage.buffers))
         self._clock = clock
         self._waited_ns = 0
         places = {index: place for place, index in enumerate(garage.parked)}
 
         def fetch(index: int, slot: int) -> None:
-            with self._order.filling(slot):
+            with order.filling(slot):
                 garage.memory.fetch(places[index], garage.buffers[slot])
 
         self._ring = PrefetchRing(garage.parked, fetch, distance=garage.distance)

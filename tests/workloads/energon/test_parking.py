@@ -1,5 +1,6 @@
 """Stages with parked layers: the same numbers as with all of them on the device, and less memory."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -178,6 +179,20 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(ParkingError, match="closed"), store.layer(1):
         pass
+
+
+def test_buffers_go_with_the_closed_store_and_not_at_some_later_collection(tmp_path: Path) -> None:
+    store = parked(Span(0, 4), 2, 1, tmp_path)
+    with store.layer(1) as weights:
+        buffer = weakref.ref(weights["up"])
+    del weights
+    store.close()
+    gc.disable()
+    try:
+        del store
+        assert buffer() is None
+    finally:
+        gc.enable()
 
 
 def memory_of_child(*words: str, folder: Path) -> dict[str, int]:

@@ -1,9 +1,9 @@
 """Benchmarks of the inference engine: what each technique gains, against its limit and against peers.
 
-``python -m benchmarks.energon [--quick] [--part drce|nbpp|pooling|controller|tensor|exactness]``. Each part
-prints one table, then its bars. Peers run on the same machine in the same run, in turns with ours:
-transformers and accelerate as they are installed, DeepSpeed in an environment of its own below the user's
-cache, made on first use.
+``python -m benchmarks.energon [--quick] [--part drce|nbpp|pooling|controller|tensor|serving|exactness]``.
+Each part prints one table, then its bars. Peers run on the same machine in the same run, in turns with
+ours: transformers and accelerate as they are installed, DeepSpeed in an environment of its own below the
+user's cache, made on first use.
 """
 
 import argparse
@@ -18,6 +18,7 @@ PARTS = {
     "pooling": "benchmarks.energon_pooling",
     "controller": "benchmarks.energon_controller",
     "tensor": "benchmarks.energon_tensor",
+    "serving": "benchmarks.energon_serving",
 }
 """Each module's ``main(arguments)`` prints its table and bars, and gives 1 when a bar is missed."""
 

@@ -1,7 +1,11 @@
 """A generator: many requests at once, each gets its own tokens, an end, or an error."""
 
 import asyncio
+import gc
+import random
+from collections import Counter
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -11,7 +15,8 @@ from tests.workloads.energon.ranks_by_hand import VOCAB_SIZE, alone
 from workloads.energon.errors import EngineClosed, EngineDead, QueueFull, RequestFailed
 from workloads.energon.generation import Generator, rules_for
 from workloads.energon.generation_request import GenerationRequest, RequestTooLong
-from workloads.energon.sequence_progress import Finish
+from workloads.energon.sequence_progress import Finish, SequenceProgress
+from workloads.energon.token_stream import Generation
 from workloads.transformer.architecture import Family
 from workloads.transformer.errors import RequestError
 
@@ -183,6 +188,31 @@ def test_closing_lets_some_end_and_ends_the_others(engine):
         generation.result(GENEROUS_S)
     with pytest.raises(EngineClosed):
         generator.generate([1], max_new_tokens=1)
+
+
+def test_nothing_is_kept_of_thousands_of_requests_of_which_many_were_cancelled(engine):
+    chance = random.Random(5)
+    with Generator(engine, rules_for(engine, max_waiting=100, max_running=8)) as generator:
+        for _ in range(40):
+            asked = [
+                generator.generate(
+                    [n % VOCAB_SIZE] * chance.randint(1, 9), max_new_tokens=chance.randint(1, 6)
+                )
+                for n in range(50)
+            ]
+            for generation in chance.sample(asked, 25):
+                generation.cancel()
+            for generation in asked:
+                with suppress(CancelledError):
+                    generation.result(GENEROUS_S)
+            assert generator.stats.now.num_waiting == 0
+        del asked, generation
+        generator.generate([1], max_new_tokens=1).result(GENEROUS_S)
+        gc.collect()
+        left = Counter(type(thing) for thing in gc.get_objects())
+        assert left[Generation] == left[SequenceProgress] == 0
+        assert len(engine.ranks.kept) == 1
+        assert generator.stats.now.num_kept_tokens == 0
 
 
 def test_an_encoder_generates_nothing():

@@ -113,6 +113,8 @@ def test_many_clients_at_once_each_get_their_own_tokens(lasting_front):
         (b"{}", 400, "bad_request", "prompt and max_new_tokens must be given"),
         (b'{"prompt": [1], "max_new_tokens": 2, "temperature": 1}', 400, "bad_request", "'temperature'"),
         (b'{"prompt": [1], "max_new_tokens": 2, "stream": 1}', 400, "bad_request", "stream must be"),
+        (b'{"prompt": ["\\ud800"], "max_new_tokens": 2}', 400, "bad_request", r"prompt[0] is '\ud800'"),
+        (b'{"\\ud800": 1}', 400, "bad_request", r"'\ud800'"),
         (b'{"prompt": [], "max_new_tokens": 2}', 400, "bad_request", "prompt is empty"),
         (b'{"prompt": "hi", "max_new_tokens": 2}', 400, "bad_request", "prompt is 'hi'"),
         (b'{"prompt": [1e3], "max_new_tokens": 2}', 400, "bad_request", "prompt[0] is 1000.0"),

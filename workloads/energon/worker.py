@@ -82,17 +82,10 @@ def _listen(reader: FrameReader, inbox: Inbox) -> None:
     try:
         while (frame := reader.read()) is not None:
             inbox.put(None if frame.header["kind"] == "close" else command_of(frame))
-    except OSError:
-        _say_why()
+    except Exception as error:  # whatever it is, nothing is heard any more
+        _say(error)
     finally:
         os._exit(ExitStatus.CONTROLLER_LOST)
-
-
-def _say_why() -> None:
-    """The last words of this process, which the controller reads where it is still there."""
-    with suppress(OSError):
-        traceback.print_exc()
-        sys.stderr.flush()
 
 
 def _meet(assignment: Assignment) -> None:
@@ -113,18 +106,26 @@ def _serve(rank: Rank, inbox: Inbox, report: Callable[[Answer], None]) -> ExitSt
         while (command := inbox.get()) is not None:
             if (answer := rank.do(command)) is not None:
                 report(answer)
-    except LinkError:
-        _say_why()
+    except LinkError as error:
+        _say(error)
         return ExitStatus.LINK_LOST
     rank.close()
     return ExitStatus.CLOSED
 
 
+def _say(error: BaseException | None) -> None:
+    """The last words of this process, which the controller reads where it is still there."""
+    with suppress(OSError):
+        traceback.print_exception(error)
+        sys.stderr.flush()
+
+
 def _end(args: threading.ExceptHookArgs) -> None:
     """A thread that failed would leave others waiting for it; better the process ends, and says why."""
-    traceback.print_exception(args.exc_value)
-    sys.stderr.flush()
-    os._exit(ExitStatus.FAILED)
+    try:
+        _say(args.exc_value)
+    finally:
+        os._exit(ExitStatus.FAILED)
 
 
 def _outlive_nobody(controller: int) -> None:
@@ -142,11 +143,9 @@ def main(load: Load = load_rank) -> None:
     status = ExitStatus.FAILED
     try:
         status = work(socket.socket(fileno=int(sys.argv[-1])), load)
-    except BaseException:  # whatever it is, it is told
-        _say_why()
+    except BaseException as error:  # whatever it is, it is told
+        _say(error)
     finally:
-        with suppress(OSError):
-            sys.stderr.flush()
         os._exit(status)
 
 

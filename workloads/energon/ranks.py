@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TypedDict
 
 import torch
 from torch import distributed
@@ -72,9 +71,8 @@ def open_ranks(
         ValueError: when the default process group has other ranks than the plan.
     """
     told = unmetered if meter is None else meter
-    rules: LinkRules = {"num_buffers": plan.num_buffers, "is_blocking": plan.is_blocking}
     if plan.num_ranks == 1:
-        group, links = TensorGroup(rank, meter=told), Links(None, None, **rules)
+        group, links = TensorGroup(rank, meter=told), _links(plan, None, None)
         return Ranks(plan=plan, rank=rank, group=group, links=links, process_groups=())
     groups = _Groups(plan, rank, device or _HOST, carrier)
     connections = groups.connections()
@@ -83,17 +81,14 @@ def open_ranks(
         plan=plan,
         rank=rank,
         group=TensorGroup(rank, groups.mates(connections), told),
-        links=Links(before, behind, **rules),
+        links=_links(plan, before, behind),
         process_groups=groups.made,
         connections=tuple(connections.values()),
     )
 
 
-class LinkRules(TypedDict):
-    """What a plan says of links."""
-
-    num_buffers: int
-    is_blocking: bool
+def _links(plan: EnginePlan, before: Neighbour | None, behind: Neighbour | None) -> Links:
+    return Links(before, behind, num_buffers=plan.num_buffers, is_blocking=plan.is_blocking)
 
 
 class _Groups:
@@ -133,23 +128,19 @@ class _Groups:
 
     def mates(self, connections: Mapping[int, socket.socket]) -> Mates | None:
         """The ranks of this one's stage, where it has others."""
-        found = None
         width = self._plan.tensor_parallel
-        for first in range(0, self._plan.num_ranks, width) if width > 1 else ():
-            ranks = range(first, first + width)
-            bodies = self._new(ranks, "gloo" if self._carrier is Carrier.HOST else "nccl")
-            if self._rank in ranks:
-                found = ranks, bodies
-        ways = {rank: connections[rank] for rank in self._stage_ranks() if rank != self._rank}
-        small_bytes = agreed_small_bytes(list(ways.values()), self._meeting)
-        if found is None:
+        if width == 1:
             return None
+        backend = "gloo" if self._carrier is Carrier.HOST else "nccl"
+        firsts = range(0, self._plan.num_ranks, width)
+        of_stages = [self._new(range(first, first + width), backend) for first in firsts]
+        ways = {rank: connections[rank] for rank in self._stage_ranks() if rank != self._rank}
         return Mates(
-            ranks=found[0],
+            ranks=self._stage_ranks(),
             rank=self._rank,
             connections=ways,
-            small_bytes=small_bytes,
-            bodies=found[1],
+            small_bytes=agreed_small_bytes(list(ways.values()), self._meeting),
+            bodies=of_stages[self._plan.stage_of(self._rank)],
             device=self._device,
         )
 

@@ -1,18 +1,21 @@
 """What the engine itself costs: a hop between its processes with a model that computes next to nothing.
 
-One request at a time, so that nothing hides anything; other load can only make it slower, so that the
-fastest tenth counts. A hop is a message from one process to the next: controller to all ranks, stage to
-stage, last stage to controller. Its cost is a round trip, less the time that the stages compute (measured
-alone, in the same turn), over the number of hops in a row. A round trip of torch.distributed.rpc (what
-EnergonAI is built on) between two processes runs in turns with it.
+One request at a time, so that nothing hides anything. A hop is a message from one process to the next:
+controller to all ranks, stage to stage, last stage to controller. Its cost is a round trip, less the time
+that the stages compute (measured alone, in the same turn), over the number of hops in a row. A round trip of
+torch.distributed.rpc (what EnergonAI is built on) between two processes runs in turns with it. What else the
+machine does is no cost of the engine: where this user may, all threads of both are let run before others.
 
     python -m benchmarks.energon_controller [--quick]
 """
 
 import argparse
+import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -45,20 +48,43 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer requests")
     num_rounds = QUICK_ROUNDS if parser.parse_args(arguments).quick else ROUNDS
     torch.set_num_threads(1)
-    print(f"{'':34} {'round trip [ms], median [95 %]':>38} {'hops':>5} {'fastest tenth, a hop [ms]':>26}")
+    print(f"{'':34} {'round trip [ms], median [95 %]':>38} {'hops':>5} {'a hop [ms]':>11}")
     hops = []
     for num_stages in STAGES:
         with (
             launch(_tiny(num_stages), pipeline_parallel=num_stages, threads_per_rank=1) as engine,
             start_ranks("rpc", 2, []) as peer,
         ):
-            hops.append(_measure(engine, num_stages, peer, num_rounds))
+            with _first([os.getpid(), *engine.pids, *peer.pids]) as has_priority:
+                hops.append(_measure(engine, num_stages, peer, num_rounds))
+            if not has_priority:
+                print("this user may not let threads run before others: other load is in these times")
     print(PUBLISHED)
     met = [
         judge(f"a hop, {num_stages} stages", hop, "ms", "<", HOP_LIMIT_MS)
         for num_stages, hop in zip(STAGES, hops, strict=True)
     ]
     return 0 if all(met) else 1
+
+
+@contextmanager
+def _first(pids: Sequence[int]) -> Iterator[bool]:
+    """All threads of some processes run before those of others meanwhile; gives False where they may not."""
+    try:
+        _schedule(pids, os.SCHED_FIFO, 1)
+    except PermissionError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        _schedule([os.getpid()], os.SCHED_OTHER, 0)
+
+
+def _schedule(pids: Sequence[int], policy: int, priority: int) -> None:
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setscheduler(int(task.name), policy, os.sched_param(priority))
 
 
 def _measure(engine: Engine, num_stages: int, peer: PeerRanks, num_rounds: int) -> float:
@@ -70,26 +96,21 @@ def _measure(engine: Engine, num_stages: int, peer: PeerRanks, num_rounds: int) 
         rounds.append((trip_s, _seconds(compute), peer.turn()[0]))
     rounds = rounds[WARM_UP:]
     num_hops = num_stages + 1
-    hop_ms = _fast([1e3 * (trip - own) / num_hops for trip, own, _ in rounds])
+    hop_ms = median_interval([1e3 * (trip - own) / num_hops for trip, own, _ in rounds]).value
     _print(
         f"engine, {num_stages} stages",
         median_interval([1e3 * trip for trip, _, _ in rounds]),
         num_hops,
         hop_ms,
     )
-    others = [1e3 * other for _, _, other in rounds]
-    _print("torch.distributed.rpc", median_interval(others), 2, _fast(others) / 2)
+    rpc = median_interval([1e3 * other for _, _, other in rounds])
+    _print("torch.distributed.rpc", rpc, 2, rpc.value / 2)
     return hop_ms
-
-
-def _fast(values: Sequence[float]) -> float:
-    """The value that a tenth of them do not exceed."""
-    return sorted(values)[len(values) // 10]
 
 
 def _print(name: str, trip: Interval, num_hops: int, hop_ms: float) -> None:
     told = f"{trip.value:.3f} [{trip.low:.3f}, {trip.high:.3f}]"
-    print(f"{name:34} {told:>38} {num_hops:5} {hop_ms:26.3f}", flush=True)
+    print(f"{name:34} {told:>38} {num_hops:5} {hop_ms:11.3f}", flush=True)
 
 
 def _seconds(call: Callable[[], object]) -> float:

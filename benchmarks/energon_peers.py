@@ -29,6 +29,7 @@ class PeerRanks:
     """Running ranks of one peer."""
 
     def __init__(self, name: str, processes: Sequence["subprocess.Popen[str]"]) -> None:
+        self.pids = [process.pid for process in processes]
         self._name = name
         self._asks = [process.stdin for process in processes if process.stdin]
         self._answers = [process.stdout for process in processes if process.stdout]

@@ -59,6 +59,7 @@ benchmarks: $(TEST_STAMP)  ## Quick form of every benchmark; each prints its bar
 	$(BIN)/python -m benchmarks.reports --quick
 	$(BIN)/python -m benchmarks.comparison --quick
 	$(BIN)/python -m benchmarks.interventions --quick
+	$(BIN)/python -m benchmarks.energon --quick
 
 gallery: $(RUN_STAMP)  ## Make docs/gallery and the README's figure from results/reference
 	SAIH=$(abspath $(BIN))/saih tools/gallery.sh

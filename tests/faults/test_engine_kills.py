@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("engine_load.py")
-NUM_KILLS = int(os.environ.get("ENGINE_KILLS", "12"))
+NUM_KILLS = int(os.environ.get("ENGINE_KILLS", "8"))
 """``ENGINE_KILLS=100 pytest -s tests/faults/test_engine_kills.py`` for the full count."""
 PLANS = ((2, 1), (1, 2), (1, 2), (2, 1), (2, 2))
 LIMIT_S = 10.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from saih.domain.point import Exchange, Point
 from saih.domain.quantity import counted
-from saih.domain.scaling import RankLadder, Scaling
+from saih.domain.scaling import Grows, RankLadder, Scaling
 from saih.domain.sweep import DroppedPoint
 from saih.domain.trend import RANKS_AXIS, FailedPoint, PointSummary
 
@@ -43,7 +43,7 @@ def find_rank_lines(members: Sequence[Member], ladder: RankLadder | None) -> tup
         return ()
     groups: dict[Hashable, list[Member]] = defaultdict(list)
     for member in members:
-        groups[_common(member.point)].append(member)
+        groups[_common(member.point, "data" if ladder is None else ladder.grows)].append(member)
     lines = [
         _line(part, exchange, scaling, ladder)
         for group in groups.values()
@@ -75,14 +75,18 @@ def with_ranks(labels: Mapping[str, str], point: Point) -> dict[str, str]:
     return {**labels, RANKS_AXIS: counted(point.placement.num_ranks, "rank")}
 
 
-def _common(point: Point) -> Hashable:
-    """All that decides a run but its number of ranks, its batch and its exchange."""
+def _common(point: Point, grows: Grows) -> Hashable:
+    """All that decides a run but its number of ranks, what they make, its batch and its exchange."""
     placement = point.placement
+    tensor = 1 if grows == "tensor" else placement.tensor_parallel
+    pipeline = 1 if grows == "pipeline" else placement.pipeline_parallel
     alone = replace(
         placement,
         nodes=1,
-        ranks_per_node=placement.tensor_parallel * placement.pipeline_parallel,
+        ranks_per_node=tensor * pipeline,
         data_parallel=1,
+        tensor_parallel=tensor,
+        pipeline_parallel=pipeline,
     )
     return (
         point.workload,

@@ -28,6 +28,7 @@ def find_rank_trends(lines: Sequence[RankLine], ceilings: Sequence[Ceilings] = (
 def _course(line: RankLine, ceilings: Mapping[str, Ceilings]) -> Course:
     is_strong = line.scaling == "strong"
     point = line.measured[0].point
+    is_batch_shared = is_strong and len({one.point.placement.degrees for one in line.measured}) == 1
     return Course(
         axis=RANKS_AXIS,
         size_label=SIZE_LABEL,
@@ -37,7 +38,7 @@ def _course(line: RankLine, ceilings: Mapping[str, Ceilings]) -> Course:
         peak=None,
         family=_family(SHARED_WORK if is_strong else OWN_WORK),
         scaling=line.scaling,
-        greatest=float(point.batch_per_rank * point.placement.num_ranks) if is_strong else math.inf,
+        greatest=float(point.batch_per_rank * point.placement.num_ranks) if is_batch_shared else math.inf,
         ceilings=ceilings.get(line.measured[-1].point.placement.seats_label),
     )
 

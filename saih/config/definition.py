@@ -76,7 +76,9 @@ def _placement(placement: Placement) -> dict[str, Any]:
 def _rank_axis(sweep: Sweep) -> dict[str, Any]:
     if sweep.rank_ladder is None:
         return {}
-    return {RANKS: {"scaling": sweep.rank_ladder.scaling, "ranks": list(sweep.rank_ladder.ranks)}}
+    ladder = sweep.rank_ladder
+    grows = {} if ladder.grows == "data" else {"grows": ladder.grows}
+    return {RANKS: {"scaling": ladder.scaling, "ranks": list(ladder.ranks), **grows}}
 
 
 def _lists(ladder: Ladder) -> dict[str, list[Any]]:

@@ -7,7 +7,7 @@ from saih.config.entry import Entries, Path
 from saih.config.schema import DEFAULT_SCALING
 from saih.domain.errors import UsageError
 from saih.domain.point import Placement
-from saih.domain.scaling import RankLadder, Scaling, placed_on
+from saih.domain.scaling import Grows, RankLadder, Scaling, placed_on, rank_unit
 from saih.domain.sweep import Sweep
 
 NAME = "ranks"
@@ -54,15 +54,18 @@ def num_rank_rungs(entries: Entries, placements: tuple[Placement, ...]) -> int:
     """How many numbers of ranks there are; 1 without a ranks axis."""
     if PATH not in entries.places:
         return 1
-    return len(given_rungs(entries)) or len(doubling(placements[0]) if placements else (1,))
+    return len(given_rungs(entries)) or len(doubling(placements[0], _grows(entries)) if placements else (1,))
 
 
 def rank_ladder(entries: Entries, placement: Placement) -> RankLadder | None:
     """The ranks axis of entries without a mistake; None where the file has none."""
     if PATH not in entries.places:
         return None
+    grows = _grows(entries)
     return RankLadder(
-        scaling=_scaling(entries.word((*PATH, "scaling"))), ranks=given_rungs(entries) or doubling(placement)
+        scaling=_scaling(entries.word((*PATH, "scaling"))) if grows == "data" else "strong",
+        ranks=given_rungs(entries) or doubling(placement, grows),
+        grows=grows,
     )
 
 
@@ -93,7 +96,7 @@ def _unit(placement: Placement) -> str:
     return "rank" if placement.num_ranks == 1 else "replica of the model"
 
 
-def doubling(placement: Placement) -> tuple[int, ...]:
+def doubling(placement: Placement, grows: Grows = "data") -> tuple[int, ...]:
     """1, 2, 4, ... ranks of one node, then of 1, 2, 4, ... nodes, up to the whole placement.
 
     Where ranks divide a model, those numbers that make whole replicas of it.
@@ -102,13 +105,13 @@ def doubling(placement: Placement) -> tuple[int, ...]:
     inside = {2**power for power in range(per_node.bit_length())}
     across = {per_node * 2**power for power in range(nodes.bit_length())}
     found = {*inside, *across, placement.num_ranks}
-    return tuple(sorted(ranks for ranks in found if ranks % placement.degrees.num_ranks == 0))
+    return tuple(sorted(ranks for ranks in found if ranks % rank_unit(placement, grows) == 0))
 
 
 def _check_placement(entries: Entries, placement: Placement) -> None:
     """Where the ranks are left to the placement, it must have some."""
     is_told = any(mistake.key == ".".join(_RUNGS) for mistake in entries.mistakes)
-    if len(doubling(placement)) == 1 and not is_told:
+    if len(doubling(placement, _grows(entries))) == 1 and not is_told:
         entries.report(
             entries.places[PATH],
             PATH,
@@ -119,23 +122,30 @@ def _check_placement(entries: Entries, placement: Placement) -> None:
 
 
 def _check_nodes(entries: Entries, placement: Placement, rungs: tuple[int, ...]) -> None:
+    grows = _grows(entries)
+    unit = rank_unit(placement, grows)
     for ranks in rungs:
         try:
-            placed_on(placement, ranks)
+            placed_on(placement, ranks, grows)
         except UsageError:
             entries.report(
                 entries.values[_RUNGS].place,
                 _RUNGS,
                 f"{ranks} ranks",
-                _wanted(placement),
-                f"use multiples of {math.lcm(placement.ranks_per_node, placement.degrees.num_ranks)}",
+                _wanted(placement, unit),
+                f"use multiples of {math.lcm(placement.ranks_per_node, unit)}",
             )
 
 
-def _wanted(placement: Placement) -> str:
+def _wanted(placement: Placement, unit: int) -> str:
     words = f"ranks that fill nodes of placement.ranks_per_node ({placement.ranks_per_node}), or fewer"
-    num_ranks = placement.degrees.num_ranks
-    return words if num_ranks == 1 else f"{words}, in whole replicas of {num_ranks} ranks"
+    return words if unit == 1 else f"{words}, in whole replicas of {unit} ranks"
+
+
+def _grows(entries: Entries) -> Grows:
+    found: dict[str, Grows] = {"data": "data", "tensor": "tensor", "pipeline": "pipeline"}
+    entry = entries.values.get((*PATH, "grows"))
+    return found.get(str(entry.value), "data") if entry is not None else "data"
 
 
 def _scaling(word: str) -> Scaling:

@@ -11,7 +11,7 @@ from augment.ladder import AxisName, Combine
 from augment.problem import Value
 from saih.config.kind import Choice, Real, ScalarKind, Text, Whole
 from saih.domain.point import Binding, Device, Exchange, Placement, Timing
-from saih.domain.scaling import Scaling
+from saih.domain.scaling import Grows, Scaling
 from saih.domain.site import SchedulerName
 
 RESERVED_NAMES = ("ceilings",)
@@ -140,6 +140,13 @@ _RANKS = Section(
             kind=Listed(item=Whole(low=1, high=1_000_000), example="[1, 2, 4]"),
             meaning="numbers of ranks, growing; nodes are filled with ranks_per_node of the placement one "
             "after the other (if not given: doubling up to the ranks of the placement)",
+        ),
+        Key(
+            name="grows",
+            kind=Choice(words=get_args(Grows)),
+            meaning="data: more ranks make replicas; tensor, pipeline: they divide one model further, and "
+            "scaling is strong whatever it says",
+            default="data",
         ),
     ),
 )

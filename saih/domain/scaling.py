@@ -10,6 +10,9 @@ Scaling = Literal["strong", "weak", "throughput"]
 """``strong``: the global batch stays, each rank does less. ``weak``: the batch of each rank stays.
 ``throughput``: independent replicas, one on each rank, that exchange nothing."""
 
+Grows = Literal["data", "tensor", "pipeline"]
+"""What more ranks make: replicas of the model, parts of each of its layers, or stages of layers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankLadder:
@@ -17,11 +20,18 @@ class RankLadder:
 
     scaling: Scaling
     ranks: tuple[int, ...]
+    grows: Grows = "data"
+    """Ranks that divide one model share its batch: their scaling is strong."""
 
     def __post_init__(self) -> None:
         if not self.ranks or list(self.ranks) != sorted(set(self.ranks)) or self.ranks[0] < 1:
             raise UsageError(
                 f"the ranks axis is {list(self.ranks)}", "give growing whole numbers such as [1, 2, 4]."
+            )
+        if self.grows != "data" and self.scaling != "strong":
+            raise UsageError(
+                f"the ranks axis grows {self.grows} and its scaling is {self.scaling}",
+                "ranks that divide one model share its batch: use strong.",
             )
 
     def batch_per_rank(self, batch_per_rank: int, ranks: int) -> int:
@@ -30,7 +40,7 @@ class RankLadder:
         Raises:
             UsageError: in strong scaling, when the global batch cannot be shared out evenly.
         """
-        if self.scaling != "strong":
+        if self.scaling != "strong" or self.grows != "data":
             return batch_per_rank
         global_batch = batch_per_rank * self.ranks[0]
         if global_batch % ranks:
@@ -42,7 +52,7 @@ class RankLadder:
         return global_batch // ranks
 
 
-def placed_on(base: Placement, ranks: int) -> Placement:
+def placed_on(base: Placement, ranks: int, grows: Grows = "data") -> Placement:
     """``base`` with ``ranks`` ranks: nodes are filled with its ``ranks_per_node`` before another is taken.
 
     Raises:
@@ -53,13 +63,33 @@ def placed_on(base: Placement, ranks: int) -> Placement:
             f"{ranks} ranks do not fill nodes of {base.ranks_per_node} ranks each",
             f"use multiples of ranks_per_node ({base.ranks_per_node}), or numbers below it.",
         )
-    if ranks % base.degrees.num_ranks:
+    unit = rank_unit(base, grows)
+    if ranks % unit:
         raise UsageError(
             f"{ranks} ranks are no whole replicas of a model that tensor_parallel x pipeline_parallel = "
             f"{base.tensor_parallel} x {base.pipeline_parallel} ranks divide",
-            f"use multiples of {base.degrees.num_ranks}.",
+            f"use multiples of {unit}.",
         )
     per_node = min(ranks, base.ranks_per_node)
+    degrees = {"data": base.data_parallel, "tensor": base.tensor_parallel, "pipeline": base.pipeline_parallel}
+    if grows != "data":
+        degrees["data"] = 1
+    degrees[grows] = ranks // unit
     return replace(
-        base, nodes=ranks // per_node, ranks_per_node=per_node, data_parallel=ranks // base.degrees.num_ranks
+        base,
+        nodes=ranks // per_node,
+        ranks_per_node=per_node,
+        data_parallel=degrees["data"],
+        tensor_parallel=degrees["tensor"],
+        pipeline_parallel=degrees["pipeline"],
     )
+
+
+def rank_unit(base: Placement, grows: Grows) -> int:
+    """Numbers of ranks are multiples of this: what is divided besides the degree that grows."""
+    units = {
+        "data": base.degrees.num_ranks,
+        "tensor": base.pipeline_parallel,
+        "pipeline": base.tensor_parallel,
+    }
+    return units[grows]

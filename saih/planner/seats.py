@@ -44,7 +44,7 @@ def _rung(sweep: Sweep, ladder: RankLadder, ranks: int) -> Seats:
         refusal = f"{error.problem}; {error.remedy}"
     is_alone = ranks == 1 or ladder.scaling == "throughput"
     return Seats(
-        placement=placed_on(sweep.placements[0], ranks),
+        placement=placed_on(sweep.placements[0], ranks, ladder.grows),
         batch_per_rank=batch,
         exchange="none" if is_alone else sweep.exchange,
         labels={"ranks": f"{ranks} rank{'' if ranks == 1 else 's'}"},

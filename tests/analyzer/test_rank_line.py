@@ -81,3 +81,14 @@ def test_lines_without_a_measured_point_are_left_to_the_failures(member):
     (line,) = find_rank_lines([measured, *failed], None)
     assert line.measured == (measured,)
     assert [one.point.placement.num_ranks for one in line.unmeasured] == [1]
+
+
+def test_ranks_that_divide_a_model_are_on_a_line_where_the_axis_says_so(synthetic, summary_of):
+    placements = [Placement(ranks_per_node=ranks, tensor_parallel=ranks) for ranks in (1, 2, 4)]
+    members = [summary_of(synthetic.point(placement=one, exchange="none")) for one in placements]
+    (line,) = find_rank_lines(members, RankLadder(scaling="strong", ranks=(1, 2, 4), grows="tensor"))
+    assert (line.scaling, line.sizes) == ("strong", (1.0, 2.0, 4.0))
+    # All three work on the same samples: as long a step is as high a rate.
+    rates = {round(member.samples_per_s.value * member.step_ns.value) for member in members}
+    assert len(rates) == 1
+    assert find_rank_lines(members, None) == ()

@@ -9,6 +9,7 @@ import pytest
 from saih.analyzer.analysis import analyze
 from saih.analyzer.what_if import Evidence, what_if
 from saih.analyzer.what_if_sizes import grown
+from saih.domain.point import Placement
 from saih.domain.record import Phase, Record
 from saih.domain.trend import Limit
 from saih.domain.what_if import Alteration, Growth, Part, Scenario
@@ -130,3 +131,16 @@ def test_more_than_eight_times_the_largest_size_has_no_number(synthetic: SimpleN
     (refused,) = grown(analysis, analysis.points[-1], Growth(axis="data", factor=8.1))
     assert found.is_extrapolated or found.refusal
     assert "more than 8 times" in refused.refusal
+
+
+def test_ranks_that_divide_a_model_are_replayed_without_input_only(synthetic: SimpleNamespace) -> None:
+    placement = Placement(ranks_per_node=2, tensor_parallel=2)
+    at = synthetic.point(placement=placement, exchange="none")
+    typical = {Phase.INPUT_WAIT: 5 * MS, Phase.INPUT_PRODUCE: 9 * MS, Phase.FORWARD: 10 * MS}
+    steps = synthetic.steps(typical, np.random.default_rng(5), ranks=2, sigma=0.01)
+    evidence = found_in(synthetic, [synthetic.record(at, steps)])
+    for part in (Part.INTERCONNECT, Part.IMBALANCE):
+        found = what_if(evidence, asked(removed(part)))
+        assert "its ranks divide a model" in repr(found)
+    (foreseen,) = what_if(evidence, asked(removed(Part.INPUT))).forecasts
+    assert foreseen.predicted_ns is not None

@@ -9,7 +9,7 @@ from saih.config.rank_axis import doubling
 from saih.config.sweep_file import parse_sweep
 from saih.domain.errors import UsageError
 from saih.domain.point import Placement
-from saih.domain.scaling import placed_on
+from saih.domain.scaling import RankLadder, placed_on
 from saih.domain.sweep import Sweep
 
 SMALLEST = """name: tiny
@@ -90,3 +90,30 @@ def test_a_rung_that_is_no_whole_replica_is_told() -> None:
 def test_a_placement_of_one_replica_has_no_ranks_to_climb() -> None:
     (mistake,) = mistakes_of("{ranks_per_node: 2, tensor_parallel: 2}", "axes: {ranks: {}}\n")
     assert "a placement with one replica of the model" in mistake
+
+
+def test_more_ranks_may_divide_one_model_further() -> None:
+    sweep = swept("{ranks_per_node: 8, pipeline_parallel: 2}", "axes: {ranks: {grows: tensor}}\n")
+    ladder = sweep.rank_ladder
+    assert ladder == RankLadder(scaling="strong", ranks=(2, 4, 8), grows="tensor")
+    assert restore(define(sweep), "d") == sweep
+    placed = [placed_on(sweep.placements[0], ranks, ladder.grows) for ranks in ladder.ranks]
+    assert [(one.data_parallel, one.tensor_parallel, one.pipeline_parallel) for one in placed] == [
+        (1, 1, 2),
+        (1, 2, 2),
+        (1, 4, 2),
+    ]
+    assert {ladder.batch_per_rank(3, ranks) for ranks in ladder.ranks} == {3}
+
+
+def test_a_ranks_axis_of_replicas_is_defined_as_it_always_was() -> None:
+    sweep = swept("{ranks_per_node: 4}", "axes: {ranks: {ranks: [1, 2]}}\n")
+    assert define(sweep)["axes"]["ranks"] == {"scaling": "weak", "ranks": [1, 2]}
+
+
+def test_stages_need_as_many_ranks_as_share_a_layer() -> None:
+    more = "axes: {ranks: {grows: pipeline, ranks: [2, 3]}}\n"
+    (mistake,) = mistakes_of("{ranks_per_node: 4, tensor_parallel: 2}", more)
+    assert "found 3 ranks" in mistake
+    with pytest.raises(UsageError, match="ranks that divide one model share its batch"):
+        RankLadder(scaling="weak", ranks=(1, 2), grows="tensor")

@@ -1,11 +1,14 @@
 """Ranks that divide a model: what is planned, and what cannot be divided or does not fit."""
 
+from dataclasses import replace
+
 import pytest
 
 from augment.ladder import build
 from augment.problem import Problem, Shape
 from saih.domain.limits import Limits
 from saih.domain.point import Placement, Timing
+from saih.domain.scaling import RankLadder
 from saih.domain.sweep import Sweep
 from saih.planner.duration import step_s
 from saih.planner.plan import make_plan
@@ -98,3 +101,15 @@ def test_the_ladder_is_planned_beyond_what_fits() -> None:
     assert [dropped.labels["model"] for dropped in plan.dropped] == names[1:]
     assert plan.dropped[1].tensor_bytes is not None
     assert plan.dropped[1].tensor_bytes > 4 * 174e9
+
+
+def test_ranks_that_divide_a_model_further_are_rungs_of_one_batch() -> None:
+    asked = replace(
+        sweep(Placement(ranks_per_node=4, data_parallel=4)),
+        rank_ladder=RankLadder(scaling="strong", ranks=(1, 2, 4), grows="tensor"),
+    )
+    plan = make_plan(asked, Limits())
+    assert [planned.point.placement.tensor_parallel for planned in plan.points] == [1, 2, 4]
+    assert {planned.point.batch_per_rank for planned in plan.points} == {2}
+    assert {planned.cost.samples_per_step for planned in plan.points} == {4}
+    assert [planned.labels["ranks"] for planned in plan.points] == ["1 rank", "2 ranks", "4 ranks"]

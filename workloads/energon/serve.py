@@ -75,7 +75,6 @@ def serve(options: dict[str, Any]) -> None:  # Any: as above
             click.echo(f"ready, with room for {rules.num_kept_tokens} tokens in the caches")
             with Generator(engine, rules, _steady_ns) as generator:
                 _answer(engine, generator, listener, options)
-    click.echo("ended")
 
 
 def _engine(options: dict[str, Any]) -> Engine:

@@ -43,7 +43,10 @@ ASSIGNMENT = Assignment(
 
 
 class EngineByHand:
-    """``gate`` closed: passes wait. ``error``: what every pass from now on ends by."""
+    """``gate`` closed: passes wait. ``error``: what every pass from now on ends by.
+
+    ``passes_until_closed``: so many passes from now on the gate closes by itself.
+    """
 
     def __init__(self, **assigned) -> None:
         self.assignment = replace(ASSIGNMENT, **assigned)
@@ -51,6 +54,7 @@ class EngineByHand:
         self.gate = threading.Event()
         self.gate.set()
         self.error = None
+        self.passes_until_closed = None
         self._asked = SimpleQueue()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -77,6 +81,10 @@ class EngineByHand:
         while (asked := self._asked.get()) is not None:
             future, tokens, kept = asked
             self.gate.wait()
+            if self.passes_until_closed is not None:
+                self.passes_until_closed -= 1
+                if self.passes_until_closed == 0:
+                    self.gate.clear()
             try:
                 future.set_result(self._done(tokens, kept))
             except Exception as error:  # as an engine: whatever it is, the caller gets it

@@ -14,13 +14,18 @@ GENEROUS_S = 180
 
 
 @contextmanager
-def served(service: Service):
-    """A client of a real server on a free port."""
+def served(service: Service, drain_s: int | None = None):
+    """A client of a real server on a free port, and the server."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = uvicorn.Config(
-            make_app(service), http="h11", ws="none", lifespan="off", log_level="warning", access_log=False
+            make_app(service),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_level="critical",
+            timeout_graceful_shutdown=drain_s,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -28,7 +33,7 @@ def served(service: Service):
         try:
             wait_until(lambda: server.started)
             with httpx.Client(base_url=address, timeout=GENEROUS_S) as client:
-                yield client
+                yield client, server
         finally:
             server.should_exit = True
             thread.join()

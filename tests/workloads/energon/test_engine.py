@@ -218,7 +218,7 @@ def test_an_engine_that_nobody_holds_any_more_ends_its_ranks() -> None:
 def test_a_program_that_forgets_to_close_ends_and_leaves_no_process() -> None:
     program = (
         "from tests.workloads.energon.stand_in import stand_ins\n"
-        "engine = stand_ins(tensor_parallel=2)\n"
+        "engine = stand_ins()\n"
         "print(*engine.pids, *engine.submit([[3]]).result().tolist())\n"
     )
     ended = subprocess.run(

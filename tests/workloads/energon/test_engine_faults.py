@@ -37,18 +37,18 @@ def assert_dead(engine: Engine, futures: list[Future[torch.Tensor]], message: st
     assert engine.stats.queued == engine.stats.in_flight == 0
 
 
-@pytest.mark.parametrize("rank", [0, 3])
-def test_a_killed_rank_is_named_and_every_request_is_answered(rank: int) -> None:
-    engine = stand_ins(tensor_parallel=2, pipeline_parallel=2)
+@pytest.mark.parametrize(("rank", "stages"), [(0, 1), (3, 2)])
+def test_a_killed_rank_is_named_and_every_request_is_answered(rank: int, stages: int) -> None:
+    engine = stand_ins(tensor_parallel=2, pipeline_parallel=stages)
     futures = loaded(engine)
     os.kill(engine.pids[rank], signal.SIGKILL)
-    assert_dead(engine, futures, f"rank {rank} of 4 .* was killed by SIGKILL")
+    assert_dead(engine, futures, f"rank {rank} of {2 * stages} .* was killed by SIGKILL")
 
 
 def test_an_idle_engine_notices_a_death_too() -> None:
-    engine = stand_ins(tensor_parallel=2)
-    os.kill(engine.pids[1], signal.SIGTERM)
-    until(lambda: "rank 1 of 2" in engine.death)
+    engine = stand_ins()
+    os.kill(engine.pids[0], signal.SIGTERM)
+    until(lambda: "rank 0 of 1" in engine.death)
     assert_dead(engine, [], "SIGTERM")
 
 
@@ -65,8 +65,8 @@ def test_a_rank_that_aborts_is_told_from_those_that_miss_it() -> None:
 
 
 def test_closing_an_engine_that_hangs_ends_in_bounded_time() -> None:
-    engine = stand_ins(tensor_parallel=2)
-    futures = loaded(engine)
+    engine = stand_ins()
+    futures = [engine.submit([[Ask.HANG, 0]]), engine.submit([[1]])]
     os.kill(engine.pids[0], signal.SIGSTOP)
     engine.close(0.1)
     assert not any(is_running(pid) for pid in engine.pids)
@@ -77,7 +77,7 @@ def test_ranks_end_when_their_controller_is_killed_even_in_a_collective() -> Non
     program = (
         "import os, threading\n"
         "from tests.workloads.energon.stand_in import Ask, stand_ins\n"
-        "engine = stand_ins(tensor_parallel=2, pipeline_parallel=2)\n"
+        "engine = stand_ins(tensor_parallel=2)\n"
         "engine.submit([[Ask.HANG, 1]])\n"
         "forked = os.fork()  # holds on to whatever the controller holds\n"
         "if forked: print(*engine.pids, forked, flush=True)\n"
@@ -88,7 +88,7 @@ def test_ranks_end_when_their_controller_is_killed_even_in_a_collective() -> Non
     ) as caller:
         assert caller.stdout is not None
         *pids, forked = map(int, caller.stdout.readline().split())
-        assert len(pids) == 4
+        assert len(pids) == 2
         assert all(map(is_running, pids))
         caller.kill()
         try:
@@ -101,10 +101,10 @@ def test_a_rank_that_cannot_load_is_heard_and_nothing_is_left() -> None:
     before = children()
     with pytest.raises(WeightError, match=r"^layer.0.mlp.up.weight holds NaN \(rank 1\)$"):
         stand_ins(tensor_parallel=2, seed=Start.BAD_WEIGHTS)
-    with pytest.raises(LaunchError, match=r"rank 0 of 2 .* exit status 9 without a word"):
-        stand_ins(tensor_parallel=2, seed=Start.WITHOUT_A_WORD)
-    with pytest.raises(LaunchError, match="2 of 2 workers were not ready in time"):
-        stand_ins(tensor_parallel=2, seed=Start.NEVER, start_timeout_s=0.5)
+    with pytest.raises(LaunchError, match=r"rank 0 of 1 .* exit status 9 without a word"):
+        stand_ins(seed=Start.WITHOUT_A_WORD)
+    with pytest.raises(LaunchError, match="1 of 1 workers were not ready in time"):
+        stand_ins(seed=Start.NEVER, start_timeout_s=0.5)
     assert children() == before
 
 

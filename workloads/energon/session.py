@@ -25,6 +25,7 @@ from workloads.energon.passes import decode_layout, prompt_layouts
 from workloads.energon.plan import EnginePlan
 from workloads.energon.precision import Precision
 from workloads.energon.rank_errors import PassError
+from workloads.energon.ranks import Carrier
 from workloads.energon.shapes import EnergonShape
 from workloads.protocol import Mark, PhaseName, Progress, Session, Surroundings
 from workloads.transformer.layout import Layout
@@ -229,6 +230,7 @@ def _assignment(shape: EnergonShape, plan: EnginePlan, surroundings: Surrounding
         cache_bytes=_CACHE_ROOM * kept,
         store_port=0,
         folder=folder,
+        carrier=Carrier.NCCL if surroundings.device.startswith("cuda") else Carrier.HOST,
     )
 
 

@@ -3,6 +3,8 @@
 from threading import Event, Lock, Thread
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from workloads.energon.parking_error import ParkingError
 from workloads.energon.prefetch_ring import PrefetchRing
@@ -204,3 +206,32 @@ def test_closing_wakes_who_waits(shelf: Shelf) -> None:
     assert not closer.is_alive()
     with pytest.raises(ParkingError, match="closed"):
         ring.take(0)
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(1, 6),
+    st.integers(0, 4),
+    st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=40),
+)
+def test_any_order_of_use_and_any_failures_give_the_right_thing_or_an_error(
+    num_keys: int, distance: int, uses: list[tuple[int, bool]]
+) -> None:
+    shelf = Shelf()
+    ring = PrefetchRing(range(num_keys), shelf.fetch, distance=distance)
+    num_errors = 0
+    for key, fails in uses:
+        if fails:
+            shelf.failures[key % num_keys] = OSError("now and then")
+        while not is_used(ring, shelf, key % num_keys):
+            num_errors += 1
+            assert num_errors <= sum(fails for _, fails in uses)
+    ring.close()
+
+
+def is_used(ring: PrefetchRing, shelf: Shelf, key: int) -> bool:
+    try:
+        use(ring, shelf, key)
+    except ParkingError:
+        return False
+    return True

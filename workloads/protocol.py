@@ -127,6 +127,8 @@ class Axis:
     """Each size that a rung may set, with its one-line meaning."""
     size_label: str
     """What ``Cost.axis_sizes[name]`` counts, with its unit: the label of a trend's abscissa."""
+    may_be_zero: tuple[str, ...] = ()
+    """Sizes of which 0 is one, such as switches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

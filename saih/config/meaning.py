@@ -60,9 +60,11 @@ def build_sweep(entries: Entries) -> Sweep:
 def _check_sizes(entries: Entries, workload: Workload) -> None:
     """Every size must be one of the workload's, and a rung of the same kind as the base."""
     sizes = {axis.name: tuple(axis.sizes) for axis in workload.axes}
+    zeros = {name for axis in workload.axes for name in axis.may_be_zero}
     for axis in AXES:
         for name, entry in entries.below(("base", axis)):
             _check_size(entries, ("base", axis, name), entry, sizes.get(axis, ()))
+            _check_zero(entries, ("base", axis, name), entry, zeros)
         if ("axes", axis) in entries.places and axis not in sizes:
             entries.report(
                 entries.places["axes", axis],
@@ -74,6 +76,7 @@ def _check_sizes(entries: Entries, workload: Workload) -> None:
             continue
         for name, entry in _rungs(entries, axis):
             _check_size(entries, ("axes", axis, name), entry, sizes.get(axis, ()))
+            _check_zero(entries, ("axes", axis, name), entry, zeros)
             _check_kind(entries, ("axes", axis, name), entry, entries.values.get(("base", axis, name)))
 
 
@@ -81,6 +84,12 @@ def _check_size(entries: Entries, path: Path, entry: Entry, valid: tuple[str, ..
     if path[-1] not in valid:
         size = f"the size {shown(path[-1])}"
         entries.report(entry.place, path, size, "a size of the workload", nearest(path[-1], valid))
+
+
+def _check_zero(entries: Entries, path: Path, entry: Entry, zeros: set[str]) -> None:
+    values = entry.value if isinstance(entry.value, tuple) else (entry.value,)
+    if 0 in values and path[-1] not in zeros:
+        entries.report(entry.place, path, "0", "a number above 0", "give a size above 0")
 
 
 def _check_kind(entries: Entries, path: Path, rungs: Entry, base: Entry | None) -> None:

@@ -117,3 +117,11 @@ def test_stages_need_as_many_ranks_as_share_a_layer() -> None:
     assert "found 3 ranks" in mistake
     with pytest.raises(UsageError, match="ranks that divide one model share its batch"):
         RankLadder(scaling="weak", ranks=(1, 2), grows="tensor")
+
+
+def test_switches_may_be_off_and_other_sizes_are_never_0() -> None:
+    sweep = parse_sweep(SMALLEST + "axes: {data: {packed: [0, 1]}}\n", "f.yaml", ["base.data.new_tokens=0"])
+    assert [rung["packed"] for rung in sweep.ladders[0].rungs] == [0, 1]
+    with pytest.raises(SweepFileError) as caught:
+        parse_sweep(SMALLEST, "f.yaml", ["base.data.sequence=0", "base.model.layers=0"])
+    assert [mistake.key for mistake in caught.value.mistakes] == ["base.data.sequence", "base.model.layers"]

@@ -193,7 +193,7 @@ def test_what_must_be_given_is_asked_for(section: str) -> None:
         ("{data: {combine: product}}", "no sizes"),
         ("{data: {resolution: 16}}", "write it as [16, 32, 64]"),
         ("{data: {resolution: [16, 32], channels: [1]}}", "resolution has 2, channels has 1"),
-        ("{data: {resolution: [16, -1]}}", "found -1"),
+        ("{data: {resolution: [16, 0]}}", "found 0"),
         ("{data: {resolution: [16, -4]}}", "found -4"),
         ("{data: {resolution: [16, NO]}}", "found NO"),
         ("{data: {resolution: [16, '32']}}", "the quoted text '32'"),

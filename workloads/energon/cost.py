@@ -14,8 +14,13 @@ from workloads.transformer.split import tensor_shares
 from workloads.transformer.weight_names import num_parameters
 
 AXES = (
-    Axis(name="data", sizes=DATA_SIZES, size_label="rows of linear layers per sequence and step"),
-    Axis(name="model", sizes=MODEL_SIZES, size_label="weights of all layers"),
+    Axis(
+        name="data",
+        sizes=DATA_SIZES,
+        size_label="rows of linear layers per sequence and step",
+        may_be_zero=("packed", "new_tokens"),
+    ),
+    Axis(name="model", sizes=MODEL_SIZES, size_label="weights of all layers", may_be_zero=("parked",)),
 )
 _MOST_SEQUENCES = 10**6
 """Of one step: more are not spelt out."""

@@ -13,6 +13,12 @@ from benchmarks.energon_serving_load import Asked
 _PADDING = 0
 
 
+def wasted_by_padding(asked: Sequence[Asked], batch_size: int) -> float:
+    """Tokens that padded batches generate over those that were asked for."""
+    made = sum(len(batch) * max(one.max_new_tokens for one in batch) for batch in _batches(asked, batch_size))
+    return made / sum(one.max_new_tokens for one in asked)
+
+
 class PaddedBatches:
     """A random GPT-2 of transformers, written to a folder for a server of the same weights."""
 
@@ -30,7 +36,7 @@ class PaddedBatches:
 
     def tokens_per_s(self, asked: Sequence[Asked], batch_size: int) -> float:
         """Tokens that were asked for; those that others of a batch make a request generate do not count."""
-        batches = [asked[begin : begin + batch_size] for begin in range(0, len(asked), batch_size)]
+        batches = _batches(asked, batch_size)
         self._generate(batches[0][:1], 2)
         begin_s = perf_counter()
         for batch in batches:
@@ -52,3 +58,7 @@ class PaddedBatches:
             min_new_tokens=num_tokens,
             pad_token_id=_PADDING,
         )
+
+
+def _batches(asked: Sequence[Asked], batch_size: int) -> list[Sequence[Asked]]:
+    return [asked[begin : begin + batch_size] for begin in range(0, len(asked), batch_size)]

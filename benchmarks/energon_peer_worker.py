@@ -48,10 +48,10 @@ def _rpc(_: Sequence[str]) -> Turn:
 
 def _autotp(words: Sequence[str]) -> Turn:
     deepspeed = importlib.import_module("deepspeed")
-    model: Any = transformers.AutoModelForCausalLM.from_pretrained(words[0], dtype=torch.float32).eval()
+    model: Any = transformers.AutoModelForCausalLM.from_pretrained(words[0], dtype=torch.float32)
     size = int(os.environ["WORLD_SIZE"])
     engine = deepspeed.init_inference(
-        model, tensor_parallel={"tp_size": size}, dtype=torch.float32, replace_with_kernel_inject=False
+        model.eval(), tensor_parallel={"tp_size": size}, dtype=torch.float32, replace_with_kernel_inject=False
     )
     return _forward(engine.module, words)
 

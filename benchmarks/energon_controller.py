@@ -13,14 +13,13 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import torch
 
 from benchmarks.bars import judge
 from benchmarks.energon_peers import PeerRanks, start_ranks
+from benchmarks.energon_priority import run_first
 from saih.domain.interval import Interval, median_interval
 from workloads.energon.engine import Engine, launch
 from workloads.transformer.architecture import Activation, Family, TransformerArchitecture
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
             launch(_tiny(num_stages), pipeline_parallel=num_stages, threads_per_rank=1) as engine,
             start_ranks("rpc", 2, []) as peer,
         ):
-            with _first([os.getpid(), *engine.pids, *peer.pids]) as has_priority:
+            with run_first([os.getpid(), *engine.pids, *peer.pids]) as has_priority:
                 hops.append(_measure(engine, num_stages, peer, num_rounds))
             if not has_priority:
                 print("this user may not let threads run before others: other load is in these times")
@@ -65,26 +64,6 @@ def main(arguments: Sequence[str]) -> int:
         for num_stages, hop in zip(STAGES, hops, strict=True)
     ]
     return 0 if all(met) else 1
-
-
-@contextmanager
-def _first(pids: Sequence[int]) -> Iterator[bool]:
-    """All threads of some processes run before those of others meanwhile; gives False where they may not."""
-    try:
-        _schedule(pids, os.SCHED_FIFO, 1)
-    except PermissionError:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        _schedule([os.getpid()], os.SCHED_OTHER, 0)
-
-
-def _schedule(pids: Sequence[int], policy: int, priority: int) -> None:
-    for pid in pids:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            os.sched_setscheduler(int(task.name), policy, os.sched_param(priority))
 
 
 def _measure(engine: Engine, num_stages: int, peer: PeerRanks, num_rounds: int) -> float:

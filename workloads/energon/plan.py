@@ -71,7 +71,9 @@ def plan_engine(
     stages = layer_stages(costs, pipeline_parallel)
     least = min(len(stage) for stage in stages)
     if not 0 <= num_parked <= least:
-        raise ProblemError(f"{num_parked} layers shall be parked, but a stage has {least}; give 0 to {least}.")
+        raise ProblemError(
+            f"{num_parked} layers shall be parked, but a stage has {least}; give 0 to {least}."
+        )
     return EnginePlan(
         stages=stages,
         shares=tensor_shares(architecture, tensor_parallel),

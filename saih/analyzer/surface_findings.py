@@ -28,6 +28,8 @@ def find_surfaces(points: Sequence[PointSummary]) -> tuple[SurfaceFinding, ...]:
     """One for each setting of which two axes or more grow over enough points."""
     groups: dict[Hashable, list[PointSummary]] = defaultdict(list)
     for point in points:
+        if point.point.placement.degrees.num_ranks > 1:
+            continue  # what its ranks exchange inside the step has no law over several axes
         groups[_setting(point)].append(point)
     found = (_find(group) for group in groups.values() if len(growing_axes(group)) >= FEWEST_AXES)
     return tuple(one for one in found if one is not None)
@@ -43,9 +45,9 @@ def growing_axes(points: Sequence[PointSummary]) -> tuple[str, ...]:
 
 def _setting(point: PointSummary) -> Hashable:
     """All that decides a run but the problem, the number of ranks, the batch and the exchange."""
-    own = point.point
-    placement = own.placement
-    return (own.workload, own.precision, placement.threads_per_rank, placement.device, placement.binding)
+    own, placement = point.point, point.point.placement
+    where = (placement.threads_per_rank, placement.device, placement.binding)
+    return (own.workload, own.precision, *where, *sorted(point.techniques.items()))
 
 
 def _find(group: Sequence[PointSummary]) -> SurfaceFinding | None:

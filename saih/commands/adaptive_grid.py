@@ -43,6 +43,11 @@ def axes_of(sweep: Sweep, plan: Plan) -> Axes:
     Raises:
         UsageError: when points differ in something that has no size.
     """
+    if len({tuple(sorted(planned.cost.techniques.items())) for planned in plan.points}) > 1:
+        raise UsageError(
+            f"points of {sweep.name} differ in a technique, which has no size",
+            "leave --adaptive out, or sweep one technique after the other.",
+        )
     rows = {planned.point.point_id: _sizes(planned) for planned in plan.points}
     names = next(iter(rows.values())).keys()
     swept = tuple(name for name in names if len({row[name] for row in rows.values()}) > 1)

@@ -9,6 +9,7 @@ from saih.analyzer.covariates import covariates_for, covariates_of
 from saih.analyzer.surface import fit_surface, foresee
 from saih.analyzer.surface_findings import find_surfaces
 from saih.domain.interval import Interval
+from saih.domain.point import Placement
 from saih.domain.record import Phase
 
 ROWS, WIDTHS, RANKS = (8, 16, 32, 64), (64, 128, 256), (1, 2, 4)
@@ -133,3 +134,12 @@ def test_costs_of_a_problem_and_of_its_measured_point_are_the_same(measured, syn
     own = measured(16, 128, 4, 0.0, np.random.default_rng(56))
     cost = synthetic.workload.cost(own.point.problem, batch_per_rank=2, precision="float32")
     assert covariates_for(cost, 4, is_exchanging=True) == covariates_of(own)
+
+
+def test_no_surface_joins_techniques_or_models_that_ranks_divide(measured):
+    points = grid(measured, 0.02, np.random.default_rng(56))
+    padded = [replace(point, techniques={"padding": "worked on"}) for point in points]
+    assert [found.num_points for found in find_surfaces([*points, *padded])] == [36, 36]
+    shared = Placement(ranks_per_node=2, tensor_parallel=2)
+    divided = [replace(point, point=replace(point.point, placement=shared)) for point in points]
+    assert find_surfaces(divided) == ()

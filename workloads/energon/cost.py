@@ -77,7 +77,7 @@ class Energon:
             ranks_per_replica=degrees.num_ranks,
             exchanged_bytes=exchanged.num_bytes,
             num_exchanges=exchanged.num_exchanges,
-            techniques={"padding": "left out" if shape.is_packed else "worked on"},
+            techniques=_techniques(shape),
         )
 
     def describe(self, problem: Problem, axis: str) -> str:
@@ -108,6 +108,11 @@ def engine_plan(shape: EnergonShape, degrees: Degrees) -> EnginePlan:
         is_packed=shape.is_packed,
         num_parked=shape.num_parked,
     )
+
+
+def _techniques(shape: EnergonShape) -> dict[str, str]:
+    padding = {"padding": "left out" if shape.is_packed else "worked on"}
+    return padding | ({"parked layers": str(shape.num_parked)} if shape.num_parked else {})
 
 
 def _layer_weights(shape: EnergonShape) -> int:

@@ -12,8 +12,12 @@ _KINDS = frozenset(OpKind)
 def counted_cost(record: Record, declared: Cost) -> Cost:
     """``declared`` with the operations that really ran in its place; itself where none were counted.
 
-    An application declares what its step should do; a framework, or the application, may do more.
+    An application declares what its step should do; a framework, or the application, may do more. Ranks that
+    share a model do unlike parts of it, of which those of the least busy one were kept: there the declared
+    operations of the mean rank stand.
     """
+    if declared.ranks_per_replica > 1:
+        return declared
     found = from_note(record.result.notes.get(NOTE, ""))
     operations = tuple(
         _operation(one) for one in found if one.phase in ADDITIVE_PHASES and one.kind in _KINDS

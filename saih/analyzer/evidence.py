@@ -139,20 +139,23 @@ def _interconnect(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | N
     waiting_s = (cost.num_exchanges or 1) * (latency_s or 0.0)
     moving_s = num_bytes / rate if rate else 0.0
     floor_ns = (waiting_s + moving_s) * 1e9
+    if cost.num_exchanges:
+        return [f"{text}; {_inside_words(cost, num_bytes, point, floor_ns)}."]
     bound = "latency" if waiting_s > moving_s else "bandwidth"
-    text += f"; {_least_words(cost, num_bytes, point, floor_ns)} (bound by {bound})"
+    among = f"among {point.placement.num_ranks} ranks"
+    least = f"one all-reduce of {num_bytes / 1e6:.3g} MB {among} takes at least {in_seconds(floor_ns)}"
+    text += f"; {least} (bound by {bound})"
     if exposed > 2 * floor_ns:
         text += "; the excess is not transfer at that speed: a late collective, its protocol, or contention"
     return [f"{text}."]
 
 
-def _least_words(cost: Cost, num_bytes: int, point: Point, floor_ns: float) -> str:
-    among, least = f"among {point.placement.num_ranks} ranks", f"at least {in_seconds(floor_ns)}"
-    if not cost.num_exchanges:
-        return f"one all-reduce of {num_bytes / 1e6:.3g} MB {among} takes {least}"
+def _inside_words(cost: Cost, num_bytes: int, point: Point, like_ns: float) -> str:
+    """Of exchanges inside a step: ceilings were measured with another collective, so they are no bound."""
+    waits = ", and waiting for other stages is in it" if point.placement.pipeline_parallel > 1 else ""
     return (
-        f"its {cost.num_exchanges} sums and messages, {num_bytes / 1e6:.3g} MB in all, take {least} "
-        f"as all-reduces {among}"
+        f"its {cost.num_exchanges} sums and messages, {num_bytes / 1e6:.3g} MB in all, would take "
+        f"{in_seconds(like_ns)} as all-reduces among {point.placement.num_ranks} ranks{waits}"
     )
 
 

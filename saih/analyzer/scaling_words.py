@@ -133,6 +133,8 @@ def _exchange(rungs: Sequence[ScalingRung]) -> list[str]:
     if total is None or total.value <= 0:
         return [f"{text}."]
     hidden = max(1 - last.exposed_ns.value / total.value, 0.0)
+    if hidden == 0:  # all of it was told by the step itself, which does not see what runs beside it
+        return [f"{text}."]
     return [
         (
             f"{text}; all communication takes {in_seconds(total.value)} a step at {last.num_ranks} ranks, of "

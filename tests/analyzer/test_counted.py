@@ -55,3 +55,11 @@ def test_operations_of_unknown_phases_and_kinds_are_left_out(declared: Cost) -> 
     )
     notes = {NOTE: to_note([odd, replace(odd, phase="forward", kind="magic")])}
     assert counted_cost(record_with(notes), declared) is declared
+
+
+def test_of_ranks_that_share_a_model_the_least_busy_one_does_not_stand_for_all(declared: Cost) -> None:
+    counted = CountedOperation(
+        phase="forward", kind=OpKind.MATMUL, flops=600, memory_bytes=60, num_kernels=3, channels=8.0
+    )
+    divided = replace(declared, ranks_per_replica=2)
+    assert counted_cost(record_with({NOTE: to_note([counted])}), divided) is divided

@@ -205,8 +205,6 @@ def test_exchange_in_the_middle_of_a_step_is_held_against_as_many_all_reduces(sy
     (said,) = [text for text in found.evidence if "Exchange between ranks" in text]
     # 20 x 50 us of latency, and 4 MB at 2 GB/s.
     plain = said.replace(NO_BREAK, " ")
-    assert (
-        "its 20 sums and messages, 4 MB in all, take at least 3.00 ms as all-reduces among 2 ranks" in plain
-    )
-    assert "bound by bandwidth" in plain
+    assert "its 20 sums and messages, 4 MB in all, would take 3.00 ms as all-reduces among 2 ranks." in plain
+    assert "at least" not in plain
     assert "radient" not in " ".join(found.evidence)

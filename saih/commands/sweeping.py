@@ -111,8 +111,9 @@ def measure(
         # Again: somebody may have submitted the same points between the first look and the lock.
         check=partial(refuse_live_jobs, folder, plan),
     )
+    environment = capture(site.environment)
     with progress.telling():
-        result = run(folder, points, wish.choice.data_folder, capture(), progress.hear, options)
+        result = run(folder, points, wish.choice.data_folder, environment, progress.hear, options)
     return result.states
 
 

@@ -97,7 +97,8 @@ def verify_here(request: Request, site: Site) -> int:
             verify_since_utc=since_utc,
         )
         with progress.telling():
-            run(request.folder, points, request.folders.data, capture(), progress.hear, options)
+            environment = capture(site.environment)
+            run(request.folder, points, request.folders.data, environment, progress.hear, options)
     return _told(request, chosen, since_utc)
 
 

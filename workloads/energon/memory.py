@@ -80,7 +80,9 @@ def _ends(architecture: TransformerArchitecture, layers: Span, share: TensorShar
         rows += 4 if architecture.family is Family.BERT else 0  # two segments, a norm's scale and offset
         total += rows * architecture.hidden_size
     if layers.end == architecture.num_layers and architecture.is_decoder:
-        total += (len(share.vocabulary) + 2) * architecture.hidden_size
+        # A tied head on the rank of its embedding is a part of that.
+        has_head = layers.begin > 0 or not architecture.is_head_tied
+        total += (2 + (len(share.vocabulary) if has_head else 0)) * architecture.hidden_size
     return total
 
 

@@ -123,7 +123,7 @@ def _attention(step: _Step) -> Operation:
     architecture, passes, ranks = step.architecture, step.passes, step.degrees.num_ranks
     pairs = passes.num_pairs * architecture.num_layers
     seen = passes.num_pairs / passes.num_rows  # mean tokens that a new one is held against
-    read = seen * passes.num_sequences * 2 * architecture.kv_size
+    read = passes.num_context * 2 * architecture.kv_size
     written = passes.num_rows * 2 * architecture.attention_size
     return Operation(
         name=f"{passes.name}: attention",
@@ -143,7 +143,9 @@ def _head(step: _Step) -> Iterator[Operation]:
     architecture, passes, ranks = step.architecture, step.passes, step.degrees.num_ranks
     rows, hidden, vocabulary = passes.num_sequences, architecture.hidden_size, architecture.vocab_size
     values = rows * (hidden * step.degrees.tensor_parallel + vocabulary)
-    yield _norms(step, "last norm", passes.num_passes)
+    stages = step.degrees.pipeline_parallel
+    normed_bytes = 2 * rows * hidden * step.itemsize / stages
+    yield _on_every(step, "last norm", normed_bytes, math.ceil(passes.num_passes / stages))
     yield Operation(
         name=f"{passes.name}: logits",
         phase="forward",

@@ -25,6 +25,8 @@ class PassSum:
     """Pairs of a new token and one that attention holds it against, masked ones included."""
     num_sequences: int
     """Sequences, counted in each pass that they take part in."""
+    num_context: int
+    """Tokens whose keys and values attention reads, once for each sequence of a pass."""
 
     @property
     def rows_per_pass(self) -> float:
@@ -41,6 +43,7 @@ def pass_sums(shape: EnergonShape, batch: int) -> tuple[PassSum, ...]:
         num_rows=sum(layout.num_rows for layout in layouts),
         num_pairs=sum(_num_pairs(layout) for layout in layouts),
         num_sequences=batch * len(layouts),
+        num_context=sum(layout.num_rows for layout in layouts),
     )
     new = shape.num_new_tokens
     if not new:
@@ -53,6 +56,7 @@ def pass_sums(shape: EnergonShape, batch: int) -> tuple[PassSum, ...]:
         num_rows=new * batch * len(layouts),
         num_pairs=pairs,
         num_sequences=new * batch * len(layouts),
+        num_context=pairs,
     )
     return prompts, decodes
 

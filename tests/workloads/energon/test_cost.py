@@ -198,7 +198,8 @@ def test_memory_is_shared_by_ranks_and_left_by_parked_layers() -> None:
         return peak_memory_bytes(of, plan, 1, 4)
 
     whole = memory(shape, 1, 1)
-    assert whole > 4 * 774_000_000
+    # The head is tied: its weights are those of the embedding, and lie in memory once.
+    assert 4 * 774_000_000 < whole < 4 * 774_000_000 * 1.05
     assert 0.5 < memory(shape, 2, 1) / whole < 0.65
     assert 0.5 < memory(shape, 1, 2) / whole < 0.65
     assert memory(parked, 1, 1) < 0.35 * whole

@@ -6,7 +6,7 @@ group: gloo moves each part in a thread of its own, so that two ranks on busy co
 """
 
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -42,7 +42,8 @@ class Mates:
     def tell(self, own: bytes) -> list[bytes]:
         """What each rank tells, by rank; all of them tell the same number of bytes, few."""
         told = [bytearray(own) for _ in self.ranks]
-        self._swap(memoryview(own), [memoryview(each) for each in told])
+        with self._reached():
+            self._swap(memoryview(own), [memoryview(each) for each in told])
         return [bytes(each) for each in told]
 
     def sum(self, part: Tensor) -> Tensor:
@@ -51,34 +52,37 @@ class Mates:
         if not self._is_small(whole.nbytes):
             with self._reached():
                 distributed.all_reduce(whole, group=self.bodies)
-            return whole.to(part.device)
-        parts = self._swapped(whole, [whole.shape[-1]] * len(self.ranks))
-        total, *others = parts
-        for other in others:  # in the order of ranks: sums in another order would differ in their last bits
-            total = total.add_(other)
-        return total.to(part.device)
+                return whole.to(part.device)
+        parts = self._room(whole, [whole.shape[-1]] * len(self.ranks))
+        with self._reached():
+            self._swap(bytes_of(whole), [bytes_of(each) for each in parts])
+            total, *others = parts
+            for (
+                other
+            ) in others:  # in the order of ranks: sums in another order would differ in their last bits
+                total = total.add_(other)
+            return total.to(part.device)
 
-    def gather(self, part: Tensor, columns: Sequence[int]) -> Tensor:
-        """All parts [rows, columns] beside each other; ``columns`` of each rank, rows the same."""
+    def gather(self, part: Tensor, columns: Sequence[int], agree: Callable[[], None]) -> Tensor:
+        """All parts [rows, columns] beside each other; ``columns`` of each rank, rows the same.
+
+        ``agree`` is called when nothing is left that could fail here alone before the others are met.
+        """
         own = part.to(self.device).contiguous()
-        largest_bytes = own.shape[0] * max(columns) * own.dtype.itemsize
-        if self._is_small(largest_bytes):
-            parts = self._swapped(own, columns)
+        parts = self._room(own, columns)
+        agree()
+        if self._is_small(own.shape[0] * max(columns) * own.dtype.itemsize):
+            with self._reached():
+                self._swap(bytes_of(own), [bytes_of(each) for each in parts])
         else:
-            parts = self._swapped_by_group(own, columns)
+            self._swap_by_group(own, parts)
         return torch.cat(parts, dim=-1).to(part.device)
 
     def _is_small(self, num_bytes: int) -> bool:
         return self.device.type == "cpu" and num_bytes <= self.small_bytes
 
-    def _swapped(self, own: Tensor, columns: Sequence[int]) -> list[Tensor]:
-        parts = self._room(own, columns)
-        self._swap(bytes_of(own), [bytes_of(part) for part in parts])
-        return parts
-
-    def _swapped_by_group(self, own: Tensor, columns: Sequence[int]) -> list[Tensor]:
+    def _swap_by_group(self, own: Tensor, parts: Sequence[Tensor]) -> None:
         """Pair by pair: gloo's own gather takes only parts of equal size."""
-        parts = self._room(own, columns)
         swaps = []
         for rank, part in zip(self.ranks, parts, strict=True):
             if rank != self.rank:
@@ -87,7 +91,6 @@ class Mates:
         with self._reached():
             for work in distributed.batch_isend_irecv(swaps):
                 work.wait()
-        return parts
 
     def _room(self, own: Tensor, columns: Sequence[int]) -> list[Tensor]:
         return [
@@ -97,18 +100,20 @@ class Mates:
 
     def _swap(self, own: memoryview, rooms: Sequence[memoryview]) -> None:
         """Send first and then read: what is small fits into the buffers of a connection."""
-        with self._reached():
-            for connection in self.connections.values():
-                connection.sendall(own)
-            for rank, room in zip(self.ranks, rooms, strict=True):
-                if rank != self.rank:
-                    fill(room, self.connections[rank])
+        for connection in self.connections.values():
+            connection.sendall(own)
+        for rank, room in zip(self.ranks, rooms, strict=True):
+            if rank != self.rank:
+                fill(room, self.connections[rank])
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
+        """A rank that breaks off in the middle of an exchange, why ever, cannot meet the others any more."""
         try:
             yield
-        except (OSError, RuntimeError) as error:
+        except LinkError:
+            raise
+        except Exception as error:
             raise LinkError(
                 f"the connection among ranks {list(self.ranks)} of a stage is lost: {error}"
             ) from error

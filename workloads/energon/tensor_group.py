@@ -8,6 +8,7 @@ they compare. The first agreement that tells of a failure is the last of its pas
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -49,11 +50,12 @@ class TensorGroup:
             LinkError: when another rank is gone.
         """
         self._check(part)
-        self._num_sums += 1
         if self._mates is None:
+            self._num_sums += 1
             return part
         self._meter("compute")
         whole = self._mates.sum(part)
+        self._num_sums += 1  # only now: what fails before the others are met is played out
         self._meter("communication")
         return whole
 
@@ -71,8 +73,8 @@ class TensorGroup:
         if part.shape[-1] != columns[own] or len(columns) != len(self._mates.ranks):
             raise ValueError(f"columns {part.shape[-1]} cannot be gathered as part {own} of {list(columns)}")
         self._meter("compute")
-        self._agree(Header(kind=Kind.ROWS, key=self._key, num_rows=part.shape[0], dtype=part.dtype))
-        whole = self._mates.gather(part, columns)
+        own_rows = Header(kind=Kind.ROWS, key=self._key, num_rows=part.shape[0], dtype=part.dtype)
+        whole = self._mates.gather(part, columns, partial(self._agree, own_rows))
         self._meter("communication")
         return whole
 

@@ -174,7 +174,7 @@ class Controller:
                 return
             try:
                 buffers = packed(command_frame(command))
-            except WireError as error:
+            except (WireError, TypeError, ValueError) as error:  # one request's, not the engine's
                 self._ledger.fail(command.key, str(error))
                 continue
             for line in self._lines:

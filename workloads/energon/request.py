@@ -102,6 +102,9 @@ class RequestRules:
 
 
 def _check_kept(kept: Kept, num_sequences: int) -> None:
+    for number in (*kept.ids, *kept.past, *kept.released):
+        if type(number) is not int:
+            raise RequestError(f"{number!r} is {type(number).__name__}; name and count sequences by int.")
     if kept.ids and not len(kept.ids) == len(set(kept.ids)) == num_sequences:
         raise RequestError(
             f"{list(kept.ids)} do not name {num_sequences} sequences; give each a name of its own."

@@ -1,5 +1,6 @@
 """What an engine can be asked, and how what it cannot is refused."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -117,3 +118,10 @@ def test_an_encoder_predicts_and_keeps_nothing() -> None:
             rules(Family.BERT).request([[1]], want, kept)
     with pytest.raises(RequestError, match="use one of all_rows, last_rows, next_tokens"):
         rules().request([[1]], "everything", Kept())
+
+
+def test_names_and_lengths_of_kept_sequences_are_whole_numbers() -> None:
+    of_numpy, of_torch = Kept(ids=(np.int64(5),)), Kept(ids=(1,), past=(torch.tensor(3),))
+    for kept in (of_numpy, of_torch, Kept(released=(True,))):
+        with pytest.raises(RequestError, match="name and count sequences by int"):
+            rules().request([[1, 2]], Want.NEXT_TOKENS, kept)

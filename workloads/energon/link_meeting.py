@@ -32,7 +32,6 @@ _TRY_S = 5.0
 _SIOCGIFADDR = 0x8915
 _SILENT_S = 10
 """After so long without a word, the other host is asked whether it is there."""
-_GONE_MS = 30_000
 
 
 def meet(
@@ -145,5 +144,4 @@ def _tuned(connection: socket.socket) -> socket.socket:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _SILENT_S)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _SILENT_S // 2)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_MS)
     return connection

@@ -1,6 +1,7 @@
 """Makes a rank of an engine: it meets the others, loads its part of the model, and is ready for commands."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,27 +52,30 @@ def load_rank(assignment: Assignment, meter: Meter | None = None) -> LoadedRank:
     plan, rank, architecture = assignment.plan, assignment.rank, assignment.architecture
     device = torch.device(assignment.device)
     place = Place(device=device, dtype=getattr(torch, assignment.dtype))
-    ranks = open_ranks(plan, rank, device=device, carrier=assignment.carrier, meter=meter)
-    weights, share, layers = _weights(assignment), plan.share_of(rank), plan.stages[plan.stage_of(rank)]
-    store = build_store(
-        lambda index: load_layer(architecture, index, share, weights, place),
-        layers,
-        plan,
-        folder=Path(assignment.folder),
-        clock=_steady_ns,
-    )
-    stage = Stage(
-        architecture=architecture,
-        layers=layers,
-        share=share,
-        store=store,
-        ends=load_ends(architecture, layers, share, weights, place),
-        exchange=ranks.group,
-        place=place,
-    )
-    caches = CachePool(assignment.cache_bytes, architecture, layers, share, place)
-    runner = StageRunner(stage, ranks, caches, meter)
-    return LoadedRank(runner=runner, store=store)
+    with ExitStack() as opening:
+        ranks = open_ranks(plan, rank, device=device, carrier=assignment.carrier, meter=meter)
+        opening.callback(ranks.close)
+        weights, share, layers = _weights(assignment), plan.share_of(rank), plan.stages[plan.stage_of(rank)]
+        store = build_store(
+            lambda index: load_layer(architecture, index, share, weights, place),
+            layers,
+            plan,
+            folder=Path(assignment.folder),
+            clock=_steady_ns,
+        )
+        opening.callback(store.close)
+        stage = Stage(
+            architecture=architecture,
+            layers=layers,
+            share=share,
+            store=store,
+            ends=load_ends(architecture, layers, share, weights, place),
+            exchange=ranks.group,
+            place=place,
+        )
+        caches = CachePool(assignment.cache_bytes, architecture, layers, share, place)
+        opening.pop_all()  # what was opened is closed with the rank
+    return LoadedRank(runner=StageRunner(stage, ranks, caches, meter), store=store)
 
 
 def _weights(assignment: Assignment) -> WeightSource:

@@ -11,6 +11,7 @@ _MEMORY_TEXTS = (
     "DefaultCPUAllocator",
     "CUDA out of memory",
     "Cannot allocate memory",
+    "MemoryError:",
 )
 _ECHO_TEXTS = (
     "gloo/transport",
@@ -18,6 +19,7 @@ _ECHO_TEXTS = (
     "Connection closed by peer",
     "process group has been aborted",
     "Horovod has been shut down",
+    "LinkError: ",
 )
 MAX_REASON = 1500
 MAX_MESSAGE_BYTES = 12 * MAX_REASON + 1024

@@ -6,6 +6,7 @@ import torch
 from saih.domain.record import Outcome
 from saih.harness.ending import COMPLETED, MAX_MESSAGE_BYTES, Ending, ending_of, severity
 from saih.machine.messages import encode
+from workloads.energon.rank_errors import LinkError, PassError
 
 
 def test_a_refused_allocation_of_torch_is_lack_of_memory() -> None:
@@ -43,3 +44,9 @@ def test_the_cause_wins_over_its_echo_and_lack_of_memory_over_all() -> None:
     diverged = Ending(outcome=Outcome.DIVERGED)
     assert echo.is_echo
     assert severity(memory) < severity(cause) == severity(diverged) < severity(echo) < severity(COMPLETED)
+
+
+def test_a_lost_connection_within_a_divided_model_is_an_echo_and_its_lack_of_memory_is_none() -> None:
+    assert ending_of(LinkError("the connection to rank 1 is lost: it has closed"), rank=0).is_echo
+    lacking = ending_of(PassError("MemoryError: no room for 3 GB (rank 1)"), rank=1)
+    assert lacking.outcome is Outcome.OUT_OF_MEMORY

@@ -81,6 +81,8 @@ def launch(  # noqa: PLR0913  # keywords that callers read by their names
         WeightError: for a checkpoint that cannot be used.
         LaunchError: for workers that did not come up, with the last words of the one that failed.
     """
+    if max_queued < 1:
+        raise LaunchError(f"max_queued is {max_queued}; let at least 1 request wait.")
     architecture, checkpoint = _model(model)
     plan = plan_engine(
         architecture,

@@ -95,7 +95,7 @@ class Stage:
             return hidden
         part = logits_part(hidden, self.ends, architecture)
         logits = self.exchange.gather(part, self.share.vocabulary_sizes)
-        return logits.argmax(dim=-1) if want is Want.NEXT_TOKENS else logits
+        return _greatest(logits) if want is Want.NEXT_TOKENS else logits
 
     def _check(
         self, rows: Tensor, layout: Layout, want: Want, caches: Sequence[SequenceCache] | None
@@ -121,3 +121,15 @@ class Stage:
             raise RequestError(
                 f"caches hold {list(held)} tokens, but the sequences have {list(layout.past_lengths)} before."
             )
+
+
+def _greatest(logits: Tensor) -> Tensor:
+    """The place of the greatest logit of each row.
+
+    Raises:
+        ArithmeticError: where it is no finite number: what overflowed predicts nothing.
+    """
+    places = logits.argmax(dim=-1)  # NaN and infinity count as the greatest
+    if not logits.gather(-1, places[:, None]).isfinite().all():
+        raise ArithmeticError(f"logits of {logits.dtype} are not finite; use a dtype with more range.")
+    return places

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from tests.workloads.transformer.architectures import ALL, BERT, DECODERS, GPT2, LLAMA, family_name
 from tests.workloads.transformer.group_in_threads import CPU64, Model, ThreadExchange, model_of
+from workloads.transformer import stage as stage_module
 from workloads.transformer.architecture import Family, TransformerArchitecture
 from workloads.transformer.errors import RequestError
 from workloads.transformer.exchange import Alone
@@ -226,3 +227,11 @@ def test_a_pass_that_failed_can_be_made_again() -> None:
     found = stage.forward(tokens, layout, Want.ALL_ROWS, [cache])
     assert cache.length == 5
     assert torch.equal(found, stage.forward(tokens, layout, Want.ALL_ROWS))
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_logits_that_overflowed_predict_no_token(wrong: float) -> None:
+    logits = torch.tensor([[0.5, 2.0, 1.0], [0.0, wrong, 1.0]])
+    assert stage_module._greatest(logits[:1]).tolist() == [1]
+    with pytest.raises(ArithmeticError, match="not finite"):
+        stage_module._greatest(logits)

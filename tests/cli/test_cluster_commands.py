@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -228,9 +229,9 @@ def test_points_that_were_submitted_while_a_sweep_here_began_are_not_measured_he
     here = TINY.replace("nodes: 2", "nodes: 1").replace("[1, 2, 4]", "[1, 2]")
     Path("tiny.yaml").write_text(here)
 
-    def after_the_first_look() -> Environment:
+    def after_the_first_look(site: Mapping[str, str]) -> Environment:
         submitted(text=here)
-        return capture()
+        return capture(site)
 
     monkeypatch.setattr("saih.commands.sweeping.capture", after_the_first_look)
     said = saih("sweep", "tiny.yaml", "--scheduler", "local")

@@ -15,8 +15,8 @@ from augment.problem import Problem, ProblemError, Shape
 from cosmology.network import Network, build
 from workloads.cosmoflow.cost import CosmoFlow
 from workloads.cosmoflow.memory import saved_activation_bytes
-from workloads.cosmoflow.precision import Precision
 from workloads.cosmoflow.shapes import CosmoFlowShape
+from workloads.precision import Precision
 from workloads.protocol import Cost, OpKind
 
 ROOT = Path(__file__).parents[2]
@@ -263,7 +263,7 @@ def test_an_unknown_axis_is_refused_with_the_known_ones() -> None:
 
 
 def test_an_unknown_precision_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ProblemError, match=r"precision 'fp8' is unknown .* use float32, bfloat16"):
+    with pytest.raises(ProblemError, match=r"precision 'fp8' is unknown; use float32, bfloat16"):
         cost_of(REFERENCE, precision="fp8")
 
 

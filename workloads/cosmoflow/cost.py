@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from augment.problem import Problem, ProblemError
 from workloads.cosmoflow.memory import FLOAT_BYTES, peak_memory_bytes
 from workloads.cosmoflow.operations import step_operations
-from workloads.cosmoflow.precision import Precision
 from workloads.cosmoflow.shapes import DATA_SIZES, MODEL_SIZES, CosmoFlowShape
+from workloads.precision import Precision
 from workloads.protocol import TRAINING, UNDIVIDED, Activity, Axis, Cost, Degrees
 
 AXES = (

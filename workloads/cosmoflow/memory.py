@@ -2,7 +2,7 @@
 
 from augment.data import COUNT_BYTES
 from cosmology.architecture import Architecture
-from workloads.cosmoflow.precision import Precision
+from workloads.precision import Precision
 
 FLOAT_BYTES = 4
 INDEX_BYTES = 8

@@ -15,7 +15,7 @@ from functools import lru_cache
 from cosmology.architecture import FINAL_SIDE, Architecture, Convolution, Dense
 from cosmology.definition import NUM_TARGETS
 from workloads.cosmoflow.memory import FLOAT_BYTES, INDEX_BYTES
-from workloads.cosmoflow.precision import Precision
+from workloads.precision import Precision
 from workloads.protocol import Operation, OpKind, PhaseName
 
 _POOLED_VOXELS = 8

@@ -15,9 +15,9 @@ from cosmology.dataset import Dataset, open_dataset
 from cosmology.definition import DatasetDefinition
 from cosmology.generation import complete, seal
 from workloads.cosmoflow.batches import BatchOrder
-from workloads.cosmoflow.precision import Precision
 from workloads.cosmoflow.schedule import MOMENTUM, learning_rate
 from workloads.cosmoflow.shapes import CosmoFlowShape
+from workloads.precision import Precision
 from workloads.protocol import Mark, Progress, Session, Surroundings
 
 DATA_SEED = 0

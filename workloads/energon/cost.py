@@ -7,8 +7,8 @@ from workloads.energon.memory import layer_weights, peak_memory_bytes
 from workloads.energon.operations import exchanges, step_operations
 from workloads.energon.passes import pass_sums
 from workloads.energon.plan import EnginePlan, plan_engine
-from workloads.energon.precision import Precision
 from workloads.energon.shapes import DATA_SIZES, MODEL_SIZES, EnergonShape
+from workloads.precision import Precision
 from workloads.protocol import INFERENCE, UNDIVIDED, Activity, Axis, Cost, Degrees
 from workloads.transformer.split import tensor_shares
 from workloads.transformer.weight_names import num_parameters

@@ -23,10 +23,10 @@ from workloads.energon.memory import kept_values
 from workloads.energon.meter import Activity
 from workloads.energon.passes import decode_layout, prompt_layouts
 from workloads.energon.plan import EnginePlan
-from workloads.energon.precision import Precision
 from workloads.energon.rank_errors import PassError
 from workloads.energon.ranks import Carrier
 from workloads.energon.shapes import EnergonShape
+from workloads.precision import Precision
 from workloads.protocol import Mark, PhaseName, Progress, Session, Surroundings
 from workloads.transformer.layout import Layout
 from workloads.transformer.want import Want

@@ -232,7 +232,7 @@ def test_batches_out_of_bounds_are_refused() -> None:
         cost_of(problem("packed", "gpt2"), batch=0)
     with pytest.raises(ProblemError, match="600000 x 2 sequences in one step"):
         cost_of(problem("packed", "gpt2"), batch=600_000)
-    with pytest.raises(ProblemError, match="precision 'int8' is unknown to energon"):
+    with pytest.raises(ProblemError, match="precision 'int8' is unknown; use"):
         ENERGON.cost(problem("packed", "gpt2"), batch_per_rank=1, precision="int8")
 
 

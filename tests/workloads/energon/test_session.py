@@ -129,7 +129,7 @@ def test_a_pass_that_fails_is_an_error_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_an_unknown_precision_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ProblemError, match="'float8' is unknown to energon; use float32, bfloat16"):
+    with pytest.raises(ProblemError, match="'float8' is unknown; use float32, bfloat16"):
         outputs(problem(), tmp_path, precision="float8")
 
 

@@ -1,4 +1,4 @@
-"""The number formats in which CosmoFlow trains."""
+"""The number formats in which applications compute; what is kept in them each application says itself."""
 
 from enum import StrEnum
 
@@ -6,11 +6,11 @@ from augment.problem import ProblemError
 
 
 class Precision(StrEnum):
-    """Format of activations and products; weights, gradients and momentum are always float32."""
+    """Format of products and activations."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
-    """Autocast: products and activations in bfloat16, each step casting the weights."""
+    """Training casts weights that stay float32 at each step; inference keeps its weights in it."""
 
     @staticmethod
     def named(name: str) -> "Precision":
@@ -20,7 +20,7 @@ class Precision(StrEnum):
             ProblemError: when there is none, with the names that are.
         """
         if name not in set(Precision):
-            raise ProblemError(f"precision {name!r} is unknown to cosmoflow; use {', '.join(Precision)}.")
+            raise ProblemError(f"precision {name!r} is unknown; use {', '.join(Precision)}.")
         return Precision(name)
 
     @property

@@ -8,15 +8,17 @@ Two halves, so that a login node never needs torch:
   anybody measures it: ``mark`` may do nothing at all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from augment.problem import Problem
+from workloads.given_rates import GivenRates
 
-PhaseName = Literal["input_wait", "forward", "backward", "communication", "optimizer", "other"]
+PhaseName = Literal["input_wait", "forward", "backward", "communication", "stage_wait", "optimizer", "other"]
+"""``stage_wait``: for ranks that hold other layers of the same model, which are busy or wait themselves."""
 Mark = Callable[[PhaseName], None]
 """``mark(phase)``: all work since the previous mark (or the step's begin) belonged to ``phase``."""
 
@@ -24,6 +26,8 @@ Progress = Callable[[str], None]
 Connect = Callable[[], Any]  # Any: torch.distributed.ProcessGroup, which this module must not import
 ReadClock = Callable[[], int]
 """Gives the present moment [ns]; only differences mean anything. Ranks of one host share it."""
+Told = Mapping[str, Any]  # Any: plain JSON values
+"""What one rank tells of its steps beside their durations."""
 Batch = TypeVar("Batch")
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -53,6 +57,9 @@ class Operation:
     memory_bytes: int
     num_kernels: int
     channels: float
+    stretch: float = 1.0
+    """How many times as long as it works on this a rank is held up by it: more than 1 in a pipeline, whose
+    stages wait for each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +107,19 @@ class Cost:
     """Bytes that one rank brings to sums and messages in the middle of a step; gradients are not in it."""
     num_exchanges: int = 0
     """How many such sums and messages there are."""
+    awaited_bytes: int = 0
+    """Bytes besides those that other ranks bring while this one waits for them."""
+    num_awaited: int = 0
+    """How many sums and messages of others these are."""
+    parked_bytes: int = 0
+    """Bytes of the model that one rank keeps outside the memory of its device while it runs, of the rank that
+    keeps most: of a CPU on the disk of the data folder, of a GPU in memory of its host."""
+    most_degrees: Degrees = UNDIVIDED
+    """No greater degrees can divide the model."""
     techniques: Mapping[str, str] = field(default_factory=dict)
     """What is switched besides sizes, such as ``{"padding": "none"}``; a trend never joins two of them."""
+    given: GivenRates | None = None
+    """What ranks are held to; None where they do what they can."""
 
     @property
     def flops(self) -> int:
@@ -122,13 +140,17 @@ class Cost:
 class Axis:
     """One direction in which a workload's problem grows."""
 
-    name: Literal["data", "model"]
+    name: str
+    """``data``, ``model``, or that of a direction within one of them."""
     sizes: Mapping[str, str]
     """Each size that a rung may set, with its one-line meaning."""
     size_label: str
     """What ``Cost.axis_sizes[name]`` counts, with its unit: the label of a trend's abscissa."""
     may_be_zero: tuple[str, ...] = ()
     """Sizes of which 0 is one, such as switches."""
+    within: Literal["", "data", "model"] = ""
+    """In which shape of a problem its sizes stand, where that is not the one of its own name: a trend along
+    that one never joins points that differ here, and the other way round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,8 +263,16 @@ class Session(Protocol[Batch]):
 class TellingSession(Protocol):
     """A session that has more to tell of its steps than how long they took."""
 
-    def tell(self, num_steps: int) -> Mapping[str, str]:
-        """Notes on the last ``num_steps`` steps, keys ending in their unit; all ranks call it."""
+    def tell(self, num_steps: int) -> Told:
+        """What this rank tells of the last ``num_steps`` steps; all ranks call it, so it may exchange."""
+
+
+@runtime_checkable
+class TellingJob(Protocol):
+    """The job side of an application whose sessions tell."""
+
+    def notes(self, told: Sequence[Told]) -> Mapping[str, str]:
+        """What the ranks told, by rank, as notes of the point; keys end in their unit."""
 
 
 class JobSide(Protocol):

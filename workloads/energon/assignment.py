@@ -1,13 +1,13 @@
 """What a worker is told to be, as the first message of its controller."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from workloads.energon.plan import EnginePlan
 from workloads.energon.ranks import Carrier
-from workloads.energon.wire import Frame, WireError
 from workloads.transformer.architecture import Activation, Family, TransformerArchitecture
 from workloads.transformer.split import Span, TensorShare
+from workloads.transport.frames import Frame, WireError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +27,14 @@ class Assignment:
     num_threads: int
     cache_bytes: int
     """Most memory for kept keys and values."""
-    store_port: int
-    """Where the ranks meet, on the loopback interface."""
     folder: str
     """Where a CPU parks layers."""
     carrier: Carrier = Carrier.HOST
     """What ranks tell each other by."""
+    meeting_path: str = ""
+    """The file where the ranks find each other, which is theirs alone; empty where they have met already."""
+    secret: str = field(default="", repr=False)
+    """What the ranks of this engine know and nobody else; empty where they were not told any."""
 
 
 def assignment_frame(assignment: Assignment) -> Frame:

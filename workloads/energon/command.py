@@ -17,6 +17,8 @@ class Command:
     tokens: Tensor
     """Token ids [rows] (int64, on the host), padding included where the layout has it; stage 0 reads them."""
     want: Want
+    lost: str = ""
+    """Why this rank has no tokens, though it was sent some."""
     sequence_ids: tuple[int, ...] = ()
     """Names of the sequences whose keys and values are kept; empty: nothing is kept."""
     released_ids: tuple[int, ...] = ()

@@ -1,20 +1,15 @@
-"""Commands and answers as frames, and back."""
+"""Commands, answers and what else ranks say as frames, and back."""
 
-import math
 from dataclasses import asdict, replace
 
 import torch
-from torch import Tensor
 
 from workloads.energon.command import Answer, Command
-from workloads.energon.wire import Buffer, Frame, Header, WireError
+from workloads.energon.whereabouts import Doing, Whereabouts
 from workloads.transformer.layout import Layout
 from workloads.transformer.want import Want
-
-_DTYPES = {
-    str(dtype).removeprefix("torch."): dtype
-    for dtype in (torch.int64, torch.float64, torch.float32, torch.bfloat16, torch.float16)
-}
+from workloads.transport.frames import Frame, WireError
+from workloads.transport.tensor_frames import tensor_frame, tensor_of
 
 
 def command_frame(command: Command) -> Frame:
@@ -27,7 +22,7 @@ def command_frame(command: Command) -> Frame:
         "sequence_ids": command.sequence_ids,
         "released_ids": command.released_ids,
     }
-    return Frame(header=header | _described(command.tokens), body=_raw(command.tokens))
+    return tensor_frame(header, command.tokens)
 
 
 def command_of(frame: Frame) -> Command:
@@ -43,7 +38,8 @@ def command_of(frame: Frame) -> Command:
             layout=Layout(
                 lengths=tuple(layout["lengths"]), past=tuple(layout["past"]), padded_to=layout["padded_to"]
             ),
-            tokens=_tensor(header, frame.body),
+            tokens=torch.empty(0, dtype=torch.int64) if frame.lost else tensor_of(frame),
+            lost=frame.lost,
             want=Want(header["want"]),
             sequence_ids=tuple(header["sequence_ids"]),
             released_ids=tuple(header["released_ids"]),
@@ -57,7 +53,7 @@ def answer_frame(answer: Answer) -> Frame:
     header = {"kind": "answer", "key": answer.key, "failure": answer.failure}
     if answer.rows is None:
         return Frame(header=header)
-    return Frame(header=header | _described(answer.rows), body=_raw(answer.rows))
+    return tensor_frame(header, answer.rows)
 
 
 def answer_of(frame: Frame) -> Answer:
@@ -68,31 +64,31 @@ def answer_of(frame: Frame) -> Answer:
     """
     header = frame.header
     try:
-        rows = _tensor(header, frame.body) if "shape" in header else None
+        if frame.lost:
+            return Answer(key=header["key"], rows=None, failure=f"its answer was lost: {frame.lost}")
+        rows = tensor_of(frame) if "shape" in header else None
         return Answer(key=header["key"], rows=rows, failure=header["failure"])
     except (KeyError, TypeError, ValueError) as error:
         raise WireError(f"a message is no answer: {error!r}") from error
 
 
+def whereabouts_frame(found: Whereabouts) -> Frame:
+    """What a rank does, as it is sent."""
+    return Frame(header={"kind": "whereabouts"} | asdict(found))
+
+
+def whereabouts_of(frame: Frame) -> Whereabouts:
+    """What a rank says that it does.
+
+    Raises:
+        WireError: for anything else.
+    """
+    try:
+        return Whereabouts(doing=Doing(frame.header["doing"]), stack=str(frame.header["stack"]))
+    except (KeyError, ValueError) as error:
+        raise WireError(f"a message does not tell what a rank does: {error!r}") from error
+
+
 def status_of(answer: Answer) -> Answer:
     """An answer without its rows."""
     return replace(answer, rows=None)
-
-
-def _described(tensor: Tensor) -> dict[str, object]:
-    return {"dtype": str(tensor.dtype).removeprefix("torch."), "shape": tuple(tensor.shape)}
-
-
-def _raw(tensor: Tensor) -> Buffer:
-    """The bytes of a tensor, not copied where they lie on the host one after the other."""
-    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
-
-
-def _tensor(header: Header, body: Buffer) -> Tensor:
-    """The tensor in a frame; it keeps the frame's memory."""
-    dtype, shape = _DTYPES[header["dtype"]], tuple(header["shape"])
-    if memoryview(body).nbytes != math.prod(shape) * dtype.itemsize:
-        raise WireError(f"a message announces {shape} of {dtype} and has {memoryview(body).nbytes} bytes.")
-    if 0 in shape:
-        return torch.empty(shape, dtype=dtype)
-    return torch.frombuffer(body, dtype=dtype).reshape(shape)

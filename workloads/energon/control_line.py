@@ -4,7 +4,7 @@ import selectors
 import socket
 from collections.abc import Callable, Sequence
 
-from workloads.energon.wire import Frame, FrameReader, Limits, following
+from workloads.transport.frames import Frame, FrameReader, Limits, following
 
 _BUFFERS_AT_ONCE = 64
 """The kernel takes at most 1 024 in one call."""
@@ -82,6 +82,8 @@ class ControlLine:
             pass
         except OSError as error:
             self._end(f"broke its connection: {error}")
+        except MemoryError:  # for what tells which request this is about
+            self._end("said what there was no memory for")
 
     def _end(self, why: str) -> None:
         self.close()

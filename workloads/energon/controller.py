@@ -6,6 +6,7 @@ a moment tells whose death it was.
 """
 
 import atexit
+import logging
 import math
 import selectors
 import socket
@@ -21,15 +22,16 @@ from torch import Tensor
 
 from augment.problem import ProblemError
 from workloads.energon.assignment import Assignment, assignment_frame
-from workloads.energon.control_frames import answer_of, command_frame
+from workloads.energon.control_frames import answer_of, command_frame, whereabouts_of
 from workloads.energon.control_line import ControlLine
 from workloads.energon.errors import EngineClosed, EngineDead, LaunchError
-from workloads.energon.launching import MeetingPoint, StartedWorker
+from workloads.energon.launching import StartedWorker
 from workloads.energon.ledger import Ledger, MakeError
 from workloads.energon.request import Request
+from workloads.energon.roll_call import RollCall
 from workloads.energon.supervisor import Supervisor
-from workloads.energon.wire import Frame, WireError, packed
 from workloads.transformer.errors import WeightError
+from workloads.transport.frames import Frame, WireError, packed
 
 _SETTLING_S = 0.5
 """How long after the first sign of a death its causes and consequences are gathered."""
@@ -38,6 +40,7 @@ _CLOSING_S = 5.0
 _REAPING_S = 1.0
 """What they get from their last word to their end."""
 _CLOSED = partial(EngineClosed, "the engine is closed; launch a new one.")
+_log = logging.getLogger(__name__)
 
 
 class _Phase(Enum):
@@ -58,13 +61,12 @@ class Controller:
         assignments: Sequence[Assignment],
         workers: Sequence[StartedWorker],
         ledger: Ledger,
-        meeting_point: MeetingPoint,
+        request_limit_s: float,
     ) -> None:
         self.ready: Future[None] = Future()
         """Done when every worker is; its error, when one of them failed."""
         self._assignments = assignments
         self._ledger = ledger
-        self._meeting_point = meeting_point
         plan = assignments[0].plan
         self._num_credits = plan.pipeline_parallel + plan.num_buffers
         self._num_loading = plan.num_ranks
@@ -78,6 +80,7 @@ class Controller:
         self._selector.register(self._ear, selectors.EVENT_READ, self._hear_bell)
         self._supervisor = Supervisor(workers, self._selector, self._settle)
         self._lines = [self._line(rank, worker.connection) for rank, worker in enumerate(workers)]
+        self._roll_call = RollCall(request_limit_s, plan.num_ranks, partial(self._tell_all, "where"))
         self._thread = threading.Thread(target=self._run, name="energon controller", daemon=True)
 
     @property
@@ -104,7 +107,9 @@ class Controller:
     def close(self, timeout_s: float) -> None:
         """Give what was admitted ``timeout_s`` to end, then end the workers; returns when none is left."""
         self.let_go(timeout_s)
-        if not self.is_current_thread:
+        if self._thread.ident is None:  # there was no thread to be had
+            self._clean_up(_CLOSED)
+        elif not self.is_current_thread:
             self._thread.join()
 
     def let_go(self, timeout_s: float = 0.0) -> None:
@@ -140,7 +145,7 @@ class Controller:
             line.send(packed(assignment_frame(assignment)))
 
     def _patience_s(self) -> float | None:
-        nearest_s = min(self._deadline_s, self._settled_s)
+        nearest_s = min(self._deadline_s, self._settled_s, self._roll_call.deadline_s)
         return None if nearest_s == math.inf else max(0.0, nearest_s - time.monotonic())
 
     def _turn(self, now_s: float) -> None:
@@ -163,10 +168,23 @@ class Controller:
     def _go_on(self, now_s: float) -> None:
         if self._phase is not _Phase.STARTING:
             self._send_commands()
+            self._call_roll(now_s)
         if self._phase is _Phase.DRAINING and self._ledger.is_empty:
             self._phase, self._deadline_s = _Phase.CLOSING, now_s + _CLOSING_S
-            for line in self._lines:
-                line.send(packed(Frame(header={"kind": "close"})))
+            self._tell_all("close")
+
+    def _call_roll(self, now_s: float) -> None:
+        """Look whether some rank holds up all others."""
+        is_busy = self._ledger.num_in_flight > 0
+        hang = self._roll_call.verdict(now_s, is_busy=is_busy, num_ended=self._ledger.num_ended)
+        if hang is not None:
+            self._ending = hang
+            self._phase = _Phase.OVER
+
+    def _tell_all(self, kind: str) -> None:
+        buffers = packed(Frame(header={"kind": kind}))
+        for line in self._lines:
+            line.send(buffers)
 
     def _send_commands(self) -> None:
         while self._ledger.num_in_flight < self._num_credits:
@@ -174,8 +192,8 @@ class Controller:
                 return
             try:
                 buffers = packed(command_frame(command))
-            except (WireError, TypeError, ValueError) as error:  # one request's, not the engine's
-                self._ledger.fail(command.key, str(error))
+            except Exception as error:  # whatever it is, it is this request's
+                self._ledger.fail_unsent(command, f"{type(error).__name__}: {error}")
                 continue
             for line in self._lines:
                 line.send(buffers)
@@ -197,7 +215,7 @@ class Controller:
 
     def _bury(self) -> None:
         kind = LaunchError if self._phase is _Phase.STARTING else EngineDead
-        self._ending = partial(kind, self._supervisor.obituary())
+        self._ending = partial(kind, *self._supervisor.obituary())
         self._phase = _Phase.OVER
 
     def _settle(self) -> None:
@@ -213,6 +231,8 @@ class Controller:
         kind = frame.header["kind"]
         if kind == "answer":
             self._ledger.report(answer_of(frame))
+        elif kind == "whereabouts":
+            self._roll_call.hear(rank, whereabouts_of(frame))
         elif kind == "ready":
             self._num_loading -= 1
             if self._num_loading == 0:
@@ -238,11 +258,13 @@ class Controller:
         self._selector.close()
         self._bell.close()
         self._ear.close()
-        self._meeting_point.close()
         self._ledger.refuse_all(ending)
+        error = ending()
         if not self.ready.done():
-            self.ready.set_exception(ending())
+            self.ready.set_exception(error)
         atexit.unregister(self.close)
+        if isinstance(error, EngineDead):
+            _log.error("the engine is dead: %s", error)  # once, where each caller gets an error of his own
 
 
 def _failure_of(frame: Frame) -> MakeError:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from augment.problem import Problem, ProblemError
-from workloads.energon.memory import layer_weights, peak_memory_bytes
+from workloads.energon.memory import layer_weights, parked_bytes, peak_memory_bytes
 from workloads.energon.operations import exchanges, step_operations
 from workloads.energon.passes import pass_sums
 from workloads.energon.plan import EnginePlan, plan_engine
@@ -60,9 +60,9 @@ class Energon:
         _check_batch(shape, batch_per_rank)
         plan = engine_plan(shape, degrees)
         sums = pass_sums(shape, batch_per_rank)
-        exchanged = exchanges(architecture, degrees, itemsize, sums)
+        exchanged = exchanges(architecture, plan, itemsize, sums)
         return Cost(
-            operations=step_operations(architecture, degrees, itemsize, sums),
+            operations=step_operations(architecture, plan, itemsize, sums),
             num_parameters=num_parameters(architecture),
             samples_per_step=batch_per_rank * shape.num_batches,
             gradient_bytes=0,
@@ -77,6 +77,10 @@ class Energon:
             ranks_per_replica=degrees.num_ranks,
             exchanged_bytes=exchanged.num_bytes,
             num_exchanges=exchanged.num_exchanges,
+            awaited_bytes=exchanged.awaited_bytes,
+            num_awaited=exchanged.num_awaited,
+            parked_bytes=parked_bytes(shape, plan, itemsize),
+            most_degrees=_most_degrees(shape),
             techniques=_techniques(shape),
         )
 
@@ -107,6 +111,15 @@ def engine_plan(shape: EnergonShape, degrees: Degrees) -> EnginePlan:
         pipeline_parallel=degrees.pipeline_parallel,
         is_packed=shape.is_packed,
         num_parked=shape.num_parked,
+    )
+
+
+def _most_degrees(shape: EnergonShape) -> Degrees:
+    """Each rank has a head of keys and values, and each stage a layer, or as many as are parked."""
+    architecture = shape.architecture
+    return Degrees(
+        tensor_parallel=min(architecture.num_kv_heads, architecture.ffn_size, architecture.vocab_size),
+        pipeline_parallel=architecture.num_layers // max(1, shape.num_parked),
     )
 
 

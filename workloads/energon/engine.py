@@ -6,8 +6,9 @@ with launch(Path("checkpoints/gpt2"), tensor_parallel=2, pipeline_parallel=2) as
 """
 
 import asyncio
+import math
 import os
-import tempfile
+import threading
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -15,24 +16,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from workloads.energon.assignment import Assignment
 from workloads.energon.controller import Controller
-from workloads.energon.errors import LaunchError, QueueFull
-from workloads.energon.launching import WORKER, MeetingPoint, start_workers
+from workloads.energon.errors import EngineClosed, LaunchError, QueueFull
+from workloads.energon.launching import WORKER
 from workloads.energon.ledger import EngineStats, Ledger
+from workloads.energon.local_host import disk_folder, num_cores, num_gpus
 from workloads.energon.plan import EnginePlan, plan_engine
 from workloads.energon.ranks import Carrier
-from workloads.energon.request import Kept, Prompts, RequestRules
+from workloads.energon.request import Kept, Prompts, Request, RequestRules
+from workloads.energon.starting import Patience, start_ranks
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.checkpoint import open_checkpoint
 from workloads.transformer.want import Want
 
 _CLOSING_S = 5.0
+_MOST_THREADS = 1024
+"""Far more than help; a million take a machine all processes that it can have."""
 _NOTHING_KEPT = Kept()
-_DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 
 def launch(  # noqa: PLR0913  # keywords that callers read by their names
@@ -54,6 +57,7 @@ def launch(  # noqa: PLR0913  # keywords that callers read by their names
     max_queued: int = 256,
     threads_per_rank: int | None = None,
     start_timeout_s: float = 600.0,
+    request_limit_s: float | None = 3600.0,
 ) -> "Engine":
     """Start an engine of ``tensor_parallel * pipeline_parallel`` processes on this machine.
 
@@ -75,14 +79,25 @@ def launch(  # noqa: PLR0913  # keywords that callers read by their names
         max_queued: requests that may wait for their turn.
         threads_per_rank: threads of computation; an even part of the cores where not given.
         start_timeout_s: how long starting and loading may take.
+        request_limit_s: how long the ranks may work on requests without finishing any: then the engine is
+            dead, and names who holds up the others. None: for ever. Give ten times the longest pass.
 
     Raises:
         ProblemError: for a plan that cannot be.
         WeightError: for a checkpoint that cannot be used.
         LaunchError: for workers that did not come up, with the last words of the one that failed.
     """
-    if max_queued < 1:
-        raise LaunchError(f"max_queued is {max_queued}; let at least 1 request wait.")
+    _check_counts(
+        max_queued=(max_queued, 1),
+        num_buffers=(num_buffers, 1),
+        cache_bytes=(cache_bytes, 0),
+        threads_per_rank=(1 if threads_per_rank is None else threads_per_rank, 1),
+    )
+    if threads_per_rank is not None and threads_per_rank > _MOST_THREADS:
+        raise LaunchError(f"threads_per_rank is {threads_per_rank}; give {_MOST_THREADS} or less.")
+    _check_patience(start_timeout_s=start_timeout_s, request_limit_s=request_limit_s)
+    if wrong := [cost for cost in layer_costs if not 0 < cost < math.inf]:
+        raise LaunchError(f"a layer costs {wrong[0]}; give measured times above 0.")
     architecture, checkpoint = _model(model)
     plan = plan_engine(
         architecture,
@@ -95,7 +110,7 @@ def launch(  # noqa: PLR0913  # keywords that callers read by their names
     plan = replace(
         plan, is_blocking=is_blocking, num_buffers=num_buffers, prefetch_distance=prefetch_distance
     )
-    num_gpus = _num_gpus(device, dtype)
+    gpus = num_gpus(device, dtype)
     assignment = Assignment(
         rank=0,
         architecture=architecture,
@@ -104,40 +119,28 @@ def launch(  # noqa: PLR0913  # keywords that callers read by their names
         seed=seed,
         device=device,
         dtype=dtype,
-        carrier=Carrier.NCCL if num_gpus >= plan.num_ranks else Carrier.HOST,
-        num_threads=threads_per_rank or max(1, _num_cores() // plan.num_ranks),
+        carrier=Carrier.NCCL if gpus >= plan.num_ranks else Carrier.HOST,
+        num_threads=threads_per_rank or max(1, num_cores() // plan.num_ranks),
         cache_bytes=cache_bytes,
-        store_port=0,
-        folder=str(parking_folder or _disk_folder()),
+        folder=str(parking_folder or disk_folder()),
     )
-    return start(assignment, max_queued=max_queued, start_timeout_s=start_timeout_s)
+    patience = Patience(
+        start_s=start_timeout_s, request_s=math.inf if request_limit_s is None else request_limit_s
+    )
+    return start(assignment, max_queued=max_queued, patience=patience)
 
 
 def start(
-    assignment: Assignment, *, max_queued: int, start_timeout_s: float, program: Sequence[str] = WORKER
+    assignment: Assignment, *, max_queued: int, patience: Patience, program: Sequence[str] = WORKER
 ) -> "Engine":
     """The engine whose ranks get this assignment, each with its own number, and run ``program``.
 
     Raises:
         LaunchError: for workers that did not come up.
     """
-    plan = assignment.plan
-    meeting_point = MeetingPoint(plan.num_ranks)
-    try:
-        workers = start_workers(plan.num_ranks, assignment.num_threads, program)
-    except LaunchError:
-        meeting_point.close()
-        raise
-    ledger = Ledger(max_queued=max_queued, num_reports=plan.tensor_parallel)
-    assignments = _assignments(replace(assignment, store_port=meeting_point.port))
-    controller = Controller(assignments, workers, ledger, meeting_point)
-    controller.start(start_timeout_s)
-    try:
-        controller.ready.result()
-    except BaseException:
-        controller.close(0.0)
-        raise
-    return Engine(assignment, controller, ledger, tuple(worker.process.pid for worker in workers))
+    ledger = Ledger(max_queued=max_queued, num_reports=assignment.plan.tensor_parallel)
+    controller, pids = start_ranks(assignment, ledger, patience, program)
+    return Engine(assignment, controller, ledger, pids)
 
 
 class Engine:
@@ -154,6 +157,9 @@ class Engine:
         """Which rank holds what."""
         self.pids = pids
         """The process of each rank."""
+        self.keeper = threading.Lock()
+        """Held by a generator: it counts on all memory for keys and values, and on its names."""
+        self._owner = os.getpid()
         self._rules = RequestRules(architecture=self.architecture, is_packed=self.plan.is_packed)
         self._controller = controller
         self._ledger = ledger
@@ -189,7 +195,7 @@ class Engine:
             EngineDead: when a worker is gone.
             EngineClosed: after ``close``.
         """
-        request = self._rules.request(tokens, want, kept)
+        request = self._checked(tokens, want, kept)
         self._wait_for_room(0.0 if self._controller.is_current_thread else timeout_s)
         return self._controller.submit(request)
 
@@ -205,17 +211,14 @@ class Engine:
 
         Cancelling the task cancels a request whose turn has not come.
         """
-        request = self._rules.request(tokens, want, kept)
+        request = self._checked(tokens, want, kept)
         place = self._ledger.room.ask()
-        if place.done():
-            place.result()
-            return await asyncio.wrap_future(self._controller.submit(request))
         try:
-            await asyncio.wait_for(asyncio.wrap_future(place), timeout_s)
+            await self._comes(place, timeout_s)
         except TimeoutError:
             self._ledger.room.withdraw(place)
             raise self._full() from None
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or forgotten with its event loop
             self._ledger.room.withdraw(place)
             raise
         return await asyncio.wrap_future(self._controller.submit(request))
@@ -230,6 +233,29 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _checked(self, tokens: Prompts, want: Want | str, kept: Kept) -> Request:
+        if os.getpid() != self._owner:
+            raise EngineClosed(
+                f"the engine is one of process {self._owner}, not of its fork; launch one here."
+            )
+        return self._rules.request(tokens, want, kept)
+
+    async def _comes(self, place: Future[None], timeout_s: float | None) -> None:
+        """Wait for a place in this event loop; once that is closed, the place is for others."""
+        loop, bell = asyncio.get_running_loop(), asyncio.Event()
+
+        def ring(_: Future[None]) -> None:
+            try:
+                loop.call_soon_threadsafe(bell.set)
+            except RuntimeError:  # nobody can come any more
+                self._ledger.room.withdraw(place)
+
+        if not place.done():
+            place.add_done_callback(ring)
+            async with asyncio.timeout(timeout_s):
+                await bell.wait()
+        place.result()
+
     def _wait_for_room(self, timeout_s: float | None) -> None:
         place = self._ledger.room.ask()
         try:
@@ -237,7 +263,7 @@ class Engine:
         except TimeoutError:
             self._ledger.room.withdraw(place)
             raise self._full() from None
-        except KeyboardInterrupt:
+        except BaseException:  # whatever a handler of signals raises
             self._ledger.room.withdraw(place)
             raise
 
@@ -247,38 +273,21 @@ class Engine:
         )
 
 
+def _check_counts(**counts: tuple[int, int]) -> None:
+    """Each number and the least that it may be."""
+    for name, (count, least) in counts.items():
+        if count < least:
+            raise LaunchError(f"{name} is {count}; give {least} or more.")
+
+
+def _check_patience(**limits: float | None) -> None:
+    for name, limit_s in limits.items():
+        if limit_s is not None and not limit_s > 0:
+            raise LaunchError(f"{name} is {limit_s}; give seconds above 0.")
+
+
 def _model(model: TransformerArchitecture | Path | str) -> tuple[TransformerArchitecture, str]:
     if isinstance(model, TransformerArchitecture):
         return model, ""
     folder = Path(model).resolve()
     return open_checkpoint(folder)[0], str(folder)
-
-
-def _assignments(assignment: Assignment) -> list[Assignment]:
-    """What each rank is told; ranks take GPUs in turn."""
-    ranks = range(assignment.plan.num_ranks)
-    if assignment.device != "cuda":
-        return [replace(assignment, rank=rank) for rank in ranks]
-    num_gpus = torch.cuda.device_count()
-    return [replace(assignment, rank=rank, device=f"cuda:{rank % num_gpus}") for rank in ranks]
-
-
-def _num_gpus(device: str, dtype: str) -> int:
-    if dtype not in _DTYPES:
-        raise LaunchError(f"dtype {dtype!r} is not known; use one of {', '.join(_DTYPES)}.")
-    if device not in ("cpu", "cuda"):
-        raise LaunchError(f"device {device!r} is not known; use cpu or cuda.")
-    num_gpus = torch.cuda.device_count() if device == "cuda" else 0
-    if device == "cuda" and num_gpus == 0:
-        raise LaunchError("device cuda was asked for, and torch sees no GPU; use cpu.")
-    return num_gpus
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _disk_folder() -> Path:
-    """Where files may be large: /var/tmp is on a disk where /tmp may be in memory (Linux' file hierarchy)."""
-    folder = Path("/var/tmp")  # noqa: S108  # files there are made without a name
-    return folder if folder.is_dir() else Path(tempfile.gettempdir())

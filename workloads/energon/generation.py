@@ -18,7 +18,7 @@ from torch import Tensor
 
 from workloads.energon.assignment import Assignment
 from workloads.energon.batch_rules import BatchRules, num_kept_tokens
-from workloads.energon.errors import EngineClosed, EngineDead, EngineError
+from workloads.energon.errors import EngineClosed, EngineDead, EngineError, EngineTaken
 from workloads.energon.generation_request import checked_request
 from workloads.energon.request import Kept, Prompts
 from workloads.energon.scheduler import NewToken, Pass, Scheduler, SchedulerStats
@@ -36,6 +36,10 @@ class PassEngine(Protocol):
     @property
     def assignment(self) -> Assignment:
         """What its ranks are."""
+
+    @property
+    def keeper(self) -> threading.Lock:
+        """Held by who names kept sequences, and counts on all memory for them."""
 
     def submit(self, tokens: Prompts, *, want: Want, kept: Kept) -> Future[Tensor]:
         """One pass; waits for room in the queue."""
@@ -72,12 +76,20 @@ class GeneratorStats:
 
 
 class Generator:
-    """Generates for many callers at the same time. An engine can have one, and any thread may use it."""
+    """Generates for many callers at the same time; any thread may use it.
+
+    An engine has one at a time: it counts on all memory for keys and values, and on its names of sequences.
+
+    Raises:
+        EngineTaken: while the engine has another one.
+    """
 
     def __init__(
         self, engine: PassEngine, rules: BatchRules | None = None, clock: ReadClock = no_clock
     ) -> None:
         self.rules = rules_for(engine) if rules is None else rules
+        if not engine.keeper.acquire(blocking=False):
+            raise EngineTaken("the engine has a generator already; ask that one, or close it before.")
         self._engine = engine
         self._clock = clock
         self._scheduler = Scheduler(self.rules)
@@ -136,16 +148,22 @@ class Generator:
 
     def _work(self) -> None:
         """Hand passes to the engine in their order, as long as there are some."""
-        while (batch := self._next_pass()) is not None:
-            try:
-                future = self._submit(batch)
-            except EngineError as error:
-                self._give_up(partial(type(error), *error.args))
-            except Exception as error:  # whatever it is, those who wait must hear of it
-                self._land_failed(batch, error)
-            else:
-                future.add_done_callback(partial(self._land, batch))
-        self._release()
+        try:
+            while (batch := self._next_pass()) is not None:
+                self._hand_over(batch)
+            self._release()
+        finally:
+            self._engine.keeper.release()
+
+    def _hand_over(self, batch: Pass) -> None:
+        try:
+            future = self._submit(batch)
+        except EngineError as error:
+            self._give_up(partial(type(error), *error.args))
+        except Exception as error:  # whatever it is, those who wait must hear of it
+            self._land_failed(batch, error)
+        else:
+            future.add_done_callback(partial(self._land, batch))
 
     def _next_pass(self) -> Pass | None:
         """Wait for something to do; None when there will be nothing any more."""

@@ -4,6 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from workloads.protocol import Told
+
+MOST_TOLD = 2000
+"""Latencies of one kind that a replica tells; of more it tells as many, evenly by rank from least to most."""
 _PERCENTILES = (50, 95, 99)
 
 
@@ -18,20 +22,19 @@ class StepMoments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTokens:
-    """What one step of all replicas works on."""
+    """What one step of one replica works on."""
 
     num_prompt_passes: int
-    """Of one replica."""
     num_real_tokens: int
     """Tokens that are no padding, new ones included."""
     num_new_tokens: int
 
 
-def latency_notes(steps: Sequence[StepMoments], tokens: StepTokens) -> dict[str, str]:
-    """Percentiles of passes, of the time to the first token, and rates; none for no steps.
+def told_of(steps: Sequence[StepMoments], tokens: StepTokens) -> Told:
+    """What one replica tells of its steps: latencies [ns] by kind, and its tokens; nothing for no steps.
 
     The first token of a sequence is known when the pass of its prompt is answered; all sequences of a step
-    come at its begin. A percentile is the least latency that as many of all do not exceed.
+    come at its begin.
     """
     if not steps:
         return {}
@@ -41,14 +44,43 @@ def latency_notes(steps: Sequence[StepMoments], tokens: StepTokens) -> dict[str,
         prompts += took[: tokens.num_prompt_passes]
         decodes += took[tokens.num_prompt_passes :]
         firsts += [end - step.begins_ns[0] for end in step.answers_ns[: tokens.num_prompt_passes]]
-    whole_s = (max(steps[-1].answers_ns) - steps[0].begins_ns[0]) / 1e9
-    notes = dict(_percentiles("prompt_pass", prompts))
-    notes["tokens_per_s"] = _rate(len(steps) * tokens.num_real_tokens, whole_s)
+    latencies_ns, counts = {"prompt_pass": _thinned(prompts)}, {"tokens": len(steps) * tokens.num_real_tokens}
     if decodes:
-        notes |= _percentiles("decode_pass", decodes)
-        notes |= _percentiles("first_token", firsts)
-        notes["new_tokens_per_s"] = _rate(len(steps) * tokens.num_new_tokens, whole_s)
+        latencies_ns |= {"decode_pass": _thinned(decodes), "first_token": _thinned(firsts)}
+        counts["new_tokens"] = len(steps) * tokens.num_new_tokens
+    return {"latencies_ns": latencies_ns, "counts": counts, "under_way_ns": _under_way_ns(steps)}
+
+
+def latency_notes(told: Sequence[Told]) -> dict[str, str]:
+    """Percentiles over the latencies of all replicas, and the sums of their rates.
+
+    A percentile is the least latency that as many of all do not exceed.
+    """
+    replicas = [one for one in told if one]
+    if not replicas:
+        return {}
+    notes: dict[str, str] = {}
+    for name in replicas[0]["latencies_ns"]:
+        notes |= _percentiles(name, [took for one in replicas for took in one["latencies_ns"][name]])
+    for name in replicas[0]["counts"]:
+        notes[f"{name}_per_s"] = _rate([(one["counts"][name], one["under_way_ns"]) for one in replicas])
     return notes
+
+
+def _under_way_ns(steps: Sequence[StepMoments]) -> int:
+    """Between two steps replicas may wait for each other, which says nothing of them."""
+    under_way_ns, end_ns = 0, steps[0].begins_ns[0]
+    for step in steps:
+        begin_ns, end_ns = max(step.begins_ns[0], end_ns), max(*step.answers_ns, end_ns)
+        under_way_ns += end_ns - begin_ns
+    return under_way_ns
+
+
+def _thinned(took_ns: Sequence[int]) -> list[int]:
+    ordered, count = sorted(took_ns), len(took_ns)
+    if count <= MOST_TOLD:
+        return ordered
+    return [ordered[(2 * place + 1) * count // (2 * MOST_TOLD)] for place in range(MOST_TOLD)]
 
 
 def _percentiles(name: str, took_ns: Sequence[int]) -> Mapping[str, str]:
@@ -59,5 +91,8 @@ def _percentiles(name: str, took_ns: Sequence[int]) -> Mapping[str, str]:
     }
 
 
-def _rate(count: int, duration_s: float) -> str:
-    return f"{count / duration_s:.6g}" if duration_s > 0 else "unknown"
+def _rate(counts: Sequence[tuple[int, int]]) -> str:
+    """The sum over replicas of a count over its time [ns]."""
+    if any(under_way_ns <= 0 for _, under_way_ns in counts):
+        return "unknown"
+    return f"{sum(count / under_way_ns * 1e9 for count, under_way_ns in counts):.6g}"

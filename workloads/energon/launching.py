@@ -1,22 +1,20 @@
 """Starts the worker processes of an engine."""
 
+import fcntl
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import IO
-
-from torch.distributed import TCPStore  # type: ignore[attr-defined]  # exported only where it was built
 
 from workloads.energon.errors import LaunchError
 
 WORKER = ("-m", "workloads.energon.worker")
-_LOOPBACK = "127.0.0.1"
-_STORE_S = 300.0
+_STANDARD_ERROR = 2
 _ROOT = Path(__file__).parents[2]
 """Where the package ``workloads`` lies."""
 
@@ -45,9 +43,9 @@ class StartedWorker:
 
 
 def start_workers(
-    num_ranks: int, num_threads: int, program: Sequence[str] = WORKER
+    num_ranks: int, num_threads: int, meeting: int, program: Sequence[str] = WORKER
 ) -> tuple[StartedWorker, ...]:
-    """One process for each rank, of ``num_threads`` threads of computation.
+    """One process for each rank, of ``num_threads`` threads of computation; all are handed ``meeting``.
 
     ``program`` are Python's arguments; the number of the descriptor of its connection follows them.
 
@@ -57,24 +55,50 @@ def start_workers(
     started: list[StartedWorker] = []
     try:
         for _ in range(num_ranks):
-            started.append(_start(num_threads, program))  # noqa: PERF401  # those that did start must be ended
-    except OSError as error:
-        for worker in started:
-            worker.process.kill()
-            worker.process.communicate()
-            worker.connection.close()
+            started.append(_start(num_threads, meeting, program))  # noqa: PERF401  # those that did start must be ended
+    except BaseException as error:
+        end_workers(started)
+        if not isinstance(error, OSError):
+            raise
         raise LaunchError(f"worker {len(started)} of {num_ranks} could not be started: {error}") from error
     return tuple(started)
 
 
-def _start(num_threads: int, program: Sequence[str]) -> StartedWorker:
-    ours, theirs = socket.socketpair()
+def end_workers(workers: Sequence[StartedWorker]) -> None:
+    """End processes that nobody watches yet; none is left."""
+    for worker in workers:
+        worker.process.kill()
+        worker.process.communicate()
+        worker.connection.close()
+
+
+@contextmanager
+def meeting_file() -> Iterator[int]:
+    """The descriptor of a file where the ranks of one engine tell each other how they are reached.
+
+    It has no name and lies in memory, so that only processes that were handed it, and others of the same
+    user, can open it, and it is gone with the last of them.
+    """
+    descriptor = _apart_from_streams(os.memfd_create("energon"))
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def meeting_path(descriptor: int) -> str:
+    """By which a process that was handed the descriptor opens the file anew."""
+    return f"/proc/self/fd/{descriptor}"
+
+
+def _start(num_threads: int, meeting: int, program: Sequence[str]) -> StartedWorker:
+    ours, theirs = (socket.socket(fileno=_apart_from_streams(end.detach())) for end in socket.socketpair())
     with theirs:
         try:
             process = subprocess.Popen(
                 # -P: whatever lies in the caller's folder must not stand in for a module
                 [sys.executable, "-P", *program, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), meeting],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -89,6 +113,19 @@ def _start(num_threads: int, program: Sequence[str]) -> StartedWorker:
     return StartedWorker(process=process, output=process.stdout, connection=ours)
 
 
+def _apart_from_streams(descriptor: int) -> int:
+    """The same under a number that is none of the standard streams', which children get anew.
+
+    A caller that has closed its own streams gets their numbers for whatever it opens.
+    """
+    if descriptor > _STANDARD_ERROR:
+        return descriptor
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _STANDARD_ERROR + 1)
+    finally:
+        os.close(descriptor)
+
+
 def _environment(num_threads: int) -> dict[str, str]:
     python_path = os.environ.get("PYTHONPATH", "")
     settings = {
@@ -100,26 +137,3 @@ def _environment(num_threads: int) -> dict[str, str]:
     if loopback and "GLOO_SOCKET_IFNAME" not in os.environ:
         settings["GLOO_SOCKET_IFNAME"] = loopback.pop()
     return settings
-
-
-class MeetingPoint:
-    """Where the ranks of one engine find each other: a key-value store in this process, on the loopback.
-
-    The kernel picks its port, so several engines on one machine never meet.
-    """
-
-    def __init__(self, num_ranks: int) -> None:
-        listener = socket.create_server((_LOOPBACK, 0), backlog=num_ranks)
-        self.port: int = listener.getsockname()[1]
-        self._store: TCPStore | None = TCPStore(
-            _LOOPBACK,
-            self.port,
-            is_master=True,
-            timeout=timedelta(seconds=_STORE_S),
-            wait_for_workers=False,
-            master_listen_fd=listener.detach(),
-        )
-
-    def close(self) -> None:
-        """Free the port."""
-        self._store = None

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workloads.energon.parking_layout import aligned
 from workloads.transformer.layer_store import LayerWeights
-
-_ALIGNMENT_BYTES = 64
-"""As torch's own allocations on the host: products may round otherwise where operands lie otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +66,7 @@ def record_of(weights: LayerWeights) -> LayerRecord:
                 num_bytes=num_bytes,
             )
         )
-        end_bytes += -(-num_bytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
+        end_bytes += aligned(num_bytes)
     return LayerRecord(fields=tuple(fields), num_bytes=end_bytes)
 
 

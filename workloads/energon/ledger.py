@@ -1,22 +1,27 @@
 """Who asked what of an engine, and what became of it: nothing is kept of a request that was answered."""
 
+import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 
 from torch import Tensor
 
 from workloads.energon.command import Answer, Command
-from workloads.energon.errors import RequestFailed
+from workloads.energon.errors import EngineError, RequestFailed
 from workloads.energon.request import Request
 from workloads.energon.room import Room
-from workloads.energon.wire import WireError
+from workloads.transport.frames import WireError
 
+_log = logging.getLogger(__name__)
 MakeError = Callable[[], Exception]
 """Makes an error for each caller, because a raised error remembers where it was raised."""
+_MOST_LEFT = 1 << 16
+"""Names that one command releases beyond its own: all of them might make a message too large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,8 @@ class Ledger:
         self._num_reports = num_reports
         self._queued: OrderedDict[int, tuple[Request, Future[Tensor]]] = OrderedDict()
         self._in_flight: dict[int, _InFlight] = {}
+        self._left_behind: dict[int, int] = {}
+        """Names that requests which were never sent should have released, and the last such ticket."""
         self._num_admitted = self._num_sent = 0
         self._num_done = self._num_failed = self._num_cancelled = 0
         self._closed_by: MakeError | None = None
@@ -67,12 +74,20 @@ class Ledger:
     @property
     def closed_by(self) -> str:
         """Why nothing is admitted any more; empty while something is."""
-        return "" if self._closed_by is None else str(self._closed_by())
+        if self._closed_by is None:
+            return ""
+        error = self._closed_by()
+        return error.told if isinstance(error, EngineError) else str(error)
 
     @property
     def num_in_flight(self) -> int:
         """Commands that were sent and not answered."""
         return len(self._in_flight)
+
+    @property
+    def num_ended(self) -> int:
+        """Requests that were sent and have ended since the launch, well or not."""
+        return self._num_done + self._num_failed
 
     @property
     def is_empty(self) -> bool:
@@ -97,16 +112,21 @@ class Ledger:
         return future
 
     def next_command(self) -> Command | None:
-        """The command of whoever waits longest, in flight from now on; None when nobody waits."""
+        """The command of whoever waits longest, in flight from now on; None when nobody waits.
+
+        It releases what requests before it, which were cancelled or could not be sent, should have released.
+        """
         while (waiting := self._longest_waiting()) is not None:
-            request, future = waiting
+            ticket, request, future = waiting
             if not future.set_running_or_notify_cancel():
                 self._count_cancelled(1)
+                self._leave_behind(ticket, request.kept.released)
                 continue
             key = self._num_sent
             self._num_sent += 1
             self._in_flight[key] = _InFlight(future=future, num_missing=self._num_reports)
-            return request.command(key)
+            command = request.command(key)
+            return replace(command, released_ids=self._left_before(ticket) + command.released_ids)
         return None
 
     def report(self, answer: Answer) -> None:
@@ -125,16 +145,16 @@ class Ledger:
         if entry.num_missing:
             return
         if entry.failure or entry.rows is None:
-            self.fail(answer.key, entry.failure or "no rank sent its rows")
+            self._fail(answer.key, entry.failure or "no rank sent its rows")
         else:
             del self._in_flight[answer.key]
             self._num_done += 1
-            entry.future.set_result(entry.rows)
+            _end(partial(entry.future.set_result, entry.rows))
 
-    def fail(self, key: int, why: str) -> None:
-        """End one request in flight by an error."""
-        self._num_failed += 1
-        self._in_flight.pop(key).future.set_exception(RequestFailed(why))
+    def fail_unsent(self, command: Command, why: str) -> None:
+        """End a request by an error whose command could not be sent to any rank."""
+        self._leave_behind(0, command.released_ids)
+        self._fail(command.key, why)
 
     def close(self, error: MakeError) -> None:
         """Admit nothing from now on, and wait for what was admitted."""
@@ -149,31 +169,58 @@ class Ledger:
         self._in_flight.clear()
         queued = []
         while (waiting := self._longest_waiting()) is not None:
-            queued.append(waiting[1])
+            queued.append(waiting[2])
         refused = in_flight + [future for future in queued if future.set_running_or_notify_cancel()]
         self._num_failed += len(refused)
         self._count_cancelled(len(in_flight) + len(queued) - len(refused))
         for future in refused:
-            future.set_exception(error())
+            _end(partial(future.set_exception, error()))
 
-    def _longest_waiting(self) -> tuple[Request, Future[Tensor]] | None:
+    def _fail(self, key: int, why: str) -> None:
+        self._num_failed += 1
+        _end(partial(self._in_flight.pop(key).future.set_exception, RequestFailed(why)))
+
+    def _longest_waiting(self) -> tuple[int, Request, Future[Tensor]] | None:
         with self._lock:
             if not self._queued:
                 return None
-            _, waiting = self._queued.popitem(last=False)
+            ticket, (request, future) = self._queued.popitem(last=False)
         self.room.give_back()
-        return waiting
+        return ticket, request, future
 
     def _forget_cancelled(self, ticket: int, future: Future[Tensor]) -> None:
         if not future.cancelled():
             return
         with self._lock:
-            is_ours = self._queued.pop(ticket, None) is not None
-            self._num_cancelled += is_ours
-        if is_ours:
+            waiting = self._queued.pop(ticket, None)
+            self._num_cancelled += waiting is not None
+        if waiting is not None:
+            self._leave_behind(ticket, waiting[0].kept.released)
             future.set_running_or_notify_cancel()  # who waits for several futures hears of it by this
             self.room.give_back()
+
+    def _leave_behind(self, ticket: int, names: Sequence[int]) -> None:
+        with self._lock:
+            for name in names:
+                self._left_behind[name] = max(ticket, self._left_behind.get(name, 0))
+
+    def _left_before(self, ticket: int) -> tuple[int, ...]:
+        """What was left behind before a ticket: requests before the others may go on with these names."""
+        with self._lock:
+            left_before = (name for name, left in self._left_behind.items() if left < ticket)
+            names = tuple(islice(left_before, _MOST_LEFT))
+            for name in names:
+                del self._left_behind[name]
+        return names
 
     def _count_cancelled(self, num: int) -> None:
         with self._lock:
             self._num_cancelled += num
+
+
+def _end(end: Callable[[], None]) -> None:
+    """End a future; a callback that wants to end its thread, as ``sys.exit`` does, must not end this one."""
+    try:
+        end()
+    except BaseException:
+        _log.exception("a callback of a request failed")

@@ -7,21 +7,32 @@ polls, and no stage waits for a transfer: one thread receives, one sends. Socket
 message in a thread of its own: on busy cores its way there and back took 2.9 ms where a socket took 0.09 ms.
 """
 
+import torch
+
 from workloads.energon.inlet import Inlet
+from workloads.energon.meter import Meter, unmetered
 from workloads.energon.neighbour import Neighbour
 from workloads.energon.outlet import Outlet
-from workloads.energon.rank_errors import LinkError
 from workloads.energon.stage_message import Message
+from workloads.transport.link_error import LinkError
 
 
 class Links:
     """Both neighbours of a rank; the first stage has none before it, the last one none behind."""
 
     def __init__(
-        self, before: Neighbour | None, behind: Neighbour | None, *, num_buffers: int, is_blocking: bool
+        self,
+        before: Neighbour | None,
+        behind: Neighbour | None,
+        *,
+        num_buffers: int,
+        is_blocking: bool,
+        meter: Meter = unmetered,
     ) -> None:
-        self._inlet = None if before is None else Inlet(before, is_blocking=is_blocking)
-        self._outlet = None if behind is None else Outlet(behind, num_buffers, is_blocking=is_blocking)
+        self._inlet = None if before is None else Inlet(before, is_blocking=is_blocking, meter=meter)
+        self._outlet = (
+            None if behind is None else Outlet(behind, num_buffers, is_blocking=is_blocking, meter=meter)
+        )
 
     @property
     def is_first(self) -> bool:
@@ -32,6 +43,13 @@ class Links:
     def is_last(self) -> bool:
         """Whether no stage is behind this one."""
         return self._outlet is None
+
+    @property
+    def device(self) -> torch.device:
+        """Where rows must be that are given."""
+        if self._outlet is None:
+            raise LinkError("the last stage has no stage behind it to give to")
+        return self._outlet.device
 
     def take(self) -> Message:
         """The next message of the stage before; waits for it.
@@ -44,7 +62,7 @@ class Links:
         return self._inlet.take()
 
     def give(self, message: Message) -> None:
-        """Hand a message over; its rows, contiguous, must not change any more.
+        """Hand a message over; its rows, contiguous and on ``device``, must not change any more.
 
         Raises:
             LinkError: when the next stage is gone.

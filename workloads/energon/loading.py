@@ -1,6 +1,5 @@
 """Makes a rank of an engine: it meets the others, loads its part of the model, and is ready for commands."""
 
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from workloads.energon.meter import Meter
 from workloads.energon.parking import build_store
 from workloads.energon.ranks import open_ranks
 from workloads.energon.runner import StageRunner
+from workloads.steady_clock import steady_ns
 from workloads.transformer.checkpoint import open_checkpoint
 from workloads.transformer.kv_cache import CachePool
 from workloads.transformer.layer_store import LayerStore, WeightSource
@@ -53,7 +53,14 @@ def load_rank(assignment: Assignment, meter: Meter | None = None) -> LoadedRank:
     device = torch.device(assignment.device)
     place = Place(device=device, dtype=getattr(torch, assignment.dtype))
     with ExitStack() as opening:
-        ranks = open_ranks(plan, rank, device=device, carrier=assignment.carrier, meter=meter)
+        ranks = open_ranks(
+            plan,
+            rank,
+            device=device,
+            carrier=assignment.carrier,
+            meter=meter,
+            secret=assignment.secret,
+        )
         opening.callback(ranks.close)
         weights, share, layers = _weights(assignment), plan.share_of(rank), plan.stages[plan.stage_of(rank)]
         store = build_store(
@@ -61,7 +68,7 @@ def load_rank(assignment: Assignment, meter: Meter | None = None) -> LoadedRank:
             layers,
             plan,
             folder=Path(assignment.folder),
-            clock=_steady_ns,
+            clock=steady_ns,
         )
         opening.callback(store.close)
         stage = Stage(
@@ -75,14 +82,10 @@ def load_rank(assignment: Assignment, meter: Meter | None = None) -> LoadedRank:
         )
         caches = CachePool(assignment.cache_bytes, architecture, layers, share, place)
         opening.pop_all()  # what was opened is closed with the rank
-    return LoadedRank(runner=StageRunner(stage, ranks, caches, meter), store=store)
+    return LoadedRank(runner=StageRunner(stage, ranks, caches), store=store)
 
 
 def _weights(assignment: Assignment) -> WeightSource:
     if assignment.checkpoint:
         return open_checkpoint(Path(assignment.checkpoint))[1]
     return RandomWeights(assignment.architecture, assignment.seed)
-
-
-def _steady_ns() -> int:
-    return int(time.monotonic() * 1e9)

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, distributed
 from torch.distributed import P2POp, ProcessGroup
 
-from workloads.energon.host_bytes import bytes_of, fill
-from workloads.energon.rank_errors import LinkError
+from workloads.transport.host_bytes import bytes_of, fill
+from workloads.transport.link_error import LinkError
 
 _SMALL_BYTES = 1 << 18
 _BUFFER_BYTES = 4 * _SMALL_BYTES

@@ -2,10 +2,12 @@
 
 import math
 
+from workloads.energon.parking_layout import aligned, on_pages
 from workloads.energon.passes import prompt_layouts
 from workloads.energon.plan import EnginePlan
 from workloads.energon.shapes import EnergonShape
 from workloads.transformer.architecture import Family, TransformerArchitecture
+from workloads.transformer.rank_weights import layer_parts, rank_shape
 from workloads.transformer.split import Span, TensorShare
 from workloads.transformer.weight_names import layer_shapes
 
@@ -26,6 +28,15 @@ def peak_memory_bytes(shape: EnergonShape, plan: EnginePlan, batch: int, itemsiz
         + kept_values(shape, plan, rank, batch)
         + _rows_in_work(shape, plan, rank, batch)
         for rank in range(plan.num_ranks)
+    )
+
+
+def parked_bytes(shape: EnergonShape, plan: EnginePlan, itemsize: int) -> int:
+    """Bytes of the layers that a rank keeps elsewhere, on the rank that keeps most."""
+    if not plan.num_parked:
+        return 0
+    return plan.num_parked * max(
+        _parked_layer_bytes(shape.architecture, share, itemsize) for share in plan.shares
     )
 
 
@@ -60,6 +71,12 @@ def layer_weights(architecture: TransformerArchitecture, share: TensorShare) -> 
         own_columns = [inner.get(product, length) for length in columns]
         total += own_rows * math.prod(own_columns)
     return total
+
+
+def _parked_layer_bytes(architecture: TransformerArchitecture, share: TensorShare, itemsize: int) -> int:
+    """Of one layer with the gaps between its weights; all layers of a model are alike."""
+    parts = layer_parts(architecture, 0, share).values()
+    return on_pages(sum(aligned(math.prod(rank_shape(part)) * itemsize) for part in parts))
 
 
 def _weights(shape: EnergonShape, plan: EnginePlan, rank: int) -> int:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Literal
 
 Activity = Literal["compute", "communication", "wait"]
-"""``communication``: with the ranks of its own stage, and handing over; ``wait``: for the stage before."""
+"""``communication``: with the ranks of its own stage, their lateness included, and while bytes are on a link
+between stages; ``wait``: for another stage, which has not given yet, or is too busy to take."""
 
 Meter = Callable[[Activity], None]
 """Called when a part ends, by the thread that runs passes: the time since the last call was spent so."""

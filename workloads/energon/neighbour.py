@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch.distributed import ProcessGroup
 
-from workloads.energon.rank_errors import LinkError
+from workloads.transport.link_error import LinkError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

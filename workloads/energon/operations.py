@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from workloads.energon.passes import PassSum
-from workloads.protocol import Degrees, Operation, OpKind
+from workloads.energon.plan import EnginePlan
+from workloads.energon.stage_waits import hops_in_a_row, stretch
+from workloads.protocol import Operation, OpKind
 from workloads.transformer.architecture import TransformerArchitecture
 
 _TOKEN_BYTES = 8
@@ -27,14 +29,18 @@ class Exchanges:
 
     num_exchanges: int
     num_bytes: int
+    num_awaited: int
+    """Of other stages, while it waits."""
+    awaited_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
     architecture: TransformerArchitecture
-    degrees: Degrees
+    plan: EnginePlan
     itemsize: int
     passes: PassSum
+    stretch: float
 
     @property
     def layer_passes(self) -> int:
@@ -43,39 +49,65 @@ class _Step:
 
 
 def step_operations(
-    architecture: TransformerArchitecture, degrees: Degrees, itemsize: int, sums: tuple[PassSum, ...]
+    architecture: TransformerArchitecture, plan: EnginePlan, itemsize: int, sums: tuple[PassSum, ...]
 ) -> tuple[Operation, ...]:
     """All operations of one step, those of alike layers together, in the order in which they run."""
     return tuple(
         operation
         for passes in sums
         for operation in _operations(
-            _Step(architecture=architecture, degrees=degrees, itemsize=itemsize, passes=passes)
+            _Step(
+                architecture=architecture,
+                plan=plan,
+                itemsize=itemsize,
+                passes=passes,
+                stretch=stretch(architecture, plan, passes),
+            )
         )
     )
 
 
 def exchanges(
-    architecture: TransformerArchitecture, degrees: Degrees, itemsize: int, sums: tuple[PassSum, ...]
+    architecture: TransformerArchitecture, plan: EnginePlan, itemsize: int, sums: tuple[PassSum, ...]
 ) -> Exchanges:
     """Two sums in each layer among tensor-parallel ranks, their logits, and one message between two stages.
 
     A gather of logits has as many bytes as this rank's part.
     """
-    tensor, stages = degrees.tensor_parallel, degrees.pipeline_parallel
-    num, num_bytes = 0.0, 0.0
+    stages = plan.pipeline_parallel
+    num, num_bytes, num_awaited, awaited_bytes = 0.0, 0.0, 0.0, 0.0
     for passes in sums:
-        hidden_bytes = passes.num_rows * architecture.hidden_size * itemsize
-        if tensor > 1:
-            num_sums = _SUMS_PER_LAYER * architecture.num_layers / stages
-            num += num_sums * passes.num_passes
-            num_bytes += num_sums * hidden_bytes
-            if architecture.is_decoder:
-                num += passes.num_passes / stages
-                num_bytes += passes.num_sequences * architecture.vocab_size * itemsize / tensor / stages
-        num += passes.num_passes * (stages - 1) / stages
-        num_bytes += hidden_bytes * (stages - 1) / stages
-    return Exchanges(num_exchanges=round(num), num_bytes=round(num_bytes))
+        of_others = stretch(architecture, plan, passes) - 1
+        num_sums, sum_bytes = _tensor_sums(architecture, plan, itemsize, passes)
+        pass_bytes = passes.rows_per_pass * architecture.hidden_size * itemsize
+        num_hops = passes.num_passes * (stages - 1) / stages
+        more_hops = max(0.0, hops_in_a_row(stages, passes) - num_hops)
+        num += num_sums + num_hops
+        num_bytes += sum_bytes + num_hops * pass_bytes
+        num_awaited += of_others * num_sums + more_hops
+        awaited_bytes += of_others * sum_bytes + more_hops * pass_bytes
+    return Exchanges(
+        num_exchanges=round(num),
+        num_bytes=round(num_bytes),
+        num_awaited=round(num_awaited),
+        awaited_bytes=round(awaited_bytes),
+    )
+
+
+def _tensor_sums(
+    architecture: TransformerArchitecture, plan: EnginePlan, itemsize: int, passes: PassSum
+) -> tuple[float, float]:
+    """Sums and gathers of the mean rank in these passes, and their bytes; none where ranks share no layer."""
+    tensor, stages = plan.tensor_parallel, plan.pipeline_parallel
+    if tensor == 1:
+        return 0.0, 0.0
+    per_pass = _SUMS_PER_LAYER * architecture.num_layers / stages
+    num = per_pass * passes.num_passes
+    num_bytes = per_pass * passes.num_rows * architecture.hidden_size * itemsize
+    if architecture.is_decoder:
+        num += passes.num_passes / stages
+        num_bytes += passes.num_sequences * architecture.vocab_size * itemsize / tensor / stages
+    return num, num_bytes
 
 
 def _operations(step: _Step) -> Iterator[Operation]:
@@ -102,7 +134,7 @@ def _product(
     step: _Step, name: str, columns_in: int, columns_out: int, *, is_summed: bool = False
 ) -> Operation:
     """One product of every layer; its ranks share the columns that go out, or in where they sum up."""
-    tensor, ranks = step.degrees.tensor_parallel, step.degrees.num_ranks
+    tensor, ranks = step.plan.tensor_parallel, step.plan.num_ranks
     rows, layers = step.passes.num_rows, step.architecture.num_layers
     values_in, values_out = rows * columns_in * layers, rows * columns_out * layers
     values = values_in + values_out * tensor if is_summed else values_in * tensor + values_out
@@ -113,14 +145,15 @@ def _product(
         kind=OpKind.MATMUL,
         flops=round(2 * rows * columns_in * columns_out * layers / ranks),
         memory_bytes=round((values + weights) * step.itemsize / ranks),
-        num_kernels=math.ceil(step.layer_passes / step.degrees.pipeline_parallel),
+        num_kernels=math.ceil(step.layer_passes / step.plan.pipeline_parallel),
         channels=math.cbrt(step.passes.rows_per_pass * columns_in * columns_out / tensor),
+        stretch=step.stretch,
     )
 
 
 def _attention(step: _Step) -> Operation:
     """Two products for each head and sequence; keys and values are read once for each sequence."""
-    architecture, passes, ranks = step.architecture, step.passes, step.degrees.num_ranks
+    architecture, passes, ranks = step.architecture, step.passes, step.plan.num_ranks
     pairs = passes.num_pairs * architecture.num_layers
     seen = passes.num_pairs / passes.num_rows  # mean tokens that a new one is held against
     read = passes.num_context * 2 * architecture.kv_size
@@ -131,19 +164,18 @@ def _attention(step: _Step) -> Operation:
         kind=OpKind.MATMUL,
         flops=round(4 * pairs * architecture.attention_size / ranks),
         memory_bytes=round((read + written) * architecture.num_layers * step.itemsize / ranks),
-        num_kernels=math.ceil(
-            passes.num_sequences * architecture.num_layers / step.degrees.pipeline_parallel
-        ),
+        num_kernels=math.ceil(passes.num_sequences * architecture.num_layers / step.plan.pipeline_parallel),
         channels=math.cbrt(passes.num_rows / passes.num_sequences * seen * architecture.head_size),
+        stretch=step.stretch,
     )
 
 
 def _head(step: _Step) -> Iterator[Operation]:
     """The last norm, and the logits of the last token of each sequence, on the ranks of the last stage."""
-    architecture, passes, ranks = step.architecture, step.passes, step.degrees.num_ranks
+    architecture, passes, ranks = step.architecture, step.passes, step.plan.num_ranks
     rows, hidden, vocabulary = passes.num_sequences, architecture.hidden_size, architecture.vocab_size
-    values = rows * (hidden * step.degrees.tensor_parallel + vocabulary)
-    stages = step.degrees.pipeline_parallel
+    values = rows * (hidden * step.plan.tensor_parallel + vocabulary)
+    stages = step.plan.pipeline_parallel
     normed_bytes = 2 * rows * hidden * step.itemsize / stages
     yield _on_every(step, "last norm", normed_bytes, math.ceil(passes.num_passes / stages))
     yield Operation(
@@ -152,14 +184,15 @@ def _head(step: _Step) -> Iterator[Operation]:
         kind=OpKind.MATMUL,
         flops=round(2 * rows * hidden * vocabulary / ranks),
         memory_bytes=round((values + passes.num_passes * hidden * vocabulary) * step.itemsize / ranks),
-        num_kernels=math.ceil(passes.num_passes / step.degrees.pipeline_parallel),
-        channels=math.cbrt(rows / passes.num_passes * hidden * vocabulary / step.degrees.tensor_parallel),
+        num_kernels=math.ceil(passes.num_passes / step.plan.pipeline_parallel),
+        channels=math.cbrt(rows / passes.num_passes * hidden * vocabulary / step.plan.tensor_parallel),
+        stretch=step.stretch,
     )
 
 
 def _embedding(step: _Step) -> Operation:
     """Rows of the tables are read and added on every rank of the first stage."""
-    rows, stages = step.passes.num_rows, step.degrees.pipeline_parallel
+    rows, stages = step.passes.num_rows, step.plan.pipeline_parallel
     values = 3 * rows * step.architecture.hidden_size * step.itemsize + rows * _TOKEN_BYTES
     return _on_every(step, "embedding", values / stages, math.ceil(2 * step.passes.num_passes / stages))
 
@@ -167,22 +200,22 @@ def _embedding(step: _Step) -> Operation:
 def _norms(step: _Step, name: str, num_norms: int) -> Operation:
     """So many norms over all layers and passes, each done by every tensor-parallel rank."""
     values = 2 * num_norms * step.passes.rows_per_pass * step.architecture.hidden_size
-    stages = step.degrees.pipeline_parallel
+    stages = step.plan.pipeline_parallel
     return _on_every(step, name, values * step.itemsize / stages, math.ceil(num_norms / stages))
 
 
 def _sums(step: _Step, name: str) -> Operation:
     """The residual sum of every layer, done by every tensor-parallel rank."""
     values = 3 * step.passes.num_rows * step.architecture.hidden_size * step.architecture.num_layers
-    stages = step.degrees.pipeline_parallel
+    stages = step.plan.pipeline_parallel
     kernels = math.ceil(step.layer_passes / stages)
     return _on_every(step, name, values * step.itemsize / stages, kernels)
 
 
 def _elementwise(step: _Step, name: str, values: int, num_kernels: int) -> Operation:
     """Work on columns that tensor-parallel ranks share."""
-    memory_bytes = values * step.itemsize / step.degrees.num_ranks
-    return _on_every(step, name, memory_bytes, math.ceil(num_kernels / step.degrees.pipeline_parallel))
+    memory_bytes = values * step.itemsize / step.plan.num_ranks
+    return _on_every(step, name, memory_bytes, math.ceil(num_kernels / step.plan.pipeline_parallel))
 
 
 def _on_every(step: _Step, name: str, memory_bytes: float, num_kernels: int) -> Operation:
@@ -194,4 +227,5 @@ def _on_every(step: _Step, name: str, memory_bytes: float, num_kernels: int) -> 
         memory_bytes=round(memory_bytes),
         num_kernels=num_kernels,
         channels=1.0,
+        stretch=step.stretch,
     )

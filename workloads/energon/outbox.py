@@ -1,4 +1,4 @@
-"""Answers on their way to the controller."""
+"""What a worker tells the controller."""
 
 import socket
 import threading
@@ -6,7 +6,7 @@ from queue import SimpleQueue
 
 from workloads.energon.command import Answer
 from workloads.energon.control_frames import answer_frame
-from workloads.energon.wire import WireError, send_frame
+from workloads.transport.frames import Frame, packed, send_packed
 
 _SMALL_BYTES = 1 << 15
 """What the buffer of a connection takes at once, whoever reads at the other end."""
@@ -35,6 +35,11 @@ class Outbox:
         else:
             self._waiting.put(answer)
 
+    def tell(self, frame: Frame) -> None:
+        """Send something else that is small, as soon as nothing else is being sent."""
+        with self._turn:
+            send_packed(self._connection, packed(frame))
+
     def _send_waiting(self) -> None:
         while True:
             answer = self._waiting.get()
@@ -42,7 +47,13 @@ class Outbox:
                 self._send(answer)
 
     def _send(self, answer: Answer) -> None:
-        try:
-            send_frame(self._connection, answer_frame(answer))
-        except WireError as error:  # too large; nothing of it was sent
-            send_frame(self._connection, answer_frame(Answer(key=answer.key, rows=None, failure=str(error))))
+        send_packed(self._connection, _packed_answer(answer))
+
+
+def _packed_answer(answer: Answer) -> list[memoryview]:
+    """An answer as what is sent; what cannot be sent (too large, no memory) is told in its place."""
+    try:
+        return packed(answer_frame(answer))
+    except Exception as error:  # whatever it is, it is this request's
+        failure = f"{type(error).__name__}: {error}"
+        return packed(answer_frame(Answer(key=answer.key, rows=None, failure=failure)))

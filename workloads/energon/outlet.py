@@ -8,45 +8,62 @@ from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 
+import torch
 from torch import Tensor, distributed
 from torch.distributed import Work
 
-from workloads.energon.host_bytes import bytes_of
+from workloads.energon.meter import Activity, Meter, unmetered
 from workloads.energon.neighbour import Neighbour
-from workloads.energon.rank_errors import LinkError
-from workloads.energon.stage_message import Message, encoded, header_of
+from workloads.energon.stage_message import ARRIVED, Message, encoded, header_of
+from workloads.transport.host_bytes import bytes_of
+from workloads.transport.link_error import LinkError
 
 _AT_ONCE_BYTES = 1 << 16
 """What the kernel takes without delay, so that waking a thread for it would last longer."""
 _CLOSING_S = 5.0
-_NUM_CREDITS = 4096
+_MOST_TOLD_BYTES = 4096
 
 
 class Outlet:
-    """Sends in the background, and counts what has not started at the other end."""
+    """Sends in the background, and counts what has not started at the other end.
 
-    def __init__(self, neighbour: Neighbour, num_buffers: int, *, is_blocking: bool) -> None:
+    ``meter`` is told how long that end is waited for: as long as the oldest message that has not started is
+    on its way, that is communication; once it is there, a wait for a busy stage.
+    """
+
+    def __init__(
+        self, neighbour: Neighbour, num_buffers: int, *, is_blocking: bool, meter: Meter = unmetered
+    ) -> None:
         self._neighbour = neighbour
         self._num_buffers = max(1, num_buffers)
         self._is_blocking = is_blocking
+        self._meter = meter
         self._unstarted: deque[_Sent] = deque()
         self._queue: SimpleQueue[Sequence[memoryview] | None] = SimpleQueue()
+        self._num_arrived = 0
+        """Of those that have not started."""
         self._num_queued = self._num_sent = 0
         self._lost: Exception | None = None
         self._thread = threading.Thread(target=self._send_queued, daemon=True)
         self._thread.start()
+
+    @property
+    def device(self) -> torch.device:
+        """Where rows must be that are given."""
+        return self._neighbour.device
 
     def give(self, message: Message) -> None:
         """Send without waiting, once less than ``num_buffers`` messages have not started there."""
         with self._neighbour.reached():
             self._wait_until(self._num_buffers - 1)
             self._send(message)
+            self._meter("communication")
             if self._is_blocking:
                 self._wait_until(0)
 
     def close(self) -> None:
         """Part from the other end, once all has started there, or it is gone, or takes too long."""
-        connection = self._neighbour.connection
+        connection, self._meter = self._neighbour.connection, unmetered
         with suppress(OSError, RuntimeError):
             connection.settimeout(_CLOSING_S)
             self._wait_until(0)
@@ -58,16 +75,25 @@ class Outlet:
 
     def _wait_until(self, num_unstarted: int) -> None:
         while len(self._unstarted) > num_unstarted:
-            credits_ = self._neighbour.connection.recv(_NUM_CREDITS)
-            if not credits_:
-                raise LinkError("it has closed") from self._lost
-            for _ in credits_:
+            activity: Activity = "wait" if self._num_arrived else "communication"
+            self._hear()
+            self._meter(activity)
+
+    def _hear(self) -> None:
+        told = self._neighbour.connection.recv(_MOST_TOLD_BYTES)
+        if not told:
+            raise LinkError("it has closed") from self._lost
+        for one in told:
+            if one == ARRIVED[0]:
+                self._num_arrived += 1
+            else:
                 self._unstarted.popleft()
+                self._num_arrived = max(0, self._num_arrived - 1)
 
     def _send(self, message: Message) -> None:
         if self._lost is not None:
             raise LinkError(str(self._lost)) from self._lost
-        body = None if message.rows is None else message.rows.to(self._neighbour.device)
+        body = message.rows
         parts = [memoryview(encoded(header_of(message)))]
         if body is not None and self._neighbour.bodies is None:
             parts.append(bytes_of(body))

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from workloads.energon.parking_error import ParkingError
-
-_PAGE_BYTES = 4096
+from workloads.energon.parking_layout import on_pages
 
 
 class ParkedMemory(Protocol):
@@ -55,7 +54,7 @@ class FileMemory:
     """
 
     def __init__(self, folder: Path, num_places: int, place_bytes: int) -> None:
-        self._pitch_bytes = -(-place_bytes // _PAGE_BYTES) * _PAGE_BYTES
+        self._pitch_bytes = on_pages(place_bytes)
         total_bytes = num_places * self._pitch_bytes
         try:
             folder.mkdir(parents=True, exist_ok=True)

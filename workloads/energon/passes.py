@@ -27,6 +27,15 @@ class PassSum:
     """Sequences, counted in each pass that they take part in."""
     num_context: int
     """Tokens whose keys and values attention reads, once for each sequence of a pass."""
+    num_rounds: int = 1
+    """Passes that the same sequences take part in, each when the one before is over."""
+    is_fed_back: bool = False
+    """Whether every round begins with tokens that the one before it made."""
+
+    @property
+    def num_in_flight(self) -> int:
+        """Passes of one round: they may be under way at the same time."""
+        return self.num_passes // self.num_rounds
 
     @property
     def rows_per_pass(self) -> float:
@@ -57,6 +66,8 @@ def pass_sums(shape: EnergonShape, batch: int) -> tuple[PassSum, ...]:
         num_pairs=pairs,
         num_sequences=new * batch * len(layouts),
         num_context=pairs,
+        num_rounds=new,
+        is_fed_back=True,
     )
     return prompts, decodes
 

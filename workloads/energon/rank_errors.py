@@ -1,8 +1,4 @@
-"""What can go wrong between ranks: one of them is lost, or one of them fails in a pass and lives on."""
-
-
-class LinkError(RuntimeError):
-    """Another rank cannot be reached any more: this one cannot go on. The message names the other."""
+"""What can go wrong in a rank that lives on: it fails in a pass."""
 
 
 class PassError(RuntimeError):

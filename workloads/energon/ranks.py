@@ -11,13 +11,13 @@ import torch
 from torch import distributed
 from torch.distributed import ProcessGroup
 
-from workloads.energon.link_meeting import meet
 from workloads.energon.links import Links
 from workloads.energon.mates import Mates, agreed_small_bytes
 from workloads.energon.meter import Meter, unmetered
 from workloads.energon.neighbour import Neighbour
 from workloads.energon.plan import EnginePlan
 from workloads.energon.tensor_group import TensorGroup
+from workloads.transport.meeting import meet
 
 _HOST = torch.device("cpu")
 _IDLE = timedelta(days=365)
@@ -62,33 +62,37 @@ def open_ranks(
     device: torch.device | None = None,
     carrier: Carrier = Carrier.HOST,
     meter: Meter | None = None,
+    secret: str = "",
 ) -> Ranks:
     """Connect the ranks of an engine; all of them call this, with a default process group of just them.
 
     One rank alone needs no process group. ``device`` is where the rank computes: the host where not given.
+    ``secret`` is what all of these ranks know and nobody else, where they were told one: links need it.
 
     Raises:
         ValueError: when the default process group has other ranks than the plan.
     """
     told = unmetered if meter is None else meter
     if plan.num_ranks == 1:
-        group, links = TensorGroup(rank, meter=told), _links(plan, None, None)
+        group, links = TensorGroup(rank, meter=told), _links(plan, told)
         return Ranks(plan=plan, rank=rank, group=group, links=links, process_groups=())
     groups = _Groups(plan, rank, device or _HOST, carrier)
-    connections = groups.connections()
+    connections = groups.connections(secret)
     before, behind = groups.neighbours(connections)
     return Ranks(
         plan=plan,
         rank=rank,
         group=TensorGroup(rank, groups.mates(connections), told),
-        links=_links(plan, before, behind),
+        links=_links(plan, told, before, behind),
         process_groups=groups.made,
         connections=tuple(connections.values()),
     )
 
 
-def _links(plan: EnginePlan, before: Neighbour | None, behind: Neighbour | None) -> Links:
-    return Links(before, behind, num_buffers=plan.num_buffers, is_blocking=plan.is_blocking)
+def _links(
+    plan: EnginePlan, meter: Meter, before: Neighbour | None = None, behind: Neighbour | None = None
+) -> Links:
+    return Links(before, behind, num_buffers=plan.num_buffers, is_blocking=plan.is_blocking, meter=meter)
 
 
 class _Groups:
@@ -104,13 +108,13 @@ class _Groups:
         self._meeting = self._new(range(plan.num_ranks), "gloo")
         self._bodies = None if carrier is Carrier.HOST else self._new(range(plan.num_ranks), "nccl")
 
-    def connections(self) -> dict[int, socket.socket]:
+    def connections(self, secret: str) -> dict[int, socket.socket]:
         """To all ranks that this one talks to."""
         others = {*self._stage_ranks(), self._next(-1), self._next(1)} - {None, self._rank}
         ranks = sorted(other for other in others if other is not None)
         callers = [other for other in ranks if other < self._rank]
         called = [other for other in ranks if other > self._rank]
-        return meet(self._meeting, self._rank, callers=callers, called=called)
+        return meet(self._meeting, self._rank, callers=callers, called=called, secret=secret)
 
     def neighbours(
         self, connections: Mapping[int, socket.socket]

@@ -15,6 +15,7 @@ from workloads.transformer.want import Want
 
 Prompts = Sequence[Sequence[int]] | Sequence[Tensor] | Tensor
 """Token ids of some sequences: a list for each, or integers [sequences, tokens] without padding."""
+_MOST_NAME = 1 << 63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +23,11 @@ class Kept:
     """Sequences whose keys and values stay on the ranks, so that a later request goes on with them."""
 
     ids: tuple[int, ...] = ()
-    """A name for each sequence of the request."""
+    """A name for each sequence of the request. A generator on the same engine uses those below 0."""
     past: tuple[int, ...] = ()
     """Tokens of each that are kept already; empty where there are none."""
     released: tuple[int, ...] = ()
-    """Sequences that are given up before this request."""
+    """Sequences that are given up before this request, or the next one where this is cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ class RequestRules:
         lengths = tuple(part.numel() for part in parts)
         tokens = _integers(torch.cat(parts))
         self._check_tokens(tokens)
-        _check_kept(kept, len(lengths))
+        kept = _checked(kept, len(lengths))
         self._check_lengths(lengths, kept)
         purpose = self._purpose(want, kept)
         padded_to = None if self.is_packed else max(lengths)
@@ -101,31 +102,34 @@ class RequestRules:
         return purpose
 
 
-def _check_kept(kept: Kept, num_sequences: int) -> None:
-    for number in (*kept.ids, *kept.past, *kept.released):
+def _checked(kept: Kept, num_sequences: int) -> Kept:
+    """The same, in tuples, where it can be."""
+    try:
+        ids, past, released = (tuple(names) for names in (kept.ids, kept.past, kept.released))
+    except (AttributeError, TypeError):
+        raise RequestError(f"kept is {kept!r:.200}; give Kept with tuples of int.") from None
+    for number in (*ids, *past, *released):
         if type(number) is not int:
             raise RequestError(f"{number!r} is {type(number).__name__}; name and count sequences by int.")
-    if kept.ids and not len(kept.ids) == len(set(kept.ids)) == num_sequences:
+        if not -_MOST_NAME <= number < _MOST_NAME:
+            raise RequestError("a number of more than 64 bits names or counts a sequence; use smaller ones.")
+    if ids and not len(ids) == len(set(ids)) == num_sequences:
+        raise RequestError(f"{list(ids)} do not name {num_sequences} sequences; give each a name of its own.")
+    if past and (len(past) != len(ids) or min(past) < 0):
         raise RequestError(
-            f"{list(kept.ids)} do not name {num_sequences} sequences; give each a name of its own."
-        )
-    if kept.past and (len(kept.past) != len(kept.ids) or min(kept.past) < 0):
-        raise RequestError(
-            f"past lengths {list(kept.past)} are given for {len(kept.ids)} kept sequences; "
+            f"past lengths {list(past)} are given for {len(ids)} kept sequences; "
             "give one for each, 0 or more."
         )
+    return Kept(ids=ids, past=past, released=released)
 
 
 def _parts(prompts: Prompts) -> list[Tensor]:
     """The token ids of each sequence, at least one."""
-    if isinstance(prompts, Tensor):
-        if prompts.ndim != 2:
-            raise RequestError(
-                f"tokens have shape {list(prompts.shape)}; give [sequences, tokens], or a list for each."
-            )
-        parts = list(prompts.detach().cpu())
-    else:
-        parts = _listed(prompts)
+    if isinstance(prompts, Tensor) and prompts.ndim != 2:
+        raise RequestError(
+            f"tokens have shape {list(prompts.shape)}; give [sequences, tokens], or a list for each."
+        )
+    parts = _listed(prompts)
     if not parts:
         raise RequestError("no sequence is given; give at least one.")
     if 0 in (lengths := [part.numel() for part in parts]):
@@ -133,9 +137,10 @@ def _parts(prompts: Prompts) -> list[Tensor]:
     return parts
 
 
-def _listed(prompts: Sequence[Sequence[int]] | Sequence[Tensor]) -> list[Tensor]:
+def _listed(prompts: Prompts) -> list[Tensor]:
     try:
-        parts = [torch.as_tensor(prompt).detach().cpu() for prompt in prompts]
+        rows = prompts.detach().cpu() if isinstance(prompts, Tensor) else prompts
+        parts = [torch.as_tensor(row).detach().cpu().to_dense() for row in rows]
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise RequestError(f"tokens are no lists of integers: {error}") from None
     if wrong := [list(part.shape) for part in parts if part.ndim != 1]:

@@ -1,9 +1,9 @@
 """Places in a bounded queue, handed out in the order in which they were asked for."""
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from weakref import WeakSet
 
 
 class Room:
@@ -11,7 +11,9 @@ class Room:
 
     def __init__(self, size: int) -> None:
         self._num_free = size
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: dict[Future[None], None] = {}
+        """Those that wait, in their order; who leaves is found at once."""
+        self._withdrawn: WeakSet[Future[None]] = WeakSet()
         self._closed_by: Callable[[], Exception] | None = None
         self._lock = threading.Lock()
 
@@ -25,7 +27,7 @@ class Room:
                 self._num_free -= 1
                 place.set_result(None)
             else:
-                self._waiting.append(place)
+                self._waiting[place] = None
         return place
 
     def give_back(self) -> None:
@@ -37,8 +39,12 @@ class Room:
             heir.set_result(None)
 
     def withdraw(self, place: Future[None]) -> None:
-        """Do not wait any longer; what was handed out meanwhile goes back."""
-        if not place.cancel() and place.exception() is None:
+        """Do not wait any longer; what was handed out meanwhile goes back, once."""
+        with self._lock:
+            self._waiting.pop(place, None)
+            is_known = place in self._withdrawn
+            self._withdrawn.add(place)
+        if not is_known and not place.cancel() and place.exception() is None:
             self.give_back()
 
     def close(self, error: Callable[[], Exception]) -> None:
@@ -52,7 +58,8 @@ class Room:
 
     def _heir(self) -> Future[None] | None:
         while self._waiting:
-            place = self._waiting.popleft()
+            place = next(iter(self._waiting))
+            del self._waiting[place]
             if place.set_running_or_notify_cancel():
                 return place
         return None

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from workloads.energon.command import Answer, Command
-from workloads.energon.meter import Meter, unmetered
-from workloads.energon.rank_errors import LinkError, PassError
+from workloads.energon.rank_errors import PassError
 from workloads.energon.ranks import Ranks
 from workloads.energon.stage_message import Message
 from workloads.energon.tensor_group import PlannedSums
@@ -22,6 +21,7 @@ from workloads.transformer.kv_cache import CachePool, SequenceCache
 from workloads.transformer.layout import Layout
 from workloads.transformer.place import Place
 from workloads.transformer.want import Want
+from workloads.transport.link_error import LinkError
 
 
 class PipelineStage(Protocol):
@@ -46,22 +46,12 @@ class PipelineStage(Protocol):
 
 
 class StageRunner:
-    """Runs the commands of one rank, in their order. Only one thread may use it.
+    """Runs the commands of one rank, in their order. Only one thread may use it."""
 
-    ``meter`` is the one that ``open_ranks`` got.
-    """
-
-    def __init__(
-        self,
-        stage: PipelineStage,
-        ranks: Ranks,
-        caches: CachePool | None = None,
-        meter: Meter | None = None,
-    ) -> None:
+    def __init__(self, stage: PipelineStage, ranks: Ranks, caches: CachePool | None = None) -> None:
         self._stage = stage
         self._ranks = ranks
         self._caches = caches
-        self._meter = unmetered if meter is None else meter
 
     def do(self, command: Command) -> Answer | None:
         """One command; ranks of the last stage give the answer.
@@ -71,16 +61,14 @@ class StageRunner:
         """
         self._release(command.released_ids)
         message = self._arrived(command)
-        self._meter("wait")
         if not message.failure:
             with torch.inference_mode():
-                message = self._worked(command, message.rows)
+                message = self._worked(command, message)
         if message.failure:
             self._release(command.sequence_ids)
         if self._ranks.links.is_last:
             return Answer(key=command.key, rows=message.rows, failure=message.failure)
         self._ranks.links.give(message)
-        self._meter("communication")
         return None
 
     def close(self) -> None:
@@ -89,7 +77,7 @@ class StageRunner:
 
     def _arrived(self, command: Command) -> Message:
         if self._ranks.links.is_first:
-            return Message(key=command.key, rows=command.tokens)
+            return Message(key=command.key, rows=command.tokens, lost=command.lost)
         message = self._ranks.links.take()
         if message.key != command.key:
             raise LinkError(
@@ -97,7 +85,7 @@ class StageRunner:
             )
         return message
 
-    def _worked(self, command: Command, rows: Tensor | None) -> Message:
+    def _worked(self, command: Command, message: Message) -> Message:
         place = self._stage.place
         planned = PlannedSums(
             key=command.key,
@@ -107,12 +95,15 @@ class StageRunner:
             device=place.device,
         )
         try:
-            made = self._ranks.group.attempt(partial(self._forward, command, rows, planned), planned)
+            made = self._ranks.group.attempt(partial(self._forward, command, message, planned), planned)
         except PassError as error:
             return Message(key=command.key, rows=None, failure=str(error))
         return Message(key=command.key, rows=made)
 
-    def _forward(self, command: Command, rows: Tensor | None, planned: PlannedSums) -> Tensor:
+    def _forward(self, command: Command, message: Message, planned: PlannedSums) -> Tensor:
+        if message.lost:
+            raise MemoryError(message.lost)
+        rows = message.rows
         num_rows = 0 if rows is None else rows.shape[0]
         if rows is None or num_rows != command.layout.num_rows:
             raise ValueError(
@@ -127,7 +118,8 @@ class StageRunner:
                 f"a stage made {list(made.shape)} {made.dtype} in place of {list(planned.shape)} "
                 f"{planned.dtype}"
             )
-        return made.contiguous()
+        # Here, not where it is given: what fails here is told to the other ranks of the stage.
+        return made.contiguous().to(self._ranks.links.device)
 
     def _prepared(self, command: Command) -> Sequence[SequenceCache] | None:
         if not command.sequence_ids:

@@ -72,7 +72,7 @@ class Scheduler:
 
     def __init__(self, rules: BatchRules) -> None:
         self.rules = rules
-        self._tickets, self._ids = count(), count()
+        self._tickets, self._ids = count(), count(-1, -1)  # below 0: callers of the engine may use the others
         self._waiting: dict[int, SequenceProgress] = {}
         self._running: dict[int, SequenceProgress] = {}
         self._line: deque[SequenceProgress] = deque()

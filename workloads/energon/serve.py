@@ -6,7 +6,6 @@ Usage: ``python -m workloads.energon.serve --model FOLDER_OR_NAME``; ``--help`` 
 import signal
 import socket
 import sys
-import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,6 +19,7 @@ from workloads.energon.errors import EngineError
 from workloads.energon.generation import Generator, rules_for
 from workloads.energon.serving.app import Service, make_app
 from workloads.energon.serving.limits import ServingLimits
+from workloads.steady_clock import steady_ns
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.errors import WeightError
 from workloads.transformer.ladder import named
@@ -47,6 +47,12 @@ _MIB = 1 << 20
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, help="Port to listen on; 0: a free one.")
 @click.option("--drain-s", default=30, show_default=True, help="What requests get to end after SIGTERM.")
+@click.option(
+    "--request-limit-s",
+    default=3600.0,
+    show_default=True,
+    help="The engine is dead when it finishes no pass for so long.",
+)
 def main(**options: Any) -> None:  # Any: click gives each option its own type
     """Serve a Transformer over HTTP until SIGTERM or Ctrl-C."""
     signal.signal(signal.SIGTERM, _leave)
@@ -73,7 +79,7 @@ def serve(options: dict[str, Any]) -> None:  # Any: as above
                 max_waiting=options["max_queue"],
             )
             click.echo(f"ready, with room for {rules.num_kept_tokens} tokens in the caches")
-            with Generator(engine, rules, _steady_ns) as generator:
+            with Generator(engine, rules, steady_ns) as generator:
                 _answer(engine, generator, listener, options)
 
 
@@ -87,6 +93,7 @@ def _engine(options: dict[str, Any]) -> Engine:
         dtype=options["dtype"],
         threads_per_rank=options["threads_per_rank"],
         cache_bytes=options["cache_mib"] * _MIB,
+        request_limit_s=options["request_limit_s"],
     )
 
 
@@ -115,10 +122,6 @@ def _answer(engine: Engine, generator: Generator, listener: socket.socket, optio
 def _leave(_number: int, _frame: FrameType | None) -> None:
     """End while loading at once; a server that runs catches signals itself, and passes them on at its end."""
     sys.exit(0)
-
-
-def _steady_ns() -> int:
-    return int(time.monotonic() * 1e9)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from workloads.energon.assignment import Assignment
 from workloads.energon.command import Answer, Command
 from workloads.energon.cost import engine_plan
 from workloads.energon.feedback import Feedback, joined_moments
-from workloads.energon.latency import StepMoments, StepTokens, latency_notes
+from workloads.energon.latency import StepMoments, StepTokens, latency_notes, told_of
 from workloads.energon.loading import load_rank
 from workloads.energon.memory import kept_values
 from workloads.energon.meter import Activity
@@ -27,7 +27,7 @@ from workloads.energon.rank_errors import PassError
 from workloads.energon.ranks import Carrier
 from workloads.energon.shapes import EnergonShape
 from workloads.precision import Precision
-from workloads.protocol import Mark, PhaseName, Progress, Session, Surroundings
+from workloads.protocol import Mark, PhaseName, Progress, Session, Surroundings, Told
 from workloads.transformer.layout import Layout
 from workloads.transformer.want import Want
 
@@ -36,7 +36,7 @@ TEST_PRECISION = "float64"
 _PHASES: Mapping[Activity, PhaseName] = {
     "compute": "forward",
     "communication": "communication",
-    "wait": "communication",
+    "wait": "stage_wait",
 }
 _MOST_STEPS = 10_000
 """Steps of which moments are kept."""
@@ -66,6 +66,10 @@ class EnergonJob:
         """
         return InferenceSession(EnergonShape.from_problem(problem), surroundings)
 
+    def notes(self, told: Sequence[Told]) -> Mapping[str, str]:
+        """Percentiles of latencies over all replicas, and the sums of their rates."""
+        return latency_notes(told)
+
 
 class InferenceSession:
     """Forward passes of one replica on one of its ranks."""
@@ -74,7 +78,6 @@ class InferenceSession:
         self._shape = shape
         self._plan = plan = engine_plan(shape, surroundings.degrees)
         self._replica, self._rank = divmod(surroundings.rank, plan.num_ranks)
-        self._num_replicas = surroundings.num_ranks // plan.num_ranks
         self._seed = surroundings.seed
         self._clock = surroundings.clock
         self._layouts = prompt_layouts(shape, surroundings.batch_per_rank)
@@ -131,8 +134,8 @@ class InferenceSession:
         self._moments.append(StepMoments(begins_ns=current.begins_ns, answers_ns=current.answers_ns))
         return current.total / len(current.begins_ns) * self._plan.pipeline_parallel
 
-    def tell(self, num_steps: int) -> Mapping[str, str]:
-        """Percentiles of latencies and rates of the last steps, on the first rank of each replica."""
+    def tell(self, num_steps: int) -> Told:
+        """Latencies and rates of the last steps of its replica, on the first rank of each."""
         steps: Sequence[StepMoments] = tuple(self._moments)[-num_steps:]
         if self._feedback is not None:
             steps = joined_moments(self._feedback, steps, self._clock)
@@ -141,11 +144,9 @@ class InferenceSession:
         real = sum(sum(layout.lengths) for layout in self._layouts)
         new = self._shape.num_new_tokens * sum(layout.num_sequences for layout in self._layouts)
         tokens = StepTokens(
-            num_prompt_passes=len(self._layouts),
-            num_real_tokens=(real + new) * self._num_replicas,
-            num_new_tokens=new * self._num_replicas,
+            num_prompt_passes=len(self._layouts), num_real_tokens=real + new, num_new_tokens=new
         )
-        return latency_notes(steps, tokens)
+        return told_of(steps, tokens)
 
     def close(self) -> None:
         """Part from the other ranks and release memory."""
@@ -195,7 +196,7 @@ class InferenceSession:
         if not self._feedback.is_first:
             return torch.zeros(prompt.num_sequences, dtype=torch.int64)
         tokens = self._feedback.take(prompt.num_sequences)
-        self._mark("communication")
+        self._mark("stage_wait")
         return tokens
 
     def _metered(self, activity: Activity) -> None:
@@ -228,7 +229,6 @@ def _assignment(shape: EnergonShape, plan: EnginePlan, surroundings: Surrounding
         dtype=surroundings.precision,
         num_threads=torch.get_num_threads(),
         cache_bytes=_CACHE_ROOM * kept,
-        store_port=0,
         folder=folder,
         carrier=Carrier.NCCL if surroundings.device.startswith("cuda") else Carrier.HOST,
     )

@@ -10,6 +10,9 @@ from torch import Tensor
 _FIXED = struct.Struct("<qqqHHH")  # key, rows, columns, kind, number of the type, bytes of text
 HEADER_BYTES = 512
 """Every header has so many; a body has what its header tells. So nothing is ever received in a wrong size."""
+CREDIT, ARRIVED = b"\1", b"\2"
+"""What is told back of each message, one after the other: that work on it starts, and before that, where
+somebody measures, that all of it is there."""
 _TEXT_BYTES = HEADER_BYTES - _FIXED.size
 _DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
@@ -41,8 +44,11 @@ class Message:
 
     key: int
     rows: Tensor | None
-    """Hidden states [rows, hidden]; None where the pass failed."""
+    """Hidden states [rows, hidden]; None where the pass failed, or they were lost."""
     failure: str = ""
+    """Why; all ranks of the stage got the same."""
+    lost: str = ""
+    """Why this rank alone has no rows; others of its stage may have theirs. It is never sent."""
 
 
 def header_of(message: Message) -> Header:

@@ -54,8 +54,8 @@ class Supervisor:
         self._noticed.append(watched)
         self._alarm()
 
-    def obituary(self) -> str:
-        """Which process died first, how, and its last words.
+    def obituary(self) -> tuple[str, str]:
+        """Which process died first and how, and its last words, where it had any.
 
         The death of one ends others that were talking to it: what is killed from outside comes first, what
         says that it lost another comes last, and among equals the one that was noticed first.
@@ -65,7 +65,7 @@ class Supervisor:
         how = f"{dead.signs[0]} and was ended" if status is None else in_words(status)
         ended = f"rank {dead.rank} of {len(self._watched)} (process {dead.worker.process.pid}) {how}"
         words = dead.tail.decode(errors="replace").strip()
-        return f"{ended}; its last words:\n{words}" if words else f"{ended} without a word."
+        return f"{ended}." if words else f"{ended} without a word.", words
 
     def end(self, patience_s: float) -> None:
         """Wait for the processes, kill those that do not end in time, and leave none behind."""

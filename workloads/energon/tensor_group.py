@@ -6,6 +6,7 @@ failure when the ranks agree on how the pass ended. They agree at its end, and b
 they compare. The first agreement that tells of a failure is the last of its pass, on all ranks.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +16,12 @@ from torch import Tensor
 
 from workloads.energon.mates import Mates
 from workloads.energon.meter import Meter, unmetered
-from workloads.energon.rank_errors import LinkError, PassError, described
+from workloads.energon.rank_errors import PassError, described
 from workloads.energon.stage_message import Header, Kind, decoded, encoded
+from workloads.transport.link_error import LinkError
+
+_LARGE_BYTES = 1 << 26
+"""From where on memory for a part is not taken for granted: there one more message costs nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,11 @@ class PlannedSums:
     """Rows and columns of each."""
     dtype: torch.dtype
     device: torch.device
+
+    @property
+    def part_bytes(self) -> int:
+        """Of what one rank brings to one sum."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 class TensorGroup:
@@ -86,6 +96,7 @@ class TensorGroup:
             LinkError: when another rank is gone.
         """
         self._planned, self._num_sums = planned, 0
+        reserve = self._reserved(planned)
         result, failure = None, ""
         try:
             result = work()
@@ -95,7 +106,8 @@ class TensorGroup:
             failure = described(error, self._rank)
         self._meter("compute")
         # Only here, where what the failed pass held on to is free again.
-        self._play_out(planned if failure else None)
+        if failure:
+            self._play_out(planned, reserve)
         kind = Kind.FAILED if failure else Kind.ROWS
         self._agree(Header(kind=kind, key=planned.key, failure=failure))
         self._meter("communication")
@@ -119,11 +131,30 @@ class TensorGroup:
                 f"{list(planned.shape)} {planned.dtype}"
             )
 
-    def _play_out(self, planned: PlannedSums | None) -> None:
-        if planned is not None and self._mates is not None:
-            for _ in range(planned.count - self._num_sums):
+    def _reserved(self, planned: PlannedSums) -> Tensor | None:
+        """Memory for playing out, where it may not be had later; the ranks agree that all of them have it."""
+        if self._mates is None or planned.part_bytes < _LARGE_BYTES:
+            return None
+        reserve, failure = None, ""
+        try:
+            reserve = torch.empty(planned.shape, dtype=planned.dtype, device=planned.device)
+        except (MemoryError, RuntimeError) as error:  # as torch says it on the host and on a GPU
+            failure = described(error, self._rank)
+        self._meter("compute")
+        kind = Kind.FAILED if failure else Kind.ROWS
+        self._agree(Header(kind=kind, key=planned.key, failure=failure))
+        self._meter("communication")
+        return reserve
+
+    def _play_out(self, planned: PlannedSums, reserve: Tensor | None) -> None:
+        if self._mates is None:
+            return
+        for _ in range(planned.count - self._num_sums):
+            if reserve is None:
                 nothing = torch.full(planned.shape, torch.nan, dtype=planned.dtype, device=planned.device)
-                self.sum(nothing)
+            else:
+                nothing = reserve.fill_(torch.nan)
+            self.sum(nothing)
 
     def _agree(self, own: Header) -> None:
         """Tell the other ranks how the pass goes here, and raise where it fails anywhere."""

@@ -18,20 +18,20 @@ from typing import Protocol
 
 import torch
 from torch import distributed
-from torch.distributed import TCPStore  # type: ignore[attr-defined]  # exported only where it was built
+from torch.distributed import FileStore  # type: ignore[attr-defined]  # exported only where it was built
 
 from workloads.energon.assignment import Assignment, assignment_of
 from workloads.energon.command import Answer, Command
-from workloads.energon.control_frames import command_of, status_of
+from workloads.energon.control_frames import command_of, status_of, whereabouts_frame
 from workloads.energon.exit_status import ExitStatus
 from workloads.energon.loading import load_rank
 from workloads.energon.outbox import Outbox
-from workloads.energon.rank_errors import LinkError
-from workloads.energon.wire import Frame, FrameReader, Limits, send_frame
+from workloads.energon.whereabouts import whereabouts
+from workloads.transport.frames import Frame, FrameReader, Limits
+from workloads.transport.link_error import LinkError
 
 _IDLE = timedelta(days=365)
 """How long an engine may have nothing to do. The controller notices deaths, not time-outs of collectives."""
-_LOOPBACK = "127.0.0.1"
 
 
 class Rank(Protocol):
@@ -61,27 +61,30 @@ def work(connection: socket.socket, load: Load) -> ExitStatus:
         return ExitStatus.CONTROLLER_LOST
     assignment = assignment_of(told)
     inbox: Inbox = SimpleQueue()
-    threading.Thread(target=_listen, args=(reader, inbox), daemon=True).start()
+    outbox = Outbox(connection)
+    threading.Thread(target=_listen, args=(reader, inbox, outbox), daemon=True).start()
     try:
         torch.set_num_threads(assignment.num_threads)
         _meet(assignment)
         rank = load(assignment)
     except Exception as error:  # whatever it is, the caller of launch gets it
         text = f"{error} (rank {assignment.rank})"
-        header = {"kind": "failed", "error": type(error).__name__, "text": text}
-        send_frame(connection, Frame(header=header))
+        outbox.tell(Frame(header={"kind": "failed", "error": type(error).__name__, "text": text}))
         return ExitStatus.FAILED
-    send_frame(connection, Frame(header={"kind": "ready"}))
+    outbox.tell(Frame(header={"kind": "ready"}))
     is_first = assignment.plan.share_of(assignment.rank).rank == 0
-    outbox = Outbox(connection)
     return _serve(rank, inbox, lambda answer: outbox.send(answer if is_first else status_of(answer)))
 
 
-def _listen(reader: FrameReader, inbox: Inbox) -> None:
+def _listen(reader: FrameReader, inbox: Inbox, outbox: Outbox) -> None:
     """Queue what arrives. The process ends with its connection, whatever its other threads wait for."""
     try:
         while (frame := reader.read()) is not None:
-            inbox.put(None if frame.header["kind"] == "close" else command_of(frame))
+            kind = frame.header["kind"]
+            if kind == "where":
+                outbox.tell(whereabouts_frame(whereabouts(threading.main_thread(), _serve.__code__)))
+            else:
+                inbox.put(None if kind == "close" else command_of(frame))
     except Exception as error:  # whatever it is, nothing is heard any more
         _say(error)
     finally:
@@ -95,7 +98,8 @@ def _meet(assignment: Assignment) -> None:
         torch.cuda.set_device(device)
     if plan.num_ranks == 1:
         return
-    store = TCPStore(_LOOPBACK, assignment.store_port, is_master=False, timeout=_IDLE)
+    store = FileStore(assignment.meeting_path, plan.num_ranks)
+    store.set_timeout(_IDLE)
     distributed.init_process_group(
         "gloo", store=store, rank=assignment.rank, world_size=plan.num_ranks, timeout=_IDLE
     )

@@ -66,6 +66,17 @@ def attended(
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
+def attended_tile(
+    queries: Float[Tensor, "rows heads size"],
+    keys: Float[Tensor, "tokens kv_heads size"],
+    values: Float[Tensor, "tokens kv_heads size"],
+    run: Run,
+) -> Float[Tensor, "rows columns"]:
+    """As ``attended``, for some rows of one sequence and the tokens that ``run`` lets them see."""
+    heads = [rows.transpose(0, 1)[None] for rows in (queries, keys, values)]
+    return _products(heads[0], heads[1], heads[2], run)
+
+
 def _run(queries: Tensor, keys: Tensor, values: Tensor, run: Run) -> Tensor:
     heads = [
         rows[run.begin : run.end].view(run.num_sequences, -1, *rows.shape[1:]).transpose(1, 2)

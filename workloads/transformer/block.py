@@ -57,14 +57,36 @@ def attention_part(
     entry: Float[Tensor, "rows hidden"], layer: int, weights: LayerWeights, common: BlockPass
 ) -> Float[Tensor, "rows hidden"]:
     """What this rank's heads add to the sum over all ranks."""
-    kv_heads = common.num_kv_heads
-    queried = kv_heads * common.architecture.heads_per_kv
+    queries, keys, values = entry_heads(
+        entry, weights, common.architecture, num_kv_heads=common.num_kv_heads, rotation=common.rotation
+    )
+    return output_part(attended(queries, keys, values, layer, common.attention), weights)
+
+
+def entry_heads(
+    entry: Float[Tensor, "rows hidden"],
+    weights: LayerWeights,
+    architecture: TransformerArchitecture,
+    *,
+    num_kv_heads: int,
+    rotation: Rotation | None,
+) -> tuple[
+    Float[Tensor, "rows heads size"], Float[Tensor, "rows kv_heads size"], Float[Tensor, "rows kv_heads size"]
+]:
+    """Queries, keys and values of this rank's heads; ``rotation`` has the angles of the same rows."""
+    queried = num_kv_heads * architecture.heads_per_kv
     columns = _product(entry, weights, ATTENTION_ENTRY)
-    heads = columns.view(columns.shape[0], queried + 2 * kv_heads, -1)
-    turned = heads if common.rotation is None else common.rotation.turned(heads[:, : queried + kv_heads])
-    queries, keys = turned[:, :queried], turned[:, queried : queried + kv_heads]
-    rows = attended(queries, keys, heads[:, queried + kv_heads :], layer, common.attention)
-    return _product(rows, weights, ATTENTION_OUTPUT)
+    heads = columns.view(columns.shape[0], queried + 2 * num_kv_heads, -1)
+    turned = heads if rotation is None else rotation.turned(heads[:, : queried + num_kv_heads])
+    queries, keys = turned[:, :queried], turned[:, queried : queried + num_kv_heads]
+    return queries, keys, heads[:, queried + num_kv_heads :]
+
+
+def output_part(
+    attended_rows: Float[Tensor, "rows columns"], weights: LayerWeights
+) -> Float[Tensor, "rows hidden"]:
+    """What this rank's heads add to the sum over all ranks, by what their rows attended to."""
+    return _product(attended_rows, weights, ATTENTION_OUTPUT)
 
 
 def mlp_part(

@@ -1,4 +1,4 @@
-"""Published Transformers from 100 million to 175 billion weights, by name; arithmetic only.
+"""Published Transformers from 66 million to 175 billion weights, by name; arithmetic only.
 
 opt-350m is not among them: it alone has LayerNorm behind its parts and a smaller embedding.
 """
@@ -15,6 +15,7 @@ _LLAMA_PAPER = "Touvron et al. 2023, arXiv 2302.13971, table 2"
 _LLAMA2_PAPER = "Touvron et al. 2023, arXiv 2307.09288, table 1"
 _LLAMA3_PAPER = "Dubey et al. 2024, arXiv 2407.21783, table 3"
 _BERT_PAPER = "Devlin et al. 2018, arXiv 1810.04805, section 3"
+_DISTILBERT_PAPER = "Sanh et al. 2019, arXiv 1910.01108, section 3 and table 3"
 _MILLION, _BILLION = 10**6, 10**9
 
 
@@ -163,6 +164,13 @@ def _bert(name: str, layers: int, hidden: int, heads: int, millions: int) -> Pub
 
 
 LADDER: tuple[PublishedModel, ...] = (
+    PublishedModel(
+        name="distilbert",
+        architecture=_bert("", 6, 768, 12, 66).architecture,
+        source=f"{_DISTILBERT_PAPER}; it has no segments, of which every token belongs to the first here",
+        num_parameters=66 * _MILLION,
+        rounded_to=_MILLION,
+    ),
     _bert("bert-base", 12, 768, 12, 110),
     _gpt2("gpt2-124m", 12, 768, 12, 124),
     _opt("opt-125m", 12, 768, 12, (125 * _MILLION, _MILLION)),

@@ -47,7 +47,7 @@ def load_layer(
     Raises:
         WeightError: for a weight that cannot be used.
     """
-    return _loaded(layer_parts(architecture, index, share), weights, place)
+    return load_parts(layer_parts(architecture, index, share), weights, place)
 
 
 def load_ends(
@@ -62,13 +62,18 @@ def load_ends(
     Raises:
         WeightError: for a weight that cannot be used.
     """
-    held = _loaded(end_parts(architecture, layers, share), weights, place)
+    held = load_parts(end_parts(architecture, layers, share), weights, place)
     if architecture.is_decoder and layers.end == architecture.num_layers and HEAD not in held:
         held[HEAD] = held[TOKENS][share.vocabulary.begin : share.vocabulary.end]
     return held
 
 
-def _loaded(named_parts: RankWeights, weights: WeightSource, place: Place) -> dict[str, Tensor]:
+def load_parts(named_parts: RankWeights, weights: WeightSource, place: Place) -> dict[str, Tensor]:
+    """A rank's weights by their names, each made of its parts.
+
+    Raises:
+        WeightError: for a weight that cannot be used.
+    """
     return {name: _joined(parts, weights, place) for name, parts in named_parts.items()}
 
 
@@ -83,6 +88,22 @@ def _joined(parts: tuple[WeightPart, ...], weights: WeightSource, place: Place) 
                 f"{part.name} should give a part of {list(part.shape)}, but gave {list(read.shape)}; "
                 "the weights are of another model."
             )
-        whole[begin : begin + part.shape[0]].copy_(read)
+        rows = whole[begin : begin + part.shape[0]]
+        rows.copy_(read)
+        _check_range(part.name, read, rows)
         begin += part.shape[0]
     return whole
+
+
+def _check_range(name: str, read: Tensor, converted: Tensor) -> None:
+    """Refuse numbers that became infinite in a type of less range."""
+    most = torch.finfo(converted.dtype).max
+    if torch.finfo(read.dtype).max <= most or not read.numel():
+        return
+    least, greatest = torch.aminmax(converted)
+    if not (torch.isfinite(least) and torch.isfinite(greatest)):
+        dtype = str(converted.dtype).removeprefix("torch.")
+        raise WeightError(
+            f"{name} has values up to {float(read.abs().max()):g}, and {dtype} none beyond {most:g}; "
+            "use a dtype with more range."
+        )

@@ -31,6 +31,10 @@ class Rotation:
     cosines: Float[Tensor, "rows 1 1 half"]
     sines: Float[Tensor, "rows 1 half"]
 
+    def of_rows(self, begin: int, end: int) -> "Rotation":
+        """The angles of some rows."""
+        return Rotation(cosines=self.cosines[begin:end], sines=self.sines[begin:end])
+
     def turned(self, heads: Float[Tensor, "rows heads size"]) -> Float[Tensor, "rows heads size"]:
         """Columns i and i + size / 2 of every head turned by the angle i of its row."""
         pairs = heads.view(*heads.shape[:2], 2, -1)

@@ -57,6 +57,19 @@ def runs_of(layout: Layout, place: Place, *, is_decoder: bool) -> tuple[Run, ...
     return tuple(runs)
 
 
+def tile_run(begin: int, end: int, place: Place, *, is_decoder: bool) -> Run:
+    """Rows ``begin`` up to ``end`` of one sequence, where the keys of earlier rows, if there are, come first.
+
+    Those of a decoder attend to the tokens up to themselves, those of an encoder to all that there are.
+    """
+    num_rows = end - begin
+    mask = _mask_with_past(num_rows, begin, num_rows, place) if is_decoder and begin else None
+    is_causal = is_decoder and not begin and num_rows > 1
+    return Run(
+        sequence=0, num_sequences=1, begin=begin, end=end, has_past=True, is_causal=is_causal, mask=mask
+    )
+
+
 def _alike(rows: tuple[int, ...], past: tuple[int, ...]) -> Iterator[tuple[int, bool, int]]:
     """Rows of each sequence, whether it has a past, and how many such neighbours there are."""
     for (num_rows, has_past), group in groupby(zip(rows, (length > 0 for length in past), strict=True)):

@@ -115,10 +115,12 @@ def divided(total: int, weights: Sequence[float], name: str) -> tuple[Span, ...]
         ProblemError: when there are fewer than parts, with ``name`` in its message.
     """
     num_parts = len(weights)
-    if not 1 <= num_parts <= total or not all(0 < weight < float("inf") for weight in weights):
+    if not 1 <= num_parts <= total:
+        raise ProblemError(f"{total} {name} cannot be shared by {num_parts} ranks; use 1 to {total}.")
+    if not all(0 < weight < float("inf") for weight in weights):
         raise ProblemError(
-            f"{total} {name} cannot be shared by {num_parts} ranks with weights {list(weights)}; use 1 to "
-            f"{total} ranks, and finite weights above 0."
+            f"{total} {name} cannot be shared by {num_parts} ranks with weights {list(weights)}; use finite "
+            "weights above 0."
         )
     fractions = [weight / max(weights) for weight in weights]  # the sum of large weights could overflow
     asked = [total * fraction / sum(fractions) for fraction in fractions]

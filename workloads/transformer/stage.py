@@ -9,11 +9,11 @@ from workloads.transformer.architecture import Family, TransformerArchitecture
 from workloads.transformer.attention import attention_pass
 from workloads.transformer.block import SUMS_PER_LAYER, BlockPass, block
 from workloads.transformer.ends import embedded, logits_part, wanted_rows
-from workloads.transformer.errors import RequestError
 from workloads.transformer.exchange import TensorExchange
 from workloads.transformer.kv_cache import SequenceCache
 from workloads.transformer.layer_store import LayerStore, LayerWeights
 from workloads.transformer.layout import Layout
+from workloads.transformer.pass_check import check_pass
 from workloads.transformer.place import Place
 from workloads.transformer.positions import rotation_of, row_positions
 from workloads.transformer.split import Span, TensorShare
@@ -61,7 +61,7 @@ class Stage:
             RequestError: for what the model cannot do, before anything is computed.
             CacheError: when a cache has no room.
         """
-        self._check(rows, layout, want, caches)
+        check_pass(self.architecture, rows.shape[0], layout, want, caches)
         common, hidden = self._begun(rows, layout, caches)
         for index in self.layers:
             with self.store.layer(index) as weights:
@@ -96,31 +96,6 @@ class Stage:
         part = logits_part(hidden, self.ends, architecture)
         logits = self.exchange.gather(part, self.share.vocabulary_sizes)
         return _greatest(logits) if want is Want.NEXT_TOKENS else logits
-
-    def _check(
-        self, rows: Tensor, layout: Layout, want: Want, caches: Sequence[SequenceCache] | None
-    ) -> None:
-        """Refuse what the model cannot do; token ids are checked where a request is taken."""
-        most = self.architecture.max_length
-        lengths = [past + new for past, new in zip(layout.past_lengths, layout.lengths, strict=True)]
-        if max(lengths) > most or min(layout.lengths) < 1:
-            raise RequestError(
-                f"sequences have {min(layout.lengths)} to {max(lengths)} tokens; the model takes 1 to {most}."
-            )
-        if max(layout.lengths) > (layout.padded_to or most) or rows.shape[0] != layout.num_rows:
-            raise RequestError(
-                f"{rows.shape[0]} rows are no sequences of {list(layout.lengths)} tokens padded to "
-                f"{layout.padded_to}; give {layout.num_rows}."
-            )
-        if not self.architecture.is_decoder and (caches or want is Want.NEXT_TOKENS):
-            raise RequestError(
-                "an encoder generates nothing; ask it for all_rows or last_rows, without caches."
-            )
-        held = tuple(cache.length for cache in caches) if caches else (0,) * layout.num_sequences
-        if held != layout.past_lengths:
-            raise RequestError(
-                f"caches hold {list(held)} tokens, but the sequences have {list(layout.past_lengths)} before."
-            )
 
 
 def _greatest(logits: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from workloads.transformer.layout import Layout
 from workloads.transformer.place import Place
 
 Kernel = Callable[..., Any]
-"""As ``varlen_attn`` of torch 2.13; before, it takes other arguments, or is not there."""
+"""As ``varlen_attn`` of torch from 2.11 on; before, it knows no window, or is not there. Only from 2.12 on it
+is told that there are fewer heads of keys than of queries."""
 _HALVES = (torch.float16, torch.bfloat16)
 _MOST_COLUMNS = 256
 _COLUMN_STEP = 8
@@ -48,6 +49,10 @@ class Varlen:
         if self.has_past:
             keys = torch.cat([held.transpose(0, 1) for held, _ in cached])
             values = torch.cat([held.transpose(0, 1) for _, held in cached])
+        groups = queries.shape[1] // keys.shape[1]
+        words = {"enable_gqa": groups > 1} if _takes_groups(self.kernel) else {}
+        if groups > 1 and not words:
+            keys, values = (rows.repeat_interleave(groups, dim=1) for rows in (keys, values))
         result: Tensor = self.kernel(
             queries,
             keys,
@@ -57,7 +62,7 @@ class Varlen:
             self.most_queries,
             self.most_tokens,
             window_size=self.window,  # (-1, 0) counts from the last token where queries are fewer than tokens
-            enable_gqa=queries.shape[1] != keys.shape[1],
+            **words,
         )
         return result.flatten(1)
 
@@ -91,7 +96,12 @@ def installed_kernel() -> Kernel | None:
         from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415  # older releases lack it
     except ImportError:
         return None
-    return varlen_attn if {"window_size", "enable_gqa"} <= set(signature(varlen_attn).parameters) else None
+    return varlen_attn if "window_size" in signature(varlen_attn).parameters else None
+
+
+@cache
+def _takes_groups(kernel: Kernel) -> bool:
+    return "enable_gqa" in signature(kernel).parameters
 
 
 @cache

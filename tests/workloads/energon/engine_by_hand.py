@@ -37,7 +37,6 @@ ASSIGNMENT = Assignment(
     dtype="float32",
     num_threads=1,
     cache_bytes=1 << 20,
-    store_port=0,
     folder=str(Path.cwd()),
 )
 
@@ -50,6 +49,7 @@ class EngineByHand:
 
     def __init__(self, **assigned) -> None:
         self.assignment = replace(ASSIGNMENT, **assigned)
+        self.keeper = threading.Lock()
         self.ranks = RanksByHand()
         self.gate = threading.Event()
         self.gate.set()
@@ -94,7 +94,7 @@ class EngineByHand:
         if self.error is not None:
             raise self.error
         past = kept.past or (0,) * len(tokens)
-        names = kept.ids or tuple(-1 - place for place in range(len(tokens)))
+        names = kept.ids or tuple(f"unkept {place}" for place in range(len(tokens)))
         made = self.ranks.do(names, past, tokens, kept.released)
         if not kept.ids:
             self.ranks.lose(names)

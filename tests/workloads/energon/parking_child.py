@@ -1,16 +1,16 @@
 """Runs a model of more than twice its budget in a process that the kernel allows no more; JSON on stdout."""
 
 import json
-import resource
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import Event, Thread
 from time import perf_counter_ns
 
 import torch
 
+from benchmarks.anonymous_memory import Watch, anonymous_bytes
+from tests.workloads.energon.little_memory import little_memory
 from workloads.energon.layer_record import record_of
 from workloads.energon.parking import build_store
 from workloads.energon.parking_plan import StageBytes, fewest_parked
@@ -32,27 +32,27 @@ def main(arguments: Sequence[str]) -> None:
     torch.set_num_threads(1)
     layer_bytes = record_of(load(0)).num_bytes
     expected = forward_by_one()
-    base_bytes = anonymous_bytes()
-    limit_anonymous_memory(BUDGET_BYTES + SLACK_BYTES)
     stage = StageBytes(num_layers=NUM_LAYERS, layer_bytes=layer_bytes)
     num_parked = fewest_parked(BUDGET_BYTES, stage, DISTANCE)
-    found = {
+    found: dict[str, int] = {
         "model_bytes": NUM_LAYERS * layer_bytes,
         "budget_bytes": BUDGET_BYTES,
         "slack_bytes": SLACK_BYTES,
         "planned_bytes": stage.resident_bytes(num_parked, DISTANCE),
     }
-    watch = Watch()
-    try:
-        store = parked_store(num_parked, Path(folder)) if kind == "parked" else resident_store()
-        with torch.inference_mode():
-            rows = [forward(store) for _ in range(3)]
-        store.close()
-        found["is_equal"] = all(torch.equal(each, expected) for each in rows)
-        found["has_run"] = True
-    except (RuntimeError, MemoryError):  # torch says RuntimeError: can't allocate memory
-        found["has_run"] = False
-    found["peak_bytes"] = watch.peak_bytes() - base_bytes
+    base_bytes = anonymous_bytes()
+    with little_memory(BUDGET_BYTES + SLACK_BYTES):
+        watch = Watch()
+        try:
+            store = parked_store(num_parked, Path(folder)) if kind == "parked" else resident_store()
+            with torch.inference_mode():
+                rows = [forward(store) for _ in range(3)]
+            store.close()
+            found["is_equal"] = all(torch.equal(each, expected) for each in rows)
+            found["has_run"] = True
+        except (RuntimeError, MemoryError):  # torch says RuntimeError: can't allocate memory
+            found["has_run"] = False
+        found["peak_bytes"] = watch.peak_bytes() - base_bytes
     sys.stdout.write(json.dumps(found))
 
 
@@ -101,40 +101,6 @@ def architecture() -> TransformerArchitecture:
         activation=Activation.GELU,
         norm_epsilon=1e-5,
     )
-
-
-def limit_anonymous_memory(more_bytes: int) -> None:
-    """Allow that much more private writable memory than now, by RLIMIT_DATA (Linux counts mappings, too)."""
-    limit_bytes = status_bytes("VmData") + more_bytes
-    resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
-
-
-def anonymous_bytes() -> int:
-    return status_bytes("RssAnon")
-
-
-def status_bytes(name: str) -> int:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
-
-
-class Watch:
-    """The greatest anonymous memory, looked at every millisecond."""
-
-    def __init__(self) -> None:
-        self._peak_bytes = 0
-        self._is_over = Event()
-        self._thread = Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def peak_bytes(self) -> int:
-        self._is_over.set()
-        self._thread.join()
-        return self._peak_bytes
-
-    def _run(self) -> None:
-        while not self._is_over.wait(0.001):
-            self._peak_bytes = max(self._peak_bytes, anonymous_bytes())
 
 
 if __name__ == "__main__":

@@ -6,25 +6,31 @@ Runs what the specification (JSON) asks for and prints what this rank found as o
 import hashlib
 import json
 import os
+import socket
 import sys
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import distributed
 
+from tests.workloads.energon.little_memory import little_memory
 from tests.workloads.energon.pipeline_stage import TINY, AddingStage
 from workloads.energon.command import Answer, Command
+from workloads.energon.links import Links
 from workloads.energon.plan import EnginePlan, plan_engine
-from workloads.energon.rank_errors import LinkError
 from workloads.energon.ranks import open_ranks
 from workloads.energon.runner import StageRunner
+from workloads.energon.stage_message import Message
 from workloads.transformer.layout import Layout
 from workloads.transformer.want import Want
+from workloads.transport.link_error import LinkError
 
-QUIET_S = 0.3
+PATIENCE = timedelta(minutes=4)
+LITTLE_BYTES = 1 << 25
 
 
 def command(key: int, lengths: tuple[int, ...]) -> Command:
@@ -43,43 +49,72 @@ def serve(plan: EnginePlan, rank: int, asked: Mapping[str, Any]) -> Any:
     told: list[str] = []
     ranks = open_ranks(plan, rank, meter=told.append)
     stage = AddingStage(ranks)
-    runner = StageRunner(stage, ranks, meter=told.append)
+    runner = StageRunner(stage, ranks)
     answers = []
     for key, lengths in enumerate(asked["lengths"]):
         where = asked.get("faults", {}).get(str(key), {})
         stage.fault = where.get(str(rank), "")
-        answer = runner.do(command(key, tuple(lengths)))
+        asked_now = command(key, tuple(lengths))
+        if stage.fault == "lost":
+            asked_now = replace(asked_now, lost="nothing left at the lost")
+            lose_next(ranks.links, asked_now.lost)
+        is_poor = asked.get("poor", {}).get(str(key)) == rank
+        with little_memory(LITTLE_BYTES) if is_poor else nullcontext():
+            answer = runner.do(asked_now)
         answers += [] if answer is None else [found(answer)]
     runner.close()
     return {"answers": answers, "told": told}
 
 
+def lose_next(links: Links, why: str) -> None:
+    """Let what arrives next at this rank be lost here alone."""
+    take = links.take
+
+    def lost() -> Message:
+        links.take = take  # type: ignore[method-assign]
+        return replace(take(), rows=None, lost=why)
+
+    links.take = lost  # type: ignore[method-assign]
+
+
 def credit(plan: EnginePlan, rank: int, asked: Mapping[str, Any]) -> Any:
-    """How many messages the first stage gets rid of before the last one takes any, and after it took one."""
+    """Whether the first stage is held back before the last one takes any message, and after it took one."""
     ranks = open_ranks(plan, rank)
     runner = StageRunner(AddingStage(ranks), ranks)
     store = distributed.distributed_c10d._get_default_store()
     commands = [command(key, (3,)) for key in range(plan.num_buffers + 2)]
+    seen: list[bool] = []
     if rank == 0:
+        waiting = Waiting(ranks.connections[0], lambda: store.set(f"held back {each.key}", "yes"))
+        object.__setattr__(ranks.links._outlet._neighbour, "connection", waiting)
         for each in commands:
             runner.do(each)
             store.set(f"given {each.key}", "yes")
-        seen = []
     else:
-        store.wait([f"given {plan.num_buffers - 1}"])
-        seen = [held_back(store, plan.num_buffers)]
-        runner.do(commands[0])
-        store.wait([f"given {plan.num_buffers}"])
-        seen.append(held_back(store, plan.num_buffers + 1))
-        for each in commands[1:]:
+        for each in commands[:2]:
+            key = plan.num_buffers + each.key
+            store.wait([f"given {key - 1}", f"held back {key}"], PATIENCE)
+            seen.append(not store.check([f"given {key}"]))
+            runner.do(each)
+        for each in commands[2:]:
             runner.do(each)
     runner.close()
     return seen
 
 
-def held_back(store: distributed.Store, key: int) -> bool:
-    threading.Event().wait(QUIET_S)
-    return not store.check([f"given {key}"])
+class Waiting:
+    """A connection that tells when somebody begins to wait for what it brings."""
+
+    def __init__(self, connection: socket.socket, tell: Callable[[], None]) -> None:
+        self._connection = connection
+        self._tell = tell
+
+    def recv(self, num_bytes: int) -> bytes:
+        self._tell()
+        return self._connection.recv(num_bytes)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
 
 
 def exchange(plan: EnginePlan, rank: int, asked: Mapping[str, Any]) -> Any:

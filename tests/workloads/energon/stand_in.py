@@ -1,5 +1,6 @@
 """Engines whose ranks are stand-ins that misbehave on demand."""
 
+import math
 import time
 from collections.abc import Callable
 from enum import IntEnum
@@ -9,6 +10,7 @@ from workloads.energon.assignment import Assignment
 from workloads.energon.engine import Engine, start
 from workloads.energon.plan import plan_engine
 from workloads.energon.ranks import Carrier
+from workloads.energon.starting import Patience
 from workloads.transformer.architecture import Activation, Family, TransformerArchitecture
 
 PATIENCE_S = 120.0
@@ -64,6 +66,7 @@ def stand_ins(
     seed: Start = Start.WELL,
     max_queued: int = 64,
     start_timeout_s: float = 300.0,
+    request_limit_s: float = math.inf,
 ) -> Engine:
     """An engine of stand-ins."""
     plan = plan_engine(TINY, tensor_parallel=tensor_parallel, pipeline_parallel=pipeline_parallel)
@@ -78,10 +81,14 @@ def stand_ins(
         carrier=Carrier.HOST,
         num_threads=1,
         cache_bytes=0,
-        store_port=0,
         folder="",
     )
-    return start(assignment, max_queued=max_queued, start_timeout_s=start_timeout_s, program=[str(PROGRAM)])
+    return start(
+        assignment,
+        max_queued=max_queued,
+        patience=Patience(start_s=start_timeout_s, request_s=request_limit_s),
+        program=[str(PROGRAM)],
+    )
 
 
 def until(is_so: Callable[[], bool]) -> None:

@@ -14,9 +14,9 @@ from torch import distributed
 from tests.workloads.energon.stand_in import GATE, Ask, Start
 from workloads.energon.assignment import Assignment
 from workloads.energon.command import Answer, Command
-from workloads.energon.rank_errors import LinkError
 from workloads.energon.worker import main
 from workloads.transformer.errors import WeightError
+from workloads.transport.link_error import LinkError
 
 
 class StandIn:

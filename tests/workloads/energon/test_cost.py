@@ -1,4 +1,7 @@
+import os
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,13 @@ from augment.problem import Problem, ProblemError, Shape
 from saih.harness.census import Census
 from workloads.energon.cost import Energon, engine_plan
 from workloads.energon.memory import layer_weights, peak_memory_bytes
+from workloads.energon.parking import build_store
 from workloads.energon.passes import pass_sums, prompt_layouts
 from workloads.energon.session import EnergonJob
 from workloads.energon.shapes import EnergonShape
 from workloads.protocol import Cost, Degrees, Surroundings
 from workloads.transformer.exchange import TensorExchange
-from workloads.transformer.loading import load_stage
+from workloads.transformer.loading import load_layer, load_stage
 from workloads.transformer.place import Place
 from workloads.transformer.random_weights import RandomWeights
 from workloads.transformer.split import tensor_shares
@@ -205,6 +209,31 @@ def test_memory_is_shared_by_ranks_and_left_by_parked_layers() -> None:
     assert memory(parked, 1, 1) < 0.35 * whole
 
 
+@pytest.mark.parametrize("tensor", [1, 2])
+@pytest.mark.parametrize("model", MODELS)
+def test_parked_bytes_are_those_of_the_file(
+    model: str, tensor: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allocated: list[int] = []
+    monkeypatch.setattr(os, "posix_fallocate", lambda _file, _begin, length: allocated.append(length))
+    of = Problem(data=Shape.of(sequence=8), model=Shape.of({**MODELS[model], "parked": 2}))
+    shape = EnergonShape.from_problem(of)
+    plan = engine_plan(shape, Degrees(tensor_parallel=tensor))
+    weights = RandomWeights(shape.architecture, 0)
+    place = Place(device=torch.device("cpu"), dtype=torch.float32)
+    for share in plan.shares:
+        store = build_store(
+            partial(load_layer, shape.architecture, share=share, weights=weights, place=place),
+            plan.stages[0],
+            plan,
+            folder=tmp_path,
+            clock=time.perf_counter_ns,
+        )
+        store.close()
+    assert cost_of(of, tensor=tensor).parked_bytes == max(allocated)
+    assert cost_of(problem("packed", model)).parked_bytes == 0
+
+
 def test_kept_keys_and_values_are_part_of_memory() -> None:
     data = {"sequence": 64, "batches": 4}
     model = Shape.of(MODELS["gpt2"])
@@ -241,3 +270,17 @@ def test_passes_of_a_step_are_counted_by_kind() -> None:
     prompts, decodes = pass_sums(shape, BATCH)
     assert (prompts.num_passes, decodes.num_passes) == (2, 6)
     assert decodes.num_rows == 6 * BATCH
+
+
+@pytest.mark.parametrize("parked", [0, 2])
+def test_the_most_degrees_are_those_that_a_model_can_be_divided_by(parked: int) -> None:
+    of = Problem(
+        data=Shape.of(sequence=8), model=Shape.of({**MODELS["llama"], "layers": 7, "parked": parked})
+    )
+    most = cost_of(of).most_degrees
+    assert most == Degrees(tensor_parallel=2, pipeline_parallel=3 if parked else 7)
+    cost_of(of, tensor=most.tensor_parallel)
+    cost_of(of, pipeline=most.pipeline_parallel)
+    for tensor, pipeline in ((most.tensor_parallel + 1, 1), (1, most.pipeline_parallel + 1)):
+        with pytest.raises(ProblemError):
+            cost_of(of, tensor=tensor, pipeline=pipeline)

@@ -1,23 +1,17 @@
 """Ranks that divide a model give what one rank gives, in jobs as the product starts them."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from augment.problem import Problem, Shape
-from saih.domain.job import Job
 from saih.domain.point import Placement, Point, Timing
-from saih.domain.record import ADDITIVE_PHASES, Outcome, Phase, Record
-from saih.store.codec import encode_job
-from saih.store.sweep_folder import SweepFolder, read_records
+from saih.domain.record import HIDDEN_PHASES, Outcome, Phase, Record
+from tests.workloads.job_by_hand import measured
 
 pytestmark = pytest.mark.slow
-LIMIT_S = 240
 NUM_STEPS = 3
 PROMPTS = Shape.of(sequence=12, valid_percent=60, batches=2, new_tokens=3)
 ENCODED = Shape.of(sequence=9, valid_percent=40, packed=0, batches=3)
@@ -42,42 +36,9 @@ def points(placement: Placement) -> tuple[Point, ...]:
     )
 
 
-def measured(folder: Path, placement: Placement) -> list[Record]:
-    """The records of both points, in their order, from one job of ranks."""
-    asked = points(placement)
-    job = Job(
-        task="measure",
-        sweep_name="divided",
-        results_folder=str(folder / "results"),
-        data_folder=str(folder / "data"),
-        placement=placement,
-        points=asked,
-        watchdog_s=90,
-    )
-    path = folder / "job.json"
-    path.write_bytes(encode_job(job))
-    allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    launcher = str(Path(sys.executable).with_name("mpirun"))
-    ranks = [launcher, "-n", str(placement.num_ranks), "--map-by", "slot:OVERSUBSCRIBE", "--bind-to", "none"]
-    done = subprocess.run(
-        [*ranks, sys.executable, "-m", "mpi4py", "-m", "saih.worker", str(path)],
-        env={**os.environ, **allowed, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = {
-        record.point.point_id: record
-        for record in read_records(SweepFolder(folder / "results", "divided"))[0]
-    }
-    return [found[point.point_id] for point in asked]
-
-
 @pytest.fixture(scope="module")
 def undivided(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
-    return measured(tmp_path_factory.mktemp("one"), Placement())
+    return measured(tmp_path_factory.mktemp("one"), Placement(), points(Placement()))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +53,7 @@ def undivided(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
 def test_ranks_that_divide_a_model_answer_what_one_rank_does(
     placement: Placement, undivided: list[Record], tmp_path: Path
 ) -> None:
-    for record, alone in zip(measured(tmp_path, placement), undivided, strict=True):
+    for record, alone in zip(measured(tmp_path, placement, points(placement)), undivided, strict=True):
         assert record.result.outcome is Outcome.COMPLETED, record.result.reason
         steps, expected = record.result.steps, alone.result.steps
         assert steps is not None
@@ -107,11 +68,12 @@ def check_phases(record: Record) -> None:
     steps = record.result.steps
     assert steps is not None
     durations = {phase: np.array(rows) for phase, rows in steps.duration_ns.items()}
-    whole = sum(durations[phase] for phase in ADDITIVE_PHASES)
+    whole = sum(rows for phase, rows in durations.items() if phase not in HIDDEN_PHASES)
     np.testing.assert_array_equal(whole, np.array(steps.step_ns))
     assert (durations[Phase.FORWARD] > 0).all()
     assert durations[Phase.COMMUNICATION].sum() > 0
     np.testing.assert_array_equal(durations[Phase.COMMUNICATION], durations[Phase.COMMUNICATION_TOTAL])
+    assert (Phase.STAGE_WAIT in durations) == (record.point.placement.pipeline_parallel > 1)
     assert not durations[Phase.BACKWARD].any()
     notes = record.result.notes
     assert int(notes["prompt_pass_p50_ns"]) <= int(notes["prompt_pass_p99_ns"])

@@ -160,6 +160,27 @@ def test_an_event_loop_asks_for_much_at_once_and_can_give_up(one: Engine, gate: 
     assert one.submit([[1]], timeout_s=0.0).result(PATIENCE_S).tolist() == [2]
 
 
+def test_an_event_loop_that_was_closed_keeps_no_place_and_gives_none_back_twice(
+    one: Engine, gate: int
+) -> None:
+    filled(one)
+    loop = asyncio.new_event_loop()
+    tasks = [loop.create_task(one.asubmit([[9]])) for _ in range(5)]
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    os.write(gate, b"!")
+    assert one.submit([[1]], timeout_s=PATIENCE_S).result(PATIENCE_S).tolist() == [2]
+    for task in tasks:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # it is wanted
+        task.get_coro().close()  # type: ignore[union-attr]  # as when it is forgotten
+    until(lambda: one.stats.in_flight == one.stats.queued == 0)
+    filled(one)
+    with pytest.raises(QueueFull):
+        one.submit([[1]], timeout_s=0.0)
+    os.write(gate, b"!")
+    until(lambda: one.stats.in_flight == one.stats.queued == 0)
+
+
 def test_memory_stays_flat_over_thousands_of_requests_and_cancellations(one: Engine) -> None:
     def ask(num: int) -> None:
         pending: set[Future[torch.Tensor]] = set()
@@ -173,6 +194,7 @@ def test_memory_stays_flat_over_thousands_of_requests_and_cancellations(one: Eng
         wait(pending, PATIENCE_S)
 
     ask(1000)
+    gc.collect()  # of what tests before this one left
     before = [rss_bytes(pid) for pid in (os.getpid(), *one.pids)]
     num_before = len(gc.get_objects())
     ask(6000)
@@ -233,6 +255,24 @@ def test_a_program_that_forgets_to_close_ends_and_leaves_no_process() -> None:
     assert answer == 6
     until(lambda: not any(is_running(pid) for pid in pids))
     assert not ended.stderr
+
+
+def test_a_program_that_has_closed_its_own_streams_gets_its_answer() -> None:
+    program = (
+        "import os\n"
+        "os.close(0), os.close(2)\n"
+        "from tests.workloads.energon.stand_in import stand_ins\n"
+        "with stand_ins(tensor_parallel=2) as engine: print(*engine.submit([[3]]).result().tolist())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert ended.stdout == "6\n"
 
 
 def test_two_engines_run_beside_each_other(one: Engine) -> None:

@@ -1,5 +1,6 @@
 """Engines whose ranks die, hang or never come up: an error names who, for everybody, and nothing is left."""
 
+import math
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import torch
 
 from augment.problem import ProblemError
 from tests.workloads.energon.stand_in import PATIENCE_S, TINY, Ask, Start, is_running, stand_ins, until
+from workloads.energon import roll_call
 from workloads.energon.engine import Engine, launch
 from workloads.energon.errors import EngineDead, LaunchError
 from workloads.transformer.errors import WeightError
@@ -55,8 +57,70 @@ def test_an_idle_engine_notices_a_death_too() -> None:
 def test_the_last_words_of_a_rank_are_told() -> None:
     engine = stand_ins(tensor_parallel=2)
     assert_dead(
-        engine, [engine.submit([[Ask.CRASH, 1]])], "(?s)rank 1 of 2 .* status 1; .*a bug of this rank"
+        engine,
+        [engine.submit([[Ask.CRASH, 1]])],
+        "(?s)rank 1 of 2 .* status 1. Last words:.*a bug of this rank",
     )
+
+
+def test_last_words_are_in_the_error_and_the_log_and_not_in_what_everybody_may_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine = stand_ins()
+    with pytest.raises(EngineDead) as caught:
+        engine.submit([[Ask.CRASH, 0]]).result(PATIENCE_S)
+    engine.close()
+    assert "a bug of this rank" in caught.value.words
+    assert caught.value.told == engine.death
+    assert engine.death.startswith("rank 0 of 1 ")
+    assert "bug" not in engine.death
+    (record,) = caplog.records
+    assert "a bug of this rank" in record.getMessage()
+
+
+def test_a_rank_that_hangs_is_named_after_the_stated_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roll_call, "_CALL_S", PATIENCE_S)  # all ranks answer sooner or later
+    engine = stand_ins(tensor_parallel=2, request_limit_s=2.0)
+    # On a very busy machine the other rank may not have come to its wait yet.
+    message = (
+        r"no request was finished within 2 s \(request_limit_s\): ranks? (0, )?1 of 2 did not come to an end"
+    )
+    assert_dead(engine, loaded(engine), message)
+
+
+def test_a_rank_that_is_stopped_is_named_after_the_stated_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roll_call, "_CALL_S", 0.1)
+    engine = stand_ins(request_limit_s=0.1)
+    os.kill(engine.pids[0], signal.SIGSTOP)
+    assert_dead(engine, [engine.submit([[1]])], "rank 0 of 1 did not answer")
+
+
+def test_a_fork_is_told_that_the_engine_is_not_its_own_and_leaves_it_alone() -> None:
+    program = (
+        "import os\n"
+        "from tests.workloads.energon.stand_in import stand_ins\n"
+        "from workloads.energon.errors import EngineClosed\n"
+        "engine = stand_ins()\n"
+        "forked = os.fork()\n"
+        "if not forked:\n"
+        "    try: engine.submit([[1]])\n"
+        "    except EngineClosed as error: os.write(1, str(error).encode())\n"
+        "    engine.close()\n"
+        "    raise SystemExit(7)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]) == 7\n"
+        "print(*engine.submit([[4]]).result().tolist())\n"
+        "engine.close()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert "launch one here" in ended.stdout
+    assert ended.stdout.endswith("8\n")
 
 
 def test_a_rank_that_aborts_is_told_from_those_that_miss_it() -> None:
@@ -116,6 +180,19 @@ def test_what_cannot_be_launched_is_refused_before_anything_starts(tmp_path: Pat
         launch(TINY, device="tpu")
     with pytest.raises(LaunchError, match="float32"):
         launch(TINY, dtype="float8")
+    for wrong, message in {
+        "max_queued": (0, "max_queued is 0; give 1 or more"),
+        "num_buffers": (-9, "num_buffers is -9"),
+        "cache_bytes": (-1, "cache_bytes is -1; give 0 or more"),
+        "threads_per_rank": (0, "threads_per_rank is 0; give 1"),
+        "start_timeout_s": (math.nan, "start_timeout_s is nan; give seconds above 0"),
+        "request_limit_s": (0.0, "request_limit_s is 0.0"),
+        "layer_costs": ([1.0, math.nan], "a layer costs nan"),
+    }.items():
+        with pytest.raises(LaunchError, match=message[1]):
+            launch(TINY, **{wrong: message[0]})  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(LaunchError, match="threads_per_rank is 1000000; give 1024 or less"):
+        launch(TINY, threads_per_rank=10**6)
     with pytest.raises(WeightError):
         launch(tmp_path)
     assert children() == before

@@ -11,10 +11,11 @@ from dataclasses import replace
 import pytest
 
 from tests.workloads.energon.engine_by_hand import ARCHITECTURE, EngineByHand
-from tests.workloads.energon.ranks_by_hand import VOCAB_SIZE, alone
-from workloads.energon.errors import EngineClosed, EngineDead, QueueFull, RequestFailed
+from tests.workloads.energon.ranks_by_hand import VOCAB_SIZE, alone, next_token
+from workloads.energon.errors import EngineClosed, EngineDead, EngineTaken, QueueFull, RequestFailed
 from workloads.energon.generation import Generator, rules_for
 from workloads.energon.generation_request import GenerationRequest, RequestTooLong
+from workloads.energon.request import Kept
 from workloads.energon.sequence_progress import Finish, SequenceProgress
 from workloads.energon.token_stream import Generation
 from workloads.transformer.architecture import Family
@@ -140,9 +141,34 @@ def test_what_is_too_long_is_refused_by_its_name(engine, generator):
     ):
         generator.generate([1] * 198, max_new_tokens=3)
     assert generator.generate([1] * 197, max_new_tokens=3).result(GENEROUS_S).tokens
+    generator.close()
     small = rules_for(engine, num_kept_tokens=10)
     with Generator(engine, small) as other, pytest.raises(RequestTooLong, match="fit into memory"):
         other.generate([1] * 10, max_new_tokens=2)
+
+
+def test_an_engine_has_one_generator_at_a_time_and_then_another(engine):
+    with Generator(engine) as first:
+        with pytest.raises(EngineTaken, match="has a generator already"):
+            Generator(engine)
+        assert first.generate([3], max_new_tokens=3).result(GENEROUS_S).tokens == expected([3], 3)
+    with Generator(engine) as second:
+        assert second.generate([4], max_new_tokens=3).result(GENEROUS_S).tokens == expected([4], 3)
+    engine.error = EngineDead("rank 0 ended.")
+    with Generator(engine) as third, pytest.raises(EngineDead):
+        third.generate([4], max_new_tokens=3).result(GENEROUS_S)
+    assert engine.keeper.acquire(timeout=GENEROUS_S)
+
+
+def test_a_generator_leaves_the_names_of_its_callers_alone(engine):
+    names = tuple(range(40))
+    engine.submit([[n] for n in names], want="next_tokens", kept=Kept(ids=names)).result(GENEROUS_S)
+    with Generator(engine) as generator:
+        for n in range(5):
+            generator.generate([n], max_new_tokens=4).result(GENEROUS_S)
+    following = Kept(ids=names, past=(1,) * len(names))
+    made = engine.submit([[2]] * len(names), want="next_tokens", kept=following).result(GENEROUS_S)
+    assert made.tolist() == [next_token([n, 2]) for n in names]
 
 
 def test_a_full_queue_refuses(engine):

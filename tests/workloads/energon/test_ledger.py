@@ -1,9 +1,11 @@
 """Requests from their admission to their end, and the places that they wait on."""
 
 import gc
+import sys
 import threading
 import weakref
 from concurrent.futures import CancelledError, Future, wait
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -15,9 +17,9 @@ from workloads.energon.errors import EngineDead, RequestFailed
 from workloads.energon.ledger import Ledger
 from workloads.energon.request import Kept, Request
 from workloads.energon.room import Room
-from workloads.energon.wire import WireError
 from workloads.transformer.layout import Layout
 from workloads.transformer.want import Want
+from workloads.transport.frames import WireError
 
 DEAD = partial(EngineDead, "rank 1 was killed")
 
@@ -95,6 +97,68 @@ def test_what_is_cancelled_in_the_queue_is_never_sent_and_leaves_its_place() -> 
     assert not kept.cancel()
     assert ledger.next_command() is None
     assert ledger.stats.cancelled == 1
+
+
+def asking(ledger: Ledger, *, released: tuple[int, ...] = ()) -> Future[Tensor]:
+    """A request that gives up some sequences, admitted."""
+    ledger.room.ask().result(timeout=0)
+    return ledger.admit(replace(a_request(), kept=Kept(released=released)))
+
+
+def released(ledger: Ledger) -> set[int]:
+    command = ledger.next_command()
+    assert command is not None
+    return set(command.released_ids)
+
+
+def test_what_a_cancelled_request_was_to_release_the_next_one_releases_and_none_before_it() -> None:
+    ledger = Ledger(max_queued=9, num_reports=1)
+    asking(ledger, released=(1,))
+    cancelled = [asking(ledger, released=(2, 3)), asking(ledger, released=(3, 4))]
+    asking(ledger, released=(5,))
+    last = asking(ledger, released=(6,))
+    for future in (*cancelled, last):
+        assert future.cancel()
+    assert released(ledger) == {1}
+    assert released(ledger) == {2, 3, 4, 5}
+    assert ledger.is_empty is False
+    asking(ledger)
+    assert released(ledger) == {6}
+    asking(ledger)
+    assert released(ledger) == set()
+
+
+def test_what_a_request_was_to_release_that_could_not_be_sent_the_next_one_releases() -> None:
+    ledger = Ledger(max_queued=9, num_reports=1)
+    future = asking(ledger, released=(1, 2))
+    command = ledger.next_command()
+    assert command is not None
+    ledger.fail_unsent(command, "too large")
+    with pytest.raises(RequestFailed, match="too large"):
+        future.result(timeout=0)
+    asking(ledger, released=(3,))
+    assert released(ledger) == {1, 2, 3}
+
+
+def test_a_name_that_is_used_between_two_cancelled_requests_is_released_behind_its_use() -> None:
+    ledger = Ledger(max_queued=9, num_reports=1)
+    first, _, last = asking(ledger, released=(1,)), asking(ledger), asking(ledger, released=(1,))
+    last.cancel()
+    first.cancel()
+    assert released(ledger) == set()
+    asking(ledger)
+    assert released(ledger) == {1}
+
+
+def test_so_many_names_are_left_behind_that_one_message_would_be_too_large() -> None:
+    ledger = Ledger(max_queued=9, num_reports=1)
+    most = 1 << 16
+    asking(ledger, released=tuple(range(most + 5))).cancel()
+    counts = []
+    for _ in range(3):
+        asking(ledger)
+        counts.append(len(released(ledger)))
+    assert counts == [most, 5, 0]
 
 
 def test_all_that_waits_or_is_worked_on_gets_the_error_and_so_does_what_comes_later() -> None:
@@ -184,3 +248,47 @@ def test_many_threads_share_few_places_without_losing_one() -> None:
         thread.join(timeout=120)
     assert most <= 3
     assert [room.ask().done() for _ in range(4)] == [True, True, True, False]
+
+
+def test_of_those_who_leave_a_full_room_nothing_is_kept() -> None:
+    room = Room(1)
+    room.ask()
+    left = [room.ask() for _ in range(3)]
+    left[0].cancel()  # as an event loop does it, before it withdraws
+    for place in left:
+        room.withdraw(place)
+    kept = [weakref.ref(place) for place in left]
+    del left, place
+    gc.collect()
+    assert [each() for each in kept] == [None, None, None]
+    room.give_back()
+    assert [room.ask().done() for _ in range(2)] == [True, False]
+
+
+def test_a_dead_engine_tells_everybody_who_died_and_not_its_last_words() -> None:
+    ledger = Ledger(max_queued=1, num_reports=1)
+    ledger.refuse_all(partial(EngineDead, "rank 1 was killed.", "/a/path"))
+    assert ledger.closed_by == "rank 1 was killed."
+
+
+def test_a_callback_that_wants_to_end_its_thread_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    ledger = Ledger(max_queued=3, num_reports=1)
+    futures = [admitted(ledger) for _ in range(3)]
+    for future in futures:
+        future.add_done_callback(lambda _: sys.exit(3))
+    ledger.next_command()
+    answered(ledger, 0)
+    command = ledger.next_command()
+    assert command is not None
+    ledger.fail_unsent(command, "no")
+    ledger.refuse_all(DEAD)
+    assert all(future.done() for future in futures)
+    assert len(caplog.records) == 3
+
+
+def test_a_place_that_is_withdrawn_twice_goes_back_once() -> None:
+    room = Room(1)
+    place = room.ask()
+    room.withdraw(place)
+    room.withdraw(place)
+    assert [room.ask().done() for _ in range(2)] == [True, False]

@@ -24,7 +24,8 @@ from workloads.transformer.layer_store import LayerStore, LayerWeights, Resident
 from workloads.transformer.split import Span
 
 HIDDEN = 24
-CHILD = Path(__file__).with_name("parking_child.py")
+CHILD = "tests.workloads.energon.parking_child"
+ROOT = Path(__file__).parents[3]
 
 
 def architecture(num_layers: int) -> TransformerArchitecture:
@@ -197,7 +198,11 @@ def test_buffers_go_with_the_closed_store_and_not_at_some_later_collection(tmp_p
 
 def memory_of_child(*words: str, folder: Path) -> dict[str, int]:
     done = subprocess.run(
-        [sys.executable, str(CHILD), *words, str(folder)], capture_output=True, text=True, check=True
+        [sys.executable, "-m", CHILD, *words, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
     )
     found: dict[str, int] = json.loads(done.stdout)
     return found

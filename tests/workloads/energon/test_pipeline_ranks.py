@@ -16,9 +16,11 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 PROGRAM = "tests.workloads.energon.pipeline_ranks"
 PATIENCE_S = 300
-LENGTHS = [[3], [1, 4], [2, 2, 2], [9], [1], [5, 1], [1, 1], [7], [3, 2]]
+LENGTHS = [[3], [1, 4], [2, 2, 2], [9], [1], [5, 1], [1, 1], [7], [3, 2], [2]]
 SHAPES = [(1, 4), (2, 2), (3, 1)]
 """Ranks that share a stage, and stages."""
+NUM_LARGE = 3_000_000
+"""Rows whose hidden states, 72 MB, fit into no rank that has little memory."""
 FAULTS = {
     # Command: rank of the engine, counted from the end where negative, and where it fails.
     1: (0, "begin"),
@@ -28,6 +30,7 @@ FAULTS = {
     5: (1, "middle"),
     6: (-1, "end"),
     7: (-1, "middle"),
+    8: (-1, "lost"),
 }
 
 
@@ -86,6 +89,7 @@ def served(
         {"part": "serve", "lengths": LENGTHS, "faults": faults_of(num_ranks)},
         {"part": "serve", "lengths": LENGTHS[:3], "faults": {"1": {str(num_ranks - 1): "rows"}}},
         {"part": "exchange"},
+        {"part": "serve", "lengths": [[3], [NUM_LARGE], [1]], "poor": {"1": num_ranks - 1}},
     ]
     return shape, ranks_found(tmp_path_factory.mktemp("ranks"), shape, parts)
 
@@ -124,12 +128,16 @@ def test_a_failure_on_one_rank_fails_its_request_alone_and_is_told_by_all_that_a
 def test_the_meter_is_told_of_every_part_of_every_pass(served: Any) -> None:
     (tensor_parallel, stages), found = served
     for rank, parts in enumerate(found):
-        told = parts[0]["told"]
-        is_last = rank // tensor_parallel == stages - 1
+        told, stage = parts[0]["told"], rank // tensor_parallel
+        is_last = stage == stages - 1
         exchanges = 0 if tensor_parallel == 1 else NUM_SUMS + is_last
-        assert told.count("wait") == len(LENGTHS)
         assert told.count("compute") == len(LENGTHS) * (exchanges + 1)
-        assert told.count("communication") == len(LENGTHS) * (exchanges + 1 + (not is_last))
+        waits, exchanged = len(LENGTHS) * (stage > 0), len(LENGTHS) * (exchanges + 1 + (stage > 0))
+        if is_last:
+            assert (told.count("wait"), told.count("communication")) == (waits, exchanged)
+        else:  # and what it waits for the next stage to take
+            assert told.count("wait") >= waits
+            assert told.count("communication") >= exchanged + len(LENGTHS)
 
 
 def test_sums_and_gathers_of_all_sizes_are_right_and_sums_have_the_same_bits_everywhere(served: Any) -> None:
@@ -189,3 +197,16 @@ def test_a_rank_that_dies_in_a_pass_leaves_nobody_waiting(tmp_path: Path) -> Non
 
 def test_a_stage_learns_that_the_one_behind_it_died(two_stages: list[Any]) -> None:
     assert two_stages[0][-1].startswith("LinkError: the connection to rank 1 is lost")
+
+
+def test_a_pass_for_which_one_rank_has_no_memory_at_all_fails_alone(served: Any) -> None:
+    (tensor_parallel, stages), found = served
+    last = tensor_parallel * stages - 1
+    for parts in found[-tensor_parallel:]:
+        before, failed, behind = parts[6]["answers"]
+        assert "can't allocate memory" in failed["failure"]
+        assert failed["failure"].endswith(f"(rank {last})")
+        assert before["rows"] == [
+            [float(stages * NUM_SUMS + row + column) for column in range(7)] for row in range(3)
+        ]
+        assert behind["rows"] == [[float(2 + stages * NUM_SUMS + column) for column in range(7)]]

@@ -112,6 +112,37 @@ def test_kept_sequences_that_cannot_be_are_refused(kept: Kept, message: str) -> 
         rules().request([[1], [2, 3]], Want.NEXT_TOKENS, kept)
 
 
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        (None, "kept is None; give Kept"),
+        (Kept(ids=None), "give Kept with tuples of int"),  # type: ignore[arg-type]  # wrong on purpose
+        (Kept(ids=("a", "b")), "'a' is str"),  # type: ignore[arg-type]
+        (Kept(ids=(1, True)), "True is bool"),
+        (Kept(ids=(1, 10**5000)), "more than 64 bits"),
+        (Kept(ids=(1, 2), past=(0, 10**5000)), "more than 64 bits"),
+    ],
+)
+def test_what_names_no_sequences_is_refused(kept: Kept, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        rules().request([[1], [2, 3]], Want.NEXT_TOKENS, kept)
+
+
+def test_names_may_come_in_any_sequence_and_the_caller_may_change_it_later() -> None:
+    names = [4, 7]
+    request = rules().request([[1], [2]], Want.NEXT_TOKENS, Kept(ids=names, released=[5]))  # type: ignore[arg-type]
+    names.clear()
+    command = request.command(0)
+    assert (command.sequence_ids, command.released_ids) == ((4, 7), (5,))
+
+
+def test_a_tensor_without_values_is_refused_and_a_sparse_one_taken() -> None:
+    with pytest.raises(RequestError, match="no lists of integers"):
+        rules().request(torch.ones(1, 2, device="meta").long(), Want.ALL_ROWS, Kept())
+    request = rules().request(torch.eye(2).long().to_sparse(), Want.ALL_ROWS, Kept())
+    assert request.tokens.tolist() == [1, 0, 0, 1]
+
+
 def test_an_encoder_predicts_and_keeps_nothing() -> None:
     for want, kept in ((Want.NEXT_TOKENS, Kept()), (Want.ALL_ROWS, Kept(ids=(1,)))):
         with pytest.raises(RequestError, match="encoder"):

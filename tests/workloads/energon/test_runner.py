@@ -6,7 +6,6 @@ import torch
 from tests.workloads.energon.pipeline_stage import NUM_SUMS, TINY, AddingStage
 from workloads.energon.command import Command
 from workloads.energon.plan import plan_engine
-from workloads.energon.rank_errors import LinkError
 from workloads.energon.ranks import open_ranks
 from workloads.energon.runner import StageRunner
 from workloads.transformer.kv_cache import CachePool
@@ -14,6 +13,7 @@ from workloads.transformer.layout import Layout
 from workloads.transformer.place import Place
 from workloads.transformer.split import Span
 from workloads.transformer.want import Want
+from workloads.transport.link_error import LinkError
 
 HOST = Place(device=torch.device("cpu"), dtype=torch.float32)
 
@@ -29,7 +29,7 @@ class Alone:
         layers = Span(0, TINY.num_layers)
         room = 2 * 64 * 2 * TINY.num_layers * TINY.kv_size * 4
         self.pool = CachePool(room, TINY, layers, plan.share_of(0), HOST)
-        self.runner = StageRunner(self.stage, ranks, self.pool, self.told.append)
+        self.runner = StageRunner(self.stage, ranks, self.pool)
 
     def do(self, key: int, lengths: tuple[int, ...], **sequences: tuple[int, ...]) -> str:
         """How a command failed."""
@@ -53,7 +53,7 @@ def test_a_rank_alone_answers_and_tells_what_it_did() -> None:
     assert answer is not None
     assert answer.rows is not None
     assert answer.rows[:, 0].tolist() == [3.0 + NUM_SUMS, 4.0 + NUM_SUMS, 5.0 + NUM_SUMS]
-    assert alone.told == ["wait", "compute", "communication"]
+    assert alone.told == ["compute", "communication"]
 
 
 @pytest.mark.parametrize("place", ["begin", "middle", "gather", "end"])

@@ -238,7 +238,7 @@ def test_what_a_cancelled_request_holds_is_free_only_when_no_pass_uses_it():
     assert drive.scheduler.stats.num_kept_tokens == 0
     drive.add(GenerationRequest(prompt=(4,), max_new_tokens=1))
     drive.run_out()
-    assert set(drive.ranks.kept) == {1}
+    assert set(drive.ranks.kept) == {-2}
     assert drive.tokens[ticket] == []
 
 
@@ -247,7 +247,7 @@ def test_giving_up_names_all_that_is_kept():
     for _ in range(3):
         drive.add(GenerationRequest(prompt=(1,), max_new_tokens=5))
     drive.launch()
-    assert drive.scheduler.drop_all() == (0, 1)
+    assert drive.scheduler.drop_all() == (-1, -2)
     assert drive.scheduler.is_empty
 
 

@@ -25,6 +25,7 @@ from workloads.energon.serving.app import Service
 from workloads.energon.serving.limits import ServingLimits
 
 LIMITS = ServingLimits(body_bytes=4096, max_new_tokens=150, retry_after_s=7)
+DEAD = "the engine is dead; ask another server, or when it was started anew."
 
 
 class Front:
@@ -198,22 +199,28 @@ def test_a_client_that_leaves_in_the_middle_of_a_stream_cancels_it(front):
     assert front.generator.stats.num_passes <= 3
 
 
-def test_a_failed_request_gets_its_error_and_others_go_on(front):
-    front.engine.error = RequestFailed("out of memory on rank 1")
+def test_a_failed_request_gets_a_plain_error_the_log_says_why_and_others_go_on(front, caplog):
+    front.engine.error = RequestFailed("out of memory in /a/path (rank 1)")
     for is_streamed in (False, True):
         response = front.ask(prompt=[1], max_new_tokens=2, stream=is_streamed)
         assert response.status_code == 500
-        assert "out of memory" in response.json()["error"]["message"]
+        assert response.json()["error"] == {
+            "type": "failed",
+            "message": "the request failed on the server, whose log says why; others go on.",
+        }
+    assert [record.getMessage() for record in caplog.records] == [
+        "a request failed: RequestFailed: out of memory in /a/path (rank 1)"
+    ] * 2
     front.engine.error = None
     assert front.ask(prompt=[1], max_new_tokens=2).status_code == 200
 
 
 def test_a_dead_engine_is_told_to_clients_and_by_health(front):
     assert front.client.get("/health").json() == {"status": "ok"}
-    front.engine.error = EngineDead("rank 1 was killed by SIGKILL")
+    front.engine.error = EngineDead("rank 1 was killed by SIGKILL.", "/a/path")
     response = front.ask(prompt=[1], max_new_tokens=2)
     assert response.status_code == 503
-    assert response.json()["error"] == {"type": "engine_dead", "message": "rank 1 was killed by SIGKILL"}
+    assert response.json()["error"] == {"type": "engine_dead", "message": DEAD}
     assert front.ask(prompt=[1], max_new_tokens=2).status_code == 503
     front.death = "rank 1 was killed by SIGKILL"
     health = front.client.get("/health")
@@ -228,12 +235,12 @@ def test_an_error_in_the_middle_of_a_stream_is_its_last_event(front):
     with front.client.stream("POST", "/v1/generate", json=body) as response:
         lines = response.iter_lines()
         assert next(lines) == "event: token"
-        front.engine.error = EngineDead("rank 0 ended")
+        front.engine.error = EngineDead("rank 0 ended.", "/a/path")
         front.engine.gate.set()
         said = [line for line in lines if line]
     assert said[-2:] == [
         "event: error",
-        'data: {"error":{"type":"engine_dead","message":"rank 0 ended"}}',
+        f'data: {{"error":{{"type":"engine_dead","message":"{DEAD}"}}}}',
     ]
 
 

@@ -1,6 +1,6 @@
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from augment.problem import Problem, ProblemError, Shape
 from workloads.energon.memory import KEPT_BLOCK
 from workloads.energon.rank_errors import PassError
 from workloads.energon.session import EnergonJob
-from workloads.protocol import PhaseName, Session, Surroundings, TellingSession
+from workloads.protocol import PhaseName, Session, Surroundings, TellingJob, TellingSession, Told
 from workloads.transformer.kv_cache import BLOCK
 
 
@@ -66,6 +66,12 @@ def outputs(of: Problem, folder: Path, num_steps: int = 2, **changes: Any) -> li
         return [float(opened.step(opened.produce(step), lambda _: None)) for step in range(num_steps)]
 
 
+def noted(*told: Told) -> Mapping[str, str]:
+    job = EnergonJob()
+    assert isinstance(job, TellingJob)
+    return job.notes(told)
+
+
 def test_a_seed_gives_the_same_answers_again_and_another_seed_others(tmp_path: Path) -> None:
     of = problem(new_tokens=2)
     assert outputs(of, tmp_path) == outputs(of, tmp_path)
@@ -95,22 +101,34 @@ def test_a_session_tells_latencies_of_the_steps_that_were_asked_for(tmp_path: Pa
         assert isinstance(opened, TellingSession)
         for step in range(4):
             opened.step(opened.produce(step), lambda _: None)
-        notes = opened.tell(2)
+        notes = noted(opened.tell(2))
     # The clock ticks once at the begin of a pass and once at its answer: 8 passes of 2 ticks a step.
     told = {name: int(value) for name, value in notes.items() if name.endswith("_ns")}
     assert told["prompt_pass_p50_ns"] == told["decode_pass_p99_ns"] == 1000
     assert told["first_token_p50_ns"] == 1000
     assert told["first_token_p99_ns"] == 3000
-    real, new, ticks = 28 + 12, 12, 2 * 2 * 8 - 1
-    assert float(notes["tokens_per_s"]) == pytest.approx(2 * real / (ticks * 1e-6), rel=1e-5)
-    assert float(notes["new_tokens_per_s"]) == pytest.approx(2 * new / (ticks * 1e-6), rel=1e-5)
+    real, new, ticks = 28 + 12, 12, 2 * 8 - 1
+    assert float(notes["tokens_per_s"]) == pytest.approx(real / (ticks * 1e-6), rel=1e-5)
+    assert float(notes["new_tokens_per_s"]) == pytest.approx(new / (ticks * 1e-6), rel=1e-5)
+
+
+def test_every_replica_tells_and_the_notes_are_of_all(tmp_path: Path) -> None:
+    """Of two replicas of one rank each, whose clocks tick alike."""
+    told = []
+    for rank in (0, 1):
+        with session(problem(), tmp_path, rank=rank, num_ranks=2) as opened:
+            assert isinstance(opened, TellingSession)
+            opened.step(opened.produce(0), lambda _: None)
+            told.append(opened.tell(1))
+    one, both = (float(noted(*each)["tokens_per_s"]) for each in (told[:1], told))
+    assert both == pytest.approx(2 * one, rel=1e-5)
 
 
 def test_a_session_without_new_tokens_tells_of_no_first_one(tmp_path: Path) -> None:
     with session(problem(family="bert"), tmp_path) as opened:
         assert isinstance(opened, TellingSession)
         opened.step(opened.produce(0), lambda _: None)
-        assert not [name for name in opened.tell(1) if "first" in name or "decode" in name]
+        assert not [name for name in noted(opened.tell(1)) if "first" in name or "decode" in name]
 
 
 def test_an_answer_that_is_no_number_reaches_the_caller(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class Service:
 
     generator: Generator
     death: Callable[[], str]
-    """Why nothing will be answered any more; empty while the engine lives."""
+    """Why nothing will be answered any more, for everybody to read; empty while the engine lives."""
     limits: ServingLimits = field(default_factory=ServingLimits)
     metrics: ServingMetrics = field(default_factory=ServingMetrics)
 

@@ -1,9 +1,11 @@
 """Frames between the controller and its workers."""
 
+import gc
 import json
 import socket
 import struct
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -12,15 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tests.workloads.energon.little_memory import little_memory
 from workloads.energon.assignment import Assignment, assignment_frame, assignment_of
 from workloads.energon.command import Answer, Command
 from workloads.energon.control_frames import answer_frame, answer_of, command_frame, command_of
+from workloads.energon.outbox import Outbox
 from workloads.energon.plan import plan_engine
 from workloads.energon.ranks import Carrier
-from workloads.energon.wire import Frame, FrameReader, Limits, WireError, following, packed, send_frame
 from workloads.transformer.architecture import Activation, Family, TransformerArchitecture
 from workloads.transformer.layout import Layout
 from workloads.transformer.want import Want
+from workloads.transport.frames import Frame, FrameReader, Limits, WireError, following, packed, send_frame
 
 PREFIX = struct.Struct("<4sIQ")
 
@@ -123,7 +127,8 @@ def test_an_assignment_arrives_as_it_was_sent(pair: tuple[socket.socket, socket.
         carrier=Carrier.HOST,
         num_threads=2,
         cache_bytes=1 << 40,
-        store_port=1,
+        meeting_path="/proc/self/fd/9",
+        secret="known to few",
         folder="",
     )
     assert assignment_of(through(assignment_frame(assignment), pair)) == assignment
@@ -201,3 +206,71 @@ def test_a_header_beyond_the_limit_is_not_sent() -> None:
     with pytest.raises(WireError, match="ask for fewer sequences"):
         packed(Frame(header={"kind": "x" * (1 << 24)}))
     assert json.loads(bytes(packed(Frame(header={"kind": "x"}))[0][PREFIX.size :])) == {"kind": "x"}
+
+
+def test_what_has_arrived_is_not_kept_by_who_read_it(pair: tuple[socket.socket, socket.socket]) -> None:
+    reader = FrameReader(pair[1], Limits())
+    send_frame(pair[0], Frame(header={"kind": "a"}, body=b"12345"))
+    frame = reader.read()
+    assert frame is not None
+    assert isinstance(frame.body, memoryview)
+    body = weakref.ref(frame.body.obj)
+    assert body() is not None
+    del frame
+    gc.collect()
+    assert body() is None
+
+
+def test_a_body_without_room_is_lost_alone_and_the_next_frame_is_whole(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    reader = FrameReader(pair[1], Limits())
+    rows = torch.zeros(1 << 26)  # 256 MiB
+    frames = [answer_frame(Answer(key=7, rows=rows)), command_frame(a_command(rows.long()[:0]))]
+    frames[1] = Frame(header=frames[1].header, body=frames[0].body)
+    frames.append(answer_frame(Answer(key=9, rows=torch.ones(3))))
+
+    def send_all() -> None:
+        for frame in frames:
+            send_frame(pair[0], frame)
+
+    sending = threading.Thread(target=send_all)
+    sending.start()
+    with little_memory(1 << 26):
+        lost, without_tokens, whole = reader.read(), reader.read(), reader.read()
+    sending.join()
+    assert lost is not None
+    assert without_tokens is not None
+    assert whole is not None
+    told = "there was no memory for 268435456 bytes"
+    assert answer_of(lost) == Answer(key=7, rows=None, failure=f"its answer was lost: {told}")
+    assert (command_of(without_tokens).key, command_of(without_tokens).lost) == (8, told)
+    rows = answer_of(whole).rows
+    assert rows is not None
+    assert rows.tolist() == [1.0, 1.0, 1.0]
+
+
+def a_command(tokens: Tensor) -> Command:
+    return Command(key=8, layout=Layout(lengths=(1,)), tokens=tokens, want=Want.ALL_ROWS)
+
+
+def test_an_answer_that_cannot_be_sent_is_told_in_its_place_and_later_ones_go(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    outbox, reader = Outbox(pair[0]), FrameReader(pair[1], Limits())
+    wide = torch.zeros(1, 1 << 14).expand(1 << 12, -1)  # 256 MiB once they lie one after the other
+    with little_memory(1 << 26):
+        outbox.send(Answer(key=1, rows=wide))
+        failed = answer_of(frame_of(reader))
+    assert (failed.key, failed.rows) == (1, None)
+    assert "can't allocate memory" in failed.failure
+    outbox.send(Answer(key=2, rows=torch.ones(2)))
+    assert answer_of(frame_of(reader)).key == 2
+    outbox.tell(Frame(header={"kind": "ready"}))
+    assert frame_of(reader).header == {"kind": "ready"}
+
+
+def frame_of(reader: FrameReader) -> Frame:
+    frame = reader.read()
+    assert frame is not None
+    return frame

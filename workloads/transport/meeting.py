@@ -12,7 +12,6 @@ import socket
 import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,12 @@ import torch
 from torch import distributed
 from torch.distributed import ProcessGroup
 
-from workloads.energon.rank_errors import LinkError
+from workloads.transport.handshake import caller_of, introduce, link_key
+from workloads.transport.link_error import LinkError
 
 _LOOPBACK = "127.0.0.1"
 _RECORD_BYTES = 2048
 _TOKEN_BYTES = 16
-_RANK_DIGITS = 8
 _PATIENCE_S = 60.0
 """For a rank that has already said where it listens."""
 _TRY_S = 5.0
@@ -35,36 +34,29 @@ _SILENT_S = 10
 
 
 def meet(
-    group: ProcessGroup, rank: int, *, callers: Sequence[int], called: Sequence[int]
+    group: ProcessGroup, rank: int, *, callers: Sequence[int], called: Sequence[int], secret: str = ""
 ) -> dict[int, socket.socket]:
     """Connections to these other ranks. All ranks call this, and each calls only ranks above its own.
+
+    ``secret``: what all ranks know and nobody else. Without one, whoever can listen to the group can join.
 
     Raises:
         LinkError: when one of them cannot be reached.
     """
     is_one_host = len({record["host"] for record in _told(group, {"host": _host()})}) == 1
     with socket.create_server((_LOOPBACK if is_one_host else "", 0), backlog=256) as listener:
-        secret = _Secret(asked=secrets.token_hex(_TOKEN_BYTES), answered=secrets.token_hex(_TOKEN_BYTES))
         own = {
-            "addresses": [_LOOPBACK] if is_one_host else _addresses(),
+            "addresses": [_LOOPBACK] if is_one_host else own_addresses(),
             "port": listener.getsockname()[1],
-            "asked": secret.asked,
-            "answered": secret.answered,
+            "token": secrets.token_hex(_TOKEN_BYTES),
         }
         records = _told(group, own)
         # The highest rank calls nobody, so it answers at once, and then the one below it, and so on.
-        found = {other: _reached(records[other], other, rank) for other in called}
+        found = {other: _reached(records[other], other, rank, secret) for other in called}
+        key = link_key(secret, records[rank]["token"])
         while missing := sorted(set(callers) - set(found)):
-            found |= _accepted(listener, secret, missing)
+            found |= _accepted(listener, key, rank, missing)
     return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Secret:
-    """What a caller says, and what it is told."""
-
-    asked: str
-    answered: str
 
 
 def _told(group: ProcessGroup, own: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -83,7 +75,7 @@ def _host() -> str:
     return f"{kernel} {network.readlink() if network.exists() else ''}"
 
 
-def _addresses() -> list[str]:
+def own_addresses() -> list[str]:
     """IPv4 addresses of this host, loopback left out."""
     asked = [name for name in os.environ.get("GLOO_SOCKET_IFNAME", "").split(",") if name]
     names = asked or [name for _, name in socket.if_nameindex()]
@@ -97,43 +89,36 @@ def _addresses() -> list[str]:
     return [address for address in found if not address.startswith("127.")][:32]
 
 
-def _reached(record: Mapping[str, Any], rank: int, own_rank: int) -> socket.socket:
+def _reached(record: Mapping[str, Any], rank: int, own_rank: int, secret: str) -> socket.socket:
+    key = link_key(secret, record["token"])
     for address in record["addresses"]:
         with suppress(OSError):
             caller = socket.create_connection((address, record["port"]), timeout=_TRY_S)
             with suppress(OSError):
                 caller.settimeout(_PATIENCE_S)
-                caller.sendall(f"{record['asked']}{own_rank:0{_RANK_DIGITS}}".encode())
-                if _heard(caller, 2 * _TOKEN_BYTES) == record["answered"]:
+                if introduce(caller, key, own_rank, rank):
                     return _tuned(caller)
             caller.close()
     tried = ", ".join(record["addresses"]) or "no address"
     raise LinkError(f"rank {rank} was not reached at {tried}, port {record['port']}")
 
 
-def _accepted(listener: socket.socket, secret: _Secret, missing: Sequence[int]) -> dict[int, socket.socket]:
+def _accepted(
+    listener: socket.socket, key: bytes, own_rank: int, missing: Sequence[int]
+) -> dict[int, socket.socket]:
     """The next caller, unless it is somebody else's."""
     listener.settimeout(_PATIENCE_S)
     try:
         caller, _ = listener.accept()
     except TimeoutError as error:
         raise LinkError(f"ranks {list(missing)} did not connect within {_PATIENCE_S:g} s") from error
-    with suppress(OSError, ValueError):
+    with suppress(OSError):
         caller.settimeout(_TRY_S)
-        heard = _heard(caller, 2 * _TOKEN_BYTES + _RANK_DIGITS)
-        token, rank = heard[: 2 * _TOKEN_BYTES], int(heard[2 * _TOKEN_BYTES :])
-        if secrets.compare_digest(token.encode(), secret.asked.encode()) and rank in missing:
-            caller.sendall(secret.answered.encode())
+        rank = caller_of(caller, key, own_rank, missing)
+        if rank is not None:
             return {rank: _tuned(caller)}
     caller.close()
     return {}
-
-
-def _heard(caller: socket.socket, num_bytes: int) -> str:
-    heard = b""
-    while len(heard) < num_bytes and (data := caller.recv(num_bytes - len(heard))):
-        heard += data
-    return heard.decode("ascii", errors="replace")
 
 
 def _tuned(connection: socket.socket) -> socket.socket:

@@ -1,4 +1,4 @@
-"""Frames between the controller and its workers: a JSON header and, behind it, the raw bytes of a tensor.
+"""Frames between two programs: a JSON header and, behind it, the raw bytes of a tensor.
 
 A frame begins with 16 bytes: ``NRGN``, the bytes of the header (4), the bytes of the body (8), little-endian.
 Nothing that arrives is ever executed, and what is too large is refused before memory is taken for it.
@@ -19,6 +19,7 @@ MAX_BODY_BYTES = 1 << 36
 """Logits of 340 000 rows over 50 000 tokens in float32."""
 _PREFIX = struct.Struct("<4sIQ")
 _MAGIC = b"NRGN"
+_DROPPED_BYTES = 1 << 16
 
 Header = Mapping[str, Any]  # Any: as JSON gives it
 Buffer = bytes | bytearray | memoryview
@@ -42,6 +43,8 @@ class Frame:
 
     header: Header
     body: Buffer = b""
+    lost: str = ""
+    """Why the body is not here, though it was sent; the next frame follows as ever."""
 
 
 def packed(frame: Frame) -> list[memoryview]:
@@ -63,7 +66,12 @@ def packed(frame: Frame) -> list[memoryview]:
 
 def send_frame(connection: socket.socket, frame: Frame) -> None:
     """Send a whole frame over a blocking socket."""
-    unsent = packed(frame)
+    send_packed(connection, packed(frame))
+
+
+def send_packed(connection: socket.socket, buffers: Sequence[memoryview]) -> None:
+    """Send what ``packed`` gave over a blocking socket."""
+    unsent = list(buffers)
     while unsent:
         unsent = following(unsent, connection.sendmsg(unsent))
 
@@ -100,6 +108,7 @@ class FrameReader:
                 if num_bytes == 0:
                     return None
                 self._missing = self._missing[num_bytes:]
+            self._missing = memoryview(b"")  # what has arrived is not kept here
             part = next(self._parts)
             if isinstance(part, Frame):
                 return part
@@ -113,9 +122,14 @@ class FrameReader:
             num_header_bytes, num_body_bytes = self._sizes(prefix)
             header = memoryview(bytearray(num_header_bytes))
             yield header
-            body = np.empty(num_body_bytes, np.uint8).data  # unlike a bytearray, not filled with zeros
-            yield body
-            yield Frame(header=_parsed(header), body=body)
+            try:
+                room = [np.empty(num_body_bytes, np.uint8).data]  # unlike a bytearray, not filled with zeros
+            except MemoryError:
+                yield from _dropped(num_body_bytes)
+                yield Frame(header=_parsed(header), lost=f"there was no memory for {num_body_bytes} bytes")
+            else:
+                yield room[0]
+                yield Frame(header=_parsed(header), body=room.pop())  # and kept here no longer
 
     def _sizes(self, prefix: memoryview) -> tuple[int, int]:
         magic, num_header_bytes, num_body_bytes = _PREFIX.unpack(prefix)
@@ -127,6 +141,15 @@ class FrameReader:
                 f"{self.limits.header_bytes} + {self.limits.body_bytes}."
             )
         return num_header_bytes, num_body_bytes
+
+
+def _dropped(num_bytes: int) -> Iterator[memoryview]:
+    """Buffers that take so many bytes, one after the other, in the same little memory."""
+    room = memoryview(bytearray(min(num_bytes, _DROPPED_BYTES)))
+    while num_bytes:
+        part = room[:num_bytes]
+        yield part
+        num_bytes -= part.nbytes
 
 
 def _parsed(header: memoryview) -> Header:

@@ -5,7 +5,9 @@ import socket
 import torch
 from torch import Tensor
 
-from workloads.energon.rank_errors import LinkError
+from workloads.transport.link_error import LinkError
+
+_PIECE_BYTES = 1 << 16
 
 
 def bytes_of(tensor: Tensor) -> memoryview:
@@ -25,3 +27,17 @@ def fill(room: memoryview, connection: socket.socket) -> None:
         if not num_bytes:
             raise LinkError("it has closed")
         room = room[num_bytes:]
+
+
+def drop(num_bytes: int, connection: socket.socket) -> None:
+    """Receive so many bytes, and forget them.
+
+    Raises:
+        LinkError: when the other end has closed.
+        OSError: when it is gone.
+    """
+    room = memoryview(bytearray(_PIECE_BYTES))
+    while num_bytes > 0:
+        piece = room[:num_bytes]
+        fill(piece, connection)
+        num_bytes -= piece.nbytes

@@ -1,0 +1,1 @@
+"""What carries bytes between the programs of an application: connections, frames, memory of tensors."""

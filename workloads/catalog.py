@@ -6,9 +6,12 @@ from types import MappingProxyType
 from augment.problem import ProblemError
 from workloads.cosmoflow.cost import CosmoFlow
 from workloads.energon.cost import Energon
+from workloads.galaxy.cost import Galaxy
 from workloads.protocol import Workload
 
-WORKLOADS: Mapping[str, Workload] = MappingProxyType({"cosmoflow": CosmoFlow(), "energon": Energon()})
+WORKLOADS: Mapping[str, Workload] = MappingProxyType(
+    {"cosmoflow": CosmoFlow(), "energon": Energon(), "galaxy": Galaxy()}
+)
 
 
 def workload(name: str) -> Workload:

@@ -1,13 +1,15 @@
 """CosmoFlow's arithmetic side: what can be built, what a step of it costs, how it is called."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from augment.problem import Problem, ProblemError
+from cosmology.architecture import Architecture
 from workloads.cosmoflow.memory import FLOAT_BYTES, peak_memory_bytes
 from workloads.cosmoflow.operations import step_operations
 from workloads.cosmoflow.shapes import DATA_SIZES, MODEL_SIZES, CosmoFlowShape
 from workloads.precision import Precision
-from workloads.protocol import TRAINING, UNDIVIDED, Activity, Axis, Cost, Degrees
+from workloads.protocol import TRAINING, UNDIVIDED, Activity, Axis, Cost, Degrees, Operation
 
 AXES = (
     Axis(name="data", sizes=DATA_SIZES, size_label="data set [bytes]"),
@@ -51,22 +53,19 @@ class CosmoFlow:
         _check_degrees(degrees)
         if batch_per_rank < 1:
             raise ProblemError(f"batch_per_rank is {batch_per_rank}; give a whole number of at least 1.")
-        architecture, data = shape.architecture(), shape.data
-        simulated = shape.dataset(seed=0)
-        number_format = Precision.named(precision)
-        operations = step_operations(architecture, batch_per_rank, number_format)
-        flops = sum(operation.flops for operation in operations)
+        data, simulated = shape.data, shape.dataset(seed=0)
+        network = _network_cost(shape.architecture(), batch_per_rank, Precision.named(precision))
         return Cost(
-            operations=operations,
-            num_parameters=architecture.num_parameters,
+            operations=network.operations,
+            num_parameters=network.num_parameters,
             samples_per_step=batch_per_rank,
-            gradient_bytes=FLOAT_BYTES * architecture.num_parameters,
+            gradient_bytes=FLOAT_BYTES * network.num_parameters,
             input_bytes=batch_per_rank * data.sample_bytes,
             dataset_bytes=data.dataset_bytes,
-            peak_memory_bytes=peak_memory_bytes(architecture, batch_per_rank, number_format),
+            peak_memory_bytes=network.peak_memory_bytes,
             axis_sizes={
                 "data": float(data.dataset_bytes),
-                "model": flops / (batch_per_rank * shape.resolution**3),
+                "model": network.flops / (batch_per_rank * shape.resolution**3),
             },
             dataset_files=2 * simulated.num_universes + 1,
             dataset_core_s=simulated.num_particle_steps / _PARTICLE_STEPS_PER_CORE_S,
@@ -95,3 +94,25 @@ def _check_degrees(degrees: Degrees) -> None:
                 f"{name} is {getattr(degrees, name)}, but every rank of cosmoflow trains the whole network; "
                 "set it to 1."
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NetworkCost:
+    """What a step costs by the network alone, whatever the data set."""
+
+    operations: tuple[Operation, ...]
+    flops: int
+    num_parameters: int
+    peak_memory_bytes: int
+
+
+@lru_cache(maxsize=1024)
+def _network_cost(architecture: Architecture, batch: int, precision: Precision) -> _NetworkCost:
+    """Found once: plans and analyses of many points ask for that of each network again and again."""
+    operations = step_operations(architecture, batch, precision)
+    return _NetworkCost(
+        operations=operations,
+        flops=sum(operation.flops for operation in operations),
+        num_parameters=architecture.num_parameters,
+        peak_memory_bytes=peak_memory_bytes(architecture, batch, precision),
+    )

@@ -10,7 +10,6 @@ the loader, outside the step.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from cosmology.architecture import FINAL_SIDE, Architecture, Convolution, Dense
 from cosmology.definition import NUM_TARGETS
@@ -26,7 +25,6 @@ _OPTIMIZER_KERNELS = 3
 """For each parameter tensor: scale the momentum, add the gradient, add to the weight."""
 
 
-@lru_cache(maxsize=1024)
 def step_operations(architecture: Architecture, batch: int, precision: Precision) -> tuple[Operation, ...]:
     """All operations of one step over ``batch`` samples, in the order in which they run."""
     step = _Step(architecture=architecture, batch=batch, precision=precision)

@@ -52,9 +52,7 @@ class CosmoFlowShape:
         Raises:
             ProblemError: when the problem cannot be built, with all that is wrong at once.
         """
-        # Equal sizes of another type, such as 1.0 and True for 1, are other problems: they are refused.
-        kinds = tuple(type(value) for shape in (problem.data, problem.model) for _, value in shape.entries)
-        return _known_shape(problem, kinds)
+        return _known_shape(problem, problem.kinds)
 
     @property
     def data(self) -> DataShape:

@@ -11,6 +11,7 @@ from tests.workloads.transformer.group_in_threads import CPU64
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.errors import WeightError
 from workloads.transformer.loading import load_ends, load_layer
+from workloads.transformer.place import Place
 from workloads.transformer.random_weights import RandomWeights
 from workloads.transformer.split import Span, tensor_shares
 from workloads.transformer.weight_names import HEAD, POSITIONS, TOKENS, layer_shapes
@@ -115,3 +116,40 @@ def test_weights_of_another_shape_are_refused_by_name() -> None:
         WeightError, match=r"layer\.0\.norm_attention\.weight should give a part of \[24\], but gave \[23\]"
     ):
         load_layer(GPT2, 0, share, Narrow(GPT2, 1), CPU64)
+
+
+class Stored(RandomWeights):
+    """Weights of one element that a checkpoint keeps in float32."""
+
+    def __init__(self, greatest: float) -> None:
+        super().__init__(GPT2, 1)
+        self._greatest = greatest
+
+    def read(self, name: str, spans: Sequence[Span | None]) -> Tensor:
+        part = super().read(name, spans).to(torch.float32)
+        if name.endswith("mlp.down.weight"):
+            part[-1, -1] = self._greatest
+        return part
+
+
+@pytest.mark.parametrize(
+    ("dtype", "greatest", "next_above"),
+    [
+        (torch.float16, 65504.0, 65520.0),  # halfway to 2^16, which is beyond: rounded to infinity
+        (torch.bfloat16, 3.3895e38, 3.4e38),
+        (torch.float16, -65504.0, -1e38),
+    ],
+    ids=str,
+)
+def test_a_weight_beyond_the_range_of_its_new_type_is_refused_by_name(
+    dtype: torch.dtype, greatest: float, next_above: float
+) -> None:
+    (share,) = tensor_shares(GPT2, 1)
+    place = Place(device=torch.device("cpu"), dtype=dtype)
+    layer = load_layer(GPT2, 2, share, Stored(greatest), place)
+    assert float(layer["mlp.down.weight"][-1, -1]) == pytest.approx(greatest, rel=1e-3)
+    with pytest.raises(
+        WeightError,
+        match=rf"layer\.2\.mlp\.down\.weight has values up to .*, and {str(dtype)[6:]} none beyond",
+    ):
+        load_layer(GPT2, 2, share, Stored(next_above), place)

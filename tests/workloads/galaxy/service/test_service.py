@@ -1,0 +1,186 @@
+"""A service with real devices: processes that join, answer, die, and come back."""
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from tests.workloads.galaxy.service.devices_by_hand import MODEL, PATIENCE_S, SEED, Devices, alone, devices_of
+from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, shares_of
+from workloads.galaxy.profile import ClusterProfile
+from workloads.galaxy.service.best_plans import BestPlans
+from workloads.galaxy.service.errors import ServiceError
+from workloads.galaxy.service.planning import Foreseen
+from workloads.galaxy.service.service import Served, Service
+from workloads.transformer.errors import RequestError
+from workloads.transformer.split import Span
+
+pytestmark = pytest.mark.slow
+PROMPT = [7, 3, 60, 0, 12, 5, 9, 33, 21, 2, 8]
+
+
+class AllOfThem:
+    """Every device takes part, however slow that is; the first has most."""
+
+    def plan(self, cluster: ClusterProfile, num_tokens: int) -> Foreseen:
+        del num_tokens
+        count = len(cluster.devices)
+        heads = [MODEL.num_kv_heads - count + 1, *[1] * (count - 1)]
+        columns = [MODEL.ffn_size - 7 * (count - 1), *[7] * (count - 1)]
+        parts = tuple(
+            DevicePart(device=device, share=share, layers=Span(0, MODEL.num_layers), row_weight=1.0 + device)
+            for device, share in enumerate(shares_of(MODEL, heads, columns))
+        )
+        strategy = Strategy.HYBRID if count > 1 else Strategy.LOCAL
+        return self.foresee(cluster, ParallelPlan(strategy=strategy, parts=parts, num_tiles=2), 0)
+
+    def foresee(self, cluster: ClusterProfile, plan: ParallelPlan, num_tokens: int) -> Foreseen:
+        del cluster, num_tokens
+        latency_ns = 1e9 / len(plan.devices)
+        return Foreseen(plan=plan, latency_ns=latency_ns, compute_ns=dict.fromkeys(plan.devices, 0.0))
+
+
+@pytest.fixture(name="service")
+def running_service() -> Iterator[Service]:
+    served = Served(architecture=MODEL, planning=AllOfThem(), seed=SEED, dtype="float64", token="secret")
+    with Service(served, print) as service:
+        yield service
+
+
+@pytest.fixture(name="devices")
+def started_devices(service: Service) -> Iterator[Devices]:
+    with devices_of(service.port, "secret") as devices:
+        yield devices
+
+
+def until_there_are(service: Service, names: set[str]) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while set(service.devices) != names:
+        assert time.monotonic() < deadline_s, f"{service.devices} are there, {names} should be"
+        time.sleep(0.05)
+
+
+def test_three_devices_answer_as_one_would(service: Service, devices: Devices) -> None:
+    for name in ("a", "b", "c"):
+        devices.start(name)
+    until_there_are(service, {"a", "b", "c"})
+    answers = [service.submit(PROMPT[:length]) for length in (11, 1, 2, 11)]
+    for answer, length in zip(answers, (11, 1, 2, 11), strict=True):
+        answered = answer.result(PATIENCE_S)
+        assert set(answered.devices) == {"a", "b", "c"}
+        torch.testing.assert_close(answered.rows, alone(PROMPT[:length]), rtol=1e-9, atol=1e-12)
+
+
+def test_a_killed_device_ends_no_request_and_one_that_joins_takes_part(
+    service: Service, devices: Devices
+) -> None:
+    for name in ("a", "b", "c"):
+        devices.start(name)
+    until_there_are(service, {"a", "b", "c"})
+    answers = [service.submit(PROMPT) for _ in range(20)]
+    answers[3].result(PATIENCE_S)
+    devices.processes["b"].send_signal(signal.SIGKILL)
+    for answer in answers:
+        torch.testing.assert_close(answer.result(PATIENCE_S).rows, alone(PROMPT), rtol=1e-9, atol=1e-12)
+    until_there_are(service, {"a", "c"})
+    assert set(service.submit(PROMPT).result(PATIENCE_S).devices) == {"a", "c"}
+    devices.start("d")
+    until_there_are(service, {"a", "c", "d"})
+    assert set(service.submit(PROMPT).result(PATIENCE_S).devices) == {"a", "c", "d"}
+
+
+def test_a_device_that_is_lost_between_two_requests_is_missed_by_none(
+    service: Service, devices: Devices
+) -> None:
+    for name in ("a", "b"):
+        devices.start(name)
+    until_there_are(service, {"a", "b"})
+    assert set(service.submit(PROMPT).result(PATIENCE_S).devices) == {"a", "b"}
+    devices.processes["a"].kill()
+    until_there_are(service, {"b"})
+    answered = service.submit(PROMPT).result(PATIENCE_S)
+    assert (answered.devices, answered.num_attempts) == (("b",), 1)
+    torch.testing.assert_close(answered.rows, alone(PROMPT), rtol=1e-9, atol=1e-12)
+
+
+def test_a_device_that_hangs_is_taken_for_lost(service: Service, devices: Devices) -> None:
+    for name in ("a", "b"):
+        devices.start(name)
+    until_there_are(service, {"a", "b"})
+    service.submit(PROMPT).result(PATIENCE_S)
+    devices.processes["b"].send_signal(signal.SIGSTOP)
+    answered = service.submit(PROMPT).result(PATIENCE_S)
+    assert answered.devices == ("a",)
+    torch.testing.assert_close(answered.rows, alone(PROMPT), rtol=1e-9, atol=1e-12)
+
+
+def test_who_does_not_know_the_token_is_turned_away(service: Service, devices: Devices) -> None:
+    stranger = devices.start("stranger", token="guess")
+    assert stranger.wait(PATIENCE_S) == 2
+    assert stranger.stderr is not None
+    assert "its token is not that of this service" in stranger.stderr.read()
+    assert service.devices == ()
+
+
+def test_two_devices_of_one_name_cannot_be_told_apart(service: Service, devices: Devices) -> None:
+    devices.start("a")
+    until_there_are(service, {"a"})
+    twin = devices.start("a", known_as="twin")
+    assert twin.wait(PATIENCE_S) == 2
+    assert service.devices == ("a",)
+
+
+def test_devices_end_with_the_service(service: Service, devices: Devices) -> None:
+    agent = devices.start("a")
+    until_there_are(service, {"a"})
+    service.close()
+    assert agent.wait(PATIENCE_S) == 0
+    with pytest.raises(ServiceError, match="closed"):
+        service.submit(PROMPT)
+
+
+def test_a_service_without_devices_says_what_to_do(service: Service) -> None:
+    with pytest.raises(ServiceError, match="no device is there"):
+        service.submit(PROMPT).result(PATIENCE_S)
+
+
+def test_an_empty_token_would_let_anybody_in() -> None:
+    with pytest.raises(ServiceError, match="anybody could join"):
+        Service(Served(architecture=MODEL, planning=AllOfThem(), token=""))
+
+
+def test_tokens_that_the_model_does_not_take_are_refused_at_once(service: Service) -> None:
+    for tokens in ([], [61], [-1], [0] * 65):
+        with pytest.raises(RequestError):
+            service.submit(tokens)
+
+
+def test_a_link_that_is_slower_than_promised_is_named() -> None:
+    served = Served(
+        architecture=MODEL, planning=AllOfThem(), token="secret", promised_rates={"a": 1e15, "b": 1e15}
+    )
+    with Service(served) as service, devices_of(service.port, "secret") as devices:
+        devices.start("a")
+        until_there_are(service, {"a"})
+        late = devices.start("b")
+        assert late.wait(PATIENCE_S) == 2
+        assert late.stderr is not None
+        assert "Mbit/s were promised" in late.stderr.read()
+        assert service.devices == ("a",)
+
+
+def test_budgets_that_fit_no_plan_are_named_and_a_larger_device_helps() -> None:
+    planning = BestPlans(architecture=MODEL, itemsize=8)
+    served = Served(architecture=MODEL, planning=planning, seed=SEED, dtype="float64", token="secret")
+    with Service(served) as service, devices_of(service.port, "secret") as devices:
+        devices.start("small", "--memory", "1000")
+        until_there_are(service, {"small"})
+        with pytest.raises(ValueError, match="small"):
+            service.submit(PROMPT).result(PATIENCE_S)
+        devices.start("large")
+        until_there_are(service, {"small", "large"})
+        answered = service.submit(PROMPT).result(PATIENCE_S)
+        assert answered.devices == ("large",)
+        torch.testing.assert_close(answered.rows, alone(PROMPT), rtol=1e-9, atol=1e-12)

@@ -1,0 +1,70 @@
+"""What a measured request says of devices and links."""
+
+import pytest
+
+from workloads.galaxy.profile import DeviceProfile
+from workloads.galaxy.service.watch import Finding, Measured, Watch, is_worth, slowed
+
+
+def measured(compute: dict[int, float], latency: float) -> Measured:
+    return Measured(
+        foreseen_compute_ns={0: 100.0, 1: 200.0},
+        compute_ns=compute,
+        foreseen_latency_ns=300.0,
+        latency_ns=latency,
+    )
+
+
+def test_a_request_that_went_as_foreseen_changes_nothing() -> None:
+    assert Watch().finding(measured({0: 105.0, 1: 190.0}, 320.0)).is_as_foreseen
+
+
+def test_a_device_that_took_twice_as_long_is_half_as_fast() -> None:
+    found = Watch().finding(measured({0: 200.0, 1: 200.0}, 400.0))
+    assert found == Finding(speeds={0: 0.5}, has_new_links=False)
+
+
+def test_a_late_answer_of_devices_that_computed_as_foreseen_is_the_links() -> None:
+    found = Watch().finding(measured({0: 100.0, 1: 200.0}, 600.0))
+    assert found == Finding(speeds={}, has_new_links=True)
+
+
+def test_a_device_that_said_nothing_is_not_taken_for_fast() -> None:
+    assert Watch().finding(measured({1: 200.0}, 300.0)).is_as_foreseen
+
+
+def test_a_slowed_device_takes_so_much_longer_for_everything() -> None:
+    device = DeviceProfile(
+        name="d",
+        product_rows=(1, 64),
+        product_rates=(1e9, 4e9),
+        attention_rate=2e9,
+        memory_rate=1e9,
+        call_ns=100.0,
+        memory_bytes=1,
+    )
+    half = slowed(device, 0.5)
+    for rows in (1, 8, 64, 500):
+        assert half.product_ns(rows, 64, 64, 4) == pytest.approx(2 * device.product_ns(rows, 64, 64, 4))
+    assert half.attention_ns(10, 64) == pytest.approx(2 * device.attention_ns(10, 64))
+    assert half.elementwise_ns(1000) == pytest.approx(2 * device.elementwise_ns(1000))
+
+
+def test_a_plan_must_be_clearly_better_to_be_worth_loading_weights() -> None:
+    assert is_worth(100.0, 90.0)
+    assert not is_worth(100.0, 97.0)
+    assert not is_worth(100.0, 120.0)
+
+
+def test_one_request_shows_a_change_on_steady_devices() -> None:
+    watch = Watch()
+    for taken in (101.0, 99.0, 103.0, 98.0, 100.0):
+        assert watch.finding(measured({0: taken, 1: 200.0}, 300.0)).is_as_foreseen
+    assert watch.finding(measured({0: 140.0, 1: 200.0}, 340.0)).speeds == {0: 100.0 / 140.0}
+
+
+def test_a_restless_device_is_not_believed_to_change_with_every_request() -> None:
+    watch, scatter = Watch(), (1.25, 0.8, 1.3, 0.75, 1.2, 0.85) * 10
+    found = [watch.finding(measured({0: 100.0 * each, 1: 200.0}, 300.0)) for each in scatter]
+    assert all(each.is_as_foreseen for each in found[-20:])
+    assert watch.finding(measured({0: 400.0, 1: 200.0}, 600.0)).speeds == {0: 0.25}

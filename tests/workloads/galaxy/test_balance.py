@@ -1,0 +1,79 @@
+from itertools import product
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workloads.galaxy.balance import Line, Seat, Shares, balanced, least_latest
+from workloads.galaxy.memory import MemoryNeed
+
+LINES = st.builds(Line, base=st.floats(0, 10), each=st.floats(0.1, 10))
+
+
+@st.composite
+def seats(draw: st.DrawFn) -> list[Seat]:
+    num = draw(st.integers(1, 3))
+    need = MemoryNeed(
+        base_bytes=draw(st.integers(0, 5)),
+        per_head_bytes=draw(st.integers(1, 5)),
+        per_column_bytes=draw(st.integers(1, 5)),
+    )
+    return [
+        Seat(attention=draw(LINES), mlp=draw(LINES), need=need, budget_bytes=draw(st.integers(5, 80)))
+        for _ in range(num)
+    ]
+
+
+def cost(of: list[Seat], shares: Shares) -> float:
+    attention = max(seat.attention.at(own) for seat, own in zip(of, shares.heads, strict=True))
+    return attention + max(seat.mlp.at(own) for seat, own in zip(of, shares.columns, strict=True))
+
+
+def fits(of: list[Seat], shares: Shares) -> bool:
+    return all(
+        seat.need.of(heads, columns) <= seat.budget_bytes
+        for seat, heads, columns in zip(of, shares.heads, shares.columns, strict=True)
+    )
+
+
+def all_sizes(total: int, num: int) -> list[tuple[int, ...]]:
+    return [sizes for sizes in product(range(1, total + 1), repeat=num) if sum(sizes) == total]
+
+
+@given(seats(), st.integers(3, 6), st.integers(3, 8))
+def test_no_other_shares_that_fit_are_much_better(of: list[Seat], num_heads: int, num_columns: int) -> None:
+    possible = [
+        Shares(heads=heads, columns=columns)
+        for heads in all_sizes(num_heads, len(of))
+        for columns in all_sizes(num_columns, len(of))
+    ]
+    possible = [shares for shares in possible if fits(of, shares)]
+    found = balanced(of, num_heads, num_columns)
+    if found is None:
+        assert not possible or len(of) > 1  # a search may miss what only just fits
+        return
+    assert fits(of, found)
+    assert (sum(found.heads), sum(found.columns)) == (num_heads, num_columns)
+    assert min(found.heads + found.columns) >= 1
+    least = min(cost(of, shares) for shares in possible)
+    is_tight = any(seat.need.of(num_heads, num_columns) > seat.budget_bytes for seat in of)
+    assert cost(of, found) <= least * (1.35 if is_tight else 1 + 1e-6)
+
+
+@given(st.lists(LINES, min_size=1, max_size=4), st.integers(4, 30))
+def test_the_latest_is_as_early_as_can_be(lines: list[Line], total: int) -> None:
+    sizes = least_latest(lines, total, [total] * len(lines))
+    assert sizes is not None
+    assert sum(sizes) == total
+    latest = max(line.at(size) for line, size in zip(lines, sizes, strict=True))
+    # Taking one away from the latest gives it to another, which would be later still, or it has one only.
+    for place, size in enumerate(sizes):
+        if lines[place].at(size) < latest * (1 - 1e-9) or size == 1:
+            continue
+        for other, line in enumerate(lines):
+            assert other == place or line.at(sizes[other] + 1) >= latest * (1 - 1e-6)
+
+
+def test_nothing_is_found_where_there_is_not_one_for_each() -> None:
+    line = Line(base=0.0, each=1.0)
+    assert least_latest([line, line], 1, [1, 1]) is None
+    assert least_latest([line, line], 5, [2, 2]) is None

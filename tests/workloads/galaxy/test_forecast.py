@@ -1,0 +1,188 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.galaxy_replay import Replay
+from tests.workloads.galaxy.plan_samples import MBIT, cluster, clusters, device, small
+from workloads.galaxy.forecast import forecast
+from workloads.galaxy.heuristic import even_split
+from workloads.galaxy.hybrid_schedule import attention_half, hybrid_layer, mlp_half
+from workloads.galaxy.message import HEADER_BYTES
+from workloads.galaxy.pass_times import PlanTimes
+from workloads.galaxy.plan import ParallelPlan, Strategy
+from workloads.galaxy.profile import ClusterProfile, DeviceProfile, LinkProfile
+from workloads.galaxy.ring_clock import RingClock
+from workloads.galaxy.ring_work import HEADER_BYTES as FORESEEN_HEADER_BYTES
+from workloads.galaxy.ring_work import ring_tiles, ring_work
+from workloads.galaxy.work_times import WorkTimes
+from workloads.transformer.architecture import TransformerArchitecture
+from workloads.transformer.split import Span
+
+GPT2 = small()
+BERT = small(name="bert-base")
+SHARING = (Strategy.HYBRID, Strategy.TENSOR)
+
+
+def split(
+    of: ClusterProfile, strategy: Strategy, num_tiles: int = 2, name: str = "gpt2-124m"
+) -> ParallelPlan:
+    return replace(even_split(small(name=name), of, strategy=strategy), num_tiles=num_tiles)
+
+
+def pipeline(of: ClusterProfile) -> ParallelPlan:
+    (whole,) = even_split(GPT2, cluster(device(1))).parts
+    first = replace(whole, layers=Span(0, 1))
+    return ParallelPlan(
+        strategy=Strategy.PIPELINE, parts=(first, replace(whole, device=1, layers=Span(1, 3)))
+    )
+
+
+def test_a_message_is_as_long_as_devices_write_it() -> None:
+    assert FORESEEN_HEADER_BYTES == HEADER_BYTES
+
+
+def test_one_device_takes_the_sum_of_its_pieces() -> None:
+    of = cluster(device(5))
+    plan = split(of, Strategy.LOCAL)
+    work = WorkTimes.of(GPT2, of.devices[0], plan.parts[0].share, 4)
+    layer = work.entry_ns(24) + work.attention_ns(24 * 25 // 2) + work.output_ns(24) + work.mlp_ns(24)
+    whole = (
+        work.embedding_ns(24) + work.norm_ns(24) + 3 * (layer + 2 * work.connective_ns(24)) + work.head_ns(1)
+    )
+    found = forecast(GPT2, plan, of, 24, 4)
+    assert found.latency_ns == pytest.approx(whole)
+    assert found.compute_ns == pytest.approx((whole,))
+
+
+def test_a_pipeline_takes_its_stages_and_its_link_one_after_the_other() -> None:
+    of = cluster(device(5), device(5))
+    alone = forecast(GPT2, split(cluster(device(5)), Strategy.LOCAL), of, 24, 4)
+    found = forecast(GPT2, pipeline(of), of, 24, 4)
+    link = of.links[0][1]
+    more = link.time_ns(24 * GPT2.hidden_size * 4) + link.time_ns(4 * GPT2.vocab_size) + link.time_ns(24 * 8)
+    assert found.latency_ns == pytest.approx(alone.latency_ns + more)
+
+
+def test_equal_devices_without_links_to_speak_of_share_the_time() -> None:
+    of = cluster(device(1), device(1), mbit=1e7, delay_ms=1e-6)
+    alone = forecast(BERT, split(cluster(device(1)), Strategy.LOCAL, name="bert-base"), of, 128, 4)
+    found = forecast(BERT, split(of, Strategy.HYBRID, 1, "bert-base"), of, 128, 4)
+    assert found.latency_ns == pytest.approx(alone.latency_ns / 2, rel=0.15)
+
+
+def test_a_slow_link_carries_all_of_the_time() -> None:
+    of = cluster(device(1000), device(1000), mbit=10)
+    plan = split(of, Strategy.HYBRID, 4)
+    found = forecast(GPT2, plan, of, 96, 4)
+    sent = (2 * 3 + 2 * 3 - 1) * 48 * GPT2.hidden_size * 4
+    assert found.bound_ns == pytest.approx((sent + 11 * 4 * 28) / (10 * MBIT) * 1e9)
+    assert found.bound_ns <= found.latency_ns <= 1.2 * found.bound_ns
+
+
+@given(
+    clusters(least=2),
+    st.sampled_from((GPT2, BERT)),
+    st.sampled_from(SHARING),
+    st.integers(1, 5),
+    st.integers(1, 60),
+)
+def test_no_forecast_is_below_its_bound(
+    of: ClusterProfile,
+    architecture: TransformerArchitecture,
+    strategy: Strategy,
+    num_tiles: int,
+    num_tokens: int,
+) -> None:
+    plan = replace(even_split(architecture, of, strategy=strategy), num_tiles=num_tiles)
+    found = forecast(architecture, plan, of, num_tokens, 4)
+    assert found.latency_ns >= found.bound_ns * (1 - 1e-9)
+    if architecture.is_decoder:  # else devices work on when the answer is there already
+        assert max(found.compute_ns) <= found.latency_ns
+        assert max(found.link_ns) <= found.latency_ns
+
+
+@given(
+    clusters(least=2), st.sampled_from(list(Strategy)), st.integers(0, 1), st.integers(0, 3), st.floats(1, 9)
+)
+def test_a_faster_device_or_link_never_makes_a_forecast_worse(
+    of: ClusterProfile, strategy: Strategy, place: int, num_new: int, factor: float
+) -> None:
+    plan = pipeline(of) if strategy is Strategy.PIPELINE else split(of, strategy, 3)
+    if strategy is Strategy.LOCAL:
+        plan = replace(plan, parts=plan.parts[:1])
+    before = forecast(GPT2, plan, of, 30, 4, num_new_tokens=num_new)
+    for better in (faster_device(of, place, factor), faster_link(of, place, factor)):
+        after = forecast(GPT2, plan, better, 30, 4, num_new_tokens=num_new)
+        assert after.latency_ns <= before.latency_ns * (1 + 1e-9)
+
+
+def faster_device(of: ClusterProfile, place: int, factor: float) -> ClusterProfile:
+    def faster(one: DeviceProfile) -> DeviceProfile:
+        rates = tuple(rate * factor for rate in one.product_rates)
+        return replace(one, product_rates=rates, memory_rate=one.memory_rate * factor)
+
+    devices = tuple(faster(one) if place == number else one for number, one in enumerate(of.devices))
+    return replace(of, devices=devices)
+
+
+def faster_link(of: ClusterProfile, place: int, factor: float) -> ClusterProfile:
+    def faster(one: LinkProfile) -> LinkProfile:
+        return replace(one, rate=one.rate * factor, delay_ns=one.delay_ns / factor)
+
+    links = tuple(
+        tuple(faster(link) if place == number else link for link in row)
+        for number, row in enumerate(of.links)
+    )
+    return replace(of, links=links)
+
+
+@given(clusters(least=2, most=3), st.integers(1, 4), st.integers(1, 40), st.sampled_from((GPT2, BERT)))
+def test_layers_that_are_counted_at_once_take_what_they_take_one_by_one(
+    of: ClusterProfile, num_tiles: int, num_tokens: int, architecture: TransformerArchitecture
+) -> None:
+    deep = replace(architecture, num_layers=12)
+    plan = replace(even_split(deep, of, strategy=Strategy.HYBRID), num_tiles=num_tiles)
+    times = PlanTimes.of(deep, plan, of, 4)
+    tiles = ring_tiles(plan, num_tokens)
+    work = ring_work(times.works, tiles)
+    there = [[0.0] * len(spans) for spans in tiles]
+    num = len(there)
+    counted, one_by_one = RingClock(times.ring), RingClock(times.ring)
+    arrivals = [[there[(place - step) % num] for place in range(num)] for step in range(num)]
+    now = mlp_half(one_by_one, work, attention_half(one_by_one, work, arrivals))
+    begun = mlp_half(counted, work, attention_half(counted, work, arrivals))
+    for _ in range(11):
+        now = hybrid_layer(one_by_one, work, now)
+    then = counted.repeated(lambda ready: hybrid_layer(counted, work, ready), begun, 11)
+    assert [*map(pytest.approx, now)] == then
+    assert counted.busy_ns == pytest.approx(one_by_one.busy_ns)
+    assert counted.link_busy_ns == pytest.approx(one_by_one.link_busy_ns)
+
+
+@pytest.mark.parametrize("architecture", [GPT2, BERT], ids=lambda one: one.family)
+@pytest.mark.parametrize("mbit", [100, 1000])
+@pytest.mark.parametrize("speeds", [(4, 4), (4, 2, 1), (4, 4, 4, 4)])
+@pytest.mark.parametrize("num_tiles", [1, 2, 4])
+def test_the_fixed_order_is_near_to_that_of_the_devices(
+    architecture: TransformerArchitecture, mbit: float, speeds: tuple[int, ...], num_tiles: int
+) -> None:
+    of = cluster(*map(device, speeds), mbit=mbit)
+    plan = replace(even_split(architecture, of, strategy=Strategy.HYBRID), num_tiles=num_tiles)
+    times = PlanTimes.of(architecture, plan, of, 4)
+    foreseen = times.passed(96, 96).latency_ns
+    assert 0.9 <= foreseen / Replay(times, 96).run() <= 1.15
+
+
+def test_generated_tokens_are_counted_one_by_one() -> None:
+    of = cluster(device(5), device(2))
+    for strategy in (*SHARING, Strategy.LOCAL):
+        plan = split(of, strategy)
+        plan = replace(plan, parts=plan.parts[:1]) if strategy is Strategy.LOCAL else plan
+        prompt = forecast(GPT2, plan, of, 20, 4)
+        found = forecast(GPT2, plan, of, 20, 4, num_new_tokens=5)
+        # Only the last token is asked for its logits.
+        assert found.decode_ns < found.latency_ns <= prompt.latency_ns + found.decode_ns
+        twice = forecast(GPT2, plan, of, 20, 4, num_new_tokens=10)
+        assert 2 <= twice.decode_ns / found.decode_ns <= 2.5

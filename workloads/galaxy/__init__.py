@@ -1,0 +1,1 @@
+"""Galaxy: one Transformer answers by several unequal, slowly linked devices."""

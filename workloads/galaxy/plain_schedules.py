@@ -1,0 +1,182 @@
+"""What the other kinds of parallelism do in a layer, on the same clock; arithmetic only."""
+
+from collections.abc import Callable, Sequence
+
+from workloads.galaxy.profile import LinkProfile
+from workloads.galaxy.ring_clock import RingClock, Tiles
+from workloads.galaxy.ring_work import HEADER_BYTES
+from workloads.galaxy.wire_format import wire_bytes
+from workloads.galaxy.work_times import WorkTimes
+from workloads.transformer.split import Span
+
+Layer = Callable[[Tiles[float]], Tiles[float]]
+
+
+def tensor_layer(clock: RingClock, works: Sequence[WorkTimes], num_rows: int, num_keys: int) -> Layer:
+    """Megatron-LM: every device has all rows; their parts are summed by a ring, then the work goes on.
+
+    ``num_keys`` is how many tokens each row sees at most.
+    """
+    attention = [
+        work.entry_ns(num_rows)
+        + work.attention_ns(_pairs(work, num_rows, num_keys))
+        + work.output_ns(num_rows)
+        for work in works
+    ]
+    mlp = [work.mlp_ns(num_rows) for work in works]
+    connective = [work.connective_ns(num_rows) for work in works]
+    chunks = _chunks(num_rows, len(works))
+
+    def layer(ready: Tiles[float]) -> Tiles[float]:
+        for durations in (attention, mlp):
+            ends = [clock.work(place, duration) for place, duration in enumerate(durations)]
+            _sum_around(clock, works, chunks, ends)
+            ready = [[clock.work(place, duration)] for place, duration in enumerate(connective)]
+        return ready
+
+    return layer
+
+
+def direct_layer(
+    clock: RingClock,
+    works: Sequence[WorkTimes],
+    links: Sequence[Sequence[LinkProfile]],
+    rows: tuple[int, int],
+) -> Layer:
+    """Every device has all (few) rows, and tells all others its part of each sum. ``rows``, and keys."""
+    num, num_rows = len(works), rows[0]
+    attention = [
+        work.entry_ns(num_rows) + work.attention_ns(_pairs(work, *rows)) + work.output_ns(num_rows)
+        for work in works
+    ]
+    mlp = [work.mlp_ns(num_rows) for work in works]
+    behind = [
+        (num - 1) * work.sum_ns(num_rows) + num * work.coding_ns(num_rows) + work.connective_ns(num_rows)
+        for work in works
+    ]
+    first = works[0]
+    size = wire_bytes(first.wire, num_rows, first.architecture.hidden_size, first.itemsize) + HEADER_BYTES
+    # A device tells the others one after the other, the next on the ring first.
+    order = [[(place + step) % num for step in range(1, num)] for place in range(num)]
+
+    def layer(ready: Tiles[float]) -> Tiles[float]:
+        for durations in (attention, mlp):
+            ends = [clock.work(place, duration) for place, duration in enumerate(durations)]
+            for place, end in enumerate(ends):
+                for receiver in order[place]:
+                    clock.wait(receiver, clock.send_by(links[place][receiver], place, end, size))
+            ready = [[clock.work(place, duration)] for place, duration in enumerate(behind)]
+        return ready
+
+    return layer
+
+
+def sequence_layer(clock: RingClock, works: Sequence[WorkTimes], rows: Sequence[Span]) -> Layer:
+    """Every device has all weights and its own rows; keys and values of all go around before attention."""
+    first, num_rows = works[0], rows[-1].end
+    kept = 2 * first.architecture.kv_size
+    sizes = [wire_bytes(first.wire, len(span), kept, first.itemsize) + HEADER_BYTES for span in rows]
+
+    is_causal, num = first.architecture.is_decoder, len(works)
+    # Writing or reading the rows of each place, on each device.
+    coding = [
+        [work.coding_ns(len(span)) * kept / first.architecture.hidden_size for span in rows] for work in works
+    ]
+
+    def layer(ready: Tiles[float]) -> Tiles[float]:
+        here = [
+            [clock.work(place, work.entry_ns(len(rows[place])) + coding[place][place])]
+            for place, work in enumerate(works)
+        ]
+        arrivals = [here]
+        for step in range(num - 1):
+            here = _passed_on(clock, here, [sizes[(place - step) % num] for place in range(num)])
+            arrivals.append(here)
+        for place, work in enumerate(works):
+            # Rows of a decoder do not see those behind them, whose keys are only read before the next layer.
+            seen = place if is_causal else num - 1
+            for step in range(1, seen + 1):
+                clock.wait(place, arrivals[step][place][0])
+                clock.work(place, coding[place][(place - step) % num])
+            clock.work(place, _behind_keys(work, rows[place], num_rows))
+            for step in range(seen + 1, num):
+                clock.wait(place, arrivals[step][place][0])
+                clock.work(place, coding[place][(place - step) % num])
+        return [[clock.work(place, 0.0)] for place in range(num)]
+
+    return layer
+
+
+def whole_layer_ns(work: WorkTimes, num_rows: int, num_keys: int) -> float:
+    """One layer on one device that has all of it [ns]."""
+    return (
+        work.entry_ns(num_rows)
+        + work.attention_ns(_pairs(work, num_rows, num_keys))
+        + work.output_ns(num_rows)
+        + work.mlp_ns(num_rows)
+        + 2 * work.connective_ns(num_rows)
+    )
+
+
+def pipeline_ns(
+    works: Sequence[WorkTimes], num_layers: Sequence[int], links: Sequence[LinkProfile], rows: tuple[int, int]
+) -> float:
+    """One pass through all stages: no device works while another does. ``rows``, and tokens they see."""
+    first = works[0]
+    size = wire_bytes(first.wire, rows[0], first.architecture.hidden_size, first.itemsize)
+    sent = sum(link.time_ns(size) for link in links[: len(works) - 1])
+    return sum(stages_ns(works, num_layers, rows)) + sent
+
+
+def stages_ns(works: Sequence[WorkTimes], num_layers: Sequence[int], rows: tuple[int, int]) -> list[float]:
+    """What each stage does in a pass: its layers, reading what comes, and writing what goes."""
+    last = len(works) - 1
+    return [
+        layers * whole_layer_ns(work, *rows) + (bool(place) + (place < last)) * work.coding_ns(rows[0])
+        for place, (work, layers) in enumerate(zip(works, num_layers, strict=True))
+    ]
+
+
+def _pairs(work: WorkTimes, num_rows: int, num_keys: int) -> int:
+    """Pairs of a query and a key in one call; half of them are never computed where rows see those before."""
+    if not work.architecture.is_decoder or num_rows == 1:
+        return num_rows * num_keys
+    return num_rows * (num_keys - num_rows) + num_rows * (num_rows + 1) // 2
+
+
+def _behind_keys(work: WorkTimes, rows: Span, num_rows: int) -> float:
+    num = len(rows)
+    keys = rows.end if work.architecture.is_decoder else num_rows
+    return (
+        work.attention_ns(num * keys) + work.output_ns(num) + work.mlp_ns(num) + 2 * work.connective_ns(num)
+    )
+
+
+def _chunks(num_rows: int, num: int) -> list[int]:
+    return [num_rows * (place + 1) // num - num_rows * place // num for place in range(num)]
+
+
+def _sum_around(
+    clock: RingClock, works: Sequence[WorkTimes], chunks: Sequence[int], ends: list[float]
+) -> None:
+    """An all-reduce by a ring: sums of a chunk go around once, and the result once again."""
+    num, first = len(works), works[0]
+    hidden = first.architecture.hidden_size
+    here = [[end] for end in ends]
+    for step in range(2 * (num - 1)):
+        rows = [chunks[(place - 1 - step) % num] for place in range(num)]
+        sizes = [wire_bytes(first.wire, size, hidden, first.itemsize) + HEADER_BYTES for size in rows]
+        here = _passed_on(clock, here, sizes)
+        for place, times in enumerate(here):
+            clock.wait(place, times[0])
+            work, arrived = works[place], rows[(place - 1) % num]
+            summed = work.sum_ns(arrived) if step < num - 1 else 0.0
+            here[place] = [clock.work(place, summed + work.coding_ns(arrived))]
+
+
+def _passed_on(clock: RingClock, here: Tiles[float], sizes: Sequence[int]) -> Tiles[float]:
+    """Each place sends the next what it has."""
+    there: Tiles[float] = [[] for _ in here]
+    for place, times in enumerate(here):
+        there[(place + 1) % len(here)] = [clock.send(place, time, sizes[place]) for time in times]
+    return there

@@ -1,0 +1,187 @@
+"""Rows are shared: every device has all weights; keys and values of all rows go around the ring in a layer.
+
+A device sends its keys and values of a layer when it has read those of all others of the layer before: no
+neighbour is ahead by two layers, and room for two is enough.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from workloads.galaxy.desk import Key, Room
+from workloads.galaxy.inbox import Inbox
+from workloads.galaxy.message import Kind
+from workloads.galaxy.pieces import HALVES_PER_LAYER, Pieces
+from workloads.galaxy.schedule import Tile
+from workloads.galaxy.sequence_attention import own_runs
+from workloads.galaxy.station import Station
+from workloads.transformer.attention import attended_tile
+from workloads.transformer.block import entry_heads, output_part
+from workloads.transformer.split import Span
+from workloads.transport.host_bytes import bytes_of
+
+
+class OwnRows:
+    """One device's passes of one number of rows."""
+
+    def __init__(self, station: Station, num_rows: int) -> None:
+        self.station = station
+        self.num_rows = num_rows
+        self.known: Sequence[Span] = station.plan.row_spans(num_rows)
+        """The own rows of each."""
+        self.tiles = [
+            Tile(owner=owner, rows=rows)
+            for owner, own in enumerate(self.known)
+            for rows in station.plan.tiles(own)
+        ]
+        self.columns = 2 * station.architecture.kv_size
+        self.arriving = [
+            [station.codec.room(len(tile.rows), self.columns) for tile in self.tiles] for _ in range(2)
+        ]
+        """Keys and values of each tile, of two layers."""
+
+    @property
+    def own(self) -> Span:
+        """The rows of this device."""
+        return self.known[self.station.position]
+
+    @property
+    def rooms(self) -> Mapping[Key, Room]:
+        """Keys and values of other rows."""
+        station = self.station
+        rooms: dict[Key, Room] = {}
+        for half, arriving in enumerate(self.arriving):
+            for tile, (piece, room) in enumerate(zip(self.tiles, arriving, strict=True)):
+                passed_to = station.following if piece.owner != station.others[0] else None
+                if piece.owner != station.position:
+                    rooms[Kind.GATHERED, half, tile] = Room(bytes_of(room), passed_to)
+        return rooms
+
+    def run(self, tokens: Tensor, pieces: Pieces, inbox: Inbox) -> Tensor:
+        """Hidden states of own rows behind the last layer."""
+        own, layers = self.own, self.station.part.layers
+        hidden = pieces.embedding(tokens[own.begin : own.end], own)
+        entries = pieces.entries(hidden, layers.begin)
+        passing = _Passing(self, pieces, inbox)
+        for layer in layers:
+            part = passing.attention(entries, layer)
+            hidden, entries = pieces.connected(part, hidden, HALVES_PER_LAYER * layer)
+            part = pieces.mlp(entries, layer)
+            hidden, entries = pieces.connected(part, hidden, HALVES_PER_LAYER * layer + 1)
+            passing.read_all(layer)
+        return hidden
+
+
+class _Passing:
+    """One pass."""
+
+    def __init__(self, rows: OwnRows, pieces: Pieces, inbox: Inbox) -> None:
+        station = rows.station
+        self._rows = rows
+        self._station = station
+        self._pieces = pieces
+        self._inbox = inbox
+        self._runs = tuple(
+            own_runs(pieces.layout, rows.own, station.place, is_decoder=station.architecture.is_decoder)
+        )
+        self._unread: set[int] = set()
+        place, width = station.place, station.architecture.head_size
+        size = (
+            (2, rows.num_rows, station.architecture.num_kv_heads, width) if station.arithmetic.computes else 0
+        )
+        self._keys_values = torch.empty(size, dtype=place.dtype, device=place.device)
+
+    def attention(self, entries: Tensor, layer: int) -> Tensor:
+        """What attention adds to own rows."""
+        station, num_rows = self._station, entries.shape[0]
+        queries = self._told(entries, layer)
+        others = [tile for tile, piece in enumerate(self._rows.tiles) if piece.owner != station.position]
+        self._unread = set(others)
+        last = max((run.keys.end for run in self._runs), default=0)
+        is_kept = bool(self._pieces.attention.kept)
+        self._read(layer, [tile for tile in others if is_kept or self._rows.tiles[tile].rows.begin < last])
+        pairs = sum(run.num_pairs for run in self._runs)
+        return self._pieces.do(
+            lambda: self._attended(queries, layer),
+            lambda: self._pieces.blank(num_rows),
+            station.times.attention_ns(pairs) + station.times.output_ns(num_rows),
+        )
+
+    def read_all(self, layer: int) -> None:
+        """Take what this device does not attend to, because others are behind it."""
+        self._read(layer, sorted(self._unread))
+
+    def _told(self, entries: Tensor, layer: int) -> list[Tensor]:
+        """Queries of own tiles; their keys and values are on their way to the others."""
+        station, queries = self._station, []
+        for tile, piece in enumerate(self._rows.tiles):
+            if piece.owner == station.position:
+                made, told = self._entered(entries, piece.rows, layer)
+                queries.append(made)
+                if station.num_places > 1:
+                    coded = station.encoded(told, self._coding_ns(len(piece.rows)))
+                    station.send(station.others[0], Kind.GATHERED, layer, tile, coded)
+        return queries
+
+    def _entered(self, entries: Tensor, rows: Span, layer: int) -> tuple[Tensor, Tensor]:
+        """Queries of a tile, and its keys and values beside each other."""
+        begin, columns = self._rows.own.begin, self._rows.columns
+        part = entries[rows.begin - begin : rows.end - begin]
+        return self._pieces.do(
+            lambda: self._enter(part, rows, layer),
+            lambda: (self._pieces.blank(len(rows)), self._station.blank(len(rows), columns)),
+            self._station.times.entry_ns(len(rows)),
+        )
+
+    def _enter(self, part: Tensor, rows: Span, layer: int) -> tuple[Tensor, Tensor]:
+        station, rotation = self._station, self._pieces.rotation
+        queries, keys, values = entry_heads(
+            part,
+            station.holding.layer(layer),
+            station.architecture,
+            num_kv_heads=station.architecture.num_kv_heads,
+            rotation=None if rotation is None else rotation.of_rows(rows.begin, rows.end),
+        )
+        self._keys_values[0, rows.begin : rows.end] = keys
+        self._keys_values[1, rows.begin : rows.end] = values
+        return queries, torch.cat((keys.flatten(1), values.flatten(1)), dim=1)
+
+    def _read(self, layer: int, tiles: Sequence[int]) -> None:
+        """Keys and values of tiles of others, each when it is here."""
+        for tile in tiles:
+            self._inbox.take(Kind.GATHERED, layer, tile)
+            rows = self._rows.tiles[tile].rows
+            raw = self._rows.arriving[layer % 2][tile]
+            told = self._station.decoded(raw, len(rows), self._rows.columns, self._coding_ns(len(rows)))
+            if self._station.arithmetic.computes:
+                both = told.view(len(rows), 2, *self._keys_values.shape[2:]).transpose(0, 1)
+                self._keys_values[:, rows.begin : rows.end] = both
+            self._unread.discard(tile)
+
+    def _attended(self, queries: Sequence[Tensor], layer: int) -> Tensor:
+        """What attention adds to own rows; rows of padding see nothing."""
+        own, (keys, values) = self._rows.own, self._keys_values.unbind(0)
+        kept = [cache.append(layer, keys[rows], values[rows]) for cache, rows in self._pieces.attention.kept]
+        columns = self._station.architecture.attention_size
+        seen = keys.new_zeros((len(own), columns))
+        asked = torch.cat(list(queries)) if queries else seen.view(0, 1, columns)
+        for each in self._runs:
+            held = (keys[each.keys.begin : each.keys.end], values[each.keys.begin : each.keys.end])
+            if kept:
+                num_tokens = each.num_past + len(each.keys)
+                held = _first(kept[each.sequence], num_tokens)
+            span = slice(each.queries.begin - own.begin, each.queries.end - own.begin)
+            seen[span] = attended_tile(asked[span], *held, each.run)
+        return output_part(seen, self._station.holding.layer(layer))
+
+    def _coding_ns(self, num_rows: int) -> float:
+        """Of keys and values, which are other than hidden states in their number."""
+        hidden_size = self._station.architecture.hidden_size
+        return self._station.times.coding_ns(num_rows) * self._rows.columns / hidden_size
+
+
+def _first(kept: tuple[Tensor, Tensor], num_tokens: int) -> tuple[Tensor, Tensor]:
+    """Keys and values [tokens, heads, size] of the first tokens of a cache."""
+    keys, values = kept
+    return keys[:, :num_tokens].transpose(0, 1), values[:, :num_tokens].transpose(0, 1)

@@ -1,0 +1,125 @@
+"""What the coordinator and its devices say to each other, in order: who is asked, who answers, who is gone.
+
+Devices, newcomers and callers put what they say into one queue, which one thread reads. What does not concern
+the matter in hand waits for its turn.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Any
+
+from workloads.galaxy.service.errors import ServiceError
+from workloads.galaxy.service.line import Heard, Lost
+from workloads.galaxy.service.roster import Roster
+from workloads.transport.frames import Frame
+
+ANSWERS_S = 5.0
+"""A device that does not answer a call for so long is taken for lost."""
+
+
+class MemberLostError(Exception):
+    """A device went away while it was needed: what was asked can be asked of the others."""
+
+
+class MemberFailedError(ServiceError):
+    """A device could not do what it was told, and lives on."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Conversation:
+    """One thread's talk with all devices."""
+
+    roster: Roster
+    events: "SimpleQueue[object]"
+    tell: Callable[[str], None]
+    """Hears what a person would want to know."""
+    _waiting: "deque[object]" = field(default_factory=deque)
+    """What callers and newcomers said meanwhile."""
+    _called: set[int] = field(default_factory=set)
+    """Devices that were called and have said nothing since."""
+    _call_at_s: float = field(default_factory=lambda: monotonic() + ANSWERS_S)
+    """When they are called next, whatever is said until then."""
+
+    def next(self) -> object:
+        """What a caller or a newcomer wants; waits for it."""
+        while not self._waiting:
+            self._hear()
+        return self._waiting.popleft()
+
+    def send(self, numbers: Iterable[int], frame: Frame) -> None:
+        """Send a frame to members; those that are gone are passed over."""
+        for number in numbers:
+            if number in self.roster.members:
+                self.roster.members[number].line.send(frame)
+
+    def gathered(self, kind: str, numbers: Set[int], marks: Mapping[str, Any]) -> dict[int, Frame]:
+        """One frame of this kind from each of these members; frames without these marks are of older matters.
+
+        Raises:
+            MemberLostError: when one of them is gone, or was cut off from another.
+            MemberFailedError: when one of them says that it failed.
+        """
+        found: dict[int, Frame] = {}
+        broken: dict[int, str] = {}
+        while missing := numbers - found.keys() - broken.keys():
+            gone = missing - self.roster.members.keys()
+            if gone:
+                raise MemberLostError(f"devices {sorted(gone)} are gone")
+            heard = self._hear()
+            if heard is None or any(heard.frame.header.get(key) != mark for key, mark in marks.items()):
+                continue
+            header = heard.frame.header
+            if header["kind"] == kind:
+                found[heard.device] = heard.frame
+            elif header["kind"] == "broken":
+                broken[heard.device] = f"{self._name(heard.device)} was cut off: {header.get('why')}"
+            elif header["kind"] == "failed":
+                raise MemberFailedError(f"{self._name(heard.device)} failed: {header.get('why')}")
+        if broken:  # said last: a device that failed cuts off the others, and only it knows why
+            raise MemberLostError("; ".join(broken.values()))
+        return found
+
+    def _hear(self) -> Heard | None:
+        """What a device says; None when something else happened."""
+        left_s = self._call_at_s - monotonic()
+        if left_s <= 0:  # whatever waits in the queue: callers alone must not keep it from being due
+            self._call()
+            return None
+        try:
+            event = self.events.get(timeout=left_s)
+        except Empty:
+            return None
+        if isinstance(event, Heard):
+            self._called.discard(event.device)
+            return event if event.device in self.roster.members else None
+        if isinstance(event, Lost):
+            self._strike(event)
+        else:
+            self._waiting.append(event)
+        return None
+
+    def _call(self) -> None:
+        """Ask all whether they are there; those that did not answer the last call are taken for lost."""
+        members = self.roster.members
+        silent = [
+            number for number in self._called & members.keys() if members[number].line.silent_s > ANSWERS_S
+        ]
+        for number in silent:
+            self._strike(Lost(number, f"it did not answer for {ANSWERS_S:g} s"))
+        self._called, self._call_at_s = set(self.roster.members), monotonic() + ANSWERS_S
+        self.send(self._called, Frame(header={"kind": "ping"}))
+
+    def _strike(self, lost: Lost) -> None:
+        name = self._name(lost.device)
+        member = self.roster.remove(lost.device)
+        self._called.discard(lost.device)
+        if member is not None:
+            member.line.close()
+            self.tell(f"{name} is lost: {lost.why}")
+
+    def _name(self, number: int) -> str:
+        member = self.roster.members.get(number)
+        return f"device {number}" if member is None else f"device {member.name}"

@@ -1,0 +1,190 @@
+"""Answers requests one at a time by the devices that are there, and plans anew when things changed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from secrets import token_hex
+from typing import Any
+
+from workloads.galaxy.documents import as_document
+from workloads.galaxy.plan import ParallelPlan
+from workloads.galaxy.service.admission import Newcomer
+from workloads.galaxy.service.conversation import Conversation, MemberFailedError, MemberLostError
+from workloads.galaxy.service.errors import ServiceError
+from workloads.galaxy.service.planning import Foreseen, Planning
+from workloads.galaxy.service.request import Answered, Request
+from workloads.galaxy.service.watch import TOLERATED, Measured, Watch, is_worth
+from workloads.galaxy.service.welcome import Welcome
+from workloads.transport.frames import Frame
+from workloads.transport.tensor_frames import tensor_frame, tensor_of
+
+ReadClock = Callable[[], int]
+"""Gives the present moment [ns]; only differences mean anything."""
+MOST_ATTEMPTS = 5
+
+
+class Closing:
+    """Put into the queue to end the coordinator, behind all that was asked before."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Coordinator:
+    """The state of a service, owned by one thread."""
+
+    conversation: Conversation
+    planning: Planning
+    welcome: Welcome
+    clock: ReadClock
+    _watch: Watch = field(default_factory=Watch)
+    _epoch: int = 0
+    """Counts plans; what devices say of an older one is passed over."""
+    _key: int = 0
+    _foreseen: Foreseen | None = None
+    """The plan in force, by the numbers of members; None where devices have none."""
+    _has_changed: bool = True
+    """Whether there may be a better plan."""
+    _length_class: int = 0
+    """Binary digits of the length that the plan was made for."""
+    _bias: float = 1.0
+    """How much later than foreseen answers come by this plan when nothing has changed."""
+
+    def run(self) -> None:
+        """Work until told to close; a request that fails, why ever, fails alone."""
+        while not isinstance(event := self.conversation.next(), Closing):
+            if isinstance(event, Newcomer):
+                self._has_changed |= self.welcome.admit(event, self.conversation)
+            elif isinstance(event, Request) and event.answer.set_running_or_notify_cancel():
+                self._answer(event)
+        roster = self.conversation.roster
+        self.conversation.send(roster.numbers, Frame(header={"kind": "close"}))
+        for member in roster.members.values():
+            member.line.close()
+
+    def _answer(self, request: Request) -> None:
+        """Answer a request, or say why not; a device that is lost in the middle of it does not end it."""
+        for attempt in count(1):
+            try:
+                answered, measured = self._attempted(request, attempt)
+            except MemberLostError as error:
+                self._abandon()
+                if attempt < MOST_ATTEMPTS:
+                    continue
+                request.answer.set_exception(ServiceError(f"{attempt} attempts failed; the last: {error}"))
+            except Exception as error:  # whatever it is, others wait for their answers
+                self._abandon()
+                request.answer.set_exception(error)
+            else:
+                request.answer.set_result(answered)
+                self._learn(measured)
+            return
+
+    def _abandon(self) -> None:
+        """Devices may be in the middle of something: they break off, and the next request makes a plan."""
+        roster = self.conversation.roster
+        self.conversation.send(roster.numbers, Frame(header={"kind": "abort", "epoch": self._epoch}))
+        self._foreseen = None
+
+    def _attempted(self, request: Request, attempt: int) -> tuple[Answered, Measured]:
+        foreseen = self._prepared(len(request.tokens))
+        devices = set(foreseen.plan.devices)
+        self._key += 1
+        header = {"kind": "request", "epoch": self._epoch, "key": self._key, "want": request.want}
+        names = self._names(foreseen.plan)
+        begin_ns = self.clock()
+        self.conversation.send(devices, tensor_frame(header, request.tokens))
+        done = self.conversation.gathered("done", devices, {"epoch": self._epoch, "key": self._key})
+        latency_ns = self.clock() - begin_ns
+        answered = Answered(
+            rows=tensor_of(done[foreseen.plan.devices[0]]),
+            latency_ns=latency_ns,
+            foreseen_ns=foreseen.latency_ns,
+            devices=names,
+            num_attempts=attempt,
+        )
+        measured = Measured(
+            foreseen_compute_ns=foreseen.compute_ns,
+            compute_ns={device: float(frame.header["compute_ns"]) for device, frame in done.items()},
+            foreseen_latency_ns=foreseen.latency_ns * self._bias,
+            latency_ns=latency_ns,
+        )
+        return answered, measured
+
+    def _names(self, plan: ParallelPlan) -> tuple[str, ...]:
+        """Of the devices of a plan.
+
+        Raises:
+            MemberLostError: when one is gone.
+        """
+        members = self.conversation.roster.members
+        if not self.conversation.roster.has_all(plan.devices):
+            raise MemberLostError("a device of the plan is gone")
+        return tuple(members[device].name for device in plan.devices)
+
+    def _prepared(self, num_tokens: int) -> Foreseen:
+        """What the plan in force is foreseen to take; a better one is put in force first."""
+        roster, current = self.conversation.roster, self._foreseen
+        if not roster.members:
+            raise ServiceError("no device is there; start `python -m workloads.galaxy.service.agent` on one.")
+        cluster = roster.cluster()
+        if current is not None:
+            is_there = roster.has_all(current.plan.devices)  # one may have been lost since
+            placed = roster.placed(current.plan) if is_there else None
+            current = None if placed is None else self.planning.foresee(cluster, placed, num_tokens)
+        if current is not None and not current.fits:
+            current = None
+        if current is None or self._has_changed or self._length_class != num_tokens.bit_length():
+            best = self.planning.plan(cluster, num_tokens)
+            if current is None or is_worth(current.latency_ns, best.latency_ns):
+                current = best
+                self._put_in_force(roster.numbered(best.plan))
+            self._has_changed, self._length_class = False, num_tokens.bit_length()
+        numbers = roster.numbers
+        self._foreseen = Foreseen(
+            plan=roster.numbered(current.plan),
+            latency_ns=current.latency_ns,
+            compute_ns={numbers[place]: each for place, each in current.compute_ns.items()},
+            fits=current.fits,
+        )
+        return self._foreseen
+
+    def _put_in_force(self, plan: ParallelPlan) -> None:
+        """All devices of a plan load what they miss and meet each other; the others rest."""
+        roster = self.conversation.roster
+        self._epoch, self._bias = self._epoch + 1, 1.0
+        devices, key = set(plan.devices), token_hex(16)
+        for number in devices:
+            callers = [each for each in devices if each < number]
+            expected = {"kind": "expect", "key": key, "as": number, "callers": callers}
+            self.conversation.send([number], Frame(header=expected))
+        self.conversation.gathered("expecting", devices, {"key": key})
+        where = {str(number): _where(roster.members[number]) for number in plan.devices}
+        order = {"kind": "plan", "epoch": self._epoch, "key": key, "plan": as_document(plan), "where": where}
+        for number in devices:
+            self.conversation.send([number], Frame(header=order | {"as": number}))
+        resting = roster.members.keys() - devices
+        self.conversation.send(resting, Frame(header={"kind": "abort", "epoch": self._epoch}))
+        self.conversation.gathered("ready", devices, {"epoch": self._epoch})
+        names = ", ".join(self._names(plan))
+        self.conversation.tell(f"plan {self._epoch}: {plan.strategy} on {names}")
+
+    def _learn(self, measured: Measured) -> None:
+        """Believe what a request showed, so that the next one is planned by it."""
+        found = self._watch.finding(measured)
+        if found.is_as_foreseen:
+            return
+        self.conversation.roster.believe(found.speeds)
+        if found.has_new_links:
+            devices = tuple(measured.foreseen_compute_ns)
+            try:
+                changed = self.welcome.measure_links(devices, self.conversation)
+            except (MemberFailedError, MemberLostError) as error:
+                self.conversation.tell(f"links could not be measured: {error}")
+                changed = float("inf")
+            if changed <= TOLERATED:
+                self._bias *= measured.latency_ns / measured.foreseen_latency_ns
+                return
+        self._has_changed = True
+
+
+def _where(member: Any) -> dict[str, Any]:  # Any: as JSON has it
+    return {"addresses": list(member.addresses), "port": member.port}

@@ -1,0 +1,79 @@
+"""The devices that are there, and what is known of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from workloads.galaxy.plan import ParallelPlan
+from workloads.galaxy.profile import ClusterProfile, DeviceProfile, LinkProfile, Pace
+from workloads.galaxy.service.line import Line
+from workloads.galaxy.service.watch import slowed
+
+_NO_LINK = LinkProfile(delay_ns=0.0, rate=float("inf"))
+"""From a device to itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A device that takes part; its number is never given to another."""
+
+    number: int
+    name: str
+    line: Line
+    addresses: tuple[str, ...]
+    """Where other devices reach it."""
+    port: int
+    profile: DeviceProfile
+
+
+@dataclass(slots=True, kw_only=True)
+class Roster:
+    """All members by number, and the links between them."""
+
+    pace: Pace = Pace.REAL
+    members: dict[int, Member] = field(default_factory=dict)
+    links: dict[tuple[int, int], LinkProfile] = field(default_factory=dict)
+    """From one to another; only between members."""
+
+    def add(self, member: Member) -> None:
+        """A device that joins; its links are not known yet."""
+        self.members[member.number] = member
+
+    def remove(self, number: int) -> Member | None:
+        """A device that is gone; None where it was none of them."""
+        self.links = {pair: link for pair, link in self.links.items() if number not in pair}
+        return self.members.pop(number, None)
+
+    def believe(self, speeds: Mapping[int, float]) -> None:
+        """Devices are so fast relative to what was believed."""
+        for number, speed in speeds.items():
+            if number in self.members:
+                member = self.members[number]
+                self.members[number] = replace(member, profile=slowed(member.profile, speed))
+
+    def cluster(self) -> ClusterProfile:
+        """What is known, for a planner; its devices are the members by rising number."""
+        numbers = self.numbers
+        return ClusterProfile(
+            devices=tuple(self.members[number].profile for number in numbers),
+            links=tuple(tuple(self.links.get((a, b), _NO_LINK) for b in numbers) for a in numbers),
+            pace=self.pace,
+        )
+
+    def numbered(self, plan: ParallelPlan) -> ParallelPlan:
+        """A plan for ``cluster``, with the numbers of members."""
+        numbers = self.numbers
+        return replace(plan, parts=tuple(replace(part, device=numbers[part.device]) for part in plan.parts))
+
+    def placed(self, plan: ParallelPlan) -> ParallelPlan:
+        """A plan with the numbers of members, for ``cluster``; all of its devices must be there."""
+        places = {number: place for place, number in enumerate(self.numbers)}
+        return replace(plan, parts=tuple(replace(part, device=places[part.device]) for part in plan.parts))
+
+    def has_all(self, numbers: Iterable[int]) -> bool:
+        """Whether all of these are there."""
+        return all(number in self.members for number in numbers)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of the members, rising."""
+        return tuple(sorted(self.members))

@@ -1,0 +1,160 @@
+"""The best plans in which given devices share heads and columns; arithmetic only."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from workloads.galaxy.balance import Seat, Shares, balanced
+from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, shares_of, whole_share
+from workloads.galaxy.plan_problem import PlanProblem
+from workloads.galaxy.profile import NS_PER_S
+from workloads.galaxy.ring_work import ring_tiles
+from workloads.galaxy.seats import Tiles, seats_of
+from workloads.galaxy.subsets import MOST_ORDERED, ring_orders, row_weights
+from workloads.galaxy.wire_format import WireFormat, wire_bytes
+from workloads.transformer.split import Span
+
+_TILES = (2, 4, 1, 8, 3, 6, 12, 16)
+"""Numbers of tiles of each device's rows, the likely ones first."""
+_MOST_TURNED = 2
+"""Of the orders of four devices, that are also begun with each other device."""
+_MOST_TILES = 4096
+"""Of all devices' tiles on all devices: a forecast takes about a microsecond for each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A plan and how long it is foreseen to take."""
+
+    plan: ParallelPlan
+    latency_ns: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ring:
+    """Devices in an order, with rows and a wire format."""
+
+    strategy: Strategy
+    order: tuple[int, ...]
+    weights: tuple[float, ...]
+    wire: WireFormat
+
+
+def best_shared(problem: PlanProblem, devices: Sequence[int], limit_ns: float = inf) -> Found | None:
+    """The fastest plan by which all of these devices share layers; None where none is under the limit.
+
+    The limit only spares work: which plan is found does not depend on it.
+    """
+    best: Found | None = None
+    for ring in _rings(problem, devices):
+        for num_tiles in _tile_counts(problem, ring):
+            latest = limit_ns if best is None else best.latency_ns
+            if _sending_ns(problem, ring) >= latest:
+                break
+            best = _with_tiles(problem, ring, num_tiles, latest) or best
+    return best
+
+
+def any_shared(problem: PlanProblem, devices: Sequence[int]) -> Found | None:
+    """A good plan by which all of these devices share layers, found at once."""
+    ring = next(_rings(problem, devices), None)
+    return None if ring is None else _with_tiles(problem, ring, _tile_counts(problem, ring)[0], inf)
+
+
+def _rings(problem: PlanProblem, devices: Sequence[int]) -> Iterator[_Ring]:
+    load, hidden = problem.load, problem.architecture.hidden_size
+    for wire in problem.wires:
+        chunk = wire_bytes(wire, load.num_tokens, hidden, load.itemsize) / len(devices)
+        for order in _orders(problem, devices, chunk):
+            links = [
+                problem.cluster.links[sender][order[(place + 1) % len(order)]]
+                for place, sender in enumerate(order)
+            ]
+            even = (1.0,) * len(order)
+            if Strategy.HYBRID in problem.strategies:
+                for weights in row_weights(links):
+                    yield _Ring(strategy=Strategy.HYBRID, order=order, weights=weights, wire=wire)
+            if Strategy.TENSOR in problem.strategies:
+                yield _Ring(strategy=Strategy.TENSOR, order=order, weights=even, wire=wire)
+
+
+def _orders(problem: PlanProblem, devices: Sequence[int], num_bytes: float) -> list[tuple[int, ...]]:
+    """Orders around a ring; where rows see those before them, it matters who has the first ones."""
+    orders = ring_orders(problem.cluster, devices, num_bytes)
+    if not problem.architecture.is_decoder or not 1 < len(devices) <= MOST_ORDERED:
+        return orders
+    turned = orders if len(devices) < MOST_ORDERED else orders[:_MOST_TURNED]
+    return [*orders, *(order[turn:] + order[:turn] for order in turned for turn in range(1, len(order)))]
+
+
+def _tile_counts(problem: PlanProblem, ring: _Ring) -> Sequence[int]:
+    """Numbers of tiles to try."""
+    num = len(ring.order)
+    most = min(problem.load.num_tokens // num, _MOST_TILES // num**2)
+    if ring.strategy is Strategy.TENSOR:
+        return (1,)
+    if problem.num_tiles:
+        return (problem.num_tiles,)
+    if most < 2:
+        return (1,)
+    return [count for count in _TILES if count <= most]
+
+
+def _with_tiles(problem: PlanProblem, ring: _Ring, num_tiles: int, limit_ns: float) -> Found | None:
+    architecture = problem.architecture
+    tiles = _tiles(problem, _skeleton(problem, ring, num_tiles))
+    seats = seats_of(problem, ring.order, ring.strategy, tiles, ring.wire)
+    shares = balanced(seats, architecture.num_kv_heads, architecture.ffn_size)
+    if shares is None or architecture.num_layers * _busiest_ns(seats, shares) >= limit_ns:
+        return None
+    plan = _skeleton(problem, ring, num_tiles, shares)
+    foreseen = problem.forecast(plan, limit_ns)
+    is_better = foreseen.latency_ns < limit_ns and problem.fits(foreseen, plan)
+    return Found(plan=plan, latency_ns=foreseen.latency_ns) if is_better else None
+
+
+def _busiest_ns(seats: Sequence[Seat], shares: Shares) -> float:
+    """What the busiest device does in a layer."""
+    each = zip(seats, shares.heads, shares.columns, strict=True)
+    return max(seat.attention.at(heads) + seat.mlp.at(columns) for seat, heads, columns in each)
+
+
+def _tiles(problem: PlanProblem, plan: ParallelPlan) -> Tiles:
+    num_rows = problem.load.num_tokens
+    if plan.strategy is Strategy.TENSOR:
+        return ((Span(0, num_rows),), *((),) * (len(plan.parts) - 1))
+    return ring_tiles(plan, num_rows)
+
+
+def _skeleton(
+    problem: PlanProblem, ring: _Ring, num_tiles: int, shares: Shares | None = None
+) -> ParallelPlan:
+    """A plan; without shares, one that knows rows and tiles only."""
+    architecture = problem.architecture
+    if shares is None:
+        parts = (whole_share(architecture),) * len(ring.order)
+    else:
+        parts = shares_of(architecture, shares.heads, shares.columns)
+    return ParallelPlan(
+        strategy=ring.strategy,
+        parts=tuple(
+            DevicePart(device=device, share=share, layers=Span(0, architecture.num_layers), row_weight=weight)
+            for device, share, weight in zip(ring.order, parts, ring.weights, strict=True)
+        ),
+        num_tiles=num_tiles,
+        wire=ring.wire,
+    )
+
+
+def _sending_ns(problem: PlanProblem, ring: _Ring) -> float:
+    """The busiest link of a ring with these rows, if it never waited."""
+    load, layers = problem.load, problem.architecture.num_layers
+    size = wire_bytes(ring.wire, load.num_tokens, problem.architecture.hidden_size, load.itemsize)
+    parts = [weight / sum(ring.weights) for weight in ring.weights]
+    busy = []
+    for place, device in enumerate(ring.order):
+        behind = (place + 1) % len(ring.order)
+        link = problem.cluster.links[device][ring.order[behind]]
+        busy.append((2.0 - parts[place] - parts[behind]) * size / link.rate)
+    # Whole rows may differ from the parts by one each.
+    return (2 * layers - 1) * max(busy) * NS_PER_S * (1 - 2 / max(load.num_tokens, 3))

@@ -1,0 +1,151 @@
+"""Which devices might work together, in which order around a ring, with how many rows; arithmetic only."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations, pairwise, permutations
+
+from workloads.galaxy.profile import ClusterProfile, LinkProfile
+
+MOST_WHOLE = 8
+"""Devices of which all subsets are looked at; of more, those that are best by one measure."""
+_MOST_PERMUTED = 6
+MOST_ORDERED = 4
+"""Devices of which all orders around a ring are tried."""
+_SAME = 0.02
+"""Part by which links may differ and still be called equal."""
+_ROW_STEPS = 32
+_MORE_ROWS = 1.5
+_LEAST_ROWS = 0.25
+"""Of an even share: fewer rows of a device leave too little to do beside their transfer."""
+
+
+def subsets_of(
+    devices: Sequence[int], most: int, orders: Sequence[Callable[[int], float]]
+) -> Iterator[tuple[int, ...]]:
+    """Two devices or more, up to ``most``: all subsets of few; of many, the first by each of ``orders``."""
+    if len(devices) <= MOST_WHOLE:
+        for size in range(2, min(len(devices), most) + 1):
+            yield from combinations(devices, size)
+        return
+    seen = set()
+    for order in orders:
+        ranked = sorted(devices, key=order)
+        for size in _sizes(min(len(devices), most)):
+            subset = tuple(sorted(ranked[:size]))
+            if subset not in seen:
+                seen.add(subset)
+                yield subset
+
+
+def ring_orders(cluster: ClusterProfile, devices: Sequence[int], num_bytes: float) -> list[tuple[int, ...]]:
+    """Orders around a ring: all of few; of more, with the fastest slowest link, and the fastest in sum.
+
+    Where links are equal, one is enough.
+
+    ``num_bytes`` is what each link carries between two waits. The first device stays the first.
+    """
+    times = {
+        (sender, receiver): cluster.links[sender][receiver].time_ns(num_bytes)
+        for sender, receiver in permutations(devices, 2)
+    }
+    if len(devices) == 2 or max(times.values()) <= (1 + _SAME) * min(times.values()):
+        return [tuple(devices)]
+
+    def slowest(order: Sequence[int]) -> tuple[float, float]:
+        hops = [times[pair] for pair in pairwise((*order, order[0]))]
+        return max(hops), sum(hops)
+
+    def longest(order: Sequence[int]) -> tuple[float, float]:
+        most, total = slowest(order)
+        return total, most
+
+    if len(devices) <= MOST_ORDERED:
+        return sorted(((devices[0], *order) for order in permutations(devices[1:])), key=slowest)
+    found = [_best_order(devices, measure) for measure in (slowest, longest)]
+    return found if found[0] != found[1] else found[:1]
+
+
+def row_weights(ring: Sequence[LinkProfile]) -> list[tuple[float, ...]]:
+    """Weights of rows: even, and such that slower links carry less; only even where links are equal.
+
+    A link carries all rows once to gather them and once to sum them, but not those of its receiver to
+    gather and not those of its sender to sum.
+    """
+    num = len(ring)
+    even = (1.0,) * num
+    per_byte = [1.0 / link.rate for link in ring]
+    if num < 3 or max(per_byte) <= (1 + _SAME) * min(per_byte):
+        return [even, *_uneven(num)]
+    weights, step = [1.0] * num, 1.0 / _ROW_STEPS
+    for _ in range(_ROW_STEPS * num):
+        busy = [
+            (2 * num - weights[place] - weights[(place + 1) % num]) * time
+            for place, time in enumerate(per_byte)
+        ]
+        slowest = max(range(num), key=busy.__getitem__)
+        gaining = (slowest, (slowest + 1) % num)
+        losing = [place for place in range(num) if place not in gaining and weights[place] > _LEAST_ROWS]
+        if not losing:
+            break
+        loser = min(losing, key=lambda place: max(busy[place], busy[place - 1]))
+        trial = list(weights)
+        trial[loser] -= step
+        for place in gaining:
+            trial[place] += step / 2
+        after = max(
+            (2 * num - trial[place] - trial[(place + 1) % num]) * time for place, time in enumerate(per_byte)
+        )
+        if after >= busy[slowest]:
+            break
+        weights = trial
+    middle = tuple((weight + 1.0) / 2 for weight in weights)
+    return [even, middle, tuple(weights), *_uneven(num)]
+
+
+def _uneven(num: int) -> list[tuple[float, ...]]:
+    """One of few devices with more rows than the others: with few tiles, waiting may be less."""
+    if not 2 < num <= MOST_ORDERED:
+        return []
+    return [tuple(_MORE_ROWS if place == more else 1.0 for place in range(num)) for more in range(num)]
+
+
+def _sizes(most: int) -> list[int]:
+    """Numbers of devices: all of few, every second or so of many."""
+    sizes = [size for size in (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64) if size < most]
+    return [*sizes, most]
+
+
+def _best_order(
+    devices: Sequence[int], measure: Callable[[Sequence[int]], tuple[float, float]]
+) -> tuple[int, ...]:
+    first, rest = devices[0], devices[1:]
+    if len(devices) <= _MOST_PERMUTED:
+        return min(((first, *order) for order in permutations(rest)), key=measure)
+    return _improved((first, *rest), measure)
+
+
+def _improved(
+    order: tuple[int, ...], measure: Callable[[Sequence[int]], tuple[float, float]]
+) -> tuple[int, ...]:
+    """Turns parts of a ring around while that helps (2-opt), and moves single devices."""
+    best = measure(order)
+    is_better = True
+    while is_better:
+        is_better = False
+        for trial in _neighbours(order):
+            cost = measure(trial)
+            if cost < best:
+                order, best, is_better = trial, cost, True
+                break
+    return order
+
+
+def _neighbours(order: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    num = len(order)
+    for begin in range(1, num - 1):
+        for end in range(begin + 2, num + 1):
+            yield (*order[:begin], *reversed(order[begin:end]), *order[end:])
+    for place in range(1, num):
+        rest = (*order[:place], *order[place + 1 :])
+        for other in range(1, num):
+            if other != place:
+                yield (*rest[:other], order[place], *rest[other:])

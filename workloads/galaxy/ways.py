@@ -1,0 +1,86 @@
+"""How a device takes requests of each shape through the model; rooms for messages are kept for the next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from workloads.galaxy.answer import Answer, wanted_places
+from workloads.galaxy.course import Course
+from workloads.galaxy.desk import Key, Room
+from workloads.galaxy.direct_sum import DirectSum
+from workloads.galaxy.megatron import RingSum
+from workloads.galaxy.pipeline import Pipeline
+from workloads.galaxy.plan import Strategy
+from workloads.galaxy.schedule import Flow
+from workloads.galaxy.sequence_parallel import OwnRows
+from workloads.galaxy.station import Station
+from workloads.galaxy.tiles import Tiles
+from workloads.galaxy.whole_rows import NoSum, WholeRows
+from workloads.transformer.layout import Layout
+from workloads.transformer.want import Want
+
+_NUM_KEPT = 2
+"""A long pass and one of a new token come by turns."""
+_Shape = tuple[int, Flow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Through the layers, and to the answer."""
+
+    course: Course
+    answer: Answer
+    rooms: Mapping[Key, Room]
+
+
+class Ways:
+    """Those of one device of a plan."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        self._courses: dict[_Shape, Course] = {}
+        self._ways: dict[tuple[_Shape, Want, tuple[int, ...]], Way] = {}
+
+    def way(self, layout: Layout, want: Want) -> Way:
+        """That of requests of such a shape."""
+        shape = (layout.num_rows, _flow(layout, is_decoder=self._station.architecture.is_decoder))
+        rows = wanted_places(layout, want, is_decoder=self._station.architecture.is_decoder)
+        key = (shape, want, rows)
+        if key not in self._ways:
+            if shape not in self._courses:
+                _drop_oldest(self._courses)
+                self._courses[shape] = _course(self._station, *shape)
+            _drop_oldest(self._ways)
+            course = self._courses[shape]
+            answer = Answer(self._station, want, rows, course.known)
+            self._ways[key] = Way(course=course, answer=answer, rooms={**course.rooms, **answer.rooms})
+        return self._ways[key]
+
+
+def _drop_oldest(kept: dict[_Shape, Course] | dict[tuple[_Shape, Want, tuple[int, ...]], Way]) -> None:
+    while len(kept) >= _NUM_KEPT:
+        del kept[next(iter(kept))]  # type: ignore[arg-type]  # the first key of either
+
+
+def _course(station: Station, num_rows: int, flow: Flow) -> Course:
+    plan, num_places = station.plan, station.num_places
+    if num_places == 1:
+        return WholeRows(num_rows, num_places, NoSum())
+    match plan.strategy:
+        case Strategy.SEQUENCE:
+            return OwnRows(station, num_rows)
+        case Strategy.PIPELINE:
+            return Pipeline(station, num_rows)
+        case Strategy.HYBRID if num_rows > plan.direct_rows:
+            return Tiles(station, num_rows, flow)
+        case Strategy.TENSOR if num_rows > plan.direct_rows:
+            return WholeRows(num_rows, num_places, RingSum(station, num_rows))
+        case _:
+            return WholeRows(num_rows, num_places, DirectSum(station, num_rows))
+
+
+def _flow(layout: Layout, *, is_decoder: bool) -> Flow:
+    """Rows of one sequence that begins here can attend tile by tile."""
+    is_padded = layout.padded_to not in (None, layout.lengths[0])
+    if layout.num_sequences > 1 or any(layout.past) or is_padded:
+        return Flow.WHOLE
+    return Flow.CAUSAL if is_decoder else Flow.FULL

@@ -10,7 +10,8 @@ from saih.launch.event import message
 from saih.launch.interruption import interruption
 from saih.launch.job_run import OnEvent, Options, Surroundings
 from saih.launch.lock import sweep_lock
-from saih.launch.mpirun import LocalMpirun, find_launcher
+from saih.launch.mpirun import find_launcher
+from saih.launch.starter_edge import starter_here
 from saih.launch.work import work
 from saih.store.environment_guard import require_same_environment
 from saih.store.files import remove_temporaries
@@ -67,7 +68,7 @@ def run(
             environment=environment,
             on_event=on_event,
             options=options,
-            starter=LocalMpirun(launcher=launcher, site=options.site),
+            starter=starter_here(launcher, options.site),
             overseer=asked,
             lock=lock,
         )

@@ -88,18 +88,24 @@ class _TorchVectors:
 
 def _torch_ping_pong(vectors: _TorchVectors) -> Callable[[], object]:
     partner = _partner(vectors.rank, vectors.num_ranks)
-    vector = vectors.whole()
+    if partner is None:
+        return _nothing
+    send, receive = partial(dist.send, vectors.whole(), partner), partial(dist.recv, vectors.whole(), partner)
+    return _in_turn(send, receive) if vectors.rank < partner else _in_turn(receive, send)
+
+
+def _in_turn(first: Callable[[], object], second: Callable[[], object]) -> Callable[[], object]:
+    """There and back. What is sent is never what was received: that would lie in another core's cache."""
 
     def call() -> None:
-        if partner is None:
-            return
-        for does_send in (vectors.rank < partner, vectors.rank > partner):
-            if does_send:
-                dist.send(vector, partner)
-            else:
-                dist.recv(vector, partner)
+        first()
+        second()
 
     return call
+
+
+def _nothing() -> None:
+    """What a rank without a partner does."""
 
 
 _TORCH: dict[CeilingKind, Callable[[_TorchVectors], Callable[[], object]]] = {
@@ -116,26 +122,25 @@ class _HostVectors:
     comm: MPI.Intracomm
 
     def whole(self) -> NDArray[np.float32]:
-        return np.zeros(self.count, np.float32)
+        return _written(self.count)
 
     def part(self) -> NDArray[np.float32]:
-        return np.zeros(self.count // self.comm.size, np.float32)
+        return _written(self.count // self.comm.size)
+
+
+def _written(count: int) -> NDArray[np.float32]:
+    """Zeros in memory of their own: all pages that nobody wrote to are one page of the kernel's, in cache."""
+    return np.full(count, 0.0, np.float32)
 
 
 def _mpi_ping_pong(vectors: _HostVectors) -> Callable[[], object]:
-    comm, vector = vectors.comm, vectors.whole()
+    comm = vectors.comm
     partner = _partner(comm.rank, comm.size)
-
-    def call() -> None:
-        if partner is None:
-            return
-        for does_send in (comm.rank < partner, comm.rank > partner):
-            if does_send:
-                comm.Send(vector, partner)
-            else:
-                comm.Recv(vector, partner)
-
-    return call
+    if partner is None:
+        return _nothing
+    sent, received = ([vectors.whole(), vectors.count, MPI.FLOAT] for _ in range(2))
+    send, receive = partial(comm.Send, sent, partner), partial(comm.Recv, received, partner)
+    return _in_turn(send, receive) if comm.rank < partner else _in_turn(receive, send)
 
 
 _MPI: dict[CeilingKind, Callable[[_HostVectors], Callable[[], object]]] = {

@@ -22,6 +22,7 @@ from saih.machine.probe import answer_of, text_of
 from saih.machine.processor import online_cpus, parse_cpuinfo, read_topology
 from saih.machine.rank_settings import chosen_settings
 from saih.machine.source_version import source_version
+from saih.machine.testbed_fact import testbed_fact
 
 UNKNOWN = "unknown"
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
@@ -89,9 +90,10 @@ def _software() -> dict[str, str]:
 
 
 def _settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the user chose in place of SAIH's own settings of ranks; no fact where that is nothing."""
+    """What the user chose in place of SAIH's own settings of ranks, and the testbed; no fact without one."""
     chosen = chosen_settings(environ)
-    return {"rank_settings": " ".join(f"{name}={value}" for name, value in chosen.items())} if chosen else {}
+    settings = " ".join(f"{name}={value}" for name, value in chosen.items())
+    return {**({"rank_settings": settings} if chosen else {}), **testbed_fact(environ)}
 
 
 def _version(package: str) -> str:

@@ -10,8 +10,9 @@ from saih.domain.ceiling import CeilingKind
 from saih.machine.sampling import CurveName, Probe, Rung
 
 _MIB = 2**20
-# From a second-level cache to well beyond the last-level cache of a socket shared by several ranks.
-_WORKING_SETS_ON_CPU = tuple(size * _MIB for size in (0.75, 3, 12, 48, 192, 768))
+# From a second-level cache to well beyond the last-level cache of a socket shared by several ranks. Where a
+# cache ends rates fall within one doubling, which wider steps would smear over two.
+_WORKING_SETS_ON_CPU = tuple(size * _MIB for size in (0.75, 1.5, 3, 6, 12, 24, 48, 96, 192, 768))
 _WORKING_SETS_ON_ACCELERATOR = tuple(size * _MIB for size in (12, 48, 192, 768, 3072))
 _SHARE_OF_FREE_MEMORY = 0.25
 _FLOAT_BYTES = 4

@@ -5,13 +5,15 @@ admin-guide/cgroup-v2.rst (cpu.stat), scheduler/sched-stats.rst, filesystems/pro
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 PROC = Path("/proc")
 GROUPS = Path("/sys/fs/cgroup")
 _US = 1000
 _STEAL_COLUMN = 8
+_BUSY_COLUMNS = (1, 2, 3, 6, 7)
+"""User, nice, system, interrupts and soft interrupts; guests are in the first."""
 
 
 def some_pressure_ns(resource: str, proc: Path = PROC) -> int | None:
@@ -32,6 +34,27 @@ def stolen_ns(proc: Path = PROC) -> int | None:
         return None
     ticks = int(fields[_STEAL_COLUMN]) if fields[_STEAL_COLUMN].isdecimal() else None
     return None if ticks is None else ticks * 10**9 // os.sysconf("SC_CLK_TCK") // count
+
+
+def busy_ns(processors: Collection[int], proc: Path = PROC) -> int | None:
+    """Time since the machine began for which these processors worked, whoever for, summed [ns].
+
+    What the host of a virtual machine took away is not in it.
+    """
+    ticks = 0
+    names = {f"cpu{number}" for number in processors}
+    for line in _lines(proc / "stat"):
+        fields = line.split()[:_STEAL_COLUMN]
+        if len(fields) == _STEAL_COLUMN and fields[0] in names and all(map(str.isdecimal, fields[1:])):
+            ticks += sum(int(fields[column]) for column in _BUSY_COLUMNS)
+            names.remove(fields[0])
+    return None if names or not processors else ticks * 10**9 // os.sysconf("SC_CLK_TCK")
+
+
+def machine_id(proc: Path = PROC) -> str | None:
+    """What tells the running machine, a node or a virtual machine, from all others."""
+    lines = _lines(proc / "sys" / "kernel" / "random" / "boot_id")
+    return lines[0] if lines else None
 
 
 def throttled_ns(proc: Path = PROC, groups: Path = GROUPS) -> int | None:

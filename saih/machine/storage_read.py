@@ -18,6 +18,8 @@ Order = Literal["random", "sequential"]
 WARM, COLD = CeilingKind.STORAGE_READ, CeilingKind.STORAGE_COLD
 _READ_SIZES_BYTES = (2**16, 2**19, 2**22)
 _LEAST_CALL_BYTES = 2**20
+_REPEAT_BYTES = 2**24
+"""Of one repeat at most: of short repeats the median leaves out those that another program disturbed."""
 """Several readers do at least so much in one call: handing it to threads would be what is timed."""
 _CACHES: dict[CeilingKind, tuple[Callable[[Path], PageCache], ...]] = {
     WARM: (KeptCache,),
@@ -95,7 +97,7 @@ def _reads(
         before=state.restore,
         verify=state.verify,
         # A piece that is read twice would come from a cache the second time.
-        max_calls=num_pieces // pieces,
+        max_calls=min(num_pieces, max(pieces, _REPEAT_BYTES // size)) // pieces,
     )
 
 

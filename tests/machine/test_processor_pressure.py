@@ -1,10 +1,18 @@
 """What the kernel tells of others: read from made-up trees, and from this machine as it is."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from saih.machine.processor_pressure import some_pressure_ns, stolen_ns, thread_times_ns, throttled_ns
+from saih.machine.processor_pressure import (
+    busy_ns,
+    machine_id,
+    some_pressure_ns,
+    stolen_ns,
+    thread_times_ns,
+    throttled_ns,
+)
 
 
 def write(path: Path, text: str) -> None:
@@ -70,3 +78,28 @@ def test_times_of_every_thread_are_read(tmp_path: Path) -> None:
 def test_this_machine_tells_something_or_nothing_but_never_fails() -> None:
     for value in (some_pressure_ns("cpu"), some_pressure_ns("io"), stolen_ns(), throttled_ns()):
         assert value is None or value >= 0
+
+
+def test_busy_time_is_that_of_the_processors_asked_for(tmp_path: Path) -> None:
+    rows = [
+        "cpu  9 9 9 9 9 9 9 9",
+        "cpu0 1 2 3 500 600 4 5 700 8 9",
+        "cpu1 10 0 0 0 0 0 0 0",
+        "cpu10 99 0 0 0 0 0 0 0",
+    ]
+    write(tmp_path / "stat", "\n".join([*rows, "intr 5", ""]))
+    assert busy_ns({0}, tmp_path) == 150_000_000  # ticks of 10 ms; idle, waiting and stolen are none
+    assert busy_ns({0, 1}, tmp_path) == 250_000_000
+    assert busy_ns({0, 7}, tmp_path) is None
+    assert busy_ns(set(), tmp_path) is None
+    assert busy_ns({0}, tmp_path / "nowhere") is None
+
+
+def test_this_machine_tells_how_busy_it_is_and_which_one_it_is() -> None:
+    before = busy_ns(os.sched_getaffinity(0))
+    sum(range(10**6))
+    after = busy_ns(os.sched_getaffinity(0))
+    assert before is not None
+    assert after is not None
+    assert after >= before
+    assert machine_id() == machine_id() != ""

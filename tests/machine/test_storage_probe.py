@@ -29,9 +29,10 @@ def test_every_read_takes_another_piece_until_all_were_read(tmp_path: Path) -> N
         for pattern in PATTERNS:
             for rung in storage_rungs(WARM, path, pattern):
                 probe = rung.ways[0]()
-                assert probe.max_calls == path.stat().st_size // rung.work
+                num_calls = path.stat().st_size // int(rung.work)
+                assert 1 <= probe.max_calls <= min(num_calls, max(2**24 // rung.work, 1))
                 probe.before()
-                for _ in range(2 * probe.max_calls):
+                for _ in range(2 * num_calls):
                     probe.call()
                 probe.verify()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from saih.analyzer.copied_run import copied_runs
 from saih.analyzer.energy import energy_trends
 from saih.analyzer.mistaken_unit import mistaken_points
+from saih.analyzer.paced_ceilings import shown_ceilings
 from saih.analyzer.rank_line import find_rank_lines, has_rank_axis, with_ranks
 from saih.analyzer.rank_trends import find_rank_trends
 from saih.analyzer.scaling import scale
@@ -63,6 +64,8 @@ def analyze(  # noqa: PLR0913 - the last one is for workloads outside the catalo
     summaries.sort(key=_order)
     warnings += copied_runs([record for group in attempts for record in group])
     warnings += _without_ceilings(summaries, usable)
+    shown, said = shown_ceilings(usable, summaries)
+    warnings += said
     missing = num_planned - len(attempts)
     if missing > 0:
         have = "has" if missing == 1 else "have"
@@ -70,7 +73,7 @@ def analyze(  # noqa: PLR0913 - the last one is for workloads outside the catalo
     analysis = Analysis(
         sweep_name=sweep_name,
         environment=environment,
-        ceilings=tuple(usable.values()),
+        ceilings=shown,
         points=tuple(summaries),
         trends=(),
         failed=tuple(failed),
@@ -78,7 +81,7 @@ def analyze(  # noqa: PLR0913 - the last one is for workloads outside the catalo
         num_planned=num_planned,
         warnings=tuple(warnings),
     )
-    analysis = _with_trends(analysis, _axes(summaries, find_workload), rank_ladder)
+    analysis = _with_trends(analysis, rank_ladder, find_workload)
     return replace(
         analysis,
         energy_trends=energy_trends(analysis.trends, analysis.points),
@@ -110,9 +113,11 @@ def _order(summary: PointSummary) -> tuple[int, str, tuple[float, ...]]:
     return placement.num_ranks, placement.label, tuple(summary.axis_sizes.values())
 
 
-def _with_trends(analysis: Analysis, axes: tuple[Axis, ...], ladder: RankLadder | None) -> Analysis:
+def _with_trends(
+    analysis: Analysis, ladder: RankLadder | None, find_workload: Callable[[str], Workload]
+) -> Analysis:
     """The analysis with its trends along each axis; labels name ranks where they differ."""
-    facts = analysis.environment.facts
+    facts, axes = analysis.environment.facts, _axes(analysis.points, find_workload)
     if not has_rank_axis((*analysis.points, *analysis.failed, *analysis.dropped), ladder):
         return replace(analysis, trends=find_trends(analysis.points, axes, analysis.ceilings, facts))
     named = _naming_ranks(analysis)
@@ -120,7 +125,7 @@ def _with_trends(analysis: Analysis, axes: tuple[Axis, ...], ladder: RankLadder 
     trends = find_trends(named.points, axes, named.ceilings, facts)
     return replace(
         named,
-        trends=(*trends, *find_rank_trends(lines, named.ceilings)),
+        trends=(*trends, *find_rank_trends(lines, named.ceilings, find_workload)),
         scaling=tuple(scale(line) for line in lines),
     )
 

@@ -5,7 +5,7 @@ told of that at each size is collected in ``Doubts``. Their factors are fitted t
 predictions of 181 public series of measurements, and of as much weight made-up laws with known noise.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,10 @@ class Doubts:
     """Of the voices of the stack around their median; zero inside the measured range."""
     chained: Array
     """Of forward chaining, times the number of typical steps beyond the measured range; zero inside."""
+
+    def of(self, row: int) -> "Doubts":
+        """Those of one law, where there are those of several, ``[law, size]``."""
+        return Doubts(**{one.name: getattr(self, one.name)[row] for one in fields(self)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ FEWEST = 3
 """Points of the shortest prefix."""
 MOST_PREFIXES = 30
 """Of longer series only the last prefixes are chained, so that the work grows with their length only."""
+_IN_CACHE = 2**15
+"""Numbers of one array that stays in the caches of a core with the few others worked on at a time."""
 _BASE, _LAST, _NEXT, _SECOND = slice(0, FEWEST), FEWEST, FEWEST + 1, FEWEST + 2
 
 
@@ -214,20 +216,33 @@ def left_out_errors(groups: Groups, sizes: Array, values: Array, begins: Places)
     Extra-P chooses its one term (Calotoiu et al., SC13, with SMAPE there).
     """
     terms = table(tuple(group[-1] for group in groups), sizes, float(sizes[0]))
-    each = values[..., None, :]
+    series = values.reshape(-1, len(sizes))
+    most = max(1, _IN_CACHE // (terms.size * len(begins)))
+    found = [_left_out(terms, series[place : place + most], begins) for place in range(0, len(series), most)]
+    return np.concatenate(found).reshape(*values.shape[:-1], len(groups), len(begins))
+
+
+def _left_out(terms: Array, values: Array, begins: Places) -> Array:
+    """``left_out_errors`` of series ``[R, N]``, as many as the caches hold, ``[R, C, B]``."""
+    each = values[:, None, :]
     flat, columns = 1 / each, terms / each
-    is_inside = np.arange(len(sizes)) < begins[:, None]
 
     def without(part: Array) -> Array:
-        """Sums over each prefix but for one point of it, ``[..., C, B, N]``."""
-        return np.cumsum(part, axis=-1)[..., begins - 1, None] - np.where(is_inside, part[..., None, :], 0.0)
+        """Sums over each prefix but for one point, ``[R, C, B, N]``; points beyond a prefix mean nothing."""
+        return np.asarray(np.cumsum(part, axis=-1)[..., begins - 1, None] - part[..., None, :])
 
-    one, two = two_term(
-        without(flat * flat),
-        without(columns * columns),
-        without(flat * columns),
-        without(flat),
-        without(columns),
-    )
-    errors = np.abs(np.log((one + two * terms[:, None, :]) / each[..., None, :]))
-    return np.asarray(np.where(is_inside, errors, 0.0).sum(axis=-1) / begins)
+    with np.errstate(all="ignore"):  # of what means nothing
+        one, two = two_term(
+            without(flat * flat),
+            without(columns * columns),
+            without(flat * columns),
+            without(flat),
+            without(columns),
+        )
+        two *= terms[:, None, :]
+        two += one
+        two /= each[..., None, :]
+        errors = np.abs(np.log(two, out=two), out=two)
+    is_beyond = np.arange(terms.shape[1]) >= begins[:, None]
+    errors[np.broadcast_to(is_beyond, errors.shape)] = 0.0
+    return np.asarray(errors.sum(axis=-1) / begins)

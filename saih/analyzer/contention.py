@@ -13,6 +13,10 @@ GREATEST_SIGMA = 1.2
 """Work may take so many times the time that it would with a processor of its own; beyond, it is contended."""
 GREATEST_PRESSURE = 0.2
 """Share of the time in which some task of the machine may wait for a processor."""
+GREATEST_OTHERS = 0.05
+"""Share of the processors of the ranks that other processes may have."""
+GREATEST_HELD = 0.05
+"""Share of the time for which a quota or the host may hold processors back, where others had none of them."""
 SURE_SIGMA = 1.05
 """Work that takes no longer than this was not held up, whoever else waited: pressure counts every task."""
 CLASSES_OF_WORK = (Limit.COMPUTE, Limit.MEMORY, Limit.LAUNCH, Limit.IMBALANCE, Limit.UNEXPLAINED)
@@ -33,22 +37,45 @@ class Gate:
 def contention_gate(path: CriticalPath, pressure: Contention) -> Gate:
     """Whether work may be judged. ``pressure`` is what the record says of the whole machine."""
     sigma = _sigma(path)
-    some = pressure.share(Pressure.CPU_SOME)
-    is_slowed = sigma is not None and sigma > GREATEST_SIGMA
-    is_pressed = some is not None and some > GREATEST_PRESSURE and (sigma is None or sigma > SURE_SIGMA)
-    said = [text for text in (_sigma_words(sigma), _pressure_words(some), *_other_words(pressure)) if text]
-    if is_slowed or is_pressed:
+    some, others = pressure.share(Pressure.CPU_SOME), pressure.share(Pressure.OTHERS)
+    texts = (_sigma_words(sigma), _pressure_words(some), _others_words(others), *_other_words(pressure))
+    said = [text for text in texts if text]
+    is_contended = is_slowed(sigma) or is_pressed(some, sigma, None if _is_held(pressure) else others)
+    if is_contended:
         said.append(
             "The point is contended: its compute, memory, launch and balance say as much of the neighbours "
             "as of it, and are not judged. Measure it again on processors of its own."
         )
-    return Gate(is_contended=is_slowed or is_pressed, sigma=sigma, sentences=tuple(said))
+    return Gate(is_contended=is_contended, sigma=sigma, sentences=tuple(said))
+
+
+def is_slowed(sigma: float | None) -> bool:
+    """Whether the work itself waited for processors."""
+    return sigma is not None and sigma > GREATEST_SIGMA
+
+
+def is_pressed(some: float | None, sigma: float | None, others: float | None) -> bool:
+    """Whether tasks of others waited for the processors of the ranks, as far as it is known.
+
+    Pressure counts every task, those of the ranks too: where these fill their processors, each thread that
+    wakes for a moment makes another one wait. What other processes had of the processors tells them apart,
+    but where a quota or a host held these back: ``others`` is None then, as where it is not known.
+    """
+    if some is None or some <= GREATEST_PRESSURE or (sigma is not None and sigma <= SURE_SIGMA):
+        return False
+    return others is None or others > GREATEST_OTHERS
 
 
 def worker_delay(pressure: Contention) -> float:
     """Share of time that threads beside the stepping one waited for a processor, beyond what that one did."""
     beside, own = pressure.share(Pressure.WORKER_DELAY), pressure.share(Pressure.RUN_DELAY)
     return 0.0 if beside is None or own is None else min(max(beside - own, 0.0), 1.0)
+
+
+def _is_held(pressure: Contention) -> bool:
+    """Whether ranks did without processors that no other process of the machine had."""
+    shares = (pressure.share(kind) for kind in (Pressure.THROTTLED, Pressure.STOLEN))
+    return any(share is not None and share >= GREATEST_HELD for share in shares)
 
 
 def _sigma(path: CriticalPath) -> float | None:
@@ -70,6 +97,12 @@ def _pressure_words(some: float | None) -> str:
     if some is None or some <= GREATEST_PRESSURE:
         return ""
     return f"In {percent(min(some, 1.0))} of the time some task of the machine waited for a processor."
+
+
+def _others_words(others: float | None) -> str:
+    if others is None or others < _SMALL:
+        return ""
+    return f"Processes other than the ranks had {percent(others)} of their processors."
 
 
 def _other_words(pressure: Contention) -> list[str]:

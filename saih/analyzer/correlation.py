@@ -47,7 +47,7 @@ def _time(scores: Array, first: float, power: float) -> float:
     if first < _FEWEST_DEVIATIONS / math.sqrt(count):
         return 1.0
     first = min(first, 0.98)
-    lags = np.correlate(scores, scores, "full")[count : count + count // 2 - 1] / power
+    lags = (np.correlate(scores, scores, "full")[count : count + count // 2 - 1] / power).tolist()
     return float(min(max((1 + first) / (1 - first), _initial_positive(lags), 1.0), count / 3))
 
 
@@ -71,7 +71,7 @@ def _untied_scores(count: int) -> Array:
     return np.asarray(scores - scores.mean(), dtype=np.float64)
 
 
-def _initial_positive(lags: Array) -> float:
+def _initial_positive(lags: Sequence[float]) -> float:
     """Geyer's sum of autocorrelations in pairs, up to the first pair that is not positive."""
     total = 1.0 + 2 * lags[0]
     for even in range(1, len(lags) - 1, 2):
@@ -79,7 +79,7 @@ def _initial_positive(lags: Array) -> float:
         if pair <= 0:
             break
         total += 2 * pair
-    return float(total)
+    return total
 
 
 def dependent_median_interval(values: Sequence[float] | Array, level: float = 0.95) -> Interval:
@@ -119,13 +119,13 @@ def dependent_median_intervals(rows: Array, level: float = 0.95) -> list[Interva
     count = rows.shape[1]
     if count < FEWEST_ENCLOSING or not np.isfinite(rows).all():
         return [dependent_median_interval(row, level) for row in rows]
-    order = np.argsort(rows, axis=1, kind="stable")
-    ordered = np.take_along_axis(rows, order, axis=1)
+    order, own = np.argsort(rows, axis=1, kind="stable"), np.arange(len(rows))[:, None]
+    ordered = rows[own, order]
     effective = count / _correlation_times(rows, order, ordered)
     quantile = special.stdtrit(np.maximum(effective - 1, 2.0), (1 + level) / 2)
     half_width = 0.5 * quantile * count / np.sqrt(effective)
     index = np.maximum(np.floor(count / 2 - half_width), 0).astype(np.int64)
-    bounds = np.take_along_axis(ordered, np.stack([index, count - 1 - index], axis=1), axis=1).tolist()
+    bounds = ordered[own, np.stack([index, count - 1 - index], axis=1)].tolist()
     middles = ordered[:, [(count - 1) // 2, count // 2]].tolist()
     return [
         Interval(
@@ -139,7 +139,7 @@ def _correlation_times(rows: Array, order: NDArray[np.int64], ordered: Array) ->
     """``correlation_time`` of every row; ``order`` sorts each."""
     count, power = rows.shape[1], _power(rows.shape[1])
     scores = np.empty_like(rows)
-    np.put_along_axis(scores, order, _untied_scores(count)[None, :], axis=1)
+    scores[np.arange(len(rows))[:, None], order] = _untied_scores(count)
     first = (count * np.einsum("ij,ij->i", scores[:, 1:], scores[:, :-1]) / power + 1) / (count - 4)
     is_untied = np.all(ordered[:, 1:] > ordered[:, :-1], axis=1)
     return np.array(

@@ -16,7 +16,7 @@ def counted_cost(record: Record, declared: Cost) -> Cost:
     share a model do unlike parts of it, of which those of the least busy one were kept: there the declared
     operations of the mean rank stand.
     """
-    if declared.ranks_per_replica > 1:
+    if declared.ranks_per_replica > 1 or declared.given is not None:
         return declared
     found = from_note(record.result.notes.get(NOTE, ""))
     operations = tuple(

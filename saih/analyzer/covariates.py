@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saih.domain.trend import PointSummary
-from workloads.protocol import Cost
 
 Array = NDArray[np.float64]
 
@@ -48,18 +47,6 @@ def covariates_of(point: PointSummary) -> Covariates:
         gradient=float(point.gradient_bytes),
         ranks=float(ranks),
         input=float(point.input_bytes),
-    )
-
-
-def covariates_for(cost: Cost, num_ranks: int, *, is_exchanging: bool) -> Covariates:
-    """Those of a problem that nobody measured, from its cost on one rank."""
-    return Covariates(
-        flops=float(cost.flops),
-        traffic=float(sum(operation.memory_bytes for operation in cost.operations)),
-        parameters=float(cost.num_parameters),
-        gradient=float(cost.gradient_bytes) if is_exchanging and num_ranks > 1 else 0.0,
-        ranks=float(num_ranks),
-        input=float(cost.input_bytes),
     )
 
 

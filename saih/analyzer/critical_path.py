@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saih.analyzer.meetings import groups_of, has_meetings, ranks_that_met, rows_that_met
+from saih.analyzer.step_table import table_of
 from saih.analyzer.storage_share import storage_shares
 from saih.domain.record import ADDITIVE_PHASES, Meter, Phase, RankSummary, Steps
 
@@ -17,6 +19,8 @@ Array = NDArray[np.float64]
 DEVICE_PHASES = (Phase.FORWARD, Phase.BACKWARD, Phase.OPTIMIZER, Phase.OTHER)
 _DEVICE = [ADDITIVE_PHASES.index(phase) for phase in DEVICE_PHASES]
 _WAIT, _EXCHANGE = ADDITIVE_PHASES.index(Phase.INPUT_WAIT), ADDITIVE_PHASES.index(Phase.COMMUNICATION)
+_SAME_WAIT = 0.05
+"""Of a step: ranks whose waits for other stages differ by less wait alike, as those of one stage do."""
 _BESIDE_EXCHANGE = [index for index in range(len(ADDITIVE_PHASES)) if index != _EXCHANGE]
 
 
@@ -36,6 +40,8 @@ class CriticalPath:
     """Waiting for input while storage was read."""
     input_wait: Array
     """Other waiting for input."""
+    staged: Array
+    """Waiting for other stages of its pipeline, none of which is busier over the step."""
     transfer: Array
     """Exposed exchange of the rank for which nobody has to be waited."""
     rows: NDArray[np.int64]
@@ -47,25 +53,26 @@ class CriticalPath:
 
     @property
     def table(self) -> Array:
-        """All parts ``[10, S]``: work in the order of ``DEVICE_PHASES``, then the others as they are here."""
-        rest = self.imbalance, self.starved, self.crowded, self.storage, self.input_wait, self.transfer
-        return np.stack([*(self.work[phase] for phase in DEVICE_PHASES), *rest])
+        """All parts ``[11, S]``: work in the order of ``DEVICE_PHASES``, then the others as they are here."""
+        waits = self.storage, self.input_wait, self.staged, self.transfer
+        work = (self.work[phase] for phase in DEVICE_PHASES)
+        return np.stack([*work, self.imbalance, self.starved, self.crowded, *waits])
 
 
-def critical_path(steps: Steps, input_bytes: int) -> CriticalPath:
-    """Split every step; ``input_bytes`` are those of one batch of one rank, uncompressed.
+def critical_path(steps: Steps, input_bytes: int, size: int | None = None) -> CriticalPath:
+    """Split every step; ``input_bytes`` are those of a batch of one rank, uncompressed. ``size`` ranks meet.
 
     Imbalance is charged to the work of the last arriver only as far as the others waited for it, on average:
     where it came late because its input did, or because it was starved, these keep the time. Run delay counts
     in work alone, since ranks poll in exchanges.
     """
-    phases_PRS = _phases(steps)
-    busy = phases_PRS[_BESIDE_EXCHANGE].sum(axis=0)
-    last, columns = np.argmax(busy, axis=0), np.arange(steps.num_steps)
-    own = phases_PRS[:, last, columns]
-    delays = _delays(steps, phases_PRS[_DEVICE].sum(axis=0))
-    useful_PRS = phases_PRS[_DEVICE] * (1 - _ratio(delays, phases_PRS[_DEVICE].sum(axis=0)))
-    excess = _excess(steps, useful_PRS, phases_PRS, last)
+    table, phases_PRS = table_of(steps), table_of(steps).additive
+    last, columns = last_arrivers(steps, size), np.arange(steps.num_steps)
+    own, device_PRS = phases_PRS[:, last, columns], phases_PRS[_DEVICE]
+    device_RS = device_PRS.sum(axis=0)
+    delays = _delays(steps, device_RS)
+    useful_PRS = device_PRS * (1 - _ratio(delays, device_RS))
+    excess = _excess(steps, useful_PRS, last, size)
     delay = delays[last, columns]
     crowded = np.minimum(delay, _loading(steps)[last, columns])
     shares = storage_shares(steps, input_bytes)[last]
@@ -78,6 +85,7 @@ def critical_path(steps: Steps, input_bytes: int) -> CriticalPath:
         crowded=crowded,
         storage=waiting * shares,
         input_wait=waiting * (1 - shares),
+        staged=table.stage_wait[last, columns],
         transfer=own[_EXCHANGE],
         rows=last,
         imbalance_by_phase=dict(zip(DEVICE_PHASES, excess.sum(axis=1).tolist(), strict=True)),
@@ -85,31 +93,28 @@ def critical_path(steps: Steps, input_bytes: int) -> CriticalPath:
     )
 
 
-def last_arrivers(steps: Steps) -> NDArray[np.int64]:
-    """The row that decides each step: the one that spends most of it outside the exchange."""
-    return np.asarray(np.argmax(_phases(steps)[_BESIDE_EXCHANGE].sum(axis=0), axis=0), dtype=np.int64)
+def last_arrivers(steps: Steps, size: int | None = None) -> NDArray[np.int64]:
+    """The row that decides each step: the one that spends most of it outside the exchange.
 
-
-def has_meetings(steps: Steps) -> bool:
-    """Whether ranks wait for each other: several of them, and an exchange that took any time."""
-    exchanges = (Phase.COMMUNICATION, Phase.COMMUNICATION_TOTAL)
-    known = [steps.duration_ns[phase] for phase in exchanges if phase in steps.duration_ns]
-    return steps.num_ranks > 1 and any(any(map(any, rows)) for rows in known)
-
-
-def _phases(steps: Steps) -> Array:
-    """Durations ``[P, R, S]`` of the additive phases, in their order."""
-    return np.asarray([steps.duration_ns[phase] for phase in ADDITIVE_PHASES], dtype=np.float64)
-
-
-def _meter(steps: Steps, meter: Meter) -> Array | None:
-    rows = steps.meters.get(meter)
-    return None if rows is None else np.asarray(rows, dtype=np.float64)
+    Of several groups of ``size`` ranks that never meet, only the one with the longest step counts; of the
+    stages of a pipeline, only those that wait least for others: while one exchanges, it does not wait. Ranks
+    that a plan leaves out decide nothing.
+    """
+    table, groups = table_of(steps), groups_of(steps, size)
+    busy = table.additive[_BESIDE_EXCHANGE].sum(axis=0)
+    is_out = np.broadcast_to(~rows_that_met(steps, size)[:, None], busy.shape).copy()
+    if groups is not None:
+        is_out |= groups[:, None] != groups[table.whole.argmax(axis=0)]
+    if Phase.STAGE_WAIT in table.phases:
+        waits = np.where(is_out, np.inf, table.stage_wait)
+        is_out |= waits > waits.min(axis=0) + _SAME_WAIT * table.whole
+    return np.asarray(np.argmax(np.where(is_out, -1.0, busy), axis=0), dtype=np.int64)
 
 
 def _delays(steps: Steps, work: Array) -> Array:
     """Run delay of the work [R, S], at most the time in which the thread was on no processor."""
-    delay, on_cpu = _meter(steps, Meter.WORK_RUN_DELAY), _meter(steps, Meter.WORK_ON_CPU)
+    meters = table_of(steps).meters
+    delay, on_cpu = meters.get(Meter.WORK_RUN_DELAY), meters.get(Meter.WORK_ON_CPU)
     if delay is None:
         return np.zeros_like(work)
     idle = work if on_cpu is None else np.maximum(work - on_cpu, 0.0)
@@ -118,35 +123,55 @@ def _delays(steps: Steps, work: Array) -> Array:
 
 def _loading(steps: Steps) -> Array:
     """Processor time of the loader for the batch of each step [R, S]; 0 where it was not recorded."""
-    found = _meter(steps, Meter.PRODUCE_ON_CPU)
-    return np.zeros((len(steps.step_ns), steps.num_steps)) if found is None else found
+    table = table_of(steps)
+    found = table.meters.get(Meter.PRODUCE_ON_CPU)
+    return np.zeros_like(table.whole) if found is None else found
 
 
-def _excess(steps: Steps, useful_PRS: Array, phases_PRS: Array, last: NDArray[np.int64]) -> Array:
+def _excess(steps: Steps, useful_PRS: Array, last: NDArray[np.int64], size: int | None) -> Array:
     """By how much the work of the last arriver exceeds the mean of the others, by device phase ``[P, S]``."""
-    if not has_meetings(steps):
+    if not has_meetings(steps, size):
         return np.zeros((len(useful_PRS), steps.num_steps))
-    # Of ranks that were not kept whole the medians stand for all the others.
-    medians = None if steps.summary is None else _medians(steps.summary)
-    beside = phases_PRS[_BESIDE_EXCHANGE]
-    later = _beyond(beside, last, None if medians is None else medians[_BESIDE_EXCHANGE]).sum(axis=0)
-    over = _beyond(useful_PRS, last, None if medians is None else medians[_DEVICE])
+    beside = table_of(steps).additive[_BESIDE_EXCHANGE]
+    if steps.summary is None:
+        mates_RS = _mates(steps, last, size)
+        later = _beyond(beside, last, mates_RS).sum(axis=0)
+        over = _beyond(useful_PRS, last, mates_RS)
+    else:
+        # Of ranks that were not kept whole the medians stand for all the others.
+        groups = np.array(steps.summary.kept)[last] // (size or steps.num_ranks)
+        medians_PS = _medians(steps.summary, ranks_that_met(steps, size), size)[:, groups]
+        columns = np.arange(steps.num_steps)
+        later = (beside[:, last, columns] - medians_PS[_BESIDE_EXCHANGE]).sum(axis=0)
+        over = useful_PRS[:, last, columns] - medians_PS[_DEVICE]
     positive = np.maximum(over, 0.0)
     charged = np.clip(over.sum(axis=0), 0.0, np.maximum(later, 0.0))
     return np.asarray(positive * _ratio(charged, positive.sum(axis=0)))
 
 
-def _beyond(rows_PRS: Array, last: NDArray[np.int64], medians_P: Array | None) -> Array:
-    """Duration on the last arriver beyond the mean of the others ``[P, S]``, or beyond medians."""
+def _mates(steps: Steps, last: NDArray[np.int64], size: int | None) -> NDArray[np.bool_] | None:
+    """Which rows meet the last arriver of each step, itself among them ``[R, S]``; None: all."""
+    groups, met = groups_of(steps, size), rows_that_met(steps, size)
+    if groups is None:
+        return None if met.all() else np.repeat(met[:, None], len(last), axis=1)
+    return np.asarray((groups[:, None] == groups[last]) & met[:, None])
+
+
+def _beyond(rows_PRS: Array, last: NDArray[np.int64], mates_RS: NDArray[np.bool_] | None) -> Array:
+    """Duration on the last arriver beyond the mean of the others that it meets ``[P, S]``; None: of all."""
     own = rows_PRS[:, last, np.arange(rows_PRS.shape[2])]
-    if medians_P is not None:
-        return np.asarray(own - medians_P[:, None])
-    return np.asarray(own - (rows_PRS.sum(axis=1) - own) / (rows_PRS.shape[1] - 1))
+    if mates_RS is None:
+        return np.asarray(own - (rows_PRS.sum(axis=1) - own) / (rows_PRS.shape[1] - 1))
+    others, count = (rows_PRS * mates_RS).sum(axis=1) - own, mates_RS.sum(axis=0) - 1
+    return np.asarray(np.where(count > 0, own - others / np.maximum(count, 1), 0.0))
 
 
-def _medians(summary: RankSummary) -> Array:
-    """Mean over all ranks of the median of each additive phase [P]."""
-    return np.asarray([summary.median_ns[phase] for phase in ADDITIVE_PHASES], dtype=np.float64).mean(axis=1)
+def _medians(summary: RankSummary, met: NDArray[np.bool_], size: int | None) -> Array:
+    """Mean over the ranks of each group that ``met`` of the median of each additive phase ``[P, groups]``."""
+    medians = np.array([summary.median_ns[phase] for phase in ADDITIVE_PHASES], dtype=np.float64)
+    shape = -1, size or summary.num_ranks
+    found = (medians * met).reshape(len(medians), *shape).sum(axis=2)
+    return np.asarray(found / met.reshape(shape).sum(axis=1))
 
 
 def _ratio(part: Array, whole: Array) -> Array:

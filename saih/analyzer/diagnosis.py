@@ -9,10 +9,11 @@ from saih.analyzer.critical_path import critical_path
 from saih.analyzer.resampling import bounds, central_means, intervals_of
 from saih.analyzer.roofline import ROOFLINE_LIMITS, floors, has_arithmetic
 from saih.analyzer.split import Split, split_step
+from saih.analyzer.step_table import table_of
 from saih.domain.ceiling import Ceilings
 from saih.domain.contention import NOTHING_KNOWN, Contention
 from saih.domain.point import Point
-from saih.domain.record import ADDITIVE_PHASES, Steps
+from saih.domain.record import STEP_PHASES, Steps
 from saih.domain.trend import Diagnosis, Limit
 from workloads.protocol import Cost
 
@@ -40,7 +41,9 @@ def diagnose(
     circular block bootstrap over steps with a fixed seed, in which the ceilings vary within their own
     intervals too.
     """
-    path = critical_path(steps, cost.input_bytes)
+    path = critical_path(steps, cost.input_bytes, point.ranks_that_meet)
+    if cost.given is not None and cost.given.flops_per_s:
+        pressure = NOTHING_KNOWN  # who waits in place of computing needs no processor, but to wake in time
     gate = contention_gate(path, pressure)
     known = ceilings if ceilings is not None and has_arithmetic(ceilings, point.precision) else None
     found = floors(cost, point.placement.num_ranks, known, point.precision) if known is not None else ()
@@ -49,12 +52,10 @@ def diagnose(
     leader, runner_up = _leaders(split, is_contended=gate.is_contended)
     limit = _verdict(split, leader, runner_up, peak_share, is_contended=gate.is_contended)
     shares = intervals_of(split.shares, steps.num_steps)
-    columns = np.arange(steps.num_steps)
-    phases = np.stack(
-        [np.asarray(steps.duration_ns[one], dtype=np.float64)[path.rows, columns] for one in ADDITIVE_PHASES]
-    )
+    table, columns = table_of(steps), np.arange(steps.num_steps)
+    phases = np.vstack([table.additive[:, path.rows, columns], table.stage_wait[path.rows, columns]])
     scene = evidence.Scene(
-        typical_ns=dict(zip(ADDITIVE_PHASES, central_means(phases).tolist(), strict=True)),
+        typical_ns=dict(zip(STEP_PHASES, central_means(phases).tolist(), strict=True)),
         work_ns=split.work_ns,
         shares=shares,
         explained=float(split.explained[0]),

@@ -3,9 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.analyzer.critical_path import DEVICE_PHASES, has_meetings
+from saih.analyzer.critical_path import DEVICE_PHASES, last_arrivers
+from saih.analyzer.meetings import groups_of, has_meetings, rows_that_met
 from saih.analyzer.propagation import quotient
 from saih.analyzer.resampling import intervals_of, resampled_sums
+from saih.analyzer.step_table import table_of
 from saih.domain.efficiency import PopEfficiency
 from saih.domain.interval import Interval
 from saih.domain.record import Phase, Steps
@@ -13,23 +15,23 @@ from saih.domain.record import Phase, Steps
 Array = NDArray[np.float64]
 
 
-def efficiency_of(steps: Steps) -> PopEfficiency:
+def efficiency_of(steps: Steps, size: int | None = None) -> PopEfficiency:
     """The hierarchy of POP over all steps, with bootstrap intervals over them; 1 rank has balance 1.
 
     The duration is the sum of the slowest ranks. A network that transfers in no time leaves of each exchange
     the waiting for the last arriver alone, so that it takes away what the rank with the least exposed
-    exchange spends in it (Dimemas' ideal network, replayed). Of ranks that were not kept whole the medians
-    stand for the useful time.
+    exchange spends in it (Dimemas' ideal network, replayed); where stages wait for each other, or there are
+    several groups of ``size`` ranks that meet, what the rank spends in it that decides the step. Of ranks
+    that were not kept whole the medians stand for the useful time. A rank that a plan leaves out is no part
+    of the exchange, but its time is lost all the same: it counts in load balance.
     """
-    useful = np.asarray(
-        np.sum([np.asarray(steps.duration_ns[one], dtype=np.float64) for one in DEVICE_PHASES], axis=0)
-    )
-    duration = np.asarray(steps.slowest_ns, dtype=np.float64)
-    exposed = np.asarray(steps.duration_ns[Phase.COMMUNICATION], dtype=np.float64)
-    transfer = exposed.min(axis=0) if has_meetings(steps) else np.zeros_like(duration)
-    sums = resampled_sums(np.vstack([useful, duration, duration - transfer]))
-    largest, whole, ideal = sums[:-2].max(axis=0), sums[-2], sums[-1]
-    mean = _mean_useful(steps, sums[:-2])
+    table = table_of(steps)
+    useful = np.sum([table.phases[one] for one in DEVICE_PHASES], axis=0)
+    exchanged, staged = _waits(steps, size)
+    untransferred = table.slowest - exchanged
+    sums = resampled_sums(np.vstack([useful, table.slowest, untransferred, untransferred - staged]))
+    ranks, (whole, ideal, unstaged) = sums[:-3], sums[-3:]
+    largest, mean = ranks.max(axis=0), _mean_useful(steps, ranks)
     parts = {
         "useful_ns": mean / steps.num_steps,
         "parallel": mean / whole,
@@ -38,6 +40,8 @@ def efficiency_of(steps: Steps) -> PopEfficiency:
         "serialisation": largest / ideal,
         "transfer": ideal / whole,
     }
+    if Phase.STAGE_WAIT in table.phases:
+        parts["pipeline"] = unstaged / ideal
     return PopEfficiency(num_ranks=steps.num_ranks, **intervals_of(parts, steps.num_steps))
 
 
@@ -51,6 +55,16 @@ def computation_scaling(
     """
     before = base.useful_ns.scaled(base.num_ranks / base_samples)
     return quotient(before, own.useful_ns.scaled(own.num_ranks / own_samples))
+
+
+def _waits(steps: Steps, size: int | None) -> tuple[Array, Array]:
+    """What transfer in no time, and stages that never wait, take away from each step [S]."""
+    table, last, columns = table_of(steps), last_arrivers(steps, size), np.arange(steps.num_steps)
+    exposed, staged = table.phases[Phase.COMMUNICATION], table.stage_wait[last, columns]
+    if not has_meetings(steps, size):
+        return np.zeros_like(staged), staged
+    is_divided = Phase.STAGE_WAIT in table.phases or groups_of(steps, size) is not None
+    return exposed[last, columns] if is_divided else exposed[rows_that_met(steps, size)].min(axis=0), staged
 
 
 def _mean_useful(steps: Steps, kept: Array) -> Array:

@@ -7,14 +7,16 @@ import numpy as np
 
 from saih.analyzer.contention import Gate
 from saih.analyzer.critical_path import CriticalPath
-from saih.analyzer.evidence_waiting import blocked_words, imbalance_words, storage_words
+from saih.analyzer.evidence_waiting import blocked_words, imbalance_words, stage_words, storage_words
 from saih.analyzer.roofline import ROOFLINE_LIMITS, Floor
+from saih.analyzer.step_table import table_of
 from saih.domain.ceiling import CeilingKind, Ceilings
 from saih.domain.interval import Interval
 from saih.domain.point import Point
 from saih.domain.quantity import in_seconds, percent, with_si
 from saih.domain.record import Phase, Steps
 from saih.domain.trend import Limit
+from workloads.given_rates import GivenRates
 from workloads.protocol import Cost
 
 _SMALLEST_SHARE = 0.005
@@ -46,14 +48,21 @@ def sentences(
     found = [_whole(scene), *_rivals(scene)]
     if ceilings is None:
         found.append(
-            "No arithmetic ceiling was measured for this placement and precision, so the time in forward, "
+            "No arithmetic ceiling is known of this placement at this precision, so the time in forward, "
             "backward, optimizer and other cannot be split further."
         )
     else:
-        found += [_explained(scene), *_arithmetic(scene, point, ceilings), *_peak(scene, point, ceilings)]
+        found += [
+            _explained(scene),
+            *_arithmetic(scene, point, ceilings),
+            *_peak(scene, point, ceilings, cost.given),
+        ]
     found += [*scene.gate.sentences, *blocked_words(path, steps)]
-    found += _interconnect(scene, cost, point, ceilings)
-    found += imbalance_words(path, steps, scene.shares[Limit.IMBALANCE])
+    found += _interconnect(scene, cost, point, ceilings, steps)
+    waited_ns, step_ns = scene.typical_ns[Phase.STAGE_WAIT], sum(scene.typical_ns.values())
+    uneven = scene.shares[Limit.IMBALANCE].value - waited_ns / step_ns
+    found += imbalance_words(path, steps, uneven, point.ranks_that_meet)
+    found += stage_words(waited_ns, step_ns)
     found += _input(scene, steps)
     found += storage_words(steps, cost.input_bytes, scene.shares[Limit.STORAGE], ceilings)
     return tuple(found)
@@ -116,20 +125,32 @@ def _arithmetic(scene: Scene, point: Point, ceilings: Ceilings) -> list[str]:
     return said
 
 
-def _peak(scene: Scene, point: Point, ceilings: Ceilings) -> list[str]:
+def _peak(scene: Scene, point: Point, ceilings: Ceilings, given: GivenRates | None) -> list[str]:
     peak = ceilings.peak_flops_per_s(point.precision)
     if peak is None or scene.peak_share is None:
         return []
-    reached = percent(scene.peak_share, 3)
-    return [f"The step reaches {reached} of the measured peak of {with_si(peak.value, 'FLOP/s')}."]
+    reached, most = percent(scene.peak_share, 3), with_si(peak.value, "FLOP/s")
+    if given is None or not given.flops_per_s:
+        return [f"The step reaches {reached} of the measured peak of {most}."]
+    if given.busiest_over_mean <= 1:
+        return [f"The step reaches {reached} of the peak that ranks are held to, {most}."]
+    whole = with_si(peak.value * given.busiest_over_mean, "FLOP/s")
+    left = f"what is left of the peak that ranks are held to, {whole}, where all wait for the busiest of them"
+    return [f"The step reaches {reached} of {most}: {left}."]
 
 
-def _interconnect(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | None) -> list[str]:
+def _interconnect(
+    scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | None, steps: Steps
+) -> list[str]:
     exposed = scene.typical_ns[Phase.COMMUNICATION]
     if point.placement.num_ranks == 1 or exposed <= 0:
         return []
-    what = "Exchange between ranks" if cost.num_exchanges else "Gradient exchange"
+    what = "Exchange between ranks" if cost.ranks_per_replica > 1 else "Gradient exchange"
     text = f"{what} adds {in_seconds(exposed)} to the step"
+    if cost.given is not None and cost.given.link_bytes_per_s:
+        if not cost.exchanged_bytes:
+            return [f"{text}, though its plan sends nothing."]
+        return [f"{text}; {_held_link_words(cost, cost.given)}."]
     latency_s = ceilings.all_reduce_latency_s if ceilings is not None else None
     rate = ceilings.all_reduce_bytes_per_s if ceilings is not None else None
     if latency_s is None and rate is None:
@@ -140,7 +161,7 @@ def _interconnect(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | N
     moving_s = num_bytes / rate if rate else 0.0
     floor_ns = (waiting_s + moving_s) * 1e9
     if cost.num_exchanges:
-        return [f"{text}; {_inside_words(cost, num_bytes, point, floor_ns)}."]
+        return [f"{text}; {_inside_words(cost, num_bytes, point, floor_ns, steps)}."]
     bound = "latency" if waiting_s > moving_s else "bandwidth"
     among = f"among {point.placement.num_ranks} ranks"
     least = f"one all-reduce of {num_bytes / 1e6:.3g} MB {among} takes at least {in_seconds(floor_ns)}"
@@ -150,18 +171,33 @@ def _interconnect(scene: Scene, cost: Cost, point: Point, ceilings: Ceilings | N
     return [f"{text}."]
 
 
-def _inside_words(cost: Cost, num_bytes: int, point: Point, like_ns: float) -> str:
+def _held_link_words(cost: Cost, given: GivenRates) -> str:
+    """Of messages on links whose rate the problem gives."""
+    moving_ns = cost.exchanged_bytes / given.link_bytes_per_s * 1e9
+    delay = f" and a delay of {in_seconds(given.link_delay_s * 1e9)} a message" if given.link_delay_s else ""
+    return (
+        f"the {cost.exchanged_bytes / 1e6:.3g} MB that the mean rank sends take {in_seconds(moving_ns)} at "
+        f"the {with_si(8 * given.link_bytes_per_s, 'bit/s')} that links are held to{delay}"
+    )
+
+
+def _inside_words(cost: Cost, num_bytes: int, point: Point, like_ns: float, steps: Steps) -> str:
     """Of exchanges inside a step: ceilings were measured with another collective, so they are no bound."""
-    waits = ", and waiting for other stages is in it" if point.placement.pipeline_parallel > 1 else ""
+    placement, for_whom = point.placement, []
+    if placement.tensor_parallel > 1:
+        for_whom.append("for ranks that come later to single sums")
+    if placement.pipeline_parallel > 1 and Phase.STAGE_WAIT not in steps.duration_ns:
+        for_whom.append("for other stages")
+    waits = f", and waiting {' and '.join(for_whom)} is in it" if for_whom else ""
     return (
         f"its {cost.num_exchanges} sums and messages, {num_bytes / 1e6:.3g} MB in all, would take "
-        f"{in_seconds(like_ns)} as all-reduces among {point.placement.num_ranks} ranks{waits}"
+        f"{in_seconds(like_ns)} as all-reduces among {placement.num_ranks} ranks{waits}"
     )
 
 
 def _input(scene: Scene, steps: Steps) -> list[str]:
     wait = scene.typical_ns[Phase.INPUT_WAIT]
-    rows = steps.duration_ns.get(Phase.INPUT_PRODUCE)
+    rows = table_of(steps).phases.get(Phase.INPUT_PRODUCE)
     if rows is None or wait < 0.01 * sum(scene.typical_ns.values()):
         return []
     work = sum(scene.typical_ns.values()) - wait

@@ -3,9 +3,9 @@
 import numpy as np
 
 from saih.analyzer.divergence import GREATEST_DIVERGENCE, diverge
+from saih.analyzer.division import grows_of
 from saih.analyzer.fit import GREATEST_FACTOR, PREDICTION_LEVEL, intervals
 from saih.analyzer.knee import find_knee
-from saih.analyzer.recombination import predict_step
 from saih.analyzer.step_rule import sum_of
 from saih.analyzer.trend_scene import TARGET_FACTOR, Laws, Scene
 from saih.domain.quantity import in_seconds, percent
@@ -32,12 +32,10 @@ def check_extrapolation(scene: Scene, laws: Laws) -> list[Check]:
 def _held_out(scene: Scene, laws: Laws) -> Check:
     name = "largest point held out"
     largest = scene.sizes[-1]
-    earlier = [size for size in scene.sizes if size < largest]
-    composition = laws.earlier
-    if composition is None or largest > GREATEST_FACTOR * earlier[-1]:
+    if laws.expected is None:
         text = f"Without the largest point ({scene.at(largest)}) nothing reaches it; the law is untested."
         return Check(name=name, passed=None, statement=text)
-    expected = intervals(predict_step(composition, np.array([largest])), len(earlier))[0]
+    expected = intervals(laws.expected, sum(size < largest for size in scene.sizes))[0]
     measured = scene.points[-1].step_ns.value
     passed = expected.low <= measured <= expected.high
     text = (
@@ -55,11 +53,15 @@ def _factor(scene: Scene) -> Check:
         f"caution, up to {GREATEST_FACTOR:g} times is speculation, and beyond that only the law is given."
     )
     if scene.target == scene.greatest:
-        text = (
-            f"The curve ends at {scene.at(scene.target)}: more ranks than the global batch has samples "
-            "would have nothing to do."
-        )
+        text = f"The curve ends at {scene.at(scene.target)}: {_end(scene)}."
     return Check(name="extrapolation factor", passed=True, statement=text)
+
+
+def _end(scene: Scene) -> str:
+    """Why more ranks cannot be."""
+    if grows_of(scene.points) != "data":
+        return "the model cannot be divided among more ranks"
+    return "more ranks than the global batch has samples would have nothing to do"
 
 
 def _divergence(scene: Scene, laws: Laws) -> Check:

@@ -1,18 +1,19 @@
 """Trends of one quantity over one axis: laws and what they foresee, with intervals that hold their level."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from saih.analyzer.calibration import CALIBRATION, FEW_SIZES, Doubts, calibrated
+from saih.analyzer.calibration import CALIBRATION, FEW_SIZES, calibrated
 from saih.analyzer.chaining import FEWEST
-from saih.analyzer.members import Members
+from saih.analyzer.foreseeing import foresee_all
+from saih.analyzer.members import Members, joined
 from saih.analyzer.selection import Points, chained_fits, residual_weights
-from saih.analyzer.stack import TUNING, Stack, Tuning, heard, make_stacks, weighted_median
+from saih.analyzer.stack import TUNING, Mean, Stack, Tuning, heard, make_stacks
 from saih.analyzer.terms import GROWTH, Library
 from saih.domain.interval import Interval
 from saih.domain.record import Phase
@@ -27,6 +28,8 @@ LEAST_NOISE = 0.01
 """Two runs of one point differ by this much in log(duration) even where each run is steady."""
 _LAST_LOG = 700.0
 """Bounds end before doubles do."""
+MOST_FORESEEN = 16
+"""Laws that are looked at together: more do not fit the caches."""
 MOST_TOGETHER = 32
 """Series that are fitted at once: more are no faster and need more memory."""
 NOISE_FREEDOM = 4.0
@@ -149,59 +152,65 @@ def _fit_together(series: Sequence[_Ready], tuning: Tuning) -> list[Law]:
             members=mean.members,
             weights=mean.weights,
             noise=one.noise,
-            scatter=_scatter(mean.members, one),
+            scatter=scatter,
             stack=stack,
         )
-        for one, mean, stack in zip(series, means, stacks, strict=True)
+        for one, mean, stack, scatter in zip(series, means, stacks, _scatters(means, points), strict=True)
     ]
 
 
 def predict(law: Law, sizes: Array) -> Prediction:
-    """What the law foresees at these sizes, with everything that makes it uncertain (``doubts``).
-
-    Inside the measured range that is the weighted mean of the members in log, beyond it the stack; between
-    the two largest sizes one passes into the other.
+    """What the law foresees at these sizes, with everything that makes it uncertain.
 
     Raises:
         ValueError: beyond ``GREATEST_FACTOR`` times the largest measured size.
     """
+    return predict_all([law], sizes)[0]
+
+
+def predict_all(laws: Sequence[Law], sizes: Array) -> list[Prediction]:
+    """``predict`` for each law; laws of one library together, which costs a fraction and changes nothing.
+
+    Raises:
+        ValueError: beyond ``GREATEST_FACTOR`` times the largest measured size of any of them.
+    """
+    greatest = float(np.max(sizes))
+    groups: dict[Hashable, list[int]] = defaultdict(list)
+    for place, law in enumerate(laws):
+        _require_reach(law, greatest)
+        groups[_kind(law)].append(place)
+    found: dict[int, Prediction] = {}
+    for places in groups.values():
+        for begin in range(0, len(places), MOST_FORESEEN):
+            some = places[begin : begin + MOST_FORESEEN]
+            found.update(zip(some, _predict_alike([laws[place] for place in some], sizes), strict=True))
+    return [found[place] for place in range(len(laws))]
+
+
+def _require_reach(law: Law, greatest: float) -> None:
     largest = float(law.sizes[-1])
-    if float(np.max(sizes)) > GREATEST_FACTOR * largest * (1 + 1e-9):
+    if greatest > GREATEST_FACTOR * largest * (1 + 1e-9):
         raise ValueError(
-            f"size {float(np.max(sizes)):g} is more than {GREATEST_FACTOR:g} times the largest measured size "
+            f"size {greatest:g} is more than {GREATEST_FACTOR:g} times the largest measured size "
             f"{largest:g}; no number is given there, measure a larger point"
         )
-    log_value, doubts = foresee(law, sizes)
-    is_chained = law.stack is not None and law.stack.num_chained > 0
+
+
+def _kind(law: Law) -> Hashable:
+    """What laws must have in common to be looked at together."""
+    own, stack = (law.members.names, law.members.scale), law.stack
+    return own if stack is None else (*own, stack.num_chained > 0, stack.curves[2].members.names)
+
+
+def _predict_alike(laws: Sequence[Law], sizes: Array) -> list[Prediction]:
+    logs, doubts = foresee_all(laws, sizes)
+    is_chained = laws[0].stack is not None and laws[0].stack.num_chained > 0
     calibration = CALIBRATION if is_chained else FEW_SIZES
-    deviation = np.sqrt(calibrated(doubts, calibration))
-    return Prediction(log_value=log_value, log_deviation=deviation, freedom=calibration.freedom)
-
-
-def foresee(law: Law, sizes: Array) -> tuple[Array, Doubts]:
-    """Log of the foreseen values, and what makes them uncertain."""
-    values, factors = law.members.foresee(sizes)
-    logs, scatter = np.log(values), law.scatter
-    mean = law.weights @ logs
-    doublings = np.maximum(np.log2(sizes / law.sizes[-1]), 0.0)
-    doubts = Doubts(
-        scatter=np.full(len(mean), law.weights @ scatter),
-        near=law.weights @ scatter * np.maximum(1 - doublings, 0.0),
-        coefficients=(law.weights * scatter) @ factors,
-        laws=law.weights @ (logs - mean) ** 2,
-        voices=np.zeros_like(mean),
-        chained=np.zeros_like(mean),
-    )
-    if law.stack is None or float(np.max(sizes)) <= law.stack.begins:
-        return mean, doubts
-    said, beyond = law.stack.log_values(sizes), sizes > law.sizes[-1]
-    median = weighted_median(said, np.broadcast_to(law.stack.weights[:, None], said.shape))
-    part = law.stack.part(sizes)
-    voices = law.stack.credits @ (said - median) ** 2
-    chained = law.stack.chained_error**2 * law.stack.steps_beyond(sizes)
-    return (1 - part) * mean + part * median, replace(
-        doubts, voices=np.where(beyond, voices, 0.0), chained=chained
-    )
+    deviations = np.sqrt(calibrated(doubts, calibration))
+    return [
+        Prediction(log_value=log_value, log_deviation=deviation, freedom=calibration.freedom)
+        for log_value, deviation in zip(logs, deviations, strict=True)
+    ]
 
 
 def smooth(law: Law, sizes: Array) -> Array:
@@ -209,10 +218,14 @@ def smooth(law: Law, sizes: Array) -> Array:
     return np.asarray(law.weights @ np.log(law.members.at(sizes)))
 
 
+def half_widths(prediction: Prediction, level: float = PREDICTION_LEVEL) -> Array:
+    """Of the prediction intervals of log(value), one for each predicted size."""
+    return float(special.stdtrit(prediction.freedom, (1 + level) / 2)) * prediction.log_deviation
+
+
 def intervals(prediction: Prediction, count: int, level: float = PREDICTION_LEVEL) -> tuple[Interval, ...]:
     """Prediction intervals of new measurements, one for each predicted size."""
-    quantile = float(special.stdtrit(prediction.freedom, (1 + level) / 2))
-    reach = quantile * prediction.log_deviation
+    reach = half_widths(prediction, level)
     logs = np.clip([prediction.log_value + side * reach for side in (-1, 0, 1)], -_LAST_LOG, _LAST_LOG)
     bounds = np.exp(logs).T.tolist()
     return tuple(
@@ -237,18 +250,20 @@ def describe(law: Law, phase: Phase | None) -> Fit:
     )
 
 
-def _scatter(members: Members, points: _Ready) -> Array:
-    """Of each member the variance of log residuals, pooled with the noise that the steps show.
+def _scatters(means: Sequence[Mean], points: Points) -> list[Array]:
+    """For each series the variance of log residuals of each member, pooled with the noise that steps show.
 
     Runs differ by more than the steps inside one run tell, so the noise counts for the less, the more the
     residuals exceed it.
     """
-    residuals, variance = np.log(members.at(points.sizes) / points.values), points.noise**2
+    members, counts = joined([mean.members for mean in means]), [len(mean.members) for mean in means]
+    owners = np.repeat(np.arange(len(means)), counts)
+    residuals, variance = np.log(members.at(points.sizes) / points.values[owners]), points.noise[owners] ** 2
     squares = (residuals**2).sum(axis=1)
     freedom = np.maximum(residuals.shape[1] - members.num_parameters, 0)
     excess = np.where(freedom > 0, squares / np.maximum(freedom, 1) / variance, 1.0)
     trust = NOISE_FREEDOM / np.maximum(excess, 1.0)
-    return np.asarray((trust * variance + squares) / (trust + freedom))
+    return np.split((trust * variance + squares) / (trust + freedom), np.cumsum(counts)[:-1])
 
 
 def _word(coefficient_ns: float, term: str, scale: float) -> str:

@@ -33,6 +33,8 @@ _LEAST_SPREAD = 0.005
 _LEAST_PART = 0.1
 """Values below this part of the largest count as if they were as large, where residuals are relative."""
 _LEVEL = 0.9
+_DEPENDENT = 1e-24
+"""A column of which the others leave a smaller part (squared) is one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +71,10 @@ def find_knee(sizes: Sequence[float], values: Sequence[float], noise: float) -> 
     if len(x) < FEWEST_POINTS:
         return _too_few(x)
     places = np.linspace(x[FEWEST_BESIDE - 1], x[-FEWEST_BESIDE], _PLACES)
-    weights, least = _weights(x, y, noise)
-    line, two, three = (np.maximum(_squares(one, y, weights), least).min() for one in _smooth(x))
-    hinges = _hinges(x, places)
-    bent = np.maximum(_squares(hinges, y, weights), least)
+    found = _best_weighted(x, y, noise)
+    line, two, three = found.smooth
+    weights, least = found.weights, found.least
+    bent = np.maximum(_squares(_straight(x), _hinges(x, places), y, weights), least)
     best = int(np.argmin(bent))
     gains = len(x) * np.log(np.array([line, two, three]) / bent[best])
     needed = max(_penalty(len(x), _HINGE_PARAMETERS) - _penalty(len(x), 2), LEAST_GAIN)
@@ -80,7 +82,8 @@ def find_knee(sizes: Sequence[float], values: Sequence[float], noise: float) -> 
         text = f"No knee: a smooth law describes the {len(x)} sizes about as well as any bend."
         return KneeFinding(knee=None, is_known=True, reason=text)
     size = _place(places, bent, best, len(x))
-    factors = np.linalg.lstsq(hinges[best] * weights[:, None], y * weights, rcond=None)[0] / x[-1]
+    design = np.column_stack([_straight(x), _hinges(x, places[best : best + 1])[0]])
+    factors = np.linalg.lstsq(design * weights[:, None], y * weights, rcond=None)[0] / x[-1]
     return KneeFinding(knee=_knee(size, factors), is_known=True, reason=_claim(size, factors))
 
 
@@ -123,20 +126,31 @@ def _too_few(x: Array) -> KneeFinding:
     return KneeFinding(knee=None, is_known=False, reason=text, next_size=float(between))
 
 
-def _weights(x: Array, y: Array, noise: float) -> tuple[Array, float]:
-    """Weights of residuals under which smooth laws are likeliest, and the least believable sum of squares."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Weighted:
+    """How residuals count, and what smooth laws leave then."""
+
+    weights: Array
+    least: float
+    """The least believable sum of squares."""
+    smooth: tuple[float, float, float]
+    """Least sums of squares of the straight line, of two terms, and of three."""
+
+
+def _best_weighted(x: Array, y: Array, noise: float) -> _Weighted:
+    """The weights of residuals under which smooth laws are likeliest."""
     height = float(np.abs(y).max()) or 1.0
     found = []
     for weights in (np.ones_like(y) / height, 1 / np.maximum(np.abs(y), _LEAST_PART * height)):
         spread = max(_LEAST_SPREAD, noise / 2) * float(np.median(np.abs(y) * weights))
         least = len(x) * max(spread, 1e-12) ** 2
-        _, two, three = (np.maximum(_squares(one, y, weights), least).min() for one in _smooth(x))
+        line, two, three = _smooth_squares(x, y, weights, least)
         criterion = min(
             len(x) * np.log(two) + _penalty(len(x), 2), len(x) * np.log(three) + _penalty(len(x), 3)
         )
-        found.append((float(criterion - 2 * np.log(weights).sum()), weights, least))
-    _, weights, least = min(found, key=lambda one: one[0])
-    return weights, least
+        own = _Weighted(weights=weights, least=least, smooth=(line, two, three))
+        found.append((float(criterion - 2 * np.log(weights).sum()), own))
+    return min(found, key=lambda one: one[0])[1]
 
 
 def _penalty(count: int, parameters: int) -> float:
@@ -144,30 +158,49 @@ def _penalty(count: int, parameters: int) -> float:
     return 2 * parameters + 2 * parameters * (parameters + 1) / (count - parameters - 1)
 
 
-def _smooth(x: Array) -> tuple[Array, Array, Array]:
-    """Designs ``[law, point, term]`` of the straight line, of two terms, and of three."""
-    one, u, logarithm = np.ones_like(x), x / x[-1], np.log1p(np.maximum(x, 0.0))
+def _smooth_squares(x: Array, y: Array, weights: Array, least: float) -> tuple[float, float, float]:
+    """Least sums of squares of the straight line, of two terms, and of three; none below ``least``."""
+    u, logarithm = x / x[-1], np.log1p(np.maximum(x, 0.0))
     logarithm = logarithm / logarithm[-1]
     columns = [u**power for power in _POWERS] + [logarithm, u * logarithm]
     more = [u**2, logarithm, u**1.5, u**3]
     if x[0] > 0:
         columns += [u**power for power in _FALLING]
         more.append(1 / u)
-    two = np.stack([np.stack([one, column], axis=1) for column in columns])
-    three = np.stack([np.stack([one, u, column], axis=1) for column in more])
-    return two[:1], two, three
+    line = _straight(x)
+    two = np.maximum(_squares(line[:, :1], np.array(columns), y, weights), least)
+    three = np.maximum(_squares(line, np.array(more), y, weights), least)
+    return float(two[0]), float(two.min()), float(three.min())
+
+
+def _straight(x: Array) -> Array:
+    """The design ``[point, term]`` of a constant and x."""
+    return np.stack([np.ones_like(x), x / x[-1]], axis=1)
 
 
 def _hinges(x: Array, places: Array) -> Array:
-    """Designs ``[place, point, term]`` of a constant, x, and what exceeds each place."""
-    shape = (len(places), len(x))
-    u = np.broadcast_to(x / x[-1], shape)
-    return np.stack([np.ones(shape), u, np.maximum(u - places[:, None] / x[-1], 0.0)], axis=2)
+    """What of x exceeds each place, ``[place, point]``."""
+    return np.asarray(np.maximum(x / x[-1] - places[:, None] / x[-1], 0.0))
 
 
-def _squares(designs: Array, y: Array, weights: Array) -> Array:
-    """Weighted residual sum of squares of the least-squares fit of each design."""
-    basis = np.linalg.qr(designs * weights[:, None])[0]
-    target = y * weights
-    explained = np.einsum("lnk,n->lk", basis, target)
-    return np.asarray(np.maximum(target @ target - (explained**2).sum(axis=1), 0.0))
+def _squares(common: Array, columns: Array, y: Array, weights: Array) -> Array:
+    """Weighted residual sum of squares of each least-squares fit of ``y``.
+
+    Args:
+        common: terms of every fit, ``[point, term]``.
+        columns: one more term of each, ``[law, point]``.
+        y: what is fitted, ``[point]``.
+        weights: of the residuals.
+    """
+    basis = np.linalg.qr(common * weights[:, None])[0]
+    left, own = y * weights, columns * weights
+    lengths = (own**2).sum(axis=1)
+    left = left - basis @ (basis.T @ left)
+    for _ in range(
+        2
+    ):  # the second time takes away what rounding left (Giraud et al., Numer. Math. 101, 2005)
+        own = own - (own @ basis) @ basis.T
+    rests = (own**2).sum(axis=1)
+    is_new = rests > _DEPENDENT * lengths
+    gains = np.divide((own @ left) ** 2, rests, out=np.zeros_like(rests), where=is_new)
+    return np.asarray(np.maximum(left @ left - gains, 0.0))

@@ -158,6 +158,23 @@ def summed(names: tuple[str, ...], factors: Array, scale: float) -> Members:
     )
 
 
+def joined(parts: Sequence[Members]) -> Members:
+    """All of them as one; they must have the same terms and the same scale."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    return Members(
+        names=first.names,
+        scale=first.scale,
+        factors=np.concatenate([one.factors for one in parts]),
+        power=np.concatenate([one.power for one in parts]),
+        is_power=np.concatenate([one.is_power for one in parts]),
+        first=np.concatenate([one.first for one in parts]),
+        last=np.concatenate([one.last for one in parts]),
+        covariance=np.concatenate([one.covariance for one in parts]),
+    )
+
+
 def _covariance(own: Array, other: Array, joint: Array, has_near: Mask, has_far: Mask) -> Array:
     """Of two coefficients, or of the only one that takes part; by the pseudo-inverse where they are one."""
     covariance = np.zeros((len(own), 3))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from saih.domain.interval import median
 from saih.domain.quantity import in_seconds
-from saih.domain.trend import PointSummary
+from saih.domain.trend import RANKS_AXIS, PointSummary
 
 Array = NDArray[np.float64]
 
@@ -72,13 +72,20 @@ def mistaken_points(points: Sequence[PointSummary]) -> Mapping[str, str]:
 
 
 def _lines(points: Sequence[PointSummary], axis: str) -> list[list[PointSummary]]:
-    """Points that are the same but for this axis of the problem, where there are enough sizes."""
+    """Points that are the same but for this axis of the problem, where there are enough sizes.
+
+    What is switched, and sizes along axes within this one, are the same too.
+    """
     groups: dict[tuple[object, ...], list[PointSummary]] = defaultdict(list)
     for one in points:
         problem = one.point.problem
         fixed = problem.model if axis == "data" else problem.data
         settings = (one.point.batch_per_rank, one.point.precision, one.point.exchange, one.point.workload)
-        groups[fixed, one.point.placement, one.point.timing, one.point.seed, *settings].append(one)
+        switched = tuple(sorted(one.techniques.items()))
+        usual = ("data", "model", RANKS_AXIS)
+        others = tuple(size for name, size in one.axis_sizes.items() if name not in usual)
+        key = (fixed, one.point.placement, one.point.timing, one.point.seed, switched, others, *settings)
+        groups[key].append(one)
     return [
         group
         for group in groups.values()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from saih.analyzer.fit import GREATEST_FACTOR, LEAST_NOISE, PREDICTION_LEVEL, fit_law, predict
+from saih.analyzer.fit import GREATEST_FACTOR, LEAST_NOISE, PREDICTION_LEVEL, fit_law, half_widths, predict
 from saih.analyzer.next_point_surface import Surface, fit_surface
 from saih.analyzer.propagation import log_deviation, normal_quantile
 from saih.analyzer.terms import GROWTH, Library
@@ -124,7 +124,9 @@ def _on_law(
     is_near = (wanted <= GREATEST_FACTOR * sizes.max()) & (wanted >= sizes.min() / GREATEST_FACTOR)
     if law is not None and is_near.any():
         prediction = predict(law, wanted[is_near])
-        logs[is_near], deviations[is_near] = prediction.log_value, prediction.log_deviation
+        # As deviations of a normal error whose 90 % are as wide: errors of laws have longer tails.
+        logs[is_near] = prediction.log_value
+        deviations[is_near] = half_widths(prediction) / normal_quantile(PREDICTION_LEVEL)
     return logs, deviations
 
 

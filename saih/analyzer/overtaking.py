@@ -4,14 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
-from saih.analyzer.fit import GREATEST_FACTOR, PREDICTION_LEVEL, Law, Prediction, predict
+from saih.analyzer.fit import PREDICTION_LEVEL, Prediction, half_widths
 from saih.domain.interval import Interval
 
 Array = NDArray[np.float64]
-
-_PLACES = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,26 +28,10 @@ def overtakings(below: Prediction, above: Prediction, sizes: Array, count: int) 
     (Fieller, J. R. Statist. Soc. B 16, 1954, 175). ``count`` is that of the points behind the predictions.
     """
     logs = above.log_value - below.log_value
-    halves = np.hypot(_half_widths(below), _half_widths(above))
+    halves = np.hypot(half_widths(below), half_widths(above))
     changes = np.flatnonzero((logs[:-1] < 0) & (logs[1:] >= 0))
     equal = np.abs(logs) <= halves
     return tuple(_overtaking(sizes, logs, equal, int(place), count) for place in changes)
-
-
-def laws_overtaking(
-    below: Law, above: Law, factor: float = GREATEST_FACTOR, *, greatest: float = np.inf
-) -> tuple[Overtaking, ...]:
-    """``overtakings`` of two laws of one axis, from their smallest size to ``factor`` times their largest."""
-    low = float(max(below.sizes[0], above.sizes[0]))
-    measured = float(min(below.sizes[-1], above.sizes[-1]))
-    sizes = np.geomspace(low, max(min(factor * measured, greatest), measured), _PLACES)
-    return overtakings(predict(below, sizes), predict(above, sizes), sizes, len(below.sizes))
-
-
-def _half_widths(prediction: Prediction) -> Array:
-    """Of the prediction intervals of log(value), as ``fit.intervals`` makes them."""
-    quantile = float(special.stdtrit(prediction.freedom, (1 + PREDICTION_LEVEL) / 2))
-    return quantile * prediction.log_deviation
 
 
 def _overtaking(sizes: Array, logs: Array, equal: NDArray[np.bool_], place: int, count: int) -> Overtaking:

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from scipy import special
 
 from saih.domain.interval import Interval
 
 
+@lru_cache(maxsize=32)
 def normal_quantile(level: float) -> float:
     """Half-width of the two-sided normal interval at ``level``, in standard deviations."""
     return float(special.ndtri((1 + level) / 2))

@@ -1,15 +1,16 @@
 """The step along one axis put together again from laws of its phases."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.analyzer.fit import Law, Measured, Prediction, fit_laws, predict
+from saih.analyzer.fit import Law, Measured, Prediction, fit_laws, predict_all
 from saih.analyzer.step_rule import (
-    EXCHANGES,
     LEAST_RUN_NOISE,
+    MEETINGS,
     Parts,
     Rule,
     find_rule,
@@ -21,7 +22,7 @@ from saih.analyzer.step_rule import (
     with_runs,
 )
 from saih.analyzer.terms import GROWTH, Library
-from saih.domain.record import ADDITIVE_PHASES, HIDDEN_PHASES, Phase
+from saih.domain.record import HIDDEN_PHASES, STEP_PHASES, Phase
 from saih.domain.trend import PointSummary
 
 Array = NDArray[np.float64]
@@ -121,37 +122,60 @@ def _residuals(points: Sequence[PointSummary], sizes: Sequence[float], laws: Map
 
 
 def predict_step(composition: Composition, sizes: Array) -> Prediction:
-    """The composed step with the errors of its parts.
+    """``predict_steps`` for one composition."""
+    return predict_steps([composition], sizes)[0]
+
+
+def predict_steps(compositions: Sequence[Composition], sizes: Array) -> list[Prediction]:
+    """The composed step of each with the errors of its parts.
 
     Raises:
         ValueError: beyond the greatest factor that ``fit.predict`` allows.
     """
-    return recombine(composition.rule, predict_parts(composition, sizes))
+    parts = predict_parts(compositions, sizes)
+    return [recombine(one.rule, own) for one, own in zip(compositions, parts, strict=True)]
 
 
-def predict_parts(composition: Composition, sizes: Array) -> Parts:
-    """Compute, exposed exchange and the production of input at these sizes.
+def predict_parts(compositions: Sequence[Composition], sizes: Array) -> list[Parts]:
+    """Compute, exposed exchange and the production of input at these sizes, of each composition.
 
     Raises:
         ValueError: beyond the greatest factor that ``fit.predict`` allows.
     """
+    wanted = [_decisive(composition) for composition in compositions]
+    found = iter(_predict_reached([law for laws in wanted for law in laws.values()], sizes))
+    return [
+        parts_of(composition.rule, {phase: next(found) for phase in laws})
+        for composition, laws in zip(compositions, wanted, strict=True)
+    ]
+
+
+def _decisive(composition: Composition) -> dict[Phase, Law]:
+    """The laws from which the step follows."""
     laws = dict(composition.laws)
     if composition.rule.overlap is not None:
         laws[Phase.COMMUNICATION_TOTAL] = composition.hidden[Phase.COMMUNICATION_TOTAL]
     if composition.produce is not None:
         laws[Phase.INPUT_PRODUCE] = composition.produce
-    return parts_of(composition.rule, {phase: _predict_reached(law, sizes) for phase, law in laws.items()})
+    return laws
 
 
-def _predict_reached(law: Law, sizes: Array) -> Prediction:
-    """The law; nothing, without error, below its smallest size: there is no exchange on one rank."""
-    found = predict(law, np.maximum(sizes, law.sizes[0]))
-    reached = sizes >= law.sizes[0] * (1 - 1e-9)
-    return replace(
-        found,
-        log_value=np.where(reached, found.log_value, -np.inf),
-        log_deviation=np.where(reached, found.log_deviation, 0.0),
-    )
+def _predict_reached(laws: Sequence[Law], sizes: Array) -> list[Prediction]:
+    """The laws; nothing, without error, below their smallest size: there is no exchange on one rank."""
+    groups: dict[float, list[int]] = defaultdict(list)
+    for place, law in enumerate(laws):
+        groups[float(law.sizes[0])].append(place)
+    found: dict[int, Prediction] = {}
+    for begin, places in groups.items():
+        reached = sizes >= begin * (1 - 1e-9)
+        predictions = predict_all([laws[place] for place in places], np.maximum(sizes, begin))
+        for place, one in zip(places, predictions, strict=True):
+            found[place] = replace(
+                one,
+                log_value=np.where(reached, one.log_value, -np.inf),
+                log_deviation=np.where(reached, one.log_deviation, 0.0),
+            )
+    return [found[place] for place in range(len(laws))]
 
 
 def _is_lone_exchange(line: Line) -> bool:
@@ -159,26 +183,27 @@ def _is_lone_exchange(line: Line) -> bool:
     if len({line.sizes[index] for index in begun}) != 1 or len(begun) == len(line.sizes):
         return False
     own = [line.points[index] for index in begun]
-    exposed = [one.phases_ns[Phase.COMMUNICATION].value / one.step_ns.value for one in own]
-    return max(exposed) >= LEAST_SHARE
+    waits = sum(medians(own, phase) for phase in (Phase.COMMUNICATION, Phase.STAGE_WAIT))
+    return bool(np.max(waits / step_medians(own)) >= LEAST_SHARE)
 
 
 def _wanted(line: Line) -> dict[Phase, Measured]:
     """What the phases that matter are fitted to."""
-    found = {phase: _measured(line, phase) for phase in (*ADDITIVE_PHASES, *HIDDEN_PHASES)}
+    found = {phase: _measured(line, phase) for phase in (*STEP_PHASES, *HIDDEN_PHASES)}
     return {phase: one for phase, one in found.items() if one is not None}
 
 
 def _measured(line: Line, phase: Phase) -> Measured | None:
-    points, sizes, library = line.points, line.sizes, line.family.work
-    if any(phase not in point.phases_ns for point in points):
+    places = [place for place, point in enumerate(line.points) if phase in point.phases_ns]
+    if len(places) < len(line.points) and phase is not Phase.STAGE_WAIT:
         return None
-    if phase in EXCHANGES:
+    library = line.family.work
+    if phase in MEETINGS:
         library = line.family.exchange
-        begun = [index for index, size in enumerate(sizes) if size >= line.family.exchange_begins]
-        points, sizes = [points[index] for index in begun], [sizes[index] for index in begun]
-        if not points:
-            return None
+        places = [place for place in places if line.sizes[place] >= line.family.exchange_begins]
+    if not places:
+        return None
+    points, sizes = [line.points[place] for place in places], [line.sizes[place] for place in places]
     steps, values = step_medians(points), medians(points, phase)
     if np.all(values < LEAST_SHARE * steps):
         return None

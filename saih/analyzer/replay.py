@@ -7,13 +7,15 @@ replays ranks). Shapes: R ranks kept whole, S steps.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from saih.analyzer.meetings import circles_of, over_groups
 from saih.analyzer.replay_loader import observed, waits
-from saih.domain.record import ADDITIVE_PHASES, Meter, Phase, Steps
+from saih.domain.record import STEP_PHASES, Meter, Phase, Steps
 
 Array = NDArray[np.float64]
 
@@ -51,22 +53,23 @@ class Change:
             )
 
 
-def replayed_ns(steps: Steps, change: Change) -> Array:
+def replayed_ns(steps: Steps, change: Change, size: int | None = None) -> Array:
     """Duration of each step [S] under the change; without a change exactly that of its slowest rank.
 
-    Ranks leave the exchange together, as a collective makes them. A rank's exposed exchange is then its
-    waiting for the last one to arrive, and the transfer, which is the least over ranks. Where only some
-    ranks were kept whole, the change moves the slowest step of all by as much as that of those.
+    The ``size`` ranks that meet (None: all) leave the exchange together, as a collective makes them, and
+    stages of a pipeline keep one pace. What a rank exchanges, and waits for other stages, is then its waiting
+    for the last one to arrive, and the transfer, which is the least over ranks. Where only some ranks were
+    kept whole, the change moves the slowest step of all by as much as that of those.
     """
-    measured = _measured(steps)
+    measured = _measured(steps, size)
     timeline = _timeline(measured, change)
     wait, _ = _input(measured, change, timeline)
     return _slowest(steps, measured, timeline.lengths(wait, slice(None)))
 
 
-def replayed(steps: Steps, change: Change) -> Steps:
+def replayed(steps: Steps, change: Change, size: int | None = None) -> Steps:
     """The steps as they would have been, in whole ns; medians of ranks that were not kept whole stay."""
-    measured = _measured(steps)
+    measured = _measured(steps, size)
     timeline = _timeline(measured, change)
     wait, production = _input(measured, change, timeline)
     whole = timeline.lengths(wait, slice(None))
@@ -74,7 +77,7 @@ def replayed(steps: Steps, change: Change) -> Steps:
     rows[Phase.INPUT_WAIT] = wait
     own = {phase: np.rint(row).astype(np.int64) for phase, row in rows.items()}
     rest = np.rint(whole).astype(np.int64) - np.sum(list(own.values()), axis=0)
-    own[Phase.COMMUNICATION] = np.maximum(rest, 0)
+    own |= _meetings(measured, np.maximum(rest, 0))
     if production is not None:
         own[Phase.INPUT_PRODUCE] = np.rint(production).astype(np.int64)
     if Phase.COMMUNICATION_TOTAL in measured.rows:
@@ -84,7 +87,7 @@ def replayed(steps: Steps, change: Change) -> Steps:
     if summary is not None:
         slowest = np.rint(_slowest(steps, measured, whole)).astype(np.int64).tolist()
         summary = replace(summary, slowest_ns=tuple(slowest))
-    together = np.sum([own[phase] for phase in ADDITIVE_PHASES], axis=0)
+    together = np.sum([own[phase] for phase in STEP_PHASES if phase in own], axis=0)
     table = {phase: own.get(phase, np.asarray(steps.duration_ns[phase])) for phase in steps.duration_ns}
     return replace(
         steps,
@@ -93,6 +96,14 @@ def replayed(steps: Steps, change: Change) -> Steps:
         summary=summary,
         meters={meter: _metered(rows, measured, table, meter) for meter, rows in steps.meters.items()},
     )
+
+
+def _meetings(measured: "_Measured", rest: NDArray[np.int64]) -> dict[Phase, NDArray[np.int64]]:
+    """What is left of steps [R, S]: exchange; where stages wait, as much of it as was, and else waiting."""
+    if Phase.STAGE_WAIT not in measured.rows:
+        return {Phase.COMMUNICATION: rest}
+    exchange = np.minimum(measured.rows[Phase.COMMUNICATION], rest).astype(np.int64)
+    return {Phase.COMMUNICATION: exchange, Phase.STAGE_WAIT: rest - exchange}
 
 
 _BATCH_METERS = (Meter.PRODUCE_ON_CPU, Meter.PRODUCE_RUN_DELAY)
@@ -104,7 +115,7 @@ def _metered(
     """Times of threads as long or short as what they were read in; bytes stay."""
     if meter is Meter.PRODUCE_STORAGE:
         return tuple(map(tuple, rows))
-    work = [phase for phase in ADDITIVE_PHASES if phase is not Phase.INPUT_WAIT]
+    work = [phase for phase in STEP_PHASES if phase in table and phase is not Phase.INPUT_WAIT]
     phases = [Phase.INPUT_PRODUCE] if meter in _BATCH_METERS else work
     before = np.sum([measured.rows[phase] for phase in phases], axis=0)
     after = np.sum([table[phase] for phase in phases], axis=0)
@@ -128,13 +139,16 @@ class _Measured:
     before: Array
     after: Array
     exposed: Array
+    """Exchange, and waiting for other stages."""
+    groups: NDArray[np.int64] | None
+    """Which of them meet; None: all."""
     has_production: bool
     is_meeting: bool
 
 
-def _measured(steps: Steps) -> _Measured:
+def _measured(steps: Steps, size: int | None) -> _Measured:
     rows = {phase: np.asarray(own, dtype=np.float64) for phase, own in steps.duration_ns.items()}
-    exposed = rows[Phase.COMMUNICATION]
+    exposed = rows[Phase.COMMUNICATION] + rows.get(Phase.STAGE_WAIT, 0.0)
     ranks = tuple(range(len(exposed))) if steps.summary is None else steps.summary.kept
     return _Measured(
         rows=rows,
@@ -144,8 +158,9 @@ def _measured(steps: Steps) -> _Measured:
         before=rows[Phase.FORWARD] + rows[Phase.BACKWARD],
         after=rows[Phase.OPTIMIZER] + rows[Phase.OTHER],
         exposed=exposed,
+        groups=circles_of(steps, size),
         has_production=Phase.INPUT_PRODUCE in rows and bool(rows[Phase.INPUT_PRODUCE].any()),
-        is_meeting=len(exposed) > 1 and bool(exposed.any()),
+        is_meeting=len(exposed) > 1 and size != 1 and bool(exposed.any()),
     )
 
 
@@ -181,7 +196,7 @@ class _Timeline:
     carried: Array
     """``moved_after`` of the step before: the next exchange waits for that work, too."""
     transfer: Array | None
-    """The exposed transfer of each exchange [S]; None where no rank meets another."""
+    """The exposed transfer of each exchange [1 or R, S]; None where no rank meets another."""
 
     def lengths(self, wait: Array, where: slice) -> Array:
         """Lengths of the steps ``where`` [R, ...] when they wait so long for input."""
@@ -193,7 +208,8 @@ class _Timeline:
             return np.asarray(measured.whole[:, where] + moved + after - gone)
         # Against the moment at which all left the exchange as measured: when the last one arrives.
         carried = self.carried[:, where]
-        left = (moved + carried - measured.exposed[:, where]).max(axis=0) + self.transfer[where]
+        late = over_groups(np.max, moved + carried - measured.exposed[:, where], measured.groups)
+        left = late + self.transfer[:, where]
         return np.asarray(measured.whole[:, where] + left + after - carried)
 
 
@@ -221,7 +237,7 @@ def _input(measured: _Measured, change: Change, timeline: _Timeline) -> tuple[Ar
 
 def _hidden(measured: _Measured, change: Change) -> Array:
     """What of the exchange stays hidden behind the backward pass [R, S]."""
-    hidden = measured.rows[Phase.COMMUNICATION_TOTAL] - measured.exposed
+    hidden = measured.rows[Phase.COMMUNICATION_TOTAL] - measured.rows[Phase.COMMUNICATION]
     if not change.is_meeting:
         return np.zeros_like(hidden)
     factor = _named(change.factor, Phase.COMMUNICATION, 1.0)
@@ -230,21 +246,30 @@ def _hidden(measured: _Measured, change: Change) -> Array:
 
 
 def _transfer(measured: _Measured, change: Change) -> Array:
-    """The exposed transfer of each exchange under the change [S].
+    """The exposed transfer of each exchange under the change [1 or R, S].
 
-    What stays hidden behind the backward pass is at most as long as that. What was exposed although other
-    parts were hidden is the last piece of the gradient, which nothing can hide: it scales with the transfer.
+    A gradient is exchanged piece by piece, one after the other, each as soon as the backward pass has made
+    it (Li et al., VLDB 13, 2020, 3005). Of n equal pieces all but the last hide where the whole exchange is
+    shorter than the backward pass: exposed is T / n. Where it is longer, it begins with the first piece, at
+    b / n, and what lasts beyond the pass is exposed. What was hidden tells n, and so the window and the
+    last piece elsewhere.
     """
-    old = measured.exposed.min(axis=0)
+    least = partial(over_groups, np.min, groups=measured.groups)
+    old = least(measured.exposed)
     factor = _named(change.factor, Phase.COMMUNICATION, 1.0)
     added = _named(change.added_ns, Phase.COMMUNICATION, 0.0)
-    exposed = factor * old + added
     total = measured.rows.get(Phase.COMMUNICATION_TOTAL)
-    if total is not None:
-        whole = total.min(axis=0)
-        backward = measured.rows[Phase.BACKWARD].min(axis=0)
-        window = np.maximum(backward, whole - old)
-        changed = _one_scaled(measured, change, Phase.BACKWARD).min(axis=0)
-        ratio = np.divide(changed, backward, out=np.ones_like(backward), where=backward > 0)
-        exposed = np.maximum(exposed, factor * whole + added - window * ratio)
+    if total is None:
+        return np.asarray(np.maximum(factor * old + added, 0.0))
+    whole, backward = np.maximum(least(total), old), least(measured.rows[Phase.BACKWARD])
+    hidden = whole - old
+    window = hidden * np.maximum(_quotient(backward, whole), 1.0)
+    last_piece = np.maximum(whole - hidden * np.maximum(_quotient(whole, backward), 1.0), 0.0)
+    ratio = _quotient(least(_one_scaled(measured, change, Phase.BACKWARD)), backward)
+    exposed = np.maximum(factor * last_piece, factor * whole - window * ratio) + added
     return np.asarray(np.maximum(exposed, 0.0))
+
+
+def _quotient(part: Array, whole: Array) -> Array:
+    """1 where there is nothing to divide by."""
+    return np.asarray(np.divide(part, whole, out=np.ones_like(whole), where=whole > 0))

@@ -95,7 +95,7 @@ def _with_slack(loader: Loader, taken: Array) -> tuple[Array, Array]:
             last = np.maximum(last, taken[:, step - loader.depth])
         ruled = last + loader.production[:, step]
         last = ready[:, step] = np.minimum(ruled, taken[:, step])
-        slack[:, step] = np.where(np.isfinite(ruled), ruled - last, 0.0)
+        np.subtract(ruled, last, out=slack[:, step], where=np.isfinite(ruled))
     return ready, slack
 
 

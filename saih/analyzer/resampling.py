@@ -35,9 +35,12 @@ def typical_parts(table: Array, num_deviates: int) -> tuple[Array, Array]:
     # Central steps up to each one, by duration, without sorting every resample; the sum over steps of how
     # often each is central times its parts is then one by parts.
     ordered = table[:, order]
-    passed = np.clip(occurrences[:, order].cumsum(axis=1), cut, count - cut) - cut
-    parts = ordered - np.append(ordered[:, 1:], np.zeros((len(ordered), 1)), axis=1)
-    return parts @ passed.T / (count - 2 * cut), deviates
+    passed = occurrences[order].cumsum(axis=0)
+    np.clip(passed, cut, count - cut, out=passed)
+    passed -= cut
+    parts = ordered.copy()
+    parts[:, :-1] -= ordered[:, 1:]
+    return parts @ passed / (count - 2 * cut), deviates
 
 
 def central_means(table: Array) -> Array:
@@ -52,7 +55,7 @@ def resampled_sums(table: Array) -> Array:
     """Sum of each row ``[P, S]`` over all steps, ``[P, 1 + resamples]``: measured, then resampled."""
     count = table.shape[1]
     block = max(1, round(min(correlation_time(table.max(axis=0)), count / 3)))
-    return np.asarray(table @ _draws(count, block, 0)[0].T)
+    return np.asarray(table @ _draws(count, block, 0)[0])
 
 
 def bounds(resampled: Array) -> tuple[Array, Array]:
@@ -77,7 +80,7 @@ def intervals_of(rows: Mapping[Name, Array], count: int) -> dict[Name, Interval]
 
 @lru_cache(maxsize=64)
 def _draws(count: int, block: int, num_deviates: int) -> tuple[Array, Array]:
-    """How often each step occurs in each resample, the measured one first, and deviates.
+    """How often each step occurs in each resample ``[S, 1 + resamples]``, the measured one first; deviates.
 
     The seed is fixed, so that these follow from the number of steps and the length of blocks alone.
     """
@@ -85,6 +88,6 @@ def _draws(count: int, block: int, num_deviates: int) -> tuple[Array, Array]:
     rows = np.vstack([np.arange(count), block_indices(count, block, NUM_RESAMPLES, generator)])
     offsets = count * np.arange(len(rows))[:, None]
     counts = np.bincount((rows + offsets).ravel(), minlength=rows.size)
-    occurrences = counts.reshape(rows.shape).astype(np.float64)
+    occurrences = np.ascontiguousarray(counts.reshape(rows.shape).T, dtype=np.float64)
     deviates = generator.standard_normal((num_deviates, NUM_RESAMPLES + 1))
     return occurrences, deviates

@@ -154,9 +154,10 @@ def _balance(line: RankLine, rungs: Sequence[ScalingRung]) -> list[str]:
         f"longer than the mean of {balance.num_ranks}"
     )
     waiting = in_seconds((imbalance - 1) * balance.mean_work_ns)
-    if line.exchange == "none":
+    if not balance.is_awaited:
         return [f"{text}."]
-    return [f"{text}; in the exchange the others wait for it, {waiting} on average."]
+    who = "the others that share its model" if line.exchange == "none" else "in the exchange the others"
+    return [f"{text}; {who} wait for it, {waiting} on average."]
 
 
 def _peaks(rungs: Sequence[ScalingRung]) -> list[str]:

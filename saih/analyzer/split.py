@@ -28,7 +28,7 @@ class Split:
     whole_ns: Array
     """The typical step."""
     factors: Mapping[Limit, Array]
-    """How much longer each class's floor may be, from the interval of its ceiling."""
+    """How much longer each class's floor may be, from the interval of its ceiling; empty without ceilings."""
     work_ns: float
     """Useful work of the typical step, without imbalance."""
 
@@ -44,18 +44,18 @@ def split_step(
     """
     rows, deviates = typical_parts(path.table, len(ROOFLINE_LIMITS))
     work = dict(zip(DEVICE_PHASES, rows[: len(DEVICE_PHASES)], strict=True))
-    imbalance, starved, crowded, storage, waiting, transfer = rows[len(DEVICE_PHASES) :]
+    imbalance, starved, crowded, storage, waiting, staged, transfer = rows[len(DEVICE_PHASES) :]
     whole = rows.sum(axis=0)
-    factors = _ceiling_factors(ceilings, precision, deviates)
-    classes, explained = _classes(work, found, factors)
+    factors = _ceiling_factors(ceilings, precision, deviates) if ceilings is not None else {}
+    classes, explained = _classes(work, found, factors) if factors else ({}, np.zeros_like(whole))
     useful = np.sum(list(work.values()), axis=0)
     rest = np.maximum(useful - explained, 0.0)
     beside = np.minimum(worker_delay * useful, rest) if ceilings is not None else np.zeros_like(rest)
-    shares = {limit: row / whole for limit, row in classes.items()} if ceilings is not None else {}
+    shares = {limit: row / whole for limit, row in classes.items()}
     shares[Limit.INTERCONNECT] = transfer / whole
     shares[Limit.STORAGE] = storage / whole
     shares[Limit.INPUT] = (waiting + crowded) / whole
-    shares[Limit.IMBALANCE] = imbalance / whole
+    shares[Limit.IMBALANCE] = (imbalance + staged) / whole
     if path.has_delays:
         shares[Limit.CONTENTION] = (starved + beside) / whole
     shares[Limit.UNEXPLAINED if ceilings is not None else Limit.UNKNOWN] = (
@@ -84,10 +84,10 @@ def _classes(
     return dict(zip(factors, classes, strict=True)), np.asarray(classes.sum(axis=0))
 
 
-def _ceiling_factors(ceilings: Ceilings | None, precision: str, deviates: Array) -> dict[Limit, Array]:
+def _ceiling_factors(ceilings: Ceilings, precision: str, deviates: Array) -> dict[Limit, Array]:
     """How much longer each class's floor may be, from the interval of its ceiling; 1 for the measured one."""
     curves = {
-        Limit.COMPUTE: ceilings.peak_flops_per_s(precision) if ceilings is not None else None,
+        Limit.COMPUTE: ceilings.peak_flops_per_s(precision),
         Limit.MEMORY: _best(ceilings, CeilingKind.MEMORY),
         Limit.LAUNCH: _best(ceilings, CeilingKind.LAUNCH),
     }
@@ -99,6 +99,6 @@ def _ceiling_factors(ceilings: Ceilings | None, precision: str, deviates: Array)
     return factors
 
 
-def _best(ceilings: Ceilings | None, kind: CeilingKind) -> Interval | None:
-    curve = ceilings.curve(kind) if ceilings is not None else None
+def _best(ceilings: Ceilings, kind: CeilingKind) -> Interval | None:
+    curve = ceilings.curve(kind)
     return curve.best if curve is not None else None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saih.analyzer.chaining import table
-from saih.analyzer.members import Members, fit_members, summed
+from saih.analyzer.members import Members, fit_members, joined, summed
 from saih.analyzer.selection import Fits, Points
 
 Array = NDArray[np.float64]
@@ -25,6 +25,8 @@ LEAST_WEIGHT = 1e-3
 """Candidates that weigh less are not heard."""
 _DIGITS = 10
 """Of a log that are not rounding."""
+_ALONE = np.ones(1)
+"""Weight of a law that is a voice by itself."""
 LARGEST_ERROR = 2.0
 """Log errors of forward chaining count no more than this (a factor of 7.4)."""
 
@@ -68,6 +70,9 @@ class Stack:
     """The voices of one series."""
 
     voices: tuple[Voice, ...]
+    """In the order of ``NAMES``."""
+    curves: tuple["Mean", "Mean", "Mean", "Straight"]
+    """What they say."""
     begins: float
     """The second largest measured size, from which on the stack is heard."""
     ends: float
@@ -78,28 +83,10 @@ class Stack:
     """Root mean square log error of the weighted median itself in forward chaining, with the prior."""
     num_chained: int
 
-    def log_values(self, sizes: Array) -> Array:
-        """What each voice says, ``[voice, size]``."""
-        return np.stack([voice.log_value(sizes) for voice in self.voices])
-
     @property
     def weights(self) -> Array:
         """Of the voices; their sum is 1."""
         return np.array([voice.weight for voice in self.voices])
-
-    @property
-    def credits(self) -> Array:
-        """How much each voice's opinion makes the median doubtful: a voice that foresaw badly, little."""
-        squares = self.weights**2
-        return np.asarray(squares / squares.sum())
-
-    def part(self, sizes: Array) -> Array:
-        """How much the stack counts: 0 up to ``begins``, 1 from ``ends`` on."""
-        return np.clip(np.log(sizes / self.begins) / np.log(self.ends / self.begins), 0.0, 1.0)
-
-    def steps_beyond(self, sizes: Array) -> Array:
-        """Typical distances between each size and the largest measured one; 0 inside the range."""
-        return np.maximum(np.log2(sizes / self.ends), 0.0) / self.step
 
 
 def make_stacks(points: Points, fits: Fits, means: Sequence["Mean"], tuning: Tuning = TUNING) -> list[Stack]:
@@ -117,15 +104,16 @@ def make_stacks(points: Points, fits: Fits, means: Sequence["Mean"], tuning: Tun
         Stack(
             voices=tuple(
                 Voice(name=name, weight=weight, chained_error=error, log_value=curve)
-                for name, weight, error, curve in zip(NAMES, *told, strict=True)
+                for name, weight, error, curve in zip(NAMES, *told, curves, strict=True)
             ),
+            curves=curves,
             begins=begins,
             ends=ends,
             step=float(np.log2(ends / smallest)) / (len(points.sizes) - 1),
             chained_error=chained_error,
             num_chained=count,
         )
-        for chained_error, *told in zip(
+        for chained_error, *told, curves in zip(
             np.sqrt(_pooled(own, count, tuning)).tolist(),
             weights[..., -1].T.tolist(),
             errors.T.tolist(),
@@ -195,28 +183,26 @@ def weighted_median(values: Array, weights: Array) -> Array:
     return np.asarray(low + part * (high - low)).reshape(shape)
 
 
-def _curves(points: Points, fits: Fits, means: Sequence["Mean"]) -> Iterator[tuple[Curve, ...]]:
+def _curves(
+    points: Points, fits: Fits, means: Sequence["Mean"]
+) -> Iterator[tuple["Mean", "Mean", "Mean", "Straight"]]:
     """The voices of each whole series, in the order of ``NAMES``."""
     sizes, values = points.sizes, points.values
     scale = float(sizes[0])
     single = fit_members(points.groups, fits.single[:, -1], sizes, values, scale)
     theory = summed(points.library.mechanism, fits.mechanism[..., -1], scale)
     end = sizes[-1:]
-    ends = np.stack(
-        [np.array([mean(end)[0] for mean in means]), *(np.log(one.at(end))[:, 0] for one in (single, theory))]
-    )
+    ends = np.stack([_means_at(means, end), *(np.log(one.at(end))[:, 0] for one in (single, theory))])
     shifts = _anchor(np.log(values[:, -1]) - ends, points.noise).T.tolist()
     log_sizes, log_values = np.log(sizes), np.log(values)
     for row, (mean, (shift, *alone)) in enumerate(zip(means, shifts, strict=True)):
         own = slice(row, row + 1)
-        yield (
-            replace(mean, shift=shift),
-            *(
-                Mean(members=members[own], weights=np.ones(1), shift=shift)
-                for members, shift in zip((single, theory), alone, strict=True)
-            ),
-            Straight(log_sizes=log_sizes, log_values=log_values[row]),
+        one_term, mechanism = (
+            Mean(members=members[own], weights=_ALONE, shift=its_shift)
+            for members, its_shift in zip((single, theory), alone, strict=True)
         )
+        straight = Straight(log_sizes=log_sizes, log_values=log_values[row])
+        yield replace(mean, shift=shift), one_term, mechanism, straight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +216,14 @@ class Mean:
     def __call__(self, sizes: Array) -> Array:
         """Log of the value at each size."""
         return np.asarray(self.weights @ np.log(self.members.at(sizes)) + self.shift)
+
+
+def _means_at(means: Sequence[Mean], end: Array) -> Array:
+    """What each mean says at one size, ``[R]``."""
+    logs = np.log(joined([mean.members for mean in means]).at(end))[:, 0]
+    counts = np.array([len(mean.members) for mean in means])
+    shares = np.concatenate([mean.weights for mean in means])
+    return np.asarray(np.add.reduceat(shares * logs, np.cumsum(counts) - counts))
 
 
 def heard(points: Points, weights: Array) -> list[Mean]:
@@ -254,8 +248,13 @@ class Straight:
     log_sizes: Array
     log_values: Array
 
+    @property
+    def slope(self) -> float:
+        """Through the last two points."""
+        x, y = self.log_sizes, self.log_values
+        return float((y[-1] - y[-2]) / (x[-1] - x[-2]))
+
     def __call__(self, sizes: Array) -> Array:
         """Log of the value at each size."""
         x, y, at = self.log_sizes, self.log_values, np.log(sizes)
-        slope = (y[-1] - y[-2]) / (x[-1] - x[-2])
-        return np.asarray(np.interp(at, x, y) + slope * np.maximum(at - x[-1], 0.0))
+        return np.asarray(np.interp(at, x, y) + self.slope * np.maximum(at - x[-1], 0.0))

@@ -10,7 +10,7 @@ from saih.analyzer.fit import Prediction
 from saih.analyzer.overlap import OVERLAP_POWER, Overlap, fit_overlap, fit_power, smooth_maximum
 from saih.analyzer.propagation import log_deviation
 from saih.domain.interval import Interval
-from saih.domain.record import ADDITIVE_PHASES, Phase
+from saih.domain.record import STEP_PHASES, Phase
 from saih.domain.trend import PointSummary
 
 Array = NDArray[np.float64]
@@ -25,6 +25,8 @@ _LINE = 2
 OVERLAP_TOLERANCE = 0.1
 """Of a step; by more no rule may miss it."""
 EXCHANGES = (Phase.COMMUNICATION, Phase.COMMUNICATION_TOTAL)
+MEETINGS = (*EXCHANGES, Phase.STAGE_WAIT)
+"""Phases that only several ranks have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +75,7 @@ def find_rule(
     overlap = _overlap(exchanging) if {Phase.COMMUNICATION_TOTAL, Phase.BACKWARD} <= set(phases) else None
     num_loaders = _count_loaders(points) if Phase.INPUT_PRODUCE in phases else 0
     summed = [
-        phase
-        for phase in ADDITIVE_PHASES
-        if phase in phases and not (num_loaders and phase is Phase.INPUT_WAIT)
+        phase for phase in STEP_PHASES if phase in phases and not (num_loaders and phase is Phase.INPUT_WAIT)
     ]
     work = np.sum([medians(points, phase) for phase in summed], axis=0) + np.zeros(len(points))
     ahead = medians(points, Phase.INPUT_PRODUCE) / num_loaders if num_loaders else 0 * work
@@ -96,7 +96,7 @@ def parts_of(rule: Rule, foreseen: Mapping[Phase, Prediction]) -> Parts:
     """Compute, exposed exchange and production of input, from predictions of phases that have laws."""
     own = [
         foreseen[phase]
-        for phase in ADDITIVE_PHASES
+        for phase in STEP_PHASES
         if phase in foreseen and phase not in rule.hidden and phase is not Phase.COMMUNICATION
     ]
     exchange = foreseen.get(Phase.COMMUNICATION)
@@ -160,8 +160,9 @@ def pooled_noise(values: Sequence[Interval]) -> float:
 
 
 def medians(points: Sequence[PointSummary], phase: Phase) -> Array:
-    """Of a phase that was recorded at every point [ns]."""
-    return np.array([point.phases_ns[phase].value for point in points])
+    """Of a phase [ns]; 0 at a point that does not have it."""
+    found = [point.phases_ns.get(phase) for point in points]
+    return np.array([one.value if one is not None else 0.0 for one in found])
 
 
 def step_medians(points: Sequence[PointSummary]) -> Array:

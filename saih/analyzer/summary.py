@@ -13,7 +13,9 @@ from saih.analyzer.diagnosis import diagnose
 from saih.analyzer.efficiency import efficiency_of
 from saih.analyzer.energy import energy_of
 from saih.analyzer.learning import check_loss
+from saih.analyzer.paced_ceilings import ceilings_for
 from saih.analyzer.propagation import quotient
+from saih.analyzer.step_table import table_of
 from saih.analyzer.variation import variation_of
 from saih.domain.ceiling import Ceilings
 from saih.domain.contention import contention_of
@@ -31,12 +33,13 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
     """The numbers of one record whose steps were found usable. Rates are over all ranks."""
     point = record.point
     cost = cost_of(record, workload)
+    busiest = ceilings_for(record, cost, ceilings, of_busiest=True)
+    ceilings = ceilings_for(record, cost, ceilings)
     num_ranks = point.placement.num_ranks
-    phases = deciding_phases(steps)
-    step_ns, *phases_ns = dependent_median_intervals(
-        np.stack([np.asarray(steps.slowest_ns, dtype=np.float64), *phases.values()])
-    )
-    flops_per_step = float(cost.flops * num_ranks)
+    phases = deciding_phases(steps, point.ranks_that_meet)
+    step_ns, *phases_ns = dependent_median_intervals(np.stack([table_of(steps).slowest, *phases.values()]))
+    flops = cost.flops
+    flops_per_step = float(flops * num_ranks)
     flops_per_s = step_ns.inverted(flops_per_step * 1e9)
     peaks = _shares(flops_per_s, ceilings, point.precision)
     traffic = sum(operation.memory_bytes for operation in cost.operations)
@@ -54,22 +57,23 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         samples_per_s=step_ns.inverted(samples * 1e9),
         share_of_peak=peaks.measured,
         share_of_vendor_peak=peaks.vendor,
-        flops_per_byte=cost.flops / traffic if traffic else 0.0,
+        flops_per_byte=flops / traffic if traffic else 0.0,
         num_parameters=cost.num_parameters,
         dataset_bytes=cost.dataset_bytes,
         stop_reason=record.result.stop_reason,
         loss=check_loss(steps.losses, workload.activity),
         diagnosis=diagnose(
-            steps, counted_cost(record, cost), point, ceilings, contention_of(record.result.notes)
+            steps, counted_cost(record, cost), point, busiest, contention_of(record.result.notes)
         ),
-        balance=balance_of(steps),
-        efficiency=efficiency_of(steps),
+        balance=balance_of(steps, point.ranks_that_meet),
+        efficiency=efficiency_of(steps, point.ranks_that_meet),
         variation=variation_of(steps),
         tensor_bytes=cost.peak_memory_bytes,
         peak_memory_bytes=_peak_memory_bytes(record),
         settings=_settings(record),
         techniques=cost.techniques,
         input_bytes=cost.input_bytes,
+        is_peak_given=cost.given is not None and cost.given.flops_per_s > 0,
         gradient_bytes=cost.gradient_bytes if point.exchange != "none" and num_ranks > 1 else 0,
         measured_utc=record.finished_utc,
         energy=None if isinstance(energy, str) else energy,
@@ -100,13 +104,14 @@ def cost_of(record: Record, workload: Workload) -> Cost:
     )
 
 
-def deciding_phases(steps: Steps) -> dict[Phase, NDArray[np.float64]]:
-    """Each phase at each step [ns] on the rank that decides the step: the last one of those kept whole."""
-    last = last_arrivers(steps)
-    columns = np.arange(steps.num_steps)
-    return {
-        phase: np.asarray(rows, dtype=np.float64)[last, columns] for phase, rows in steps.duration_ns.items()
-    }
+def deciding_phases(steps: Steps, size: int | None = None) -> dict[Phase, NDArray[np.float64]]:
+    """Each phase at each step [ns] on the rank that decides the step: the last one of those kept whole.
+
+    ``size`` ranks meet; None: all.
+    """
+    table = table_of(steps)
+    picked = table.durations[:, last_arrivers(steps, size), np.arange(steps.num_steps)]
+    return dict(zip(table.phases, picked, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

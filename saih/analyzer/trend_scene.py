@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from saih.analyzer.fit import Law
+from saih.analyzer.fit import Law, Prediction
 from saih.analyzer.forecast import Forecast
 from saih.analyzer.recombination import PROBLEM_GROWS, Composition, Family
 from saih.domain.ceiling import Ceilings
@@ -24,8 +24,8 @@ class Laws:
     total: Law
     composition: Composition
     forecast: Forecast
-    earlier: Composition | None = None
-    """Of the points without the largest."""
+    expected: Prediction | None = None
+    """The step at the largest size, as the smaller points foresee it; None where they do not reach it."""
     crossings: Sequence[Crossing] = ()
 
 

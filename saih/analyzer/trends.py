@@ -1,9 +1,8 @@
 """How the step moves along each swept axis, everything else fixed."""
 
-import json
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -12,9 +11,12 @@ from numpy.typing import NDArray
 
 from saih.analyzer.checks import check_trend
 from saih.analyzer.component_crossing import Reach, component_crossings
-from saih.analyzer.fit import Law, Measured, Prediction, describe, fit_law, fit_laws, intervals, predict
-from saih.analyzer.forecast import Forecast, forecast
+from saih.analyzer.fit import Measured, Prediction, describe, fit_law, fit_laws, intervals, predict
+from saih.analyzer.fixed_shape import without_axis
+from saih.analyzer.forecast import Forecast, Wanted, forecast_all
+from saih.analyzer.held_out import foresee_largest, without_largest
 from saih.analyzer.memory_room import memory_room
+from saih.analyzer.paced_ceilings import given_peak
 from saih.analyzer.peer_forecasts import own_chained_error, peer_forecasts
 from saih.analyzer.propagation import log_deviation
 from saih.analyzer.recombination import PROBLEM_GROWS, Composition, Family, Line, compose_all
@@ -51,8 +53,7 @@ def find_trends(
         [
             _course(group, axis, by_placement.get(group[0].point.placement.seats_label), facts)
             for axis in axes
-            if _is_swept(points, axis.name)
-            for group in _groups(points, axis.name)
+            for group in _swept_groups(points, axis, axes)
         ]
     )
 
@@ -79,18 +80,23 @@ class Course:
     """Room for the tensors of one rank; None where it is not known."""
 
 
-def _is_swept(points: Sequence[PointSummary], axis: str) -> bool:
-    return len({point.labels[axis] for point in points}) > 1
+def _swept_groups(
+    points: Sequence[PointSummary], axis: Axis, axes: Sequence[Axis]
+) -> list[list[PointSummary]]:
+    """Those along an axis, if any of them takes more than one of its rungs."""
+    groups = _groups(points, axis, axes)
+    return groups if any(len({point.labels[axis.name] for point in group}) > 1 for group in groups) else []
 
 
-def _groups(points: Sequence[PointSummary], axis: str) -> list[list[PointSummary]]:
-    """Points that differ in nothing but this axis, each group by growing size."""
-    groups: dict[str, list[PointSummary]] = defaultdict(list)
+def _groups(points: Sequence[PointSummary], axis: Axis, axes: Sequence[Axis]) -> list[list[PointSummary]]:
+    """Points that differ in nothing but this axis, by growing size; those without one are in no group."""
+    groups: dict[Hashable, list[PointSummary]] = defaultdict(list)
     for point in points:
-        fixed = {name: value for name, value in point.point.definition.items() if name != axis}
-        fixed["techniques"] = dict(point.techniques)
-        groups[json.dumps(fixed, sort_keys=True)].append(point)
-    return [sorted(group, key=lambda point: point.axis_sizes[axis]) for group in groups.values()]
+        if axis.name in point.axis_sizes:
+            own = point.point
+            fixed = replace(own, problem=without_axis(own.problem, axis, axes))
+            groups[fixed, tuple(sorted(point.techniques.items()))].append(point)
+    return [sorted(group, key=lambda point: point.axis_sizes[axis.name]) for group in groups.values()]
 
 
 def _course(
@@ -158,21 +164,21 @@ def _trend(course: Course, laws: Laws | None) -> Trend:
 def _fit(courses: Sequence[Course]) -> list[Laws | None]:
     """Laws of courses, many of which have the same sizes, so that they are fitted together."""
     lines = [Line(points=one.points, sizes=one.sizes, family=one.family) for one in courses]
-    compositions = compose_all([*lines, *(_without_largest(line) for line in lines)])
+    compositions = compose_all([*lines, *(without_largest(line) for line in lines)])
     totals = fit_laws([_whole(line) for line in lines])
-    return [
-        _laws(course, composition, total, earlier)
-        for course, composition, total, earlier in zip(
-            courses, compositions[: len(lines)], totals, compositions[len(lines) :], strict=True
+    expected = foresee_largest(lines, compositions[len(lines) :])
+    wanted = {
+        place: Wanted(composition=composition, total=total, sizes=_grid(course), greatest=course.greatest)
+        for place, (course, composition, total) in enumerate(
+            zip(courses, compositions[: len(lines)], totals, strict=True)
         )
+        if composition is not None and total is not None
+    }
+    found = dict(zip(wanted, forecast_all(list(wanted.values())), strict=True))
+    return [
+        _laws(course, wanted[place], found[place], expected[place]) if place in wanted else None
+        for place, course in enumerate(courses)
     ]
-
-
-def _without_largest(line: Line) -> Line:
-    kept = [place for place, size in enumerate(line.sizes) if size < line.sizes[-1]]
-    return replace(
-        line, points=[line.points[place] for place in kept], sizes=[line.sizes[place] for place in kept]
-    )
 
 
 def _whole(line: Line) -> Measured:
@@ -185,18 +191,13 @@ def _whole(line: Line) -> Measured:
     )
 
 
-def _laws(
-    course: Course, composition: Composition | None, total: Law | None, earlier: Composition | None
-) -> Laws | None:
-    if composition is None or total is None:
-        return None
-    found = forecast(composition, total, _grid(course), course.greatest)
+def _laws(course: Course, fitted: Wanted, found: Forecast, expected: Prediction | None) -> Laws:
     reach = Reach(largest=course.sizes[-1], is_ranks=course.scaling is not None)
     return Laws(
-        total=total,
-        composition=composition,
+        total=fitted.total,
+        composition=fitted.composition,
         forecast=found,
-        earlier=earlier,
+        expected=expected,
         crossings=component_crossings(found, reach),
     )
 
@@ -259,7 +260,11 @@ def _flops(group: Sequence[PointSummary], sizes: Sequence[float], grid: Array) -
 
 
 def _peak(point: PointSummary, ceilings: Ceilings | None) -> Interval | None:
+    """What the share of peak of a point is a share of: measured, or given by its problem."""
     peak = ceilings.peak_flops_per_s(point.point.precision) if ceilings is not None else None
+    given = given_peak(point)
+    if given is not None:
+        return Interval(value=given, low=given, high=given, level=0.95, count=1)
     return peak if peak is not None and peak.low > 0 and point.flops_per_step > 0 else None
 
 

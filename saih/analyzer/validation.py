@@ -3,15 +3,16 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from saih.analyzer.mistaken_unit import is_prefix
+from saih.analyzer.step_table import table_of
 from saih.domain.interval import Interval
 from saih.domain.quantity import percent, with_si
 from saih.domain.record import ADDITIVE_PHASES, RankSummary, Record, Steps
 
 SUM_TOLERANCE = 0.02
 """Largest accepted gap between a step and the sum of its additive phases, relative to the step."""
+_LEAST_STEP_NS = 1.0
 _UNIT_DECADES = 2.3
 """Above a ceiling by so many decades is no contended ceiling any more."""
 FEW_STEPS = 8
@@ -60,8 +61,8 @@ def _why_above(flops_per_s: Interval, peak_flops_per_s: Interval) -> str:
 
 def _gap(steps: Steps, summary: RankSummary) -> list[str]:
     """How far the ranks kept whole, whose phases are shown, are from the slowest of all at each step."""
-    kept = np.max(np.asarray(steps.step_ns, dtype=np.float64), axis=0)
-    gap = float(np.median(np.asarray(summary.slowest_ns, dtype=np.float64) / kept)) - 1
+    kept = table_of(steps).whole.max(axis=0)
+    gap = float(np.median(table_of(steps).slowest / kept)) - 1
     if gap <= SUM_TOLERANCE:
         return []
     return [
@@ -113,10 +114,12 @@ def _missing_phases(steps: Steps) -> str:
 
 
 def _bad_durations(steps: Steps) -> str:
-    tables = [("the step", np.asarray(steps.step_ns, dtype=np.float64), 1.0)]
-    tables += [
-        (str(phase), np.asarray(rows, dtype=np.float64), 0.0) for phase, rows in steps.duration_ns.items()
-    ]
+    table = table_of(steps)
+    # Three looks at everything: nearly all records are sound. What is no number reaches no bound.
+    if table.whole.min() >= _LEAST_STEP_NS and table.durations.min() >= 0 and table.greatest < math.inf:
+        return ""
+    tables = [("the step", table.whole, _LEAST_STEP_NS)]
+    tables += [(str(phase), durations, 0.0) for phase, durations in table.phases.items()]
     for name, durations, least in tables:
         usable = np.isfinite(durations) & (durations >= least)
         if not usable.all():
@@ -130,14 +133,12 @@ def _bad_durations(steps: Steps) -> str:
 
 
 def _bad_sum(steps: Steps) -> str:
-    whole = np.asarray(steps.step_ns, dtype=np.float64)
-    total: NDArray[np.float64] = np.sum(
-        [np.asarray(steps.duration_ns[phase], dtype=np.float64) for phase in ADDITIVE_PHASES], axis=0
-    )
+    table = table_of(steps)
+    whole, total = table.whole, table.additive.sum(axis=0) + table.stage_wait
     gap = np.abs(total - whole) / whole
-    row, step = (int(index) for index in np.unravel_index(int(np.argmax(gap)), gap.shape))
-    if gap[row, step] <= SUM_TOLERANCE:
+    if gap.max() <= SUM_TOLERANCE:
         return ""
+    row, step = (int(index) for index in np.unravel_index(int(np.argmax(gap)), gap.shape))
     is_unit = total[row, step] > 0 and is_prefix(math.log10(total[row, step] / whole[row, step]))
     unit = " (one of them in another unit, such as us?)" if is_unit else ""
     return (

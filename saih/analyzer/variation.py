@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saih.analyzer.step_table import table_of
 from saih.domain.quantity import percent
 from saih.domain.record import Phase, Steps
 from saih.domain.variation import Pattern, Variation
@@ -28,9 +29,8 @@ def variation_of(steps: Steps) -> Variation | None:
     z = rank + step + rest; variances of ranks and steps are those of their means less what the rest alone
     gives. One stage is assumed. None for fewer than ``FEWEST_STEPS`` steps or a phase that took no time.
     """
-    forward, backward = (
-        np.asarray(steps.duration_ns[phase], dtype=np.float64) for phase in (Phase.FORWARD, Phase.BACKWARD)
-    )
+    phases = table_of(steps).phases
+    forward, backward = phases[Phase.FORWARD], phases[Phase.BACKWARD]
     if steps.num_steps < FEWEST_STEPS or forward.min() <= 0 or backward.min() <= 0:
         return None
     parts = _parts(np.log(forward + backward))

@@ -16,11 +16,20 @@ from saih.analyzer.verification_judgement import (
     untested,
 )
 from saih.analyzer.verification_statistics import ratio_interval, sign_flip_p, slope_interval
+from saih.analyzer.verification_words import percent
 from saih.domain.interval import Interval
-from saih.domain.record import Record, Steps
+from saih.domain.record import Phase, Record, Steps
 from saih.domain.trend import Analysis, PointSummary
 from saih.domain.verdict import Limit
-from saih.domain.verification import LEAST_EFFECT, Intervention, ToggleEffect, ToggleRun, Trial, Verification
+from saih.domain.verification import (
+    LEAST_EFFECT,
+    NEEDS_GRADIENTS,
+    Intervention,
+    ToggleEffect,
+    ToggleRun,
+    Trial,
+    Verification,
+)
 
 Ran = Sequence[tuple[ToggleRun, ToggleEffect]]
 """What was switched, and what it did."""
@@ -58,6 +67,10 @@ _REMOVED = MappingProxyType(
     }
 )
 """What each removal takes away; the first of each names a surprise."""
+_NO_REMOVAL = (
+    "what its ranks bring to each other inside a step cannot be left out, since without it there is no "
+    "answer: only whether it delays the step is tested, not how much of the step it takes"
+)
 
 
 def with_verifications(
@@ -84,16 +97,41 @@ def verify(summary: PointSummary, steps: Steps, trial: Trial) -> tuple[Verificat
     Raises:
         ValueError: for windows whose durations are none.
     """
-    tried = [(run, effect_of(run, steps)) for run in trial.runs]
+    claims = _claims(summary)
+    reason = _why_untestable(summary)
+    if reason:
+        return tuple(untested(summary.record_id, limit, reason) for limit in claims)
+    tried = [(run, effect_of(run, steps, summary.point.ranks_that_meet)) for run in trial.runs]
     ran = [(run, effect) for run, effect in tried if effect is not None]
     ground = Ground(
         record_id=summary.record_id,
         step_ns=summary.step_ns.value,
         sham=_one(ran, Intervention.SHAM),
         contention=contention_reason(trial.contention, is_contended=summary.diagnosis.is_contended),
+        is_divided=summary.point.meeting == "division",
     )
-    claims = _claims(summary)
     return (*(_tested(limit, ran, ground) for limit in claims), *_surprises(ran, ground, claims))
+
+
+def _why_untestable(summary: PointSummary) -> str:
+    """Why nothing that is switched tells anything here; empty where it does.
+
+    A pipeline of which a stage hardly waits moves as that stage does. Else what is added to one stage hides
+    in the waits of others, and what is added to all of them adds up: replaying phases foresees neither.
+    """
+    waited = summary.phases_ns.get(Phase.STAGE_WAIT)
+    if waited is None:
+        if summary.point.placement.pipeline_parallel == 1:
+            return ""
+        return "its record does not tell how long its stages wait for each other; measure it again"
+    share = waited.value / summary.step_ns.value
+    if share < LEAST_EFFECT:
+        return ""
+    return (
+        f"even the stage that waits least waits {percent(share)} of the step for others, where what is "
+        "switched hides or adds up, so that no step can be predicted; with more passes under way (`batches`) "
+        "it could"
+    )
 
 
 def _verified(point: PointSummary, steps: Steps, trial: Trial) -> tuple[Verification, ...]:
@@ -126,12 +164,14 @@ def _tested(limit: Limit, ran: Ran, ground: Ground) -> Verification:
     ]
     if main is None or not parts:
         return untested(ground.record_id, limit, "nothing was switched that tests it")
+    lacks = ground.is_divided and test.removal in NEEDS_GRADIENTS
     evidence = Evidence(
         limit=limit,
         main=main,
         parts=tuple(parts),
         doses=doses,
         slope=None if slope is None else slope.ratio,
+        lacks=_NO_REMOVAL if lacks else "",
     )
     return judged(evidence, ground)
 
@@ -168,7 +208,8 @@ def _rest_parts(limit: Limit, ran: Ran) -> list[Part]:
     if limit not in _DEVICE or rest is None:
         return []
     left = ratio_interval(_added(rest.measured_ns, rest.off_ns), _added(rest.predicted_ns, rest.off_ns))
-    return [Part(name="rest without input and exchange", ratio=left, p_value=None)]
+    gone = "input and exchange" if rest.toggle.intervention is Intervention.COMPUTE_ONLY else "input"
+    return [Part(name=f"rest without {gone}", ratio=left, p_value=None)]
 
 
 def _added(interval: Interval, number: float) -> Interval:

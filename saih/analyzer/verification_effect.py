@@ -46,8 +46,10 @@ _REPEATS = 4
 _FEWEST_REPLAYED = 120
 
 
-def effect_of(run: ToggleRun, steps: Steps) -> ToggleEffect | None:
+def effect_of(run: ToggleRun, steps: Steps, size: int | None = None) -> ToggleEffect | None:
     """The effect of one toggle on the step of the record with ``steps``; None for fewer than two pairs.
+
+    ``size`` ranks meet; None: all.
 
     What a removal saves is predicted as a share of the step, and held against the step that was found beside
     it: the machine may have become slower since, as a whole.
@@ -61,7 +63,7 @@ def effect_of(run: ToggleRun, steps: Steps) -> ToggleEffect | None:
     differences = differences_of(run)
     off_ns = float(np.median(off))
     took_ns = float(np.mean([pair.took_ns for pair in run.pairs]))
-    predicted = predicted_ns(steps, run.toggle, took_ns)
+    predicted = predicted_ns(steps, run.toggle, took_ns, size)
     if run.toggle.intervention in REMOVALS:
         predicted = _times(predicted, off_ns / typical_ns(steps.slowest_ns))
     return ToggleEffect(
@@ -79,7 +81,7 @@ def differences_of(run: ToggleRun) -> list[float]:
     return [typical_ns(pair.on_ns) - typical_ns(pair.off_ns) for pair in run.pairs]
 
 
-def predicted_ns(steps: Steps, toggle: Toggle, took_ns: float) -> Interval:
+def predicted_ns(steps: Steps, toggle: Toggle, took_ns: float, size: int | None = None) -> Interval:
     """By how much the typical step of the record moves, with the interval of its steps."""
     if toggle.intervention is Intervention.SHAM:
         return _certain(0.0, steps.num_steps)
@@ -87,7 +89,7 @@ def predicted_ns(steps: Steps, toggle: Toggle, took_ns: float) -> Interval:
     whole = np.asarray(steps.slowest_ns, dtype=np.float64)
     is_settling = toggle.intervention is Intervention.DELAYED_INPUT
     with np.errstate(invalid="ignore"):  # the replay passes over first batches that have no moment
-        changed = _settled(steps, change) if is_settling else replayed_ns(steps, change)
+        changed = _settled(steps, change, size) if is_settling else replayed_ns(steps, change, size)
     before, after = block_means(whole), _block_means(changed)
     value = float(np.median(after) - np.median(before))
     if len(before) < 2:
@@ -114,10 +116,10 @@ def change_of(toggle: Toggle, took_ns: float) -> Change:
     return Change(added_ns={_ADDING.get(toggle.intervention, Phase.FORWARD): took_ns}, ranks=ranks)
 
 
-def _settled(steps: Steps, change: Change) -> Array:
+def _settled(steps: Steps, change: Change, size: int | None) -> Array:
     """The replayed steps once the loader has used up what lay ready: those of the last of several rounds."""
     rounds = max(_REPEATS, -(-_FEWEST_REPLAYED // steps.num_steps))
-    return replayed_ns(_repeated(steps, rounds), change)[-steps.num_steps :]
+    return replayed_ns(_repeated(steps, rounds), change, size)[-steps.num_steps :]
 
 
 def _repeated(steps: Steps, rounds: int) -> Steps:

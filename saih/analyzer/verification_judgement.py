@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from saih.analyzer.contention import is_pressed, is_slowed
 from saih.analyzer.verification_statistics import LEVEL
 from saih.analyzer.verification_words import effect_words, percent, ratio_words, sham_words
 from saih.domain.interval import Interval
@@ -17,8 +18,6 @@ WIDEST = 0.5
 GREATEST_P = 0.05
 GREATEST_SHAM = LEAST_EFFECT / 2
 """A sham that surely moves the step by more than this share says that the run cannot be trusted."""
-MOST_PRESSURE, MOST_SIGMA = 0.2, 1.2
-"""Above these the cores were contended: share of time in which some task waited; (run + wait) / run."""
 MOST_DRIFT = 1.3
 """Of the step in the windows over that of the record, either way: beyond it, the state is another one."""
 CPU_LIMITS = frozenset({Limit.COMPUTE, Limit.MEMORY, Limit.LAUNCH, Limit.CEILING, Limit.IMBALANCE})
@@ -36,6 +35,8 @@ class Ground:
     sham: ToggleEffect | None
     contention: str
     """Why the cores count as contended; empty where they do not."""
+    is_divided: bool = False
+    """Whether ranks meet since they divide a model."""
 
     @property
     def is_quiet(self) -> bool:
@@ -67,6 +68,8 @@ class Evidence:
     parts: tuple[Part, ...]
     doses: tuple[ToggleEffect, ...]
     slope: Interval | None
+    lacks: str = ""
+    """What cannot be tested, so that nothing can verify it; empty where all can."""
 
 
 def judged(evidence: Evidence, ground: Ground) -> Verification:
@@ -101,9 +104,9 @@ def untested(record_id: str, limit: Limit, reason: str) -> Verification:
 
 def contention_reason(found: CpuContention, *, is_contended: bool) -> str:
     """Why the cores count as contended, in words; empty where they do not."""
-    if found.cpu_some is not None and found.cpu_some > MOST_PRESSURE:
-        return f"tasks waited for cores in {percent(found.cpu_some)} of the time (PSI)"
-    if found.sigma is not None and found.sigma > MOST_SIGMA:
+    if is_pressed(found.cpu_some, found.sigma, None):
+        return f"tasks waited for cores in {percent(found.cpu_some or 0.0)} of the time (PSI)"
+    if is_slowed(found.sigma):
         return f"the step's thread took {found.sigma:.2f} times its time on cores, waiting for them"
     return "the record itself was measured on contended cores" if is_contended else ""
 
@@ -119,8 +122,10 @@ def _status(evidence: Evidence, ground: Ground) -> tuple[Status, str]:
         share = percent(abs(effect.predicted_ns.value) / effect.off_ns)
         return "undecided", f"predicted to move the step by {share} only; below 10 % names no cause"
     if all(_passes(part) for part in evidence.parts):
-        return "verified", ""
-    return _failure(effect, ground) if any(_fails(part) for part in evidence.parts) else ("undecided", "")
+        return ("undecided", evidence.lacks) if evidence.lacks else ("verified", "")
+    if any(_fails(part) for part in evidence.parts):
+        return _failure(effect, ground)
+    return "undecided", evidence.lacks
 
 
 def _failure(effect: ToggleEffect, ground: Ground) -> tuple[Status, str]:

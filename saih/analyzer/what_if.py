@@ -12,8 +12,7 @@ import numpy as np
 from saih.analyzer.analysis import analyze
 from saih.analyzer.correlation import dependent_median_interval
 from saih.analyzer.counted import counted_cost
-from saih.analyzer.fit import LEAST_NOISE, PREDICTION_LEVEL
-from saih.analyzer.propagation import log_deviation, normal_quantile
+from saih.analyzer.fit import PREDICTION_LEVEL
 from saih.analyzer.replay import replayed_ns
 from saih.analyzer.summary import cost_of
 from saih.analyzer.what_if_records import (
@@ -24,9 +23,10 @@ from saih.analyzer.what_if_records import (
     change_of,
     refusal,
 )
-from saih.analyzer.what_if_sizes import Grown, grown
+from saih.analyzer.what_if_sizes import Grown, another_run, grown
 from saih.domain.interval import Interval
 from saih.domain.record import Record
+from saih.domain.scaling import RankLadder
 from saih.domain.trend import Analysis, PointSummary
 from saih.domain.what_if import NEEDS_CEILINGS, Alteration, Forecast, Scenario, WhatIf
 from workloads import catalog
@@ -45,6 +45,8 @@ class Evidence:
     analysis: Analysis
     records: Sequence[Record]
     find_workload: Callable[[str], Workload] = catalog.workload
+    rank_ladder: RankLadder | None = None
+    """The ranks axis that the analysis was made with."""
 
     def record(self, point: PointSummary) -> Record:
         """The record of a measured point."""
@@ -77,7 +79,8 @@ def what_if(evidence: Evidence, scenario: Scenario) -> WhatIf:
         if scenario.growth is None or then is None:
             found.append(_forecast(point, record, changed, ratio))
         else:
-            found += _elsewhere(point, record, ratio, grown(then, changed, scenario.growth))
+            sizes = grown(then, changed, scenario.growth, evidence.find_workload)
+            found += _elsewhere(point, ratio, sizes)
     verified = {
         point.record_id: tuple(one.statement for one in point.verifications)
         for point in points
@@ -105,7 +108,8 @@ def replayed_ratio(evidence: Evidence, record: Record, alterations: Sequence[Alt
     is_sure = not {alteration.part for alteration in alterations} & NEEDS_CEILINGS
     ratios = []
     for stance in _STANCES[:1] if is_sure else _STANCES:
-        moved = replayed_ns(steps, change_of(record, steps, machine, alterations, stance))
+        change = change_of(record, steps, machine, alterations, stance)
+        moved = replayed_ns(steps, change, record.point.ranks_that_meet)
         ratios.append(float(np.median(np.maximum(moved, 1.0)) / np.median(measured)))
     expected = ratios[0]
     # The error grows with what changes; where the step goes nearly away, the step that is left.
@@ -128,19 +132,17 @@ def _altered(evidence: Evidence, records: Sequence[Record], alterations: Sequenc
         [altered_ceilings(ceilings, alterations) for ceilings in analysis.ceilings],
         (),
         len(records),
+        rank_ladder=evidence.rank_ladder,
         find_workload=evidence.find_workload,
     )
 
 
 def _again(record: Record) -> Interval:
-    """The step that another run of this record would take [ns], 90 %: runs differ by more than steps do."""
+    """The step that another run of this record would take [ns], 90 %."""
     steps = record.result.steps
     if steps is None:
         raise ValueError(f"{record.record_id} has no steps")
-    step_ns = dependent_median_interval(steps.slowest_ns, level=PREDICTION_LEVEL)
-    reach = normal_quantile(step_ns.level) * float(np.hypot(log_deviation(step_ns), LEAST_NOISE))
-    low, high = (step_ns.value * float(np.exp(side * reach)) for side in (-1, 1))
-    return replace(step_ns, low=min(low, step_ns.low), high=max(high, step_ns.high))
+    return another_run(dependent_median_interval(steps.slowest_ns, level=PREDICTION_LEVEL))
 
 
 def times(step_ns: Interval, ratio: Interval) -> Interval:
@@ -174,14 +176,15 @@ def _forecast(point: PointSummary, record: Record, changed: PointSummary, ratio:
     )
 
 
-def _elsewhere(
-    point: PointSummary, record: Record, ratio: Interval, sizes: Sequence[Grown]
-) -> Iterator[Forecast]:
-    """The point at another size: the law from there on, with what is unsure of the change itself."""
+def _elsewhere(point: PointSummary, ratio: Interval, sizes: Sequence[Grown]) -> Iterator[Forecast]:
+    """The point at another size: what the law says there, with what is unsure of the change itself.
+
+    It is not moved by what this one run is off the law: the next run would not be off by the same.
+    """
     for size in sizes:
         found = replace(_refused(point, size.refusal), at=size.label, is_extrapolated=size.is_extrapolated)
-        if size.ratio is not None:
-            whole = times(ratio, size.ratio)
-            step = times(_again(record), whole)
+        if size.step_ns is not None:
+            step = times(size.step_ns, ratio.scaled(1 / ratio.value))
+            whole = step.scaled(1 / point.step_ns.value)
             found = replace(found, predicted_ns=step, ratio=whole, then=size.then)
         yield found

@@ -108,7 +108,8 @@ def altered_record(
     if steps is None:
         return record
     change = change_of(record, steps, machine, alterations, stance)
-    return replace(record, result=replace(record.result, steps=replayed(steps, change)))
+    moved = replayed(steps, change, record.point.ranks_that_meet)
+    return replace(record, result=replace(record.result, steps=moved))
 
 
 def change_of(

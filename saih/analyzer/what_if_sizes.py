@@ -2,12 +2,14 @@
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from saih.analyzer.fit import intervals, predict
+from saih.analyzer.division import grows_of, refusal
+from saih.analyzer.fit import LEAST_NOISE, PREDICTION_LEVEL, intervals, predict
+from saih.analyzer.propagation import log_deviation, normal_quantile
 from saih.analyzer.rank_trends import FEWEST_THAT_EXCHANGE
 from saih.analyzer.recombination import PROBLEM_GROWS, Composition, Family, compose, predict_step
 from saih.analyzer.terms import EXCHANGE, OWN_WORK, SHARED_WORK
@@ -16,28 +18,38 @@ from saih.domain.quantity import in_seconds, with_si
 from saih.domain.record import Phase
 from saih.domain.trend import RANKS_AXIS, Analysis, Limit, PointSummary, Trend
 from saih.domain.what_if import GREATEST_FACTOR, Growth
+from workloads import catalog
+from workloads.protocol import Workload
+
+FindWorkload = Callable[[str], Workload]
 
 _POWER = re.compile(r"([0-9]{1,6})(?:\^([1-9]))?", re.ASCII)
 _WIDEST = 10.0
 """Upper over lower bound of an interval that still says something."""
 _SAME = 1e-6
 """Sizes that differ by less are one."""
-_SUPPLIES = {Phase.COMMUNICATION: Limit.INTERCONNECT, Phase.INPUT_WAIT: Limit.INPUT}
+_SUPPLIES = {
+    Phase.COMMUNICATION: Limit.INTERCONNECT,
+    Phase.INPUT_WAIT: Limit.INPUT,
+    Phase.STAGE_WAIT: Limit.IMBALANCE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grown:
-    """A point at another size, relative to its own."""
+    """A point at another size."""
 
     label: str
-    ratio: Interval | None = None
-    """Step there over the step here; None where ``refusal`` says why not."""
+    step_ns: Interval | None = None
+    """Of a new run there, 90 %; None where ``refusal`` says why not."""
     then: Limit | None = None
     refusal: str = ""
     is_extrapolated: bool = False
 
 
-def grown(analysis: Analysis, point: PointSummary, growth: Growth) -> tuple[Grown, ...]:
+def grown(
+    analysis: Analysis, point: PointSummary, growth: Growth, find_workload: FindWorkload = catalog.workload
+) -> tuple[Grown, ...]:
     """The point at the size that is asked for, once for each trend; nothing where the rung is another."""
     axis = growth.axis
     trends = [one for one in analysis.trends if one.axis == axis and point.record_id in one.record_ids]
@@ -46,7 +58,7 @@ def grown(analysis: Analysis, point: PointSummary, growth: Growth) -> tuple[Grow
     if not trends:
         reason = f"{axis} was not swept here; measure it (`--axis {axis}`), no law is known without"
         return (Grown(label=str(growth), refusal=reason),)
-    return tuple(_along(analysis, trend, point, growth) for trend in trends)
+    return tuple(_along(analysis, trend, point, growth, find_workload) for trend in trends)
 
 
 def unknown_start(analysis: Analysis, growth: Growth) -> str:
@@ -58,33 +70,44 @@ def unknown_start(analysis: Analysis, growth: Growth) -> str:
     return f"no measured point has a {growth.axis} rung that begins with {growth.start!r}; there are: {shown}"
 
 
-def _along(analysis: Analysis, trend: Trend, point: PointSummary, growth: Growth) -> Grown:
+def _along(
+    analysis: Analysis, trend: Trend, point: PointSummary, growth: Growth, find_workload: FindWorkload
+) -> Grown:
     size = trend.sizes[trend.record_ids.index(point.record_id)]
     target = _target(trend, growth, size)
     if target is None:
         return Grown(label=str(growth), refusal=_unknown_target(trend, growth))
     label = f"{trend.axis} {growth.target or with_si(target, '')}"
-    reason = _out_of_range(analysis, trend, point, target)
+    reason = _out_of_range(trend, target) or (
+        _beyond_ranks(analysis, trend, point, target, find_workload) if trend.axis == RANKS_AXIS else ""
+    )
     if reason:
         return Grown(label=label, refusal=reason)
-    points = {one.record_id: one for one in analysis.points}
-    group = [points[record_id] for record_id in trend.record_ids]
+    group = _group(analysis, trend)
     for known, other in zip(trend.sizes, group, strict=True):
         if abs(known / target - 1) < _SAME:  # measured there, too: no law is needed
-            ratio = other.step_ns.scaled(1 / point.step_ns.value)
-            return Grown(label=label, ratio=ratio, then=other.diagnosis.limit)
+            again = another_run(other.step_ns)
+            return Grown(label=label, step_ns=again, then=other.diagnosis.limit)
     composition = compose(group, trend.sizes, _family(analysis, trend))
     if composition is None:
         return Grown(label=label, refusal=f"too few sizes along {trend.axis} were measured for a law")
-    here, there = intervals(predict_step(composition, np.array([size, target])), len(group))
+    there = intervals(predict_step(composition, np.array([target])), len(group))[0]
     if there.high > _WIDEST * there.low:
         return Grown(label=label, refusal=_unsure(trend, there))
     return Grown(
         label=label,
-        ratio=there.scaled(1 / here.value),
+        step_ns=there,
         then=_limit(composition, group, trend, target),
         is_extrapolated=target > max(trend.sizes) * (1 + _SAME),
     )
+
+
+def another_run(step_ns: Interval) -> Interval:
+    """The step that another run of a point would take, 90 %: runs differ by more than their steps tell."""
+    reach = normal_quantile(PREDICTION_LEVEL) * float(np.hypot(log_deviation(step_ns), LEAST_NOISE))
+    low, high = (step_ns.value * float(np.exp(side * reach)) for side in (-1, 1))
+    low, high = min(low, step_ns.low), max(high, step_ns.high)
+    return replace(step_ns, low=low, high=high, level=PREDICTION_LEVEL)
 
 
 def _unsure(trend: Trend, step_ns: Interval) -> str:
@@ -121,7 +144,12 @@ def _begins(label: str, start: str) -> bool:
     return label.startswith(start) and not label[len(start) : len(start) + 1].isalnum()
 
 
-def _out_of_range(analysis: Analysis, trend: Trend, point: PointSummary, target: float) -> str:
+def _group(analysis: Analysis, trend: Trend) -> list[PointSummary]:
+    points = {one.record_id: one for one in analysis.points}
+    return [points[record_id] for record_id in trend.record_ids]
+
+
+def _out_of_range(trend: Trend, target: float) -> str:
     low, high = min(trend.sizes), max(trend.sizes)
     if target > high * GREATEST_FACTOR * (1 + _SAME):
         return (
@@ -133,10 +161,19 @@ def _out_of_range(analysis: Analysis, trend: Trend, point: PointSummary, target:
             f"{with_si(target, '')} is below the smallest measured {trend.size_label}, "
             f"{with_si(low, '')}; laws hold towards larger sizes only"
         )
-    if trend.axis != RANKS_AXIS:
-        return ""
+    return ""
+
+
+def _beyond_ranks(
+    analysis: Analysis, trend: Trend, point: PointSummary, target: float, find_workload: FindWorkload
+) -> str:
+    """Why there cannot be so many ranks: each is whole, and has a part of the model and of the batch."""
     if abs(target - round(target)) > _SAME * target:
         return f"{target:g} ranks cannot be; ask for a whole number"
+    group = _group(analysis, trend)
+    reason = refusal(group, point.point, round(target), find_workload(point.point.workload))
+    if reason or grows_of(group) != "data":
+        return reason
     samples = point.point.batch_per_rank * point.point.placement.num_ranks
     if _scaling(analysis, trend) == "strong" and target > samples:
         return f"every rank has one sample at {samples} ranks; strong scaling ends there"

@@ -13,7 +13,7 @@ from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
 from saih.domain.interval import Interval
 from saih.domain.point import Placement, Point, Timing
 from saih.domain.record import (
-    ADDITIVE_PHASES,
+    STEP_PHASES,
     AttemptResult,
     Environment,
     Outcome,
@@ -123,10 +123,10 @@ def steps(
     """Phases with these medians; ``common`` is the spread of a factor that the whole run shares."""
     run = np.exp(common * generator.standard_normal())
     table = {}
-    for phase in Phase:
+    for phase in (one for one in Phase if one is not Phase.STAGE_WAIT or one in typical_ns):
         factors = lognormal(generator, (ranks, count), sigma, correlation)
         table[phase] = np.rint(run * typical_ns.get(phase, 0.0) * factors).astype(np.int64)
-    whole = np.sum([table[phase] for phase in ADDITIVE_PHASES], axis=0)
+    whole = np.sum([table[phase] for phase in STEP_PHASES if phase in table], axis=0)
     if losses is None:
         losses = tuple(np.linspace(1.0, 0.2, count + 3) + 0.02 * generator.standard_normal(count + 3))
     return Steps(
@@ -228,7 +228,7 @@ def rank_sweep(
         at = point(
             rows=rows,
             batch_per_rank=own,
-            placement=placed_on(base, ranks),
+            placement=placed_on(base, ranks, ladder.grows),
             exchange=exchange if ranks > 1 else "none",
         )
         typical = {phase: law(ranks, own) for phase, law in truth.items()}

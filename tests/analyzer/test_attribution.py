@@ -176,6 +176,26 @@ def test_pressure_counts_where_work_was_held_up_or_nobody_knows(synthetic):
     assert found.limit is Limit.UNEXPLAINED  # nobody metered a delay, so none is claimed
 
 
+def test_pressure_of_the_own_threads_is_no_contention(synthetic):
+    steps = meeting_steps(Causes(delay=0.1, decode=0), np.random.default_rng(48))
+    for others, is_contended in ((3, False), (20, True)):
+        pressed = pressure(ELAPSED=100, CPU_SOME=60, OTHERS=others)
+        found = diagnose(steps, COMPUTE, synthetic.point(ranks=2), synthetic.ceilings(), pressed)
+        assert found.is_contended is is_contended
+        text = " ".join(found.evidence).replace(NO_BREAK, " ")
+        assert f"Processes other than the ranks had {others}" in text
+        assert found.shares[Limit.CONTENTION].value > 0.05  # what it is, its own or not
+
+
+@pytest.mark.parametrize("held", ["THROTTLED", "STOLEN"])
+def test_nobody_else_need_have_the_processors_that_a_quota_or_a_host_holds_back(synthetic, held):
+    steps = meeting_steps(Causes(delay=0.1, decode=0), np.random.default_rng(48))
+    for share, is_contended in ((4, False), (30, True)):
+        pressed = pressure(ELAPSED=100, CPU_SOME=60, OTHERS=0, **{held: share})
+        found = diagnose(steps, COMPUTE, synthetic.point(ranks=2), synthetic.ceilings(), pressed)
+        assert found.is_contended is is_contended
+
+
 def test_a_worker_thread_that_waits_explains_what_the_floors_do_not(synthetic):
     steps = meeting_steps(Causes(work=14 * MS), np.random.default_rng(49))
     waiting = pressure(ELAPSED=1000, RUN_DELAY=0, WORKER_DELAY=600)

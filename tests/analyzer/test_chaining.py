@@ -108,3 +108,16 @@ def test_mechanisms_are_fitted_to_each_prefix_as_by_scipy(library, factors):
         _, distance = nnls((terms / y[:begin]).T, np.ones(begin))
         misses = found[:, column] @ terms / y[:begin] - 1
         assert np.sum(misses**2) == pytest.approx(distance**2, abs=1e-6, rel=1e-5)
+
+
+@pytest.mark.parametrize("count", [6, 45])
+def test_many_series_are_judged_as_each_by_itself(count):
+    generator = np.random.default_rng(8)
+    sizes = 2.0 + np.arange(count)
+    values = (3 + sizes) * np.exp(0.1 * generator.standard_normal((70, count)))
+    groups, _ = single_terms(count, GROWTH)
+    begins = chain(count).begins
+    together = left_out_errors(groups, sizes, values, begins)
+    alone = [left_out_errors(groups, sizes, row, begins) for row in values]
+    assert together.shape == (70, len(groups), len(begins))
+    assert np.array_equal(together, alone)

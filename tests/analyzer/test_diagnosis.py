@@ -193,7 +193,7 @@ def test_the_evidence_leaves_out_what_was_not_measured(synthetic):
 
 
 def test_exchange_in_the_middle_of_a_step_is_held_against_as_many_all_reduces(synthetic):
-    inside = replace(FEW, gradient_bytes=0, exchanged_bytes=4_000_000, num_exchanges=20)
+    inside = replace(FEW, gradient_bytes=0, exchanged_bytes=4_000_000, num_exchanges=20, ranks_per_replica=2)
     steps = synthetic.steps(
         {Phase.FORWARD: 2 * MS, Phase.COMMUNICATION: 6 * MS, Phase.COMMUNICATION_TOTAL: 6 * MS},
         np.random.default_rng(1),

@@ -5,7 +5,6 @@ import pytest
 
 from saih.analyzer.efficiency import computation_scaling, efficiency_of
 from saih.domain.record import ADDITIVE_PHASES, Phase, RankSummary
-from saih.harness.phases import COLUMNS
 from tests.analyzer.meeting import MS, Causes, meeting_steps
 
 
@@ -62,7 +61,7 @@ def test_many_ranks_of_which_three_were_kept_give_the_same_numbers():
     whole = meeting_steps(Causes(slow=2.0), np.random.default_rng(76), ranks=9)
     columns = {phase: np.asarray(rows) for phase, rows in whole.duration_ns.items()}
     kept = (8, 3, 1)
-    medians = {phase: tuple(np.median(columns[phase], axis=1).astype(int).tolist()) for phase in COLUMNS}
+    medians = {phase: tuple(np.median(columns[phase], axis=1).astype(int).tolist()) for phase in columns}
     summary = RankSummary(
         num_ranks=9,
         kept=kept,

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saih.analyzer.fit import Measured, describe, fit_law, fit_laws, foresee, intervals, predict
+from saih.analyzer.fit import Measured, describe, fit_law, fit_laws, intervals, predict, predict_all
+from saih.analyzer.foreseeing import foresee
 from saih.analyzer.members import fit_member
 from saih.analyzer.terms import EXCHANGE, GROWTH, OWN_WORK, SHARED_WORK
 from saih.domain.record import Phase
@@ -167,3 +168,29 @@ def test_series_that_are_fitted_together_get_the_laws_of_each_alone(library, num
         (logs, doubts), (expected, own) = foresee(together, asked), foresee(alone, asked)
         assert logs == pytest.approx(expected, rel=1e-9)
         assert astuple(doubts) == tuple(pytest.approx(part, rel=1e-9, abs=1e-12) for part in astuple(own))
+
+
+def test_laws_looked_at_together_foresee_what_each_foresees_alone():
+    rng = np.random.default_rng(17)
+    laws = [
+        fit_law(
+            sizes, (2 + sizes + 3 / sizes) * np.exp(0.03 * rng.standard_normal(len(sizes))), 0.02, library
+        )
+        for sizes in (
+            2.0 ** np.arange(1, 8),
+            2.0 ** np.arange(1, 4),
+            np.array([2.0, 4.0]),
+            2.0 + np.arange(9),
+        )
+        for library in (GROWTH, EXCHANGE, SHARED_WORK)
+        for _ in range(7)
+    ]
+    asked = np.geomspace(2, 32, 11)
+    reaching = [law for law in laws if law.sizes[-1] >= 4]
+    for law, together in zip(reaching, predict_all(reaching, asked), strict=True):
+        alone = predict(law, asked)
+        assert together.freedom == alone.freedom
+        assert together.log_value == pytest.approx(alone.log_value, rel=1e-12, abs=1e-12)
+        assert together.log_deviation == pytest.approx(alone.log_deviation, rel=1e-9)
+    with pytest.raises(ValueError, match="more than 8 times"):
+        predict_all(reaching, np.array([80.0]))

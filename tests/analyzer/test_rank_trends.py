@@ -160,4 +160,9 @@ def test_a_trend_of_the_problem_keeps_its_laws_beside_one_of_ranks(synthetic):
         find_workload=lambda name: synthetic.workload,
     )
     (trend,) = alone.trends
-    assert trend == replace(analysis.trends[0], record_ids=trend.record_ids)
+    beside = analysis.trends[0]
+    assert trend == replace(beside, record_ids=trend.record_ids, step_curve=trend.step_curve)
+    bounds = [
+        [(one.interval.low, one.interval.high) for one in found.step_curve] for found in (trend, beside)
+    ]
+    assert np.array(bounds[0]) == pytest.approx(np.array(bounds[1]), rel=1e-12)

@@ -9,7 +9,7 @@ import pytest
 from saih.analyzer import replay_loader
 from saih.analyzer.replay import Change, replayed, replayed_ns
 from saih.commands.import_stage import import_file
-from saih.domain.record import ADDITIVE_PHASES, Meter, Phase, RankSummary, Steps
+from saih.domain.record import STEP_PHASES, Meter, Phase, RankSummary, Steps
 from saih.harness import prefetch
 from saih.store.sweep_folder import read_records
 from tests.analyzer.meeting import Causes, meeting_steps
@@ -25,7 +25,7 @@ def made(rows: dict[Phase, list[list[float]]], summary: RankSummary | None = Non
         phase: (np.array(rows.get(phase, np.zeros(shape))) * MS).astype(int)
         for phase in Phase
     }  # fmt: skip
-    whole = np.sum([table[phase] for phase in ADDITIVE_PHASES], axis=0)
+    whole = np.sum([table[phase] for phase in STEP_PHASES], axis=0)
     return Steps(
         duration_ns={phase: tuple(map(tuple, own.tolist())) for phase, own in table.items()},
         step_ns=tuple(map(tuple, whole.tolist())),
@@ -101,7 +101,7 @@ def test_replayed_steps_are_as_long_as_said_and_their_phases_sum_to_them(phase: 
     table = {one: generator.uniform(1, 50, (2, 30)).tolist() for one in Phase}
     found = replayed(made(table), Change(factor={phase: factor}))
     assert np.allclose(found.slowest_ns, replayed_ns(made(table), Change(factor={phase: factor})), atol=3)
-    additive = [np.array(found.duration_ns[one]) for one in ADDITIVE_PHASES]
+    additive = [np.array(found.duration_ns[one]) for one in STEP_PHASES]
     assert min(map(np.min, additive)) >= 0
     assert np.array_equal(np.sum(additive, axis=0), found.step_ns)
 
@@ -147,7 +147,34 @@ def test_a_longer_exchange_hides_behind_the_backward_pass_until_that_is_full() -
     twice = replayed_ns(steps, Change(factor={Phase.COMMUNICATION: 2.0}))
     assert twice == pytest.approx(np.full(count, 44.0 * MS))
     tenfold = replayed_ns(steps, Change(factor={Phase.COMMUNICATION: 10.0}))
-    assert tenfold == pytest.approx(np.full(count, 120.0 * MS))
+    # Six pieces: the exchange begins when the first of them is there, a sixth of the pass after its begin.
+    assert tenfold == pytest.approx(np.full(count, (40.0 / 6 + 120.0) * MS))
+
+
+@pytest.mark.parametrize("num_pieces", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("total", "factor"), [(160.0, 0.5), (160.0, 0.1), (20.0, 4.0), (60.0, 0.5), (60.0, 2.0)]
+)
+def test_an_exchange_in_pieces_is_replayed_from_what_it_hid(
+    num_pieces: int, total: float, factor: float
+) -> None:
+    backward, count = 40.0, 4
+
+    def exposed(duration: float) -> float:
+        end = 0.0
+        for piece in range(1, num_pieces + 1):
+            end = max(end, backward * piece / num_pieces) + duration / num_pieces
+        return end - backward
+
+    steps = made(
+        {
+            Phase.BACKWARD: [[backward] * count] * 2,
+            Phase.COMMUNICATION: [[exposed(total)] * count] * 2,
+            Phase.COMMUNICATION_TOTAL: [[total] * count] * 2,
+        }
+    )
+    found = replayed_ns(steps, Change(factor={Phase.COMMUNICATION: factor}))
+    assert found == pytest.approx(np.full(count, (backward + exposed(factor * total)) * MS), rel=1e-6)
 
 
 def test_of_summarised_ranks_the_slowest_moves_as_those_kept_whole() -> None:

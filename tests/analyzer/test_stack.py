@@ -52,10 +52,24 @@ def test_favour_moves_the_weights_and_never_the_voices():
     other = fit_law(SIZES, values, 0.01, OWN_WORK, Tuning(favour=(1.0, 1.0, 1.0, 50.0)))
     targets = np.array([64.0, 128.0])
     assert other.stack.weights[3] > plain.stack.weights[3]
-    assert other.stack.log_values(targets) == pytest.approx(plain.stack.log_values(targets))
+    for own, same in zip(other.stack.voices, plain.stack.voices, strict=True):
+        assert own.log_value(targets) == pytest.approx(same.log_value(targets))
 
 
 def test_three_sizes_have_voices_but_no_error_in_foreseeing():
     law = fit_law([1.0, 2.0, 4.0], [1.0, 2.0, 4.0], 0.01)
     assert law.stack.num_chained == 0
     assert all(np.isnan(voice.chained_error) for voice in law.stack.voices)
+
+
+def test_beyond_the_points_the_voices_speak_and_inside_the_laws():
+    law = fit_law(SIZES, (1 + SIZES) * np.array([1, 1.1, 0.9, 1, 1.1, 1]), 0.01)
+    targets = np.array([32.0, 64.0, 256.0])
+    said = np.stack([voice.log_value(targets) for voice in law.stack.voices])
+    weights = np.broadcast_to(law.stack.weights[:, None], said.shape)
+    assert predict(law, targets).log_value == pytest.approx(weighted_median(said, weights))
+    inside = np.array([1.0, 3.0, 16.0])
+    assert predict(law, inside).log_value == pytest.approx(smooth(law, inside))
+    between = predict(law, np.array([23.0])).log_value[0]
+    ends = predict(law, np.array([16.0, 32.0])).log_value
+    assert min(ends) < between < max(ends)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from saih.analyzer.covariates import covariates_for, covariates_of
+from saih.analyzer.covariates import covariates_of
 from saih.analyzer.surface import fit_surface, foresee
 from saih.analyzer.surface_findings import find_surfaces
 from saih.domain.interval import Interval
@@ -128,12 +128,6 @@ def test_one_axis_or_few_points_have_no_surface(measured):
     few = [measured(rows, width, 1, 0.02, generator) for rows in (8, 16) for width in (64, 128)]
     assert find_surfaces(few) == ()
     assert find_surfaces([]) == ()
-
-
-def test_costs_of_a_problem_and_of_its_measured_point_are_the_same(measured, synthetic):
-    own = measured(16, 128, 4, 0.0, np.random.default_rng(56))
-    cost = synthetic.workload.cost(own.point.problem, batch_per_rank=2, precision="float32")
-    assert covariates_for(cost, 4, is_exchanging=True) == covariates_of(own)
 
 
 def test_no_surface_joins_techniques_or_models_that_ranks_divide(measured):

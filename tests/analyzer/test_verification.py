@@ -180,13 +180,20 @@ def test_noise_leaves_it_undecided_and_says_how_many_more_windows(synthetic):
 
 @pytest.mark.parametrize(
     "contention",
-    [CpuContention(cpu_some=0.5), CpuContention(sigma=1.5), CpuContention(cpu_some=0.3, sigma=1)],
+    [CpuContention(cpu_some=0.5), CpuContention(sigma=1.5), CpuContention(cpu_some=0.3, sigma=1.1)],
 )
 def test_contended_cores_leave_verdicts_on_work_open(synthetic, contention):
     summary, steps = scene(synthetic, COMPUTING, Limit.COMPUTE)
     moves = effects(steps, Intervention.EXTRA_ARITHMETIC, removal=Intervention.COMPUTE_ONLY)
     (found,) = verify(summary, steps, trial(steps, moves, contention=contention))
     assert found.status == "contended"
+
+
+def test_pressure_that_held_up_no_work_leaves_the_verdict_as_it_is(synthetic):
+    summary, steps = scene(synthetic, COMPUTING, Limit.COMPUTE)
+    moves = effects(steps, Intervention.EXTRA_ARITHMETIC, removal=Intervention.COMPUTE_ONLY)
+    (found,) = verify(summary, steps, trial(steps, moves, contention=CpuContention(cpu_some=0.3, sigma=1.01)))
+    assert found.status == "verified"
 
 
 def test_contention_does_not_hide_an_exchange_that_moves_as_predicted(synthetic):

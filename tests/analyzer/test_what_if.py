@@ -1,6 +1,7 @@
 """Predictions of altered machines: known truths, honest intervals, refusals."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,7 @@ from saih.analyzer.analysis import analyze
 from saih.analyzer.what_if import Evidence, what_if
 from saih.analyzer.what_if_sizes import grown
 from saih.domain.point import Placement
-from saih.domain.record import Phase, Record
+from saih.domain.record import ADDITIVE_PHASES, Phase, Record
 from saih.domain.trend import Limit
 from saih.domain.what_if import Alteration, Growth, Part, Scenario
 
@@ -121,8 +122,37 @@ def test_a_size_that_laws_do_not_reach_is_refused(
 ) -> None:
     analysis = sized(synthetic).analysis
     (found,) = grown(analysis, analysis.points[0], growth)
-    assert found.ratio is None
+    assert found.step_ns is None
     assert said in found.refusal
+
+
+def test_what_one_run_is_off_the_law_does_not_move_what_is_foreseen_elsewhere(
+    synthetic: SimpleNamespace,
+) -> None:
+    evidence = sized(synthetic)
+    slow = [
+        replaced(record, 1.3) if record.point.problem.data["rows"] == 32 else record
+        for record in evidence.records
+    ]
+    found = what_if(found_in(synthetic, slow), Scenario(growth=Growth(axis="data", factor=6.0))).forecasts
+    foreseen = found[2].predicted_ns
+    assert foreseen is not None
+    assert foreseen.value == pytest.approx((5 + 1.5 * 192) * MS, rel=0.1)
+    assert found[2].ratio is not None
+    assert found[2].ratio.value == pytest.approx(foreseen.value / found[2].measured_ns.value)
+
+
+def replaced(record: Record, factor: float) -> Record:
+    """The record of a run that was slower as a whole."""
+    steps = record.result.steps
+    assert steps is not None
+    table = {
+        phase: tuple(tuple(round(factor * one) for one in row) for row in rows)
+        for phase, rows in steps.duration_ns.items()
+    }
+    whole = np.sum([table[phase] for phase in ADDITIVE_PHASES], axis=0)
+    slower = replace(steps, duration_ns=table, step_ns=tuple(map(tuple, whole.tolist())))
+    return replace(record, result=replace(record.result, steps=slower))
 
 
 def test_more_than_eight_times_the_largest_size_has_no_number(synthetic: SimpleNamespace) -> None:

@@ -62,3 +62,8 @@ class Problem:
 
     data: Shape
     model: Shape
+
+    @property
+    def kinds(self) -> tuple[type, ...]:
+        """The type of every size: to Python 1.0 and True equal 1, to a workload they are no whole numbers."""
+        return tuple(type(value) for shape in (self.data, self.model) for _, value in shape.entries)

@@ -20,9 +20,12 @@ from saih.harness.lifeline import die_with_parent
 from saih.store.job_file import read_job
 from workloads.cosmoflow.training import CosmoFlowJob
 from workloads.energon.session import EnergonJob
+from workloads.galaxy.session import GalaxyJob
 from workloads.protocol import JobSide
 
-JOB_SIDES: Mapping[str, JobSide] = MappingProxyType({"cosmoflow": CosmoFlowJob(), "energon": EnergonJob()})
+JOB_SIDES: Mapping[str, JobSide] = MappingProxyType(
+    {"cosmoflow": CosmoFlowJob(), "energon": EnergonJob(), "galaxy": GalaxyJob()}
+)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""What several packages of tests share: a Slurm cluster on this machine, a browser, and the tiny worker."""
+"""What several packages of tests share: a Slurm cluster here, testbeds, a browser, the tiny worker."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 HERE = Path(__file__).parent
 sys.path.extend(str(folder) for folder in (HERE, HERE / "launch", HERE / "faults"))
 
-pytest_plugins = ("slurm_cluster_fixture", "browser_fixture")
+pytest_plugins = ("slurm_cluster_fixture", "browser_fixture", "edge_testbed_fixture")
 
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")  # no test may depend on how fast the machine is

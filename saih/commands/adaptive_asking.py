@@ -51,7 +51,7 @@ def adaptive_sweep(wish: Wish, system: Site, request: Request) -> int:
     if request.is_dry:
         from saih.commands.sweeping import show
 
-        show(wish)  # the whole grid: which of it is needed only measuring tells
+        show(wish, system)  # the whole grid: which of it is needed only measuring tells
         return 0
     from saih.commands.adaptive_sweeping import sweep_adaptively
 

@@ -33,7 +33,7 @@ from saih.store.sweep_folder import SweepFolder, point_ids, point_states, record
 
 def sweep_adaptively(wish: Wish, site: Site, asked: Asked) -> int:
     """Measure what the asked precision needs on this machine, then report; gives the exit code."""
-    folder, wanted, plan = _begin(wish, asked)
+    folder, wanted, plan = _begin(wish, site, asked)
     axes = axes_of(wanted, plan)
     say(f"{wanted.name}: adaptive, {_wish_words(asked)}; {counted(len(plan.points), 'point')} in the grid")
     write_adaptive(folder, Adaptive(asked=asked, is_over=False, reason=""))
@@ -58,14 +58,14 @@ def with_kept_timing(wanted: Sweep, wish: Wish, asked: Asked) -> tuple[Sweep, st
     )
 
 
-def _begin(wish: Wish, asked: Asked) -> tuple[SweepFolder, Sweep, Plan]:
+def _begin(wish: Wish, site: Site, asked: Asked) -> tuple[SweepFolder, Sweep, Plan]:
     wanted, note = with_kept_timing(read_choice(wish.choice), wish, asked)
     limits = limits_here(wish.choice.data_folder)
     plan = make_plan(wanted, limits)
     require_points(wanted, plan)
     folder = SweepFolder(wish.choice.results_folder, wanted.name)
     refuse_live_jobs(folder, plan)
-    commands_of(plan)
+    commands_of(plan, site)
     record_definition(folder, define(wanted))
     write_limits(folder, limits)
     for line in (*plan.notes, *dropped_words(plan), *([note] if note else [])):

@@ -137,7 +137,8 @@ def _grid_point(point: PointSummary, record: Record, sizes: Mapping[str, float])
     steps = record.result.steps
     if steps is None:
         raise ValueError(f"{record.record_id} is believed and has no steps")
-    phases = {f"step->{phase}": (row * 1e-9).tolist() for phase, row in deciding_phases(steps).items()}
+    deciding = deciding_phases(steps, record.point.ranks_that_meet)
+    phases = {f"step->{phase}": (row * 1e-9).tolist() for phase, row in deciding.items()}
     seconds = {"step": [duration_ns * 1e-9 for duration_ns in steps.slowest_ns], **phases}
     return GridPoint(sizes=sizes, seconds=seconds)
 

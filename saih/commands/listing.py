@@ -5,6 +5,7 @@ from dataclasses import asdict
 from math import inf
 from typing import Any
 
+from saih.commands.plan_explanations import explanation_lines, explanation_of
 from saih.config.definition import define
 from saih.config.schema import SCHEDULERS
 from saih.domain.batch import Batch
@@ -34,6 +35,7 @@ def plan_text(sweep: Sweep, plan: Plan, site: Site | None = None, width: int | N
     plan = within_time(plan, site)
     parts = [f"sweep {sweep.name}: {counted(len(plan.points), 'point')} of {sweep.workload}", *_axes(plan)]
     parts += ["", *_points(plan, width)]
+    parts += explanation_lines(plan.points, width)
     if plan.dropped:
         parts += ["", f"{counted(len(plan.dropped), 'point')} dropped:", *_dropped(plan)]
     batches = pack(plan.points, site)
@@ -60,6 +62,7 @@ def plan_json(sweep: Sweep, plan: Plan, site: Site | None = None) -> dict[str, A
         ],
         "flops_of_one_step_of_every_point": plan.flops_of_one_step,
         "data_bytes": plan.data_bytes,
+        "parked_bytes": plan.parked_bytes,
         "most_measuring_s": plan.most_measuring_s,
         "most_node_hours": plan.most_node_hours,
         "demand": asdict(demand(plan, batches, site)),
@@ -84,6 +87,7 @@ def _point_json(planned: PlannedPoint) -> dict[str, Any]:
         "peak_memory_bytes_per_rank": planned.cost.peak_memory_bytes,
         "dataset_bytes": planned.cost.dataset_bytes,
         "predicted_s": predict(planned.point, planned.cost),
+        "explanation": list(explanation_of(planned.point)),
     }
 
 
@@ -150,9 +154,11 @@ def _dropped(plan: Plan) -> list[str]:
 
 
 def _totals(plan: Plan) -> list[str]:
-    longest = f"at most {with_si(plan.most_measuring_s, 's')}, {_node_hours(plan.most_node_hours)} node-hours"
+    node_hours = _node_hours(plan.most_node_hours)
+    longest = f"at most {with_si(plan.most_measuring_s, 's')}, {node_hours} node-hours"
+    parked = f"; parked layers, while a point runs: {in_bytes(plan.parked_bytes)}"
     return [
-        f"data sets: {in_bytes(plan.data_bytes)}",
+        f"data sets: {in_bytes(plan.data_bytes)}{parked if plan.parked_bytes else ''}",
         f"one step of every point: {with_si(plan.flops_of_one_step, 'FLOP')}",
         f"measuring: {longest} (start, warm-up and making the data sets come on top)",
     ]

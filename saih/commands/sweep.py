@@ -80,7 +80,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
         from saih.commands.sweeping import show, sweep
 
         if is_dry:
-            show(wish)
+            show(wish, system)
             return 0
         return sweep(wish, system)
     from saih.commands.submitting import show_submission, submit_sweep

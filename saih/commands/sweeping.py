@@ -21,9 +21,12 @@ from saih.domain.quantity import counted
 from saih.domain.site import Site
 from saih.domain.sweep import Sweep
 from saih.launch.campaign import run
+from saih.launch.edge_testbed import site_variables
 from saih.launch.job_run import Options
-from saih.launch.mpirun import command_line, find_launcher
+from saih.launch.mpirun import find_launcher
 from saih.launch.patience import watchdog_limit_s
+from saih.launch.starter import worker_program
+from saih.launch.starter_edge import starter_here
 from saih.launch.verify_work import untried
 from saih.machine.environment import capture
 from saih.planner.duration import predict
@@ -35,12 +38,12 @@ from saih.store.point_state import PointState, PointStatus
 from saih.store.sweep_folder import SweepFolder, point_states, record_definition
 
 
-def show(wish: Wish) -> None:
+def show(wish: Wish, site: Site) -> None:
     """Tell what would run: points, costs, files and commands. Nothing is written or started."""
     sweep = read_choice(wish.choice)
     plan = plan_here(sweep, wish.choice.data_folder)
     require_points(sweep, plan)
-    commands = commands_of(plan)
+    commands = commands_of(plan, site)
     folder = SweepFolder(wish.choice.results_folder, sweep.name)
     files = {
         "data": str(wish.choice.data_folder),
@@ -66,7 +69,7 @@ def sweep(wish: Wish, site: Site) -> int:
     require_points(asked, plan)
     folder = SweepFolder(wish.choice.results_folder, asked.name)
     refuse_live_jobs(folder, plan)
-    commands_of(plan)
+    commands_of(plan, site)
     record_definition(folder, define(asked))
     write_limits(folder, limits)
     forget_adaptive(folder)
@@ -111,7 +114,7 @@ def measure(
         # Again: somebody may have submitted the same points between the first look and the lock.
         check=partial(refuse_live_jobs, folder, plan),
     )
-    environment = capture(site.environment)
+    environment = capture(site_variables(site))
     with progress.telling():
         result = run(folder, points, wish.choice.data_folder, environment, progress.hear, options)
     return result.states
@@ -149,9 +152,8 @@ def refuse_live_jobs(folder: SweepFolder, plan: Plan) -> None:
         )
 
 
-def commands_of(plan: Plan) -> list[list[str]]:
+def commands_of(plan: Plan, site: Site) -> list[list[str]]:
     """The command of every placement; also the check that this machine can start each."""
-    launcher = find_launcher()
-    return [
-        command_line(launcher, placement, "saih.worker", Path("JOB.json")) for placement in plan.placements
-    ]
+    starter = starter_here(find_launcher(site), site)
+    program = worker_program(site, "saih.worker", Path("JOB.json"))
+    return [list(starter.start(placement, program).command) for placement in plan.placements]

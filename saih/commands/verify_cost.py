@@ -22,19 +22,15 @@ def verify_cost(plan: VerifyPlan, sweep: Plan) -> str:
 
 def point_cost_s(plan: VerifyPlan, point: Point) -> float:
     """About how long the windows of one point take [s]."""
-    return plan.duration_s(has_exchange=_has_exchange(point))
+    return plan.duration_s(point.meeting)
 
 
 def num_pairs(plan: VerifyPlan, point: Point) -> int:
     """Pairs of windows at one point."""
-    return plan.num_pairs_of(has_exchange=_has_exchange(point))
+    return plan.num_pairs_of(point.meeting)
 
 
 def verify_s(plan: VerifyPlan, points: Sequence[Point]) -> float:
     """About how long all of it takes, one point after the other, with one start for each placement [s]."""
     starts = sum(starting_s(placement) for placement in {point.placement for point in points})
     return starts + sum(point_cost_s(plan, point) for point in points)
-
-
-def _has_exchange(point: Point) -> bool:
-    return point.placement.num_ranks > 1 and point.exchange != "none"

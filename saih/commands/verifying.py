@@ -18,6 +18,7 @@ from saih.domain.quantity import counted
 from saih.domain.site import Site
 from saih.domain.verification import VerifyPlan
 from saih.launch.campaign import run
+from saih.launch.edge_testbed import site_variables
 from saih.launch.job_run import Options
 from saih.launch.lock import sweep_lock
 from saih.launch.patience import watchdog_limit_s
@@ -97,7 +98,7 @@ def verify_here(request: Request, site: Site) -> int:
             verify_since_utc=since_utc,
         )
         with progress.telling():
-            environment = capture(site.environment)
+            environment = capture(site_variables(site))
             run(request.folder, points, request.folders.data, environment, progress.hear, options)
     return _told(request, chosen, since_utc)
 

@@ -2,6 +2,7 @@
 
 from saih.analyzer.what_if import Evidence, what_if
 from saih.analyzer.what_if_sizes import unknown_start
+from saih.commands.stage import stored_sweep
 from saih.domain.errors import UsageError
 from saih.domain.trend import Analysis
 from saih.domain.what_if import Scenario, WhatIf
@@ -24,4 +25,5 @@ def foresee(folder: SweepFolder, analysis: Analysis, scenario: Scenario) -> What
         if reason:
             raise UsageError(reason, "begin at one of these.")
     records, _ = read_records(folder)
-    return what_if(Evidence(analysis=analysis, records=records), scenario)
+    ladder = stored_sweep(folder).rank_ladder
+    return what_if(Evidence(analysis=analysis, records=records, rank_ladder=ladder), scenario)

@@ -9,10 +9,10 @@ from augment.ladder import Ladder
 from saih.config.rank_axis import NAME as RANKS
 from saih.config.schema import Key, Rungs, Section, Sizes, sweep_schema
 from saih.config.sweep_file import parse_sweep
+from saih.config.workload_sizes import sizes_in
 from saih.domain.point import Placement, Timing
 from saih.domain.sweep import Sweep
 from workloads.catalog import WORKLOADS
-from workloads.protocol import Axis
 
 _CAME_LATER = ("gpus_per_rank", "binding", "tensor_parallel", "pipeline_parallel")
 _PLAIN = Placement()
@@ -121,11 +121,7 @@ def _key(key: Key, value: Any, workload: str, depth: int) -> list[str]:
 
 def _sizes(axis_name: str, values: Mapping[str, Any], workload: str, depth: int) -> list[str]:
     indent = "  " * depth
-    meanings = _axis(workload, axis_name).sizes
+    meanings = sizes_in(WORKLOADS[workload].axes, axis_name)
     return [
         f"{indent}{name}: {json.dumps(value)}  # {meanings.get(name, '')}" for name, value in values.items()
     ]
-
-
-def _axis(workload: str, name: str) -> Axis:
-    return next(axis for axis in WORKLOADS[workload].axes if axis.name == name)

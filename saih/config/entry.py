@@ -21,6 +21,8 @@ class Entry:
 
     value: Value | tuple[Value, ...]
     place: str
+    is_given: bool = True
+    """False for the default of a key that is not there."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -167,7 +169,7 @@ def _read_absent(key: Key, place: str, path: Path, entries: Entries) -> None:
     elif isinstance(key.kind, Section) and not key.kind.is_optional:
         read_section(Mapping(place=place, entries=()), key.kind, path, entries)
     elif key.default is not None:
-        entries.values[path] = Entry(value=key.default, place=place)
+        entries.values[path] = Entry(value=key.default, place=place, is_given=False)
 
 
 def _children(node: Node, path: Path, entries: Entries) -> dict[str, tuple[str, Node]]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from saih.config.kind import Size, json_type
 from saih.config.schema import Key, Listed, Rungs, Section, Sizes, Table, sweep_schema
+from saih.config.workload_sizes import sizes_in
 from workloads.catalog import WORKLOADS
 from workloads.protocol import Workload
 
@@ -61,8 +62,9 @@ def _kind(key: Key) -> dict[str, Any]:
 
 def _sizes_of(workload: Workload) -> dict[str, Any]:
     """What a file that names this workload may say about sizes."""
-    base = {axis.name: {"propertyNames": {"enum": list(axis.sizes)}} for axis in workload.axes}
-    axes = {axis.name: {"propertyNames": {"enum": ["combine", *axis.sizes]}} for axis in workload.axes}
+    sizes = {axis.name: sizes_in(workload.axes, axis.name) for axis in workload.axes if not axis.within}
+    base = {name: {"propertyNames": {"enum": list(known)}} for name, known in sizes.items()}
+    axes = {name: {"propertyNames": {"enum": ["combine", *known]}} for name, known in sizes.items()}
     return {
         "if": {"properties": {"workload": {"const": workload.name}}},
         "then": {

@@ -15,6 +15,8 @@ _NUMBER_LIKE = re.compile(r"[+-]?(\.?[0-9][0-9a-fA-FxXoO_:.,+-]*|\.inf|\.nan|inf
 _YAML_WORDS = ("", "~", "null", "y", "n", "yes", "no", "true", "false", "on", "off")
 """Plain words that YAML readers take for something else than text."""
 _SIZE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_SIZE_MIX = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?(:[0-9]{1,9}(\.[0-9]{1,9})?){1,63}")
+"""A number for each of several devices; without quotes some YAML readers take it for one to the base 60."""
 MAX_SIZE = 10**12
 
 
@@ -53,7 +55,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """One size of a problem: a number of at least 0, or a word where the workload knows such."""
+    """One size of a problem: a number of at least 0, a word, or a mix of numbers such as ``"20:10:5"``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +137,8 @@ def json_type(kind: ScalarKind) -> dict[str, Any]:
             return {"type": "string", "pattern": f"^({kind.pattern})$", **refused}
         case Size():
             number = {"type": "number", "minimum": 0, "maximum": MAX_SIZE}
-            return {"anyOf": [number, {"type": "string", "pattern": f"^{_SIZE_WORD.pattern}$"}]}
+            text = f"^({_SIZE_WORD.pattern}|{_SIZE_MIX.pattern})$"
+            return {"anyOf": [number, {"type": "string", "pattern": text}]}
         case Truth():
             return {"type": "boolean"}
 
@@ -164,6 +167,8 @@ def _read_size(node: Scalar) -> Value | Unfit:
         if 0 <= value <= MAX_SIZE:
             return value
         return Unfit(found=found(node), remedy=f"give a size of 0 to {MAX_SIZE:g}")
+    if _SIZE_MIX.fullmatch(node.text):
+        return Unfit(found=found(node), remedy="put it in quotes") if node.is_plain else node.text
     if node.is_plain and _is_ambiguous(node.text):
         return Unfit(found=found(node), remedy=_number_advice(node, "a plain number, such as 16"))
     if not _SIZE_WORD.fullmatch(node.text):

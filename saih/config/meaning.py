@@ -8,6 +8,7 @@ from augment.problem import Problem, Shape, Value
 from saih.config.entry import Entries, Entry, Path
 from saih.config.mistake import nearest, shown
 from saih.config.rank_axis import check_rank_axis, num_rank_rungs, rank_ladder
+from saih.config.workload_sizes import sizes_in
 from saih.domain.point import Binding, Device, Exchange, Placement, Timing
 from saih.domain.sweep import MAX_POINTS, Sweep
 from workloads.catalog import workload
@@ -30,6 +31,7 @@ def check_meaning(entries: Entries, workloads: Mapping[str, Workload]) -> None:
     check_rank_axis(entries, _whole_placements(entries), len(_placements(entries)))
     _check_count(entries)
     _check_steps(entries)
+    _check_exchange(entries, workloads)
 
 
 def build_sweep(entries: Entries) -> Sweep:
@@ -59,7 +61,8 @@ def build_sweep(entries: Entries) -> Sweep:
 
 def _check_sizes(entries: Entries, workload: Workload) -> None:
     """Every size must be one of the workload's, and a rung of the same kind as the base."""
-    sizes = {axis.name: tuple(axis.sizes) for axis in workload.axes}
+    known = {name: tuple(sizes_in(workload.axes, name)) for name in AXES}
+    sizes = {name: names for name, names in known.items() if names}
     zeros = {name for axis in workload.axes for name in axis.may_be_zero}
     for axis in AXES:
         for name, entry in entries.below(("base", axis)):
@@ -170,6 +173,21 @@ def _check_steps(entries: Entries) -> None:
         )
 
 
+def _check_exchange(entries: Entries, workloads: Mapping[str, Workload]) -> None:
+    """Who asks for an exchange of gradients shall not be given none in silence."""
+    asked, exchange = entries.values.get(("workload",)), entries.values.get(("run", "exchange"))
+    if asked is None or exchange is None or not exchange.is_given or exchange.value == "none":
+        return
+    if not workloads[str(asked.value)].activity.has_gradients:
+        entries.report(
+            exchange.place,
+            ("run", "exchange"),
+            str(exchange.value),
+            f"none, since {asked.value} has no gradients",
+            "remove the key or write `exchange: none`",
+        )
+
+
 def _rungs(entries: Entries, axis: AxisName) -> Iterator[tuple[str, Entry]]:
     return ((name, entry) for name, entry in entries.below(("axes", axis)) if name != "combine")
 
@@ -239,7 +257,7 @@ def _placement(entries: Entries, path: Path) -> Placement:
 
 
 def _exchange(entries: Entries) -> Exchange:
-    """What was asked for; a workload without gradients has none to exchange."""
+    """What was asked for; the default of a workload without gradients is none."""
     found: dict[str, Exchange] = {"none": "none", "ddp": "ddp", "horovod": "horovod"}
     has_gradients = workload(entries.word(("workload",))).activity.has_gradients
     return found[entries.word(("run", "exchange"))] if has_gradients else "none"

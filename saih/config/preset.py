@@ -11,6 +11,7 @@ from saih.domain.sweep import Sweep
 PRESETS = {
     "laptop": "two ranks on one small machine, 12 points, a few minutes",
     "energon": "inference of a Transformer by two ranks that share every layer, 12 points, 3 minutes",
+    "galaxy": "inference by two unequal devices at three rates of their link, 12 points, 3 minutes",
     "node": "one node with four GPUs, 12 points",
     "cluster": "sixteen nodes with four GPUs each, 16 points up to 512^3",
 }

@@ -182,8 +182,8 @@ _RUN = Section(
         Key(
             name="exchange",
             kind=Choice(words=get_args(Exchange)),
-            meaning="how ranks share gradients: by torch (ddp), by Horovod, or not at all; a single rank and "
-            "a workload without gradients always run with none",
+            meaning="how ranks share gradients: by torch (ddp), by Horovod, or not at all; a single rank "
+            "always runs with none, and a workload without gradients takes nothing else (its default)",
             default="ddp",
         ),
         Key(

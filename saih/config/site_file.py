@@ -33,6 +33,7 @@ _EXAMPLES = {
     "memory_GiB_per_node": "512",
     "gpu_memory_GiB": "80",
     "max_nodes": "128",
+    "testbed": "/home/me/.cache/saih/edge-testbed/kitchen/testbed.json",
 }
 _BATCH_ONLY = ("partition", "account", "qos", "constraint", "options")
 
@@ -107,6 +108,8 @@ def _check_meaning(entries: Entries) -> None:
         return
     if scheduler.value == "local":
         _refuse_given(entries, _BATCH_ONLY, "no such key with scheduler: local")
+    else:
+        _refuse_given(entries, ("testbed",), "no testbed with a batch scheduler")
     if scheduler.value != "slurm":
         starter = entries.values.get(("starter",))
         if starter is not None and starter.value == "srun":
@@ -194,6 +197,7 @@ def _site(entries: Entries) -> Site:
         is_exclusive=bool(entries.whole(("is_exclusive",))),
         is_requeued=bool(entries.whole(("is_requeued",))),
         packing=packing[entries.word(("packing",))],
+        testbed=_word(entries, "testbed"),
     )
 
 

@@ -143,6 +143,12 @@ SITE_SCHEMA = Section(
             meaning="line: all placements of a scaling line on one set of nodes; placement: each on its own",
             default=_SITE.packing,
         ),
+        Key(
+            name="testbed",
+            kind=_PATH,
+            meaning="edge testbed whose devices are the nodes, as `tools/edge_testbed up` describes it; with "
+            "scheduler: local",
+        ),
     )
 )
 

@@ -182,10 +182,6 @@ class Ceilings:
                 return curve
         return None
 
-    def curves_of(self, kind: CeilingKind) -> tuple[Ceiling, ...]:
-        """Every curve of this kind, whatever its precision and variant."""
-        return tuple(curve for curve in self.curves if curve.kind is kind)
-
     @property
     def precisions(self) -> frozenset[str]:
         """The precisions whose arithmetic was measured."""

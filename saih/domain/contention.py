@@ -22,6 +22,8 @@ class Pressure(StrEnum):
     """Time in which some task of the machine waited for storage (PSI)."""
     STOLEN = "pressure_stolen_ns"
     """Processor time that the host gave to others, as a mean over the processors of this machine."""
+    OTHERS = "pressure_others_ns"
+    """Processor time that went to other processes than the ranks, as a mean over the ranks' processors."""
     MAJOR_FAULTS = "pressure_major_faults"
     """Pages of the process that had to come from storage."""
     SWITCHED_OUT = "pressure_switched_out"

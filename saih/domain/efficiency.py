@@ -10,7 +10,7 @@ class PopEfficiency:
     """Shares of all rank-time, 1 is ideal: parallel = load balance x communication, and so on down.
 
     POP standard metrics (https://pop-coe.eu/node/69). Useful time is a step without its exposed exchange and
-    without waiting for input; the wait for input shows as serialisation.
+    without waiting for input or for other stages; these waits show as serialisation.
     """
 
     num_ranks: int
@@ -26,3 +26,6 @@ class PopEfficiency:
     """Largest useful time of a rank over the duration on a network that transfers in no time."""
     transfer: Interval
     """That duration over the measured one."""
+    pipeline: Interval | None = None
+    """Part of serialisation: what the rank that decides each step does not wait for other stages, as a share
+    of the duration on a network that transfers in no time. None where no stage waits for another."""

@@ -11,7 +11,7 @@ class Limits:
     device_memory_bytes: int | None = None
     """Of one GPU, which one rank uses."""
     disk_bytes: int | None = None
-    """For all data sets of the sweep together."""
+    """For all data sets of the sweep together, and what one point parks beside them."""
     cores_per_node: int | None = field(default=None, metadata={"came_later": True})
     gpus_per_node: int | None = field(default=None, metadata={"came_later": True})
     max_nodes: int | None = field(default=None, metadata={"came_later": True})

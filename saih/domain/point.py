@@ -13,6 +13,8 @@ SCHEMA_VERSION = 1
 Device = Literal["cpu", "cuda"]
 Exchange = Literal["none", "ddp", "horovod"]
 Binding = Literal["none", "core"]
+Meeting = Literal["never", "gradients", "division"]
+"""What ranks wait for each other for: nothing, gradients, or their parts of a model that they divide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,21 @@ class Point(_Named):
     timing: Timing
     seed: int
     schema_version: int = field(default=SCHEMA_VERSION)
+
+    @property
+    def ranks_that_meet(self) -> int:
+        """Ranks that wait for each other: all where they exchange gradients, else those of one replica.
+
+        The i-th such group has those from ``i * ranks_that_meet`` on.
+        """
+        return self.placement.num_ranks if self.exchange != "none" else self.placement.degrees.num_ranks
+
+    @property
+    def meeting(self) -> Meeting:
+        """What the ranks wait for each other for."""
+        if self.ranks_that_meet == 1:
+            return "never"
+        return "division" if self.exchange == "none" else "gradients"
 
     @property
     def definition(self) -> dict[str, Any]:

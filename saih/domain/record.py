@@ -16,13 +16,15 @@ class Phase(StrEnum):
     FORWARD = "forward"
     BACKWARD = "backward"
     COMMUNICATION = "communication"
-    """Exposed gradient exchange: what it adds to the step."""
+    """Exposed exchange: what it adds to the step; where ranks divide a model, all their sums and messages."""
     OPTIMIZER = "optimizer"
     OTHER = "other"
     INPUT_PRODUCE = "input_produce"
     """Hidden: host time to read and decode one batch, whoever waited for it."""
     COMMUNICATION_TOTAL = "communication_total"
     """Hidden: the whole gradient exchange, overlapped or not."""
+    STAGE_WAIT = "stage_wait"
+    """Additive: waiting for ranks that hold other layers of the model, which are busy or wait themselves."""
 
 
 ADDITIVE_PHASES = (
@@ -33,6 +35,10 @@ ADDITIVE_PHASES = (
     Phase.OPTIMIZER,
     Phase.OTHER,
 )
+"""Those that every record has."""
+STEP_PHASES = (*ADDITIVE_PHASES, Phase.STAGE_WAIT)
+"""All that sum to the step. The last is absent, and 0, where no rank was ever in it: no pipeline divided the
+model, or its waiting was recorded as communication, as it was before there was such a phase."""
 HIDDEN_PHASES = (Phase.INPUT_PRODUCE, Phase.COMMUNICATION_TOTAL)
 
 

@@ -55,3 +55,5 @@ class Site:
     is_requeued: bool = True
     """Whether a job that was preempted, lost a node or ran into its time limit goes on by itself."""
     packing: Packing = "line"
+    testbed: str = field(default="", metadata={"came_later": True})
+    """Description of the edge testbed whose devices are the nodes; empty for none."""

@@ -32,11 +32,14 @@ class Sweep:
     """The ranks axis. Its rungs replace ``placements``, which then holds the one that they are built from."""
 
 
+Resource = Literal["memory of a node", "memory of a GPU", "disk"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortage:
     """What a point needs, as predicted, and what is there."""
 
-    of: Literal["memory of a node", "memory of a GPU", "disk"]
+    of: Resource
     needed_bytes: int
     available_bytes: int
 

@@ -54,15 +54,18 @@ class LossCheck:
 class RankBalance:
     """How evenly the ranks of a point work, from the medians of every rank.
 
-    Work is the step without its exposed communication: ranks that wait for a slower one wait there, and
-    their whole steps are equally long.
+    Work is the step without its exposed communication and without waiting for other stages: ranks that wait
+    for a slower one wait there, and their whole steps are equally long.
     """
 
     num_ranks: int
+    """Ranks that are compared: those of one replica, where ranks divide a model and replicas never meet."""
     slowest_rank: int
     mean_work_ns: float
     imbalance: float
     """Work of the slowest rank over the mean of all; 1 is even."""
+    is_awaited: bool = True
+    """Whether the others wait for the slowest one; ranks that exchange nothing do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,7 @@ class PointSummary:
     flops_per_s: Interval
     samples_per_s: Interval
     share_of_peak: Interval | None
-    """Of the measured ceiling; None without ceilings."""
+    """Of the measured ceiling, or of a given one (``is_peak_given``); None without ceilings."""
     share_of_vendor_peak: Interval | None
     flops_per_byte: float
     num_parameters: int
@@ -113,6 +116,8 @@ class PointSummary:
     """Exchanged by one step of one rank; 0 where nothing is exchanged."""
     input_bytes: int = 0
     """Read by one step of one rank, uncompressed; 0 where it is not known."""
+    is_peak_given: bool = False
+    """Whether ranks took the time of other devices in place of computing: the problem gives their peak."""
     verifications: tuple[Verification, ...] = ()
     """Verdicts put to the test by switching their causes on and off; the first is that of the point."""
 

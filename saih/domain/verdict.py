@@ -15,7 +15,8 @@ class Limit(StrEnum):
     """All other waiting for input: decoding, and reading that the page cache serves."""
     LAUNCH = "launch/host"
     IMBALANCE = "load imbalance"
-    """Waiting in the exchange for the rank that comes last."""
+    """Waiting for the rank that comes last, in the exchange or, where a pipeline divides the model, for a
+    stage that is busy; and what even the stage waits that waits least, as when the pipeline fills."""
     CONTENTION = "CPU contention"
     """Work of the deciding rank that stands still because something else has its processor."""
     CEILING = "at the ceiling"

@@ -7,6 +7,7 @@ from typing import Literal
 
 from saih.domain.interval import Interval
 from saih.domain.moment import require_utc
+from saih.domain.point import Meeting
 from saih.domain.record import Phase
 from saih.domain.verdict import Limit
 
@@ -31,7 +32,7 @@ class Intervention(StrEnum):
     DELAYED_INPUT = "delayed input"
     """Making each batch sleeps for the dose."""
     THROTTLED_EXCHANGE = "throttled exchange"
-    """Each exchange ends later by the dose, on all ranks."""
+    """Each exchange ends later by the dose, on all ranks; of those inside a step the first of each rank."""
     EXTRA_ARITHMETIC = "extra arithmetic"
     """Products of small matrices in the step, for the dose."""
     EXTRA_TRAFFIC = "extra memory traffic"
@@ -59,7 +60,9 @@ NEEDS_RANKS = frozenset(
         Intervention.SLOW_RANK,
     }
 )
-"""Without an exchange between several ranks these change nothing, or nothing else, and are left out."""
+"""Where ranks never meet these change nothing, or nothing else, and are left out."""
+NEEDS_GRADIENTS = frozenset({Intervention.NO_EXCHANGE, Intervention.COMPUTE_ONLY})
+"""What ranks that divide a model bring to each other cannot be left out: without it there is no answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,20 +106,23 @@ class VerifyPlan:
         per_dose = -(-num_pairs // len(self.doses))
         return replace(self, num_pairs=num_pairs, pairs_per_dose=max(per_dose, self.pairs_per_dose))
 
-    def chosen(self, *, has_exchange: bool) -> tuple[Intervention, ...]:
-        """The interventions that can change anything where ranks exchange gradients, or do not."""
-        return tuple(one for one in self.interventions if has_exchange or one not in NEEDS_RANKS)
+    def chosen(self, meeting: Meeting) -> tuple[Intervention, ...]:
+        """The interventions that can change anything where ranks meet so, and can be done there."""
+        if meeting == "gradients":
+            return self.interventions
+        left_out = NEEDS_RANKS if meeting == "never" else NEEDS_GRADIENTS
+        return tuple(one for one in self.interventions if one not in left_out)
 
-    def num_pairs_of(self, *, has_exchange: bool) -> int:
+    def num_pairs_of(self, meeting: Meeting) -> int:
         """Pairs of windows at one point."""
-        chosen = self.chosen(has_exchange=has_exchange)
+        chosen = self.chosen(meeting)
         num_loads = sum(one in LOADS for one in chosen)
         return (len(chosen) - num_loads) * self.num_pairs + num_loads * len(self.doses) * self.pairs_per_dose
 
-    def duration_s(self, *, has_exchange: bool) -> float:
+    def duration_s(self, meeting: Meeting) -> float:
         """About how long one point takes [s], once its session is prepared."""
         # Loads make their windows longer, by a third in the mean.
-        return 2.2 * self.num_pairs_of(has_exchange=has_exchange) * (self.window_s + self.settle_s) + 5.0
+        return 2.2 * self.num_pairs_of(meeting) * (self.window_s + self.settle_s) + 5.0
 
 
 FULL = VerifyPlan()

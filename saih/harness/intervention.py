@@ -15,6 +15,9 @@ from workloads.protocol import Mark, PhaseName, Session
 
 _WITHOUT_INPUT = (Intervention.DUMMY_INPUT, Intervention.COMPUTE_ONLY)
 _WITHOUT_EXCHANGE = (Intervention.NO_EXCHANGE, Intervention.COMPUTE_ONLY)
+_WORK: tuple[PhaseName, ...] = ("forward",)
+_EXCHANGES: tuple[PhaseName, ...] = ("backward", "communication")
+"""With which of them an exchange ends: of gradients, or inside a step."""
 
 
 class SwitchedExchange:
@@ -120,9 +123,9 @@ class SwitchedSession:
         self._session.close()
 
     def _add(self, phase: PhaseName) -> None:
-        """Work goes behind the first forward part, waiting behind the last piece of the exchange."""
+        """Work goes behind the first forward part, waiting behind the last gradients or the first sum."""
         is_waiting = self._load is None
-        if self._is_added or phase != ("backward" if is_waiting else "forward"):
+        if self._is_added or phase not in (_EXCHANGES if is_waiting else _WORK):
             return
         self._is_added = True
         begin_ns = self._clock()

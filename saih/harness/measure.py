@@ -67,8 +67,8 @@ class Measurement:
     """``ProcessorLog.report`` of the measured steps; empty where they did not complete."""
     operations: tuple[CountedOperation, ...] = ()
     """What one more step ran on this rank; empty where the steps did not complete."""
-    notes: Message = field(default_factory=dict)
-    """What the session tells of the measured steps; empty where they did not complete."""
+    told: Message = field(default_factory=dict)
+    """What the session of this rank tells of the measured steps; empty where they did not complete."""
 
 
 def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> Measurement:
@@ -90,7 +90,7 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
             ending, decision = check(ledger, timed.run(num_steps), timing, instruments.comm)
             energy.add(num_steps)
         pressure = processor.report(prefetch.thread_id) if ending == COMPLETED else {}
-        notes = _told(session, ledger) if ending == COMPLETED else {}
+        told = _told(session, ledger) if ending == COMPLETED else {}
         operations = timed.count() if ending == COMPLETED else ()
     return Measurement(
         ending=ending,
@@ -100,12 +100,12 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
         energy=energy.report() if ending == COMPLETED else {},
         pressure=pressure,
         operations=operations,
-        notes=notes,
+        told=told,
     )
 
 
 def _told(session: Session[Any], ledger: "Ledger") -> Message:
-    return dict(session.tell(ledger.num_measured)) if isinstance(session, TellingSession) else {}
+    return session.tell(ledger.num_measured) if isinstance(session, TellingSession) else {}
 
 
 class TimedSession:

@@ -7,12 +7,12 @@ its own takes 20 us there. Durations are made of the marks when several steps ha
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.domain.record import ADDITIVE_PHASES, HIDDEN_PHASES, Meter, Phase
+from saih.domain.record import HIDDEN_PHASES, STEP_PHASES, Meter, Phase
 from saih.harness.clock import ReadClock
 from saih.harness.exchange import MeasuredExchange
 from workloads.protocol import PhaseName
 
-COLUMNS = (*ADDITIVE_PHASES, *HIDDEN_PHASES)
+COLUMNS = (*STEP_PHASES, *HIDDEN_PHASES)
 """The phases in the order of a timed row."""
 METERS = tuple(Meter)
 """The meters in the order in which they follow the phases in a row."""
@@ -82,5 +82,5 @@ class StepTimer:
 
 def step_ns(rows: Rows) -> Rows:
     """The whole step [ns] of each timed row: the sum of its additive phases."""
-    total: Rows = rows[..., : len(ADDITIVE_PHASES)].sum(axis=-1)
+    total: Rows = rows[..., : len(STEP_PHASES)].sum(axis=-1)
     return total

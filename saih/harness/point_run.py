@@ -33,7 +33,7 @@ from saih.machine.clock_violations import ReadViolations, no_violations, violati
 from saih.machine.energy import machine_name, num_cores
 from saih.machine.energy_counter import Counters
 from saih.machine.messages import gather
-from workloads.protocol import Connect, JobSide, Session, Surroundings
+from workloads.protocol import Connect, JobSide, Session, Surroundings, TellingJob
 
 _PATIENT = (Outcome.COMPLETED, Outcome.DIVERGED)
 
@@ -70,7 +70,9 @@ def run_point(point: Point, side: JobSide, setting: Setting) -> AttemptResult:
         notes |= energy_notes(together(reports, _crew(point, setting)))
     if pressures is not None and ending == COMPLETED:
         notes |= contention_notes(worst(pressures))
-        notes |= measurement.notes
+    told = gather(ranks.comm, measurement.told)
+    if told is not None and ending == COMPLETED and isinstance(side, TellingJob):
+        notes |= side.notes(told)
     censuses = gather(ranks.comm, {"note": to_note(measurement.operations)})
     if censuses is not None and ending == COMPLETED:
         notes |= counted_notes([from_note(census["note"]) for census in censuses])

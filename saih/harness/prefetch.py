@@ -6,6 +6,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from saih.harness.batch_bytes import batch_bytes
 from saih.harness.clock import host_ns
 from saih.harness.step_meter import ThreadMeter, grown, storage_bytes
 from saih.harness.usage import Reading, thread_reading
@@ -15,8 +16,10 @@ DEPTH = 2
 """Batches made ahead: one in hand and one under way hide any steady reading time below the step's."""
 BURST = 4
 """Batches that one waking of the loader makes while steps are short: waking it costs a step some 50 us."""
+MOST_AHEAD_BYTES = 64 * 2**20
+"""Of memory that bursts may fill with batches; larger batches come one by one, however short the steps."""
 SHORT_STEP_NS = 40_000_000
-"""Steps below this use batches so small that twice ``BURST`` of them may wait in memory."""
+"""Only below this the waking is worth a burst."""
 ERROR_JOIN_S = 1.0
 
 Making = tuple[int, int, int, int]
@@ -26,7 +29,8 @@ Making = tuple[int, int, int, int]
 class Prefetch(Generic[Batch]):
     """Calls ``produce(0)``, ``produce(1)``, ... in a thread of its own.
 
-    At most ``depth`` batches are made ahead, or ``2 * BURST`` once a step was shorter than ``SHORT_STEP_NS``.
+    At most ``depth`` batches are made ahead, or ``2 * BURST`` once a step was shorter than ``SHORT_STEP_NS``,
+    where so many fit ``MOST_AHEAD_BYTES``.
 
     Use it in a ``with`` statement: leaving it ends the thread.
     """
@@ -40,6 +44,7 @@ class Prefetch(Generic[Batch]):
         self._free_places.put(depth)
         self._owed = 0
         self._is_bursting = False
+        self._batch_bytes = 0
         self._last_take_ns = 0
         self._stop = threading.Event()
         self._reading: Reading | None = None
@@ -86,7 +91,7 @@ class Prefetch(Generic[Batch]):
         """Free the place of the batch just taken; in bursts once a short step was seen."""
         is_short = now_ns - self._last_take_ns < SHORT_STEP_NS
         self._last_take_ns = now_ns
-        if is_short and not self._is_bursting:
+        if is_short and not self._is_bursting and 2 * BURST * self._batch_bytes <= MOST_AHEAD_BYTES:
             self._is_bursting = True
             self._owed += 2 * BURST - self._depth
         self._owed += 1
@@ -115,6 +120,7 @@ class Prefetch(Generic[Batch]):
                     self._made.put(error)
                     return
                 produce_ns, after = host_ns() - begin_ns, (*meter.read(), storage_bytes())
+                self._batch_bytes = self._batch_bytes or batch_bytes(batch)
                 on_cpu_ns, delay_ns, read_bytes = map(grown, before, after)
                 self._made.put((batch, (produce_ns, on_cpu_ns, delay_ns, read_bytes)))
                 before = after

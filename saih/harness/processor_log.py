@@ -1,7 +1,9 @@
 """What else wanted the processors of a rank in the measured steps: read before the first, after the last."""
 
+import os
 import resource
 import threading
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,16 +11,29 @@ from saih.domain.contention import Pressure
 from saih.harness.clock import ReadClock
 from saih.machine.clock_violations import ReadViolations, no_violations
 from saih.machine.messages import Message
-from saih.machine.processor_pressure import some_pressure_ns, stolen_ns, thread_times_ns, throttled_ns
+from saih.machine.processor_pressure import (
+    busy_ns,
+    machine_id,
+    some_pressure_ns,
+    stolen_ns,
+    thread_times_ns,
+    throttled_ns,
+)
 
 _LEAST_WORK = 0.2
 """A thread that was on a processor for this share of the stepping one's time works beside it."""
+_MACHINE, _PROCESSORS, _BUSY, _OWN = "machine", "processors", "busy_ns", "own_ns"
+"""Of a report: they make no note by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
     counts: Mapping[Pressure, int | None]
     threads: Mapping[int, tuple[int, int]]
+    busy_ns: int | None
+    """Of the processors that this rank may use."""
+    own_ns: int
+    """Of all threads of this rank."""
 
 
 class ProcessorLog:
@@ -45,7 +60,8 @@ class ProcessorLog:
             for pressure, (before, after) in pairs.items()
             if before is not None and after is not None
         }
-        return {**grown, **self._delays(begin.threads, end.threads, loader)}
+        delays = self._delays(begin.threads, end.threads, loader)
+        return {**grown, **delays, **_shared(begin, end)}
 
     def _delays(
         self,
@@ -85,13 +101,52 @@ class ProcessorLog:
             Pressure.SWITCHED_OUT: thread.ru_nivcsw,
             **self._violations(),
         }
-        return _Reading(counts=counts, threads=thread_times_ns())
+        return _Reading(
+            counts=counts,
+            threads=thread_times_ns(),
+            busy_ns=busy_ns(os.sched_getaffinity(0)),
+            own_ns=round((process.ru_utime + process.ru_stime) * 1e9),
+        )
+
+
+def _shared(begin: _Reading, end: _Reading) -> Message:
+    """What tells, with the reports of the other ranks of a machine, how much others had of its processors."""
+    machine = machine_id()
+    if begin.busy_ns is None or end.busy_ns is None or machine is None:
+        return {}
+    return {
+        _MACHINE: machine,
+        _PROCESSORS: sorted(os.sched_getaffinity(0)),
+        _BUSY: max(end.busy_ns - begin.busy_ns, 0),
+        _OWN: max(end.own_ns - begin.own_ns, 0),
+    }
 
 
 def worst(reports: Sequence[Message]) -> dict[Pressure, int]:
-    """The largest of every rank, of what every rank could read."""
-    return {
+    """The largest of every rank, of what every rank could read; and what others had of the worst machine."""
+    found = {
         pressure: max(int(report[pressure]) for report in reports)
         for pressure in Pressure
         if reports and all(pressure in report for report in reports)
     }
+    others = _others_ns(reports)
+    return found if others is None else {**found, Pressure.OTHERS: others}
+
+
+def _others_ns(reports: Sequence[Message]) -> int | None:
+    """Processor time of others, mean over the processors that ranks share; None where that cannot be told.
+
+    Ranks that share some of their processors only leave it open whose time it was.
+    """
+    if not reports or any(_BUSY not in report for report in reports):
+        return None
+    groups: dict[tuple[str, tuple[int, ...]], list[Message]] = defaultdict(list)
+    for report in reports:
+        groups[report[_MACHINE], tuple(report[_PROCESSORS])].append(report)
+    used = Counter((machine, number) for machine, processors in groups for number in processors)
+    if max(used.values()) > 1:
+        return None
+    return max(
+        max(max(report[_BUSY] for report in own) - sum(report[_OWN] for report in own), 0) // len(processors)
+        for (_, processors), own in groups.items()
+    )

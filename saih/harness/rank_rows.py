@@ -5,19 +5,21 @@ here holds more on rank 0 than every row of ``MAX_WHOLE`` ranks, or, beyond, P +
 three ranks' rows.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from saih.domain.record import Meter, RankSummary, Steps
+from saih.domain.record import Meter, Phase, RankSummary, Steps
 from saih.harness.phases import COLUMNS, METERS, Rows, step_ns
 
 MAX_WHOLE = 64
 """Up to so many ranks the rows of every rank are kept."""
 _ROWS_TAG = 2
+Value = TypeVar("Value")
 
 
 def gather_steps(
@@ -38,7 +40,7 @@ def gather_steps(
         summary = rank_summary(medians_RM, kept, slowest_ns)
     if comm.rank != 0:
         return None
-    return Steps(
+    steps = Steps(
         duration_ns={phase: _by_rank(rows_RSP[:, :, column]) for column, phase in enumerate(COLUMNS)},
         step_ns=_by_rank(step_ns(rows_RSP)),
         losses=tuple(losses),
@@ -46,6 +48,7 @@ def gather_steps(
         summary=summary,
         meters=_meters(rows_RSP[:, :, len(COLUMNS) :]),
     )
+    return steps if _has_stage_waits(steps) else _without_stage_waits(steps)
 
 
 def medians(rows_SP: Rows) -> Rows:
@@ -70,6 +73,23 @@ def rank_summary(medians_RM: Rows, kept: tuple[int, ...], slowest_ns: Sequence[i
         median_step_ns=tuple(columns[0]),
         median_ns={phase: tuple(columns[1 + index]) for index, phase in enumerate(COLUMNS)},
     )
+
+
+def _has_stage_waits(steps: Steps) -> bool:
+    """Whether any rank ever waited for other stages of its model."""
+    medians_ns = () if steps.summary is None else steps.summary.median_ns[Phase.STAGE_WAIT]
+    return any(medians_ns) or any(any(row) for row in steps.duration_ns[Phase.STAGE_WAIT])
+
+
+def _without_stage_waits(steps: Steps) -> Steps:
+    summary = steps.summary
+    if summary is not None:
+        summary = replace(summary, median_ns=_without(summary.median_ns))
+    return replace(steps, duration_ns=_without(steps.duration_ns), summary=summary)
+
+
+def _without(phases: Mapping[Phase, Value]) -> dict[Phase, Value]:
+    return {phase: rows for phase, rows in phases.items() if phase is not Phase.STAGE_WAIT}
 
 
 def _fetch(comm: MPI.Intracomm, rows_SP: Rows, kept: tuple[int, ...]) -> tuple[Rows, tuple[int, ...]]:

@@ -8,6 +8,7 @@ import numpy as np
 from mpi4py import MPI
 
 from saih.domain.interval import median
+from saih.domain.point import Meeting
 from saih.domain.record import Meter, Phase
 from saih.domain.verification import (
     NOTHING,
@@ -35,7 +36,7 @@ from saih.machine.messages import broadcast, gather, greatest
 from saih.machine.processor_pressure import some_pressure_ns
 
 _CALIBRATION_STEPS = 4 * BURST
-_COMMUNICATION = COLUMNS.index(Phase.COMMUNICATION)
+_MEETING = [COLUMNS.index(phase) for phase in (Phase.COMMUNICATION, Phase.STAGE_WAIT)]
 _PRODUCE = COLUMNS.index(Phase.INPUT_PRODUCE)
 OnPair = Callable[[int, int, Toggle], None]
 """Told how many pairs of how many are done, and what was switched."""
@@ -60,8 +61,8 @@ class Order:
     seed: int
     warmup_steps: int
     device: str
-    has_exchange: bool
-    """Whether ranks exchange gradients at this point."""
+    meeting: Meeting
+    """What the ranks of this point wait for each other for."""
 
 
 def switch_session(
@@ -190,7 +191,7 @@ def _calibrated(windows: _Windows, order: Order, instruments: Instruments) -> tu
     comm = instruments.comm
     rows, _ = windows.run(order.warmup_steps + BURST, _CALIBRATION_STEPS)
     whole = slowest_ns(comm, rows)
-    work = float(np.median(step_ns(rows) - rows[:, _COMMUNICATION]))
+    work = float(np.median(step_ns(rows) - rows[:, _MEETING].sum(axis=1)))
     produce = greatest(comm, float(np.median(rows[:, _PRODUCE])))
     works = gather(comm, {"work": work})
     told = None
@@ -199,5 +200,5 @@ def _calibrated(windows: _Windows, order: Order, instruments: Instruments) -> tu
         blocks = np.asarray(whole, dtype=np.float64).reshape(-1, BURST).mean(axis=1)
         told = {"step_ns": max(float(np.median(blocks)), 1.0), "produce_ns": produce, "slowest_rank": slowest}
     heard = broadcast(comm, told)
-    found = Calibration(has_exchange=order.has_exchange, **heard)
+    found = Calibration(meeting=order.meeting, **heard)
     return found, num_window_steps(order.plan, found)

@@ -106,7 +106,7 @@ def _tested(point: Point, job: Job, side: JobSide, setting: Setting) -> _Tested:
         seed=_seed(point),
         warmup_steps=point.timing.warmup_steps,
         device=ranks.device,
-        has_exchange=ranks.num_ranks > 1 and point.exchange != "none",
+        meeting=point.meeting,
     )
     try:
         with open_exchange(point.exchange, ranks, 2 * setting.watchdog_s) as plain:

@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from saih.domain.point import Meeting
 from saih.domain.verification import LOADS, Intervention, Toggle, VerifyPlan
 from saih.harness.prefetch import BURST, DEPTH, SHORT_STEP_NS
 
@@ -24,7 +25,7 @@ class Calibration:
     """Of one batch, on the rank where it takes longest."""
     slowest_rank: int
     """The rank that works longest: what is added to it is added to the step."""
-    has_exchange: bool
+    meeting: Meeting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class Slot:
 def toggles_of(plan: VerifyPlan, found: Calibration) -> tuple[Toggle, ...]:
     """Everything that is switched at a point, with doses that its steps ask for."""
     toggles: list[Toggle] = []
-    for one in plan.chosen(has_exchange=found.has_exchange):
+    for one in plan.chosen(found.meeting):
         doses = _doses(plan, found, one) if one in LOADS else (0,)
         rank = found.slowest_rank if one is Intervention.SLOW_RANK else None
         toggles += [Toggle(intervention=one, dose_ns=dose, rank=rank) for dose in doses]

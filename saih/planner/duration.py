@@ -39,17 +39,23 @@ def predict(point: Point, cost: Cost, ceilings: Ceilings | None = None) -> float
 
 
 def step_s(point: Point, cost: Cost, ceilings: Ceilings | None = None) -> float:
-    """Seconds of one step: its operations one after the other, its input beside them, its exchange after."""
+    """Seconds of one step: its operations one after the other, its input beside them, its exchange after.
+
+    Ranks that wait for others take as long as these.
+    """
     rates = rates_of(point.placement, point.precision, ceilings)
     operations = sum(
-        max(
+        operation.stretch
+        * max(
             operation.flops / rates.flops_per_s,
             operation.memory_bytes / rates.memory_bytes_per_s,
             operation.num_kernels * rates.kernel_s,
         )
         for operation in cost.operations
     )
-    exchange = cost.num_exchanges * rates.reduce_s + cost.exchanged_bytes / rates.reduce_bytes_per_s
+    num_exchanges = cost.num_exchanges + cost.num_awaited
+    exchanged_bytes = cost.exchanged_bytes + cost.awaited_bytes
+    exchange = num_exchanges * rates.reduce_s + exchanged_bytes / rates.reduce_bytes_per_s
     if point.exchange != "none":
         exchange += rates.reduce_s + cost.gradient_bytes / rates.reduce_bytes_per_s
     return STEP_S + max(operations, cost.input_bytes / rates.input_bytes_per_s) + exchange

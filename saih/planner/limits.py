@@ -6,7 +6,7 @@ from augment.problem import Shape
 from saih.domain.limits import Limits
 from saih.domain.point import Placement, Point
 from saih.domain.site import Site
-from saih.domain.sweep import Shortage
+from saih.domain.sweep import Resource, Shortage
 from workloads.protocol import Cost
 
 RUNTIME_BYTES_PER_RANK = 400_000_000
@@ -24,13 +24,15 @@ class Refusal:
 
 @dataclass(slots=True, kw_only=True)
 class Claims:
-    """The data sets that the points so far need on disk."""
+    """What the points so far need on disk: data sets stay, parked layers are there while a point runs."""
 
     limits: Limits
     data_sets: dict[Shape, int] = field(default_factory=dict)
+    parked_bytes: int = 0
+    """Of the point that parks most."""
 
     def refusal(self, point: Point, cost: Cost) -> Refusal | None:
-        """Why there is no room for the point; None where there is, and its data set is claimed."""
+        """Why there is no room for the point; None where there is, and it is claimed."""
         reason = (
             _seat_refusal(point.placement, self.limits)
             or _memory_refusal(point, cost, self.limits)
@@ -38,22 +40,35 @@ class Claims:
         )
         if reason is None:
             self.data_sets[point.problem.data] = cost.dataset_bytes
+            self.parked_bytes = max(self.parked_bytes, parked_on_disk(point, cost))
         return reason
 
     def _disk_refusal(self, point: Point, cost: Cost) -> Refusal | None:
-        room = self.limits.disk_bytes
-        if room is None or point.problem.data in self.data_sets:
+        room, parked_bytes = self.limits.disk_bytes, parked_on_disk(point, cost)
+        claimed, new_bytes = sum(self.data_sets.values()), cost.dataset_bytes
+        if point.problem.data in self.data_sets:
+            new_bytes = 0
+        needed = claimed + new_bytes + max(parked_bytes, self.parked_bytes)
+        if room is None or needed <= room:
             return None
-        claimed = sum(self.data_sets.values())
-        if claimed + cost.dataset_bytes <= room:
-            return None
+        before = in_bytes(needed - new_bytes)
+        own = in_bytes(new_bytes)
+        what = f"its data set of {own} and the {before} of the points before it need"
+        if parked_bytes:
+            what = (
+                f"the layers that its {point.placement.num_ranks} ranks park take {in_bytes(parked_bytes)} "
+                f"in files, which beside {in_bytes(claimed + new_bytes)} of data sets is"
+            )
         reason = (
-            f"its data set of {in_bytes(cost.dataset_bytes)} and the {in_bytes(claimed)} of the points "
-            f"before it need more than the {in_bytes(room)} there are on the disk of the data folder; "
-            "free some, or give another --data-folder."
+            f"{what} more than the {in_bytes(room)} there are on the disk of the data folder; free some"
+            f"{', park fewer layers' if parked_bytes else ''}, or give another --data-folder."
         )
-        needed = claimed + cost.dataset_bytes
-        return Refusal(reason=reason, shortage=Shortage(of="disk", needed_bytes=needed, available_bytes=room))
+        return _lacking("disk", needed, room, reason)
+
+
+def parked_on_disk(point: Point, cost: Cost) -> int:
+    """Bytes that all ranks of a point together park in files of the data folder; GPUs park on their host."""
+    return 0 if point.placement.device == "cuda" else point.placement.num_ranks * cost.parked_bytes
 
 
 def limits_of(site: Site, disk_bytes: int | None) -> Limits:
@@ -104,18 +119,7 @@ def _seat_reason(placement: Placement, limits: Limits) -> str | None:
 
 def _memory_refusal(point: Point, cost: Cost, limits: Limits) -> Refusal | None:
     if point.placement.device == "cuda":
-        room = limits.device_memory_bytes
-        if room is None or cost.peak_memory_bytes <= room:
-            return None
-        reason = (
-            f"one rank needs {in_bytes(cost.peak_memory_bytes)} of tensors, a GPU has {in_bytes(room)}; "
-            "lower batch_per_rank, or take a smaller problem."
-        )
-        needed = cost.peak_memory_bytes
-        return Refusal(
-            reason=reason,
-            shortage=Shortage(of="memory of a GPU", needed_bytes=needed, available_bytes=room),
-        )
+        return _device_refusal(cost, limits) or _host_refusal(point, cost, limits)
     room, ranks = limits.memory_bytes_per_node, point.placement.ranks_per_node
     needed = ranks * (cost.peak_memory_bytes + RUNTIME_BYTES_PER_RANK)
     if room is None or needed <= room:
@@ -126,6 +130,34 @@ def _memory_refusal(point: Point, cost: Cost, limits: Limits) -> Refusal | None:
         f"a node has {in_bytes(room)}; "
         "lower batch_per_rank or ranks_per_node, or take a smaller problem."
     )
-    return Refusal(
-        reason=reason, shortage=Shortage(of="memory of a node", needed_bytes=needed, available_bytes=room)
+    return _lacking("memory of a node", needed, room, reason)
+
+
+def _device_refusal(cost: Cost, limits: Limits) -> Refusal | None:
+    room, needed = limits.device_memory_bytes, cost.peak_memory_bytes
+    if room is None or needed <= room:
+        return None
+    reason = (
+        f"one rank needs {in_bytes(needed)} of tensors, a GPU has {in_bytes(room)}; "
+        "lower batch_per_rank, or take a smaller problem."
     )
+    return _lacking("memory of a GPU", needed, room, reason)
+
+
+def _host_refusal(point: Point, cost: Cost, limits: Limits) -> Refusal | None:
+    """Why the host has no memory for what its GPUs park there."""
+    room, ranks = limits.memory_bytes_per_node, point.placement.ranks_per_node
+    needed = ranks * (cost.parked_bytes + RUNTIME_BYTES_PER_RANK)
+    if not cost.parked_bytes or room is None or needed <= room:
+        return None
+    reason = (
+        f"{ranks} ranks x ({in_bytes(cost.parked_bytes)} of parked layers + "
+        f"{in_bytes(RUNTIME_BYTES_PER_RANK)} of libraries) = {in_bytes(needed)}, "
+        f"a node has {in_bytes(room)}; park fewer layers, or lower ranks_per_node."
+    )
+    return _lacking("memory of a node", needed, room, reason)
+
+
+def _lacking(of: Resource, needed_bytes: int, available_bytes: int, reason: str) -> Refusal:
+    shortage = Shortage(of=of, needed_bytes=needed_bytes, available_bytes=available_bytes)
+    return Refusal(reason=reason, shortage=shortage)

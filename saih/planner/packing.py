@@ -145,12 +145,11 @@ def _units(singles: Sequence[_Unit], site: Site, ceilings: KnownCeilings) -> lis
 
 
 def _line(point: Point) -> Hashable:
-    """The same for points that differ in their number of ranks, and in what follows from it."""
+    """The same for points that differ in their ranks, in what these divide, and in what follows from it."""
     seats = point.placement
     return (
         *(point.workload, point.problem, point.precision, point.timing, point.seed),
         *(seats.threads_per_rank, seats.device, seats.gpus_per_rank, seats.binding),
-        *(seats.tensor_parallel, seats.pipeline_parallel),
     )
 
 

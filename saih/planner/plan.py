@@ -10,7 +10,7 @@ from saih.domain.errors import UsageError
 from saih.domain.limits import Limits
 from saih.domain.point import Placement, Point
 from saih.domain.sweep import MAX_POINTS, DroppedPoint, Sweep
-from saih.planner.limits import Claims, Refusal
+from saih.planner.limits import Claims, Refusal, parked_on_disk
 from saih.planner.seats import Seats, seats_of
 from workloads.catalog import workload
 from workloads.protocol import Cost, Degrees, Workload
@@ -45,6 +45,11 @@ class Plan:
         """Storage of all data sets of the points that will run, uncompressed."""
         sizes = {planned.point.problem.data: planned.cost.dataset_bytes for planned in self.points}
         return sum(sizes.values())
+
+    @property
+    def parked_bytes(self) -> int:
+        """Storage that layers take on the disk of the data folder while the point runs that parks most."""
+        return max((parked_on_disk(one.point, one.cost) for one in self.points), default=0)
 
     @property
     def flops_of_one_step(self) -> int:

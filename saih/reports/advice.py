@@ -25,6 +25,13 @@ _TO_TRY = {
     Limit.UNKNOWN: "measure the ceilings (`saih ceilings`): without them nothing can be told.",
 }
 
+_TO_TRY_DIVIDED = {
+    Limit.INTERCONNECT: "fewer ranks that share each layer, or faster links between ranks of one model.",
+    Limit.IMBALANCE: "equal work on every rank and stage; more passes under way (`batches`) fill a pipeline. "
+    "`saih show POINT` tells which it is.",
+}
+"""Where ranks divide a model."""
+
 
 def advice(points: Sequence[PointSummary]) -> tuple[Claim, ...]:
     """For each of the commonest verdicts what to try; nothing without points."""
@@ -34,5 +41,7 @@ def advice(points: Sequence[PointSummary]) -> tuple[Claim, ...]:
 
 def _tried(limit: Limit, points: Sequence[PointSummary]) -> Claim:
     held = [point for point in points if point.diagnosis.limit is limit]
-    text = f"{str(limit).capitalize()} ({counted(len(held), 'point')}): {_TO_TRY[limit]}"
+    are_divided = all(point.point.meeting == "division" for point in held)
+    what = _TO_TRY_DIVIDED.get(limit, _TO_TRY[limit]) if are_divided else _TO_TRY[limit]
+    text = f"{str(limit).capitalize()} ({counted(len(held), 'point')}): {what}"
     return Claim(claim_id=f"to-try/{limit.name.lower()}", text=text, record_ids=records_of(held))

@@ -15,6 +15,7 @@ _OF_TIME = {
     Pressure.CPU_SOME: "some task of the machine did",
     Pressure.IO_SOME: "some task of the machine waited for storage",
     Pressure.STOLEN: "the host had given its processors to others",
+    Pressure.OTHERS: "processes other than the ranks had the processors",
     Pressure.GPU_POWER: "the clock of the GPU was held down by power",
     Pressure.GPU_THERMAL: "the clock of the GPU was held down by heat",
 }
@@ -54,5 +55,9 @@ def _hierarchy(found: PopEfficiency) -> list[Line]:
         lines.append(("load balance", share(found.load_balance)))
         lines.append(("communication", share(found.communication)))
         lines.append(("serialisation", share(found.serialisation)))
+        if found.pipeline is not None:
+            lines.append(
+                ("of it pipeline", f"{share(found.pipeline)}: what the stage that waits least does not wait")
+            )
         lines.append(("transfer", share(found.transfer)))
     return lines

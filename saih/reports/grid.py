@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from augment.problem import Shape
 from saih.domain.point import Point
 from saih.domain.sweep import DroppedPoint
-from saih.domain.trend import Analysis, FailedPoint, PointSummary
+from saih.domain.trend import RANKS_AXIS, Analysis, FailedPoint, PointSummary
+from saih.reports.data_label import data_label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,8 @@ class Rung:
     label: str
     size: float | None
     """Abscissa of trends; None where no point of the rung was measured."""
+    inner_sizes: tuple[float, ...] = ()
+    """Along axes within this one."""
 
 
 Cell = PointSummary | FailedPoint | DroppedPoint
@@ -73,11 +76,25 @@ def _grid(setting: str, cells: Sequence[Cell]) -> Grid:
 
 def _rung(shape: Shape, axis: str, cells: Sequence[Cell]) -> Rung:
     same = [cell for cell in cells if _shape(cell, axis) == shape]
-    labels = [cell.labels[axis] for cell in same if axis in cell.labels]
+    labels = [_label(cell.labels, axis) for cell in same if axis in cell.labels]
     sizes = [
         cell.axis_sizes[axis] for cell in same if isinstance(cell, PointSummary) and axis in cell.axis_sizes
     ]
-    return Rung(label=labels[0] if labels else "as given", size=sizes[0] if sizes else None)
+    return Rung(
+        label=labels[0] if labels else "as given",
+        size=sizes[0] if sizes else None,
+        inner_sizes=_inner_sizes(same) if axis == "data" else (),
+    )
+
+
+def _inner_sizes(cells: Sequence[Cell]) -> tuple[float, ...]:
+    measured = next((cell for cell in cells if isinstance(cell, PointSummary)), None)
+    sizes = measured.axis_sizes if measured is not None else {}
+    return tuple(size for name, size in sizes.items() if name not in ("data", "model", RANKS_AXIS))
+
+
+def _label(labels: Mapping[str, str], axis: str) -> str:
+    return data_label(labels) if axis == "data" else labels[axis]
 
 
 def _shape(cell: Cell, axis: str) -> Shape:
@@ -87,8 +104,13 @@ def _shape(cell: Cell, axis: str) -> Shape:
 def _ordered(rungs: Mapping[Shape, Rung]) -> dict[Shape, Rung]:
     """By size where every size is known; else by the product of the numbers of the shape."""
     if all(rung.size is not None for rung in rungs.values()):
-        return dict(sorted(rungs.items(), key=lambda item: (item[1].size or 0.0, repr(item[0]))))
+        return dict(sorted(rungs.items(), key=_place))
     return dict(sorted(rungs.items(), key=lambda item: (_bulk(item[0]), repr(item[0]))))
+
+
+def _place(item: tuple[Shape, Rung]) -> tuple[float, tuple[float, ...], str]:
+    shape, rung = item
+    return rung.size or 0.0, rung.inner_sizes, repr(shape)
 
 
 def _bulk(shape: Shape) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from saih.domain.interval import Interval
 from saih.domain.quantity import duration, interval_with_si, percent, share, with_si
-from saih.domain.record import ADDITIVE_PHASES, HIDDEN_PHASES, Phase
+from saih.domain.record import HIDDEN_PHASES, STEP_PHASES, Phase
 from saih.domain.sweep import DroppedPoint
 from saih.domain.trend import Analysis, CurvePoint, FailedPoint, PointSummary
 from saih.reports.grid import Cell, Grid, grids, setting_of
@@ -20,7 +20,7 @@ from saih.reports.rung_labels import told_apart
 from saih.reports.stack_figure import phase_words
 
 _NAME, _REASON = 160, 400
-_PHASES = (*ADDITIVE_PHASES, *HIDDEN_PHASES)
+_PHASES = (*STEP_PHASES, *HIDDEN_PHASES)
 _QUANTITIES = (
     ("share", "share of measured peak", "%"),
     ("flops", "rate", "FLOP/s"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from saih.domain.record import Phase
 from saih.domain.trend import PointSummary
 
 METHOD = (
@@ -41,7 +42,7 @@ _OTHERS = (
     "Arithmetic intensity: FLOP of one step over the least bytes that it must move to and from memory.",
     (
         "Additive phases sum to the step: waiting for input, forward, backward, exposed communication, "
-        "optimizer, other. Hidden phases overlap them: producing input, all communication."
+        "optimizer, other{stages}. Hidden phases overlap them: producing input, all communication."
     ),
     "Units: kB = 1000 B, GB = 10^9 B. A bracket after a value is its interval; n counts what is behind it.",
 )
@@ -50,4 +51,6 @@ _OTHERS = (
 def definitions(points: Sequence[PointSummary]) -> tuple[str, ...]:
     """What the words of a report mean, those of training where something is trained."""
     is_training = not points or any(point.loss.is_learning is not None for point in points)
-    return (_FLOP_OF_TRAINING if is_training else _FLOP, *_OTHERS)
+    has_stages = any(Phase.STAGE_WAIT in point.phases_ns for point in points)
+    stages = ", waiting for other stages" if has_stages else ""
+    return (_FLOP_OF_TRAINING if is_training else _FLOP, *(text.format(stages=stages) for text in _OTHERS))

@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from saih.domain.quantity import with_si_short
-from saih.domain.record import ADDITIVE_PHASES, Phase
+from saih.domain.record import STEP_PHASES, Phase
 from saih.domain.trend import PointSummary
 from saih.reports.figure import drawn
 from saih.reports.fitted import fitted
 from saih.reports.label import shortened
 from saih.reports.panels import WIDTH_MM, Panels
-from saih.reports.stack_figure import PHASE_FILLS, phase_legend
+from saih.reports.stack_figure import PHASE_FILLS, phase_legend, phases_in
 
 PANELS_PER_FIGURE = 16
 _COLUMNS, _PANEL_MM = 4, 27.0
@@ -42,6 +42,8 @@ def phase_panels(panels: Sequence[PhasePanel], axis: str) -> str:
         above_mm=7.5,
     )
 
+    present = phases_in(point for panel in panels for point in panel.points)
+
     def paint(figure: Figure) -> None:
         for index, panel in enumerate(panels):
             axes = place.axes(figure, index)
@@ -52,7 +54,7 @@ def phase_panels(panels: Sequence[PhasePanel], axis: str) -> str:
             0.5, 1.0 / place.height_mm, shortened(f"{axis} grows →", 60), ha="center", va="bottom",
             fontsize=7.5,
         )  # fmt: skip
-        phase_legend(figure, place.height_mm)
+        phase_legend(figure, place.height_mm, present)
 
     return drawn(WIDTH_MM, place.height_mm, paint)
 
@@ -60,7 +62,7 @@ def phase_panels(panels: Sequence[PhasePanel], axis: str) -> str:
 def _panel(axes: Axes, panel: PhasePanel, axis: str, width_mm: float) -> None:
     bars = range(len(panel.points))
     below = [0.0] * len(panel.points)
-    for phase in ADDITIVE_PHASES:
+    for phase in STEP_PHASES:
         heights = [_share(point.phases_ns, phase, point.step_ns.value) for point in panel.points]
         colour, hatch = PHASE_FILLS[phase]
         axes.bar(

@@ -2,13 +2,16 @@
 
 from saih.domain.quantity import duration, percent, share, with_si
 from saih.domain.trend import PointSummary
+from saih.reports.data_label import data_label
 from saih.reports.label import shortened
 
 
 def rung_cells(summary: PointSummary, width: int) -> tuple[str, str]:
     """The rungs of data and model, cut to ``width`` characters."""
-    data, model = (shortened(summary.labels.get(axis, "not scaled"), width) for axis in ("data", "model"))
-    return data, model
+    labels = summary.labels
+    return shortened(data_label(labels, "not scaled"), width), shortened(
+        labels.get("model", "not scaled"), width
+    )
 
 
 def measured_cells(summary: PointSummary) -> tuple[str, ...]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from saih.domain.record import ADDITIVE_PHASES, Phase
+from saih.domain.record import STEP_PHASES, Phase
 from saih.domain.trend import PointSummary
 from saih.reports.figure import QUIET, drawn
 from saih.reports.fitted import fitted
 from saih.reports.scaling_figure import NamedLine
-from saih.reports.stack_figure import PHASE_FILLS, phase_legend
+from saih.reports.stack_figure import PHASE_FILLS, phase_legend, phases_in
 
 STACKS_PER_FIGURE = 6
 _COLUMNS = 3
@@ -24,6 +24,9 @@ def rank_stack_figure(lines: Sequence[NamedLine], points: Mapping[str, PointSumm
     """SVG of one panel for each line; 100 % is a sample's rank-time at the smallest number of ranks."""
     num_rows = -(-len(lines) // _COLUMNS)
     height_mm = _TOP_MM + _ROW_MM * num_rows
+
+    rungs = [rung.record_id for named in lines for rung in named.line.rungs]
+    present = phases_in(points[record_id] for record_id in rungs if record_id in points)
 
     def paint(figure: Figure) -> None:
         width_mm = (_WIDTH_MM - _LEFT_MM) / _COLUMNS - _GAP_MM
@@ -42,7 +45,7 @@ def rank_stack_figure(lines: Sequence[NamedLine], points: Mapping[str, PointSumm
             if column == 0:
                 axes.set_ylabel("rank-time per sample")
                 axes.yaxis.set_label_coords(-(_LEFT_MM - 3.0) / width_mm, 0.5)
-        phase_legend(figure, height_mm)
+        phase_legend(figure, height_mm, present)
 
     return drawn(_WIDTH_MM, height_mm, paint)
 
@@ -69,7 +72,7 @@ def _panel(axes: Axes, named: NamedLine, points: Mapping[str, PointSummary], wid
 
 def _stack(axes: Axes, place: int, heights: Mapping[Phase, float]) -> float:
     below = 0.0
-    for phase in ADDITIVE_PHASES:
+    for phase in STEP_PHASES:
         height = heights.get(phase, 0.0)
         colour, hatch = PHASE_FILLS[phase]
         axes.bar(

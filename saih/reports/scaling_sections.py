@@ -53,10 +53,17 @@ def _efficiencies(named_lines: Sequence[tuple[str, ScalingLine]]) -> tuple[Block
     table = efficiency_table(named_lines)
     if table is None:
         return ()
+    has_stages = any(rung.pop and rung.pop.pipeline for _, line in named_lines for rung in line.rungs)
+    waits = "input, which shows as serialisation"
+    if has_stages:
+        waits = (
+            "input or other stages, which show as serialisation; pipeline is the part of it that the stage "
+            "does not lose which waits least"
+        )
     text = (
         "Parallel efficiency is load balance x communication, and communication is serialisation x transfer "
         "(POP standard metrics). Useful time is a step without exposed exchange and without waiting for "
-        "input, which shows as serialisation. Computation scaling is what a sample costs in useful rank-time "
+        f"{waits}. Computation scaling is what a sample costs in useful rank-time "
         "at the fewest ranks over what it costs here. Intervals: 95 %, bootstrap over the steps."
     )
     return Heading(text="Efficiencies of the ranks"), table, Paragraph(text=text, tone="small")
@@ -170,7 +177,7 @@ def _definitions() -> Paragraph:
         "Speed-up: throughput over that at the fewest ranks measured; efficiency: speed-up over the ratio of "
         "ranks. Strong scaling: Amdahl 1967; weak: Gustafson 1988; throughput counts the slowest replica, as "
         "SPECrate does. Intervals (95 %) carry both steps and speak of these runs. Slowest / mean rank: work "
-        "(the step without exposed exchange) from the medians of all ranks; 1 is even."
+        "(the step without exposed exchange and waits for stages) from the medians of all ranks; 1 is even."
     )
     return Paragraph(text=text, tone="small")
 

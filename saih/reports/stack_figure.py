@@ -1,6 +1,6 @@
 """Component stacks: where the time of a step goes at each point, and what overlap hides."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -9,8 +9,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from saih.domain.quantity import with_si
-from saih.domain.record import ADDITIVE_PHASES, Phase
+from saih.domain.record import STEP_PHASES, Phase
 from saih.domain.trend import RANKS_AXIS, PointSummary
+from saih.reports.data_label import data_label
 from saih.reports.figure import drawn
 from saih.reports.fitted import fitted, width_mm
 from saih.reports.label import plain
@@ -28,6 +29,7 @@ PHASE_FILLS = {
     Phase.COMMUNICATION: ("#D55E00", "////"),
     Phase.OPTIMIZER: ("#009E73", "...."),
     Phase.OTHER: ("#bfbfbf", ""),
+    Phase.STAGE_WAIT: ("#CC79A7", "\\\\\\\\"),
 }
 PHASE_INKS = {Phase.FORWARD: "white", Phase.COMMUNICATION: "white", Phase.OPTIMIZER: "white"}
 _HIDDEN = {Phase.INPUT_PRODUCE: ("D", "#7a5200"), Phase.COMMUNICATION_TOTAL: ("X", "#7d1d00")}
@@ -48,17 +50,24 @@ def phase_words(phase: Phase) -> str:
     names = {
         Phase.INPUT_WAIT: "waiting for input",
         Phase.COMMUNICATION: "exposed communication",
+        Phase.STAGE_WAIT: "waiting for other stages",
         Phase.INPUT_PRODUCE: "producing input (hidden)",
         Phase.COMMUNICATION_TOTAL: "all communication (hidden)",
     }
     return names.get(phase, phase.value)
 
 
-def phase_legend(figure: Figure, height_mm: float) -> None:
+def phases_in(points: Iterable[PointSummary]) -> frozenset[Phase]:
+    """The phases that take any time at one of the points."""
+    return frozenset(phase for point in points for phase, spent in point.phases_ns.items() if spent.value > 0)
+
+
+def phase_legend(figure: Figure, height_mm: float, present: Collection[Phase]) -> None:
     """The phases that fill a stack, in one line above the panels of a figure."""
     patches = [
         Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=phase_words(phase))
         for phase, (colour, hatch) in PHASE_FILLS.items()
+        if phase in present
     ]
     figure.legend(
         handles=patches, loc="upper left", bbox_to_anchor=(0.0, 1 - 1.0 / height_mm), ncols=6, frameon=False,
@@ -91,7 +100,7 @@ def stack_figure(points: Sequence[NumberedPoint]) -> str:
 def _row_label(point: NumberedPoint) -> str:
     """Its rungs, each cut to an equal part of the room where they need more of it, and its number."""
     labels = point.summary.labels
-    known = [labels.get(axis, "") for axis in ("data", "model")]
+    known = [data_label(labels), labels.get("model", "")]
     last = f"{fitted(labels.get(RANKS_AXIS, ''), _RANKS_MM, _LABEL_SIZE)}  #{point.number}"
     room_mm = _LABEL_MM - width_mm(f", {last}", _LABEL_SIZE)
     words = ", ".join(plain(label) for label in known if label)
@@ -105,7 +114,7 @@ def _row_label(point: NumberedPoint) -> str:
 def _bar(axes: Axes, row: int, summary: PointSummary) -> None:
     total = summary.step_ns.value or 1.0
     left = 0.0
-    for phase in ADDITIVE_PHASES:
+    for phase in STEP_PHASES:
         if phase not in summary.phases_ns:
             continue
         width = 100 * summary.phases_ns[phase].value / total
@@ -140,7 +149,7 @@ def _marks(axes: Axes, row: int, summary: PointSummary) -> None:
 
 
 def _legend(figure: Figure, height_mm: float, points: Sequence[NumberedPoint]) -> None:
-    present = {phase for point in points for phase in point.summary.phases_ns}
+    present = phases_in(point.summary for point in points)
     patches: list[Patch | Line2D] = [
         Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=phase_words(phase))
         for phase, (colour, hatch) in PHASE_FILLS.items()

@@ -6,6 +6,7 @@ from saih.domain.quantity import counted, duration, factor, percent, share, with
 from saih.domain.sweep import DroppedPoint
 from saih.domain.trend import RANKS_AXIS, Analysis, FailedPoint, PointSummary, ScalingRung
 from saih.reports.caution import first_warnings
+from saih.reports.data_label import data_label
 from saih.reports.rung_labels import told_apart
 from saih.reports.scaling_table import exposed_words, imbalance_words
 from saih.reports.takeover_words import takeover_claims
@@ -136,7 +137,7 @@ def _row(number: int, point: PointSummary, *, has_ranks: bool, has_words: bool) 
     limit = point.diagnosis.limit
     return (
         str(number),
-        cut(point.labels.get("data", "not scaled"), _LABEL),
+        cut(data_label(point.labels, "not scaled"), _LABEL),
         cut(point.labels.get("model", "not scaled"), _LABEL),
         *((str(point.point.placement.num_ranks),) if has_ranks else ()),
         duration(point.step_ns),

@@ -14,7 +14,7 @@ from saih.domain.quantity import (
     share,
     with_si,
 )
-from saih.domain.record import ADDITIVE_PHASES, HIDDEN_PHASES, Phase
+from saih.domain.record import HIDDEN_PHASES, STEP_PHASES, Phase
 from saih.domain.trend import PointSummary
 from saih.reports.efficiency_words import Line, efficiency_lines, pressure_lines
 from saih.reports.energy_words import per_sample
@@ -150,7 +150,7 @@ def _phases(summary: PointSummary, width: int) -> list[str]:
     if not known or step_ns <= 0:
         return []
     lines = wrapped("Phases: medians on the rank that decides each step, as shares of the median step", width)
-    lines += [_phase(phase, known[phase], step_ns, width) for phase in ADDITIVE_PHASES if phase in known]
+    lines += [_phase(phase, known[phase], step_ns, width) for phase in STEP_PHASES if phase in known]
     hidden = [_phase(phase, known[phase], step_ns, width) for phase in HIDDEN_PHASES if phase in known]
     return [*lines, *(["  hidden, may overlap those above:", *hidden] if hidden else [])]
 

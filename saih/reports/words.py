@@ -21,6 +21,7 @@ from saih.domain.quantity import (
 )
 from saih.domain.record import Environment
 from saih.domain.trend import RANKS_AXIS, Analysis, FailedPoint, PointSummary, ScalingLine, Trend
+from saih.reports.axis_subject import axis_subject
 from saih.reports.label import shortened
 from saih.reports.techniques import telling_techniques
 
@@ -181,9 +182,8 @@ def _span(trend: Trend) -> float:
 
 
 def _growth(trend: Trend, points: Sequence[PointSummary]) -> Claim:
-    name = {"data": "Data", "model": "Model"}.get(trend.axis, shortened(trend.axis, NAME_WIDTH))
     fixed = shortened(line_name(trend, points), NAME_WIDTH)
-    text = f"{name} grown x{with_si_short(_span(trend), '')} (at {fixed}): {_movement(trend)}"
+    text = f"{axis_subject(trend)} grown x{with_si_short(_span(trend), '')} (at {fixed}): {_movement(trend)}"
     claim_id = f"growth/{shortened(trend.axis, NAME_WIDTH)}"
     return Claim(claim_id=claim_id, text=text, record_ids=trend.record_ids, fit=law_of(trend))
 

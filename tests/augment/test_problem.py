@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augment.problem import MAX_COUNT, ProblemError, Shape
+from augment.problem import MAX_COUNT, Problem, ProblemError, Shape
 
 SIZES = st.dictionaries(
     st.text(max_size=8), st.integers() | st.floats(allow_nan=False) | st.text(max_size=8), max_size=6
@@ -67,3 +67,11 @@ def test_a_count_above_the_limit_is_refused_with_the_limit() -> None:
 def test_a_number_too_long_to_print_is_refused_all_the_same(value: int) -> None:
     with pytest.raises(ProblemError, match="beyond all reason"):
         Shape.of(width=value).count("width")
+
+
+def test_kinds_tell_problems_apart_that_python_holds_to_be_equal() -> None:
+    whole, decimal, truth = (
+        Problem(data=Shape.of(samples=size), model=Shape.of(width=2)) for size in (1, 1.0, True)
+    )
+    assert whole == decimal == truth
+    assert [problem.kinds for problem in (whole, decimal, truth)] == [(int, int), (float, int), (bool, int)]

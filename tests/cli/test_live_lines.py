@@ -16,8 +16,10 @@ from saih.commands import lines
 from saih.commands.lines import Lines, stdout_width
 from saih.commands.progress import Progress
 
+# Whoever runs the tests in the background may have had interrupts ignored, which programs inherit.
 PROGRAM = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from saih.commands.lines import stderr_is_live
 from saih.commands.progress import Progress
 words = {"a": "宇宙宇宙宇宙 64^3 x 4, width 4, " * 4, "b": "width 8 \\x1b[31m"}

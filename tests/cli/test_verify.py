@@ -32,7 +32,7 @@ def test_a_dry_run_tells_pairs_and_time_of_each_point_and_writes_nothing(
     assert set(told) <= {point.point_id for point in points}
     assert all(f"{point_id}  " in said.out for point_id in told)
     one = next(iter(told.values()))
-    assert one["pairs"] in {FULL.num_pairs_of(has_exchange=has) for has in (False, True)}
+    assert one["pairs"] in {FULL.num_pairs_of(meeting) for meeting in ("never", "gradients")}
     assert document["predicted_s"] > sum(point["predicted_s"] for point in told.values())
     assert sorted(path for path in tmp_path.rglob("*") if "index" not in path.name) == before
 

@@ -66,7 +66,17 @@ def test_degrees_come_back_from_a_definition_and_are_not_in_one_without() -> Non
 
 def test_a_workload_without_gradients_exchanges_none_whatever_the_default_is() -> None:
     assert swept("{ranks_per_node: 2, tensor_parallel: 2}").exchange == "none"
-    assert parse_sweep(SMALLEST, "f.yaml", ["run.exchange=ddp"]).exchange == "none"
+    assert parse_sweep(SMALLEST, "f.yaml", ["run.exchange=none"]).exchange == "none"
+    assert parse_sweep(SMALLEST, "f.yaml", ["run.seed=3"]).exchange == "none"
+
+
+@pytest.mark.parametrize("exchange", ["ddp", "horovod"])
+def test_an_exchange_of_gradients_that_there_are_not_is_refused_by_name(exchange: str) -> None:
+    (mistake,) = mistakes_of("{ranks_per_node: 2}", f"run: {{exchange: {exchange}}}\n")
+    assert f"run.exchange: found {exchange}, expected none, since energon has no gradients" in mistake
+    assert "remove the key" in mistake
+    with pytest.raises(SweepFileError, match=f"--set run.exchange: run.exchange: found {exchange}"):
+        parse_sweep(SMALLEST, "f.yaml", [f"run.exchange={exchange}"])
 
 
 def test_a_ranks_axis_climbs_whole_replicas() -> None:

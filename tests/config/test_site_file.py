@@ -107,7 +107,11 @@ def test_every_key_reaches_the_site() -> None:
     )
     defaults = Site()
     unchanged = [one.name for one in fields(Site) if getattr(site, one.name) == getattr(defaults, one.name)]
-    assert unchanged == []
+    assert unchanged == ["testbed"]  # no batch scheduler has one
+
+
+def test_a_testbed_belongs_to_the_local_scheduler() -> None:
+    assert parse_site("name: x\nscheduler: local\ntestbed: /t.json\n", "f").testbed == "/t.json"
 
 
 def test_every_mistake_is_told_at_once_with_its_place_and_a_remedy() -> None:
@@ -200,6 +204,7 @@ def test_other_options_are_taken(option: str) -> None:
         ("scheduler: local\npartition: a", "partition"),
         ("scheduler: pbs\nstarter: srun", "starter"),
         ("scheduler: flux\nqos: a", "qos"),
+        ("scheduler: slurm\ntestbed: /t.json", "testbed"),
         ("scheduler: slurm\ncontainer_options: ['--nv']", "container_options"),
         ("scheduler: slurm\nmax_time_h: 0.01\nnotice_s: 30", "notice_s"),
     ],
@@ -212,7 +217,7 @@ def test_what_contradicts_itself_is_told(lines: str, key: str) -> None:
 def test_the_explained_file_is_a_site_with_every_key_at_hand() -> None:
     text = explained_site()
     assert parse_site(text, "f") == Site(name="mycluster", scheduler="slurm")
-    keys = "|".join(key.name for key in SITE_SCHEMA.keys)
+    keys = "|".join(key.name for key in SITE_SCHEMA.keys if key.name != "testbed")
     everything = re.sub(rf"^# ((?:{keys}): (?!all))", r"\1", text, flags=re.MULTILINE)
     site = parse_site(everything, "f")
     assert site.options == ("--reservation=tests",)

@@ -87,7 +87,6 @@ def test_without_a_variant_the_first_curve_of_a_kind_is_meant() -> None:
     assert found.curve(CeilingKind.ALL_REDUCE) is gloo
     assert found.curve(CeilingKind.ALL_REDUCE, variant="mpi") is mpi
     assert found.curve(CeilingKind.ALL_REDUCE, variant="nccl") is None
-    assert found.curves_of(CeilingKind.ALL_REDUCE) == (gloo, mpi)
 
 
 def test_between_numbered_things_a_curve_takes_the_lower_one() -> None:

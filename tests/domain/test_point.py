@@ -6,7 +6,7 @@ import pytest
 
 from augment.problem import Problem, Shape
 from saih.domain.errors import UsageError
-from saih.domain.point import Placement, Point, Timing
+from saih.domain.point import Exchange, Placement, Point, Timing
 
 POINT = Point(
     workload="cosmoflow",
@@ -56,3 +56,24 @@ def test_a_placement_whose_products_differ_shows_both() -> None:
 def test_a_placement_names_itself() -> None:
     assert Placement().label == "1 node x 1 rank x 1 thread (cpu)"
     assert POINT.placement.label == "1 node x 2 ranks x 1 thread (cpu)"
+
+
+@pytest.mark.parametrize(
+    ("exchange", "degrees", "size", "meeting"),
+    [
+        ("ddp", {"data_parallel": 4}, 4, "gradients"),
+        ("none", {"data_parallel": 4}, 1, "never"),
+        ("none", {"data_parallel": 2, "tensor_parallel": 2}, 2, "division"),
+        ("none", {"tensor_parallel": 2, "pipeline_parallel": 2}, 4, "division"),
+    ],
+)
+def test_replicas_meet_only_where_they_exchange_gradients(
+    exchange: Exchange, degrees: dict[str, int], size: int, meeting: str
+) -> None:
+    point = replace(POINT, exchange=exchange, placement=Placement(ranks_per_node=4, **degrees))
+    assert (point.ranks_that_meet, point.meeting) == (size, meeting)
+
+
+def test_one_rank_meets_nobody_whatever_it_would_exchange() -> None:
+    point = replace(POINT, exchange="ddp", placement=Placement())
+    assert point.meeting == "never"

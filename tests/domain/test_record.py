@@ -1,6 +1,6 @@
 """Steps and records."""
 
-from saih.domain.record import ADDITIVE_PHASES, HIDDEN_PHASES, Phase, Steps
+from saih.domain.record import HIDDEN_PHASES, STEP_PHASES, Phase, Steps
 
 
 def test_a_step_lasts_as_long_as_its_slowest_rank() -> None:
@@ -15,5 +15,5 @@ def test_no_ranks_have_no_steps() -> None:
 
 
 def test_every_phase_is_either_additive_or_hidden() -> None:
-    assert set(ADDITIVE_PHASES) | set(HIDDEN_PHASES) == set(Phase)
-    assert not set(ADDITIVE_PHASES) & set(HIDDEN_PHASES)
+    assert set(STEP_PHASES) | set(HIDDEN_PHASES) == set(Phase)
+    assert not set(STEP_PHASES) & set(HIDDEN_PHASES)

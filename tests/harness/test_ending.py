@@ -6,7 +6,8 @@ import torch
 from saih.domain.record import Outcome
 from saih.harness.ending import COMPLETED, MAX_MESSAGE_BYTES, Ending, ending_of, severity
 from saih.machine.messages import encode
-from workloads.energon.rank_errors import LinkError, PassError
+from workloads.energon.rank_errors import PassError
+from workloads.transport.link_error import LinkError
 
 
 def test_a_refused_allocation_of_torch_is_lack_of_memory() -> None:

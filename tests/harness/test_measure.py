@@ -140,6 +140,6 @@ class TellingTinySession(TinySession):
 
 def test_what_a_session_tells_of_its_measured_steps_is_kept() -> None:
     timing = Timing(warmup_steps=2, min_steps=6, max_steps=6)
-    assert measured(TellingTinySession(), timing).notes == {"asked_steps": "6", "steps_then": "8"}
-    assert measured(TinySession(), timing).notes == {}
-    assert measured(TellingTinySession(bad_step=3), timing).notes == {}
+    assert measured(TellingTinySession(), timing).told == {"asked_steps": "6", "steps_then": "8"}
+    assert measured(TinySession(), timing).told == {}
+    assert measured(TellingTinySession(bad_step=3), timing).told == {}

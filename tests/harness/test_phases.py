@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saih.domain.record import ADDITIVE_PHASES, Phase
+from saih.domain.record import STEP_PHASES, Phase
 from saih.harness.exchange import Communication
 from saih.harness.phases import COLUMNS, StepTimer
 
@@ -57,6 +57,7 @@ def test_each_phase_gets_the_time_since_the_last_mark_and_other_the_rest() -> No
         Phase.OTHER: 3,
         Phase.INPUT_PRODUCE: 0,
         Phase.COMMUNICATION_TOTAL: 9,
+        Phase.STAGE_WAIT: 0,
     }
     assert exchange.ends == [-1, 1037]  # noted first, then taken at the moment the clock read
 
@@ -72,7 +73,20 @@ def test_exposed_communication_is_never_more_than_the_backward_pass() -> None:
     assert (row[Phase.BACKWARD], row[Phase.COMMUNICATION], row[Phase.COMMUNICATION_TOTAL]) == (0, 40, 500)
 
 
-MARKS = st.tuples(st.sampled_from(ADDITIVE_PHASES), st.integers(min_value=0, max_value=10**9))
+def test_waiting_for_other_stages_is_no_communication() -> None:
+    clock = FakeClock()
+    timer = StepTimer(clock, FakeExchange(total_ns=0, exposed_ns=0))
+    timer.begin()
+    for phase, duration in (("stage_wait", 5), ("communication", 2), ("forward", 10), ("stage_wait", 20)):
+        clock.now_ns += duration
+        timer.mark(phase)  # type: ignore[arg-type]  # names of phases in a loop
+    timer.end()
+    (row,) = named(timer)
+    assert (row[Phase.STAGE_WAIT], row[Phase.COMMUNICATION], row[Phase.COMMUNICATION_TOTAL]) == (25, 2, 2)
+    assert sum(row[phase] for phase in STEP_PHASES) == 37
+
+
+MARKS = st.tuples(st.sampled_from(STEP_PHASES), st.integers(min_value=0, max_value=10**9))
 
 
 @given(st.lists(st.lists(MARKS, max_size=8), min_size=1, max_size=4), st.integers(0, 10**9))
@@ -89,7 +103,7 @@ def test_additive_phases_sum_to_contiguous_steps(
         timer.end()
     rows = named(timer)
     assert all(duration >= 0 for row in rows for duration in row.values())
-    assert [sum(row[phase] for phase in ADDITIVE_PHASES) for row in rows] == [
+    assert [sum(row[phase] for phase in STEP_PHASES) for row in rows] == [
         sum(duration for _, duration in marks) for marks in steps
     ]
 

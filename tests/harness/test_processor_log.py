@@ -1,3 +1,4 @@
+import os
 import threading
 import time
 
@@ -7,6 +8,7 @@ from saih.domain.contention import Pressure, contention_notes, contention_of
 from saih.harness import processor_log
 from saih.harness.clock import host_ns
 from saih.harness.processor_log import ProcessorLog, worst
+from saih.machine.messages import Message
 
 
 def test_a_report_spans_begin_and_end() -> None:
@@ -15,7 +17,9 @@ def test_a_report_spans_begin_and_end() -> None:
     time.sleep(0.02)
     report = log.report(None)
     assert report[Pressure.ELAPSED] >= 20_000_000
-    assert all(value >= 0 for value in report.values())
+    assert all(report[pressure] >= 0 for pressure in Pressure if pressure in report)
+    assert report["own_ns"] >= 0
+    assert set(report["processors"]) == os.sched_getaffinity(0)
 
 
 def test_without_a_begin_there_is_no_report() -> None:
@@ -48,6 +52,30 @@ def test_the_worst_rank_counts_and_only_what_all_could_read() -> None:
     ]
     assert worst(reports) == {Pressure.ELAPSED: 12, Pressure.RUN_DELAY: 9}
     assert worst([]) == {}
+
+
+def shared(machine: str, processors: list[int], busy_ns: int, own_ns: int) -> Message:
+    own = {"machine": machine, "processors": processors, "busy_ns": busy_ns, "own_ns": own_ns}
+    return {"pressure_elapsed_ns": 1000, **own}
+
+
+@pytest.mark.parametrize(
+    ("reports", "others_ns"),
+    [
+        ([shared("a", [0, 1], 1900, 900), shared("a", [0, 1], 1950, 950)], 50),
+        ([shared("a", [0], 900, 880), shared("a", [1], 990, 700)], 290),
+        ([shared("a", [0, 1], 1000, 1000), shared("b", [0, 1], 1600, 1000)], 300),
+        ([shared("a", [0, 1], 900, 1000)], 0),
+        ([shared("a", [0, 1], 1900, 900), shared("a", [0], 990, 700)], None),
+        ([shared("a", [0, 1], 1900, 900), {"pressure_elapsed_ns": 1000}], None),
+    ],
+    ids=["all share", "each its own", "two machines", "rounding", "some are shared", "one cannot tell"],
+)
+def test_what_ranks_did_not_use_of_their_processors_went_to_others(
+    reports: list[Message], others_ns: int | None
+) -> None:
+    assert worst(reports).get(Pressure.OTHERS) == others_ns
+    assert set(worst(reports)) <= set(Pressure)
 
 
 def test_notes_come_back_and_say_what_is_absent() -> None:

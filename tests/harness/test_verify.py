@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ import torch
 from mpi4py import MPI
 from torch import Tensor, nn
 
+from saih.domain.point import Meeting
 from saih.domain.record import Phase
 from saih.domain.verification import (
     FULL,
     LOADS,
+    NEEDS_GRADIENTS,
     NEEDS_RANKS,
     NOTHING,
     QUICK,
@@ -41,7 +44,7 @@ from saih.harness.verify_schedule import (
 from workloads.protocol import Mark, PhaseName
 
 TINY = VerifyPlan(num_pairs=2, pairs_per_dose=1, doses=(0.2, 0.5), window_s=0.001, settle_s=0.0)
-FOUND = Calibration(step_ns=1e8, produce_ns=2e7, slowest_rank=1, has_exchange=True)
+FOUND = Calibration(step_ns=1e8, produce_ns=2e7, slowest_rank=1, meeting="gradients")
 
 
 class Counting:
@@ -88,12 +91,12 @@ def switched(session: Counting) -> tuple[SwitchedSession, SwitchedExchange]:
     return SwitchedSession(session, exchange, "cpu", 0), exchange
 
 
-def run(session: Counting, plan: VerifyPlan, *, has_exchange: bool = False) -> tuple[Switching, list[Toggle]]:
+def run(session: Counting, plan: VerifyPlan, meeting: Meeting = "never") -> tuple[Switching, list[Toggle]]:
     inside, exchange = switched(session)
     instruments = Instruments(
         comm=MPI.COMM_SELF, clock=device_clock("cpu"), exchange=exchange, beat=lambda place: None
     )
-    order = Order(plan=plan, seed=7, warmup_steps=1, device="cpu", has_exchange=has_exchange)
+    order = Order(plan=plan, seed=7, warmup_steps=1, device="cpu", meeting=meeting)
     heard: list[Toggle] = []
     return switch_session(inside, order, instruments, lambda done, total, one: heard.append(one)), heard
 
@@ -113,7 +116,7 @@ def test_every_toggle_gets_its_pairs_of_windows_and_the_weights_are_put_back() -
         Intervention.EXTRA_LAUNCHES: 2,
     }
     assert all(count == (1 if one in LOADS else 2) for (one, _), count in found.items())
-    assert len(heard) == sum(found.values()) == TINY.num_pairs_of(has_exchange=False)
+    assert len(heard) == sum(found.values()) == TINY.num_pairs_of("never")
     for one in switching.runs:
         for pair in one.pairs:
             assert min(*pair.off_ns, *pair.on_ns) > 0
@@ -126,7 +129,7 @@ def test_every_toggle_gets_its_pairs_of_windows_and_the_weights_are_put_back() -
 def test_windows_whose_loss_is_not_finite_are_dropped_and_counted() -> None:
     switching, _ = run(Counting(bad_steps=range(100, 101)), TINY)
     assert switching.num_diverged == 1
-    assert sum(len(one.pairs) for one in switching.runs) == TINY.num_pairs_of(has_exchange=False) - 1
+    assert sum(len(one.pairs) for one in switching.runs) == TINY.num_pairs_of("never") - 1
 
 
 def test_a_session_that_fails_is_not_hidden() -> None:
@@ -191,6 +194,32 @@ def test_only_the_slow_rank_has_the_load() -> None:
     assert len(calls) == 4
 
 
+def test_ranks_that_divide_a_model_keep_their_exchange_and_are_delayed_in_it() -> None:
+    divided = replace(FOUND, meeting="division")
+    found = {toggle.intervention for toggle in toggles_of(FULL, divided)}
+    assert not found & NEEDS_GRADIENTS
+    assert {Intervention.THROTTLED_EXCHANGE, Intervention.SLOW_RANK} <= found
+    assert FULL.num_pairs_of("division") == FULL.num_pairs_of("gradients") - 2 * FULL.num_pairs
+
+
+class Summing(Counting):
+    """One rank of several that share a model: it adds up with others in the middle of a pass."""
+
+    def step(self, batch: Tensor, mark: Mark) -> Tensor:
+        for phase in ("forward", "communication", "forward", "communication"):
+            mark(phase)  # type: ignore[arg-type]  # names of phases in a loop
+        return torch.zeros(())
+
+
+def test_one_exchange_of_a_step_is_delayed_where_it_ends() -> None:
+    inside, _ = switched(Summing())
+    inside.switch(Toggle(intervention=Intervention.THROTTLED_EXCHANGE, dose_ns=1000), {}, host_ns)
+    took: list[bool] = []
+    inside.step(inside.produce(0), lambda phase: took.append(inside.took_ns() > 0))
+    assert took == [False, True, True, True]
+    assert len(inside._took) == 1
+
+
 def test_loads_have_a_price_and_no_dose_calls_nothing() -> None:
     loads = priced_loads("cpu", host_ns)
     assert set(loads) == {one for one in LOADS if one.name.startswith(("EXTRA", "SLOW"))}
@@ -207,7 +236,7 @@ def test_doses_follow_the_step_and_delays_first_use_up_the_slack() -> None:
     assert doses[Intervention.EXTRA_ARITHMETIC] == [15_000_000, 30_000_000, 60_000_000]
     assert doses[Intervention.DELAYED_INPUT] == [40_000_000, 110_000_000, 140_000_000]
     assert {toggle.rank for toggle in toggles_of(FULL, FOUND)} == {None, 1}
-    waiting = Calibration(step_ns=1e8, produce_ns=1e8, slowest_rank=0, has_exchange=False)
+    waiting = Calibration(step_ns=1e8, produce_ns=1e8, slowest_rank=0, meeting="never")
     alone = toggles_of(FULL, waiting)
     assert not {toggle.intervention for toggle in alone} & NEEDS_RANKS
     delays = [toggle.dose_ns for toggle in alone if toggle.intervention is Intervention.DELAYED_INPUT]
@@ -218,7 +247,7 @@ def test_the_order_is_the_seeds_and_each_toggle_is_spread_over_the_run() -> None
     toggles = toggles_of(FULL, FOUND)
     slots = schedule(toggles, FULL, 3)
     assert slots == schedule(toggles, FULL, 3) != schedule(toggles, FULL, 4)
-    assert len(slots) == FULL.num_pairs_of(has_exchange=True) == 82
+    assert len(slots) == FULL.num_pairs_of("gradients") == 82
     for index, toggle in enumerate(toggles):
         own = [(place, slot.is_on_first) for place, slot in enumerate(slots) if slot.toggle == index]
         assert len(own) == (3 if toggle.intervention in LOADS else 7)
@@ -229,7 +258,7 @@ def test_the_order_is_the_seeds_and_each_toggle_is_spread_over_the_run() -> None
 def test_windows_last_as_asked_and_batches_of_before_are_dropped() -> None:
     assert num_window_steps(FULL, FOUND) == 15
     assert num_settle_steps(FULL, FOUND, NOTHING) == 4
-    short = Calibration(step_ns=1e6, produce_ns=5e5, slowest_rank=0, has_exchange=False)
+    short = Calibration(step_ns=1e6, produce_ns=5e5, slowest_rank=0, meeting="never")
     assert num_window_steps(FULL, short) == 200
     assert num_settle_steps(QUICK, short, NOTHING) == 50
     slow = Toggle(intervention=Intervention.DELAYED_INPUT, dose_ns=110_000_000)

@@ -9,8 +9,9 @@ from augment.problem import Problem, Shape
 from saih.domain.limits import Limits
 from saih.domain.point import Placement, Timing
 from saih.domain.scaling import RankLadder
-from saih.domain.sweep import Sweep
+from saih.domain.sweep import Shortage, Sweep
 from saih.planner.duration import step_s
+from saih.planner.limits import RUNTIME_BYTES_PER_RANK, in_bytes
 from saih.planner.plan import make_plan
 
 WHOLE = Placement()
@@ -50,7 +51,6 @@ def test_each_placement_has_the_cost_of_its_own_ranks() -> None:
     assert tensor.num_exchanges > pipeline.num_exchanges
     assert [planned.labels["placement"] for planned in plan.points][1].endswith("(cpu, tensor 2)")
     assert plan.notes == ()  # nothing is said of gradients that nobody has
-    assert step_s(plan.points[1].point, tensor) > step_s(plan.points[2].point, pipeline)
 
 
 def test_what_cannot_be_divided_is_dropped_with_the_reason() -> None:
@@ -113,3 +113,47 @@ def test_ranks_that_divide_a_model_further_are_rungs_of_one_batch() -> None:
     assert {planned.point.batch_per_rank for planned in plan.points} == {2}
     assert {planned.cost.samples_per_step for planned in plan.points} == {4}
     assert [planned.labels["ranks"] for planned in plan.points] == ["1 rank", "2 ranks", "4 ranks"]
+
+
+def test_generating_in_a_pipeline_takes_as_long_as_one_stage_after_the_other() -> None:
+    def planned_s(placement: Placement, batches: int, new_tokens: int) -> float:
+        asked = sweep(placement, layers=8, hidden=256, heads=4, vocab=16)
+        data = Shape.of(sequence=32, batches=batches, new_tokens=new_tokens)
+        (planned,) = make_plan(replace(asked, base=replace(asked.base, data=data)), Limits()).points
+        return step_s(planned.point, planned.cost)
+
+    four = Placement(ranks_per_node=4, pipeline_parallel=4)
+    # One pass is in one stage at a time: three of four ranks wait, and messages come on top.
+    assert 1.0 < planned_s(four, 1, 64) / planned_s(WHOLE, 1, 64) < 2.5
+    assert 1.0 < planned_s(four, 1, 0) / planned_s(WHOLE, 1, 0) < 2.5
+    # Passes for every stage keep all of them busy.
+    assert planned_s(four, 32, 16) / planned_s(WHOLE, 32, 16) < 0.5
+    assert planned_s(PIPELINE, 32, 16) < planned_s(TENSOR, 32, 16)  # whose ranks sum twice in every layer
+
+
+def test_parked_layers_need_room_on_the_disk() -> None:
+    asked = sweep(PIPELINE, layers=8, hidden=256, heads=4, parked=3)
+    cost = make_plan(asked, Limits()).points[0].cost
+    assert cost.parked_bytes > 3 * 4 * 12 * 256**2
+    needed = 2 * cost.parked_bytes
+    plan = make_plan(asked, Limits(disk_bytes=needed))
+    assert (len(plan.points), plan.parked_bytes) == (1, needed)
+    (dropped,) = make_plan(asked, Limits(disk_bytes=needed - 1)).dropped
+    assert f"the layers that its 2 ranks park take {in_bytes(needed)} in files" in dropped.reason
+    assert "park fewer layers" in dropped.reason
+    assert dropped.shortage == Shortage(of="disk", needed_bytes=needed, available_bytes=needed - 1)
+
+
+def test_layers_that_gpus_park_need_memory_of_their_host_and_no_disk() -> None:
+    gpus = Placement(ranks_per_node=2, pipeline_parallel=2, device="cuda")
+    asked = sweep(gpus, layers=8, hidden=256, heads=4, parked=3)
+    parked = make_plan(asked, Limits()).points[0].cost.parked_bytes
+    needed = 2 * (parked + RUNTIME_BYTES_PER_RANK)
+    assert len(make_plan(asked, Limits(memory_bytes_per_node=needed, disk_bytes=0)).points) == 1
+    (dropped,) = make_plan(asked, Limits(memory_bytes_per_node=needed - 1)).dropped
+    assert "of parked layers" in dropped.reason
+    assert dropped.shortage == Shortage(
+        of="memory of a node", needed_bytes=needed, available_bytes=needed - 1
+    )
+    resident = sweep(gpus, layers=8, hidden=256, heads=4)
+    assert len(make_plan(resident, Limits(memory_bytes_per_node=1)).points) == 1

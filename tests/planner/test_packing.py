@@ -8,14 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from augment.ladder import build
+from augment.problem import Problem, Shape
 from saih.domain.batch import Batch
 from saih.domain.errors import UsageError
-from saih.domain.point import Placement, Point
+from saih.domain.limits import Limits
+from saih.domain.point import Placement, Point, Timing
+from saih.domain.scaling import Grows, RankLadder
 from saih.domain.site import Packing, Site
+from saih.domain.sweep import Sweep
 from saih.planner.demand import demand
 from saih.planner.duration import generating_s, predict, preparing_s
 from saih.planner.packing import SAFETY, capacity_s, pack, time_limit_s, within_time
-from saih.planner.plan import Plan
+from saih.planner.plan import Plan, make_plan
 
 Planning = Callable[..., Plan]
 DAY = Site(name="day", scheduler="slurm")
@@ -166,3 +171,25 @@ def test_points_that_take_longer_for_what_follows_them_need_more_batches_or_time
     assert all(batch.predicted_s <= batch.time_limit_s for batch in longer)
     with pytest.raises(UsageError, match="takes about"):
         pack(plan.points, replace(DAY, max_time_s=300.0), more_s=600.0)
+
+
+@pytest.mark.parametrize("grows", ["tensor", "pipeline"])
+def test_ranks_that_divide_a_model_further_stay_on_one_set_of_nodes(base_sweep: Sweep, grows: Grows) -> None:
+    lengths = [8, 16, 24, 32]
+    asked = replace(
+        base_sweep,
+        workload="energon",
+        base=Problem(data=Shape.of(sequence=8), model=Shape.of(layers=4, hidden=32, heads=4)),
+        ladders=(build("data", {"sequence": lengths}, "zip"),),
+        exchange="none",
+        placements=(Placement(ranks_per_node=4, data_parallel=4),),
+        timing=Timing(budget_s=60.0, max_steps=1_000_000),
+        rank_ladder=RankLadder(scaling="strong", ranks=(1, 2, 4), grows=grows),
+    )
+    plan = make_plan(asked, Limits())
+    assert len(plan.points) == 12
+    batches = pack(plan.points, replace(DAY, max_time_s=900.0))
+    assert len(batches) == len(lengths)
+    for batch in batches:
+        assert len({line(point) for point in batch.points}) == 1
+        assert [point.placement.num_ranks for point in batch.points] == [1, 2, 4]

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from saih.domain.point import Placement
 from saih.domain.trend import Analysis, Limit, PointSummary
 from saih.reports.advice import advice
 
@@ -30,3 +31,14 @@ def test_the_commonest_verdicts_come_first_and_name_their_points(analysis_of: An
 
 def test_without_points_there_is_nothing_to_try() -> None:
     assert advice([]) == ()
+
+
+def test_ranks_that_divide_a_model_are_told_what_helps_them(analysis_of: AnalysisOf) -> None:
+    point = analysis_of().points[0]
+    placement = Placement(ranks_per_node=2, pipeline_parallel=2)
+    divided = replace(point, point=replace(point.point, placement=placement, exchange="none"))
+    for limit, words in ((Limit.IMBALANCE, "fill a pipeline"), (Limit.INTERCONNECT, "ranks of one model")):
+        (claim,) = advice([held_back(divided, limit)])
+        assert words in claim.text
+        (claim,) = advice([held_back(divided, limit), held_back(point, limit)])
+        assert words not in claim.text

@@ -98,3 +98,23 @@ def test_the_table_has_a_row_for_each_rung_and_of_very_many_the_last_of_each_lin
     assert many is not None
     assert len(many.rows) == 60
     assert efficiency_table([("a", line)]) is None
+
+
+def test_what_stages_do_not_wait_is_a_factor_where_there_are_stages(
+    analysis_of: AnalysisOf, scaling_of: AnalysisOf
+) -> None:
+    staged = replace(pop(2), pipeline=around(0.5))
+    lines = dict(efficiency_lines(replace(analysis_of().points[0], efficiency=staged)))
+    assert list(lines)[3:5] == ["serialisation", "of it pipeline"]
+    assert "the stage that waits least" in lines["of it pipeline"]
+    line = scaling_of(ranks=(1, 2)).scaling[0]
+    first, second = line.rungs[:2]
+    rungs = (replace(first, pop=pop(1)), replace(second, pop=staged))
+    table = efficiency_table([("a", replace(line, rungs=rungs))])
+    assert table is not None
+    place = [column.title for column in table.columns].index("pipeline")
+    assert [row[place].replace(NO_BREAK, " ") for row in table.rows] == ["no stages", "50.0 % [48.5, 51.5]"]
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+    without = efficiency_table([("a", replace(line, rungs=(replace(first, pop=pop(1)),)))])
+    assert without is not None
+    assert "pipeline" not in [column.title for column in without.columns]

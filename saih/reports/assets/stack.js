@@ -23,7 +23,7 @@ function phaseStacks(data, choose) {
   );
   draw();
   const key = html("ul", { class: "legend" }, ...data.phases.map((phase, number) => [phase, number])
-    .filter(([, number]) => data.points.some((point) => point.phases[number]))
+    .filter(([, number]) => data.points.some((point) => point.phases[number]?.[0] > 0))
     .map(([phase, number]) => html("li", {}, html("span", { class: `key ${phase.hidden ? "hidden-mark" : "part"} p${number}` }), phase.title)));
   return html("div", {}, heading, html("figure", {}, controls, key, bars, more, caption));
 }

@@ -1,0 +1,13 @@
+"""The rung of data as tables, maps and figures show it."""
+
+from collections.abc import Mapping
+
+from saih.domain.trend import RANKS_AXIS
+
+_OTHERS = ("data", "model", RANKS_AXIS)
+
+
+def data_label(labels: Mapping[str, str], absent: str = "") -> str:
+    """The rung of data and of axes within it, such as ``284 tokens, 125 Mbit/s``; ``absent`` for none."""
+    parts = [labels.get("data", ""), *(label for axis, label in labels.items() if axis not in _OTHERS)]
+    return ", ".join(part for part in parts if part) or absent

@@ -23,7 +23,8 @@ from benchmarks.bars import judge
 from benchmarks.public_series_corpus import LIBRARIES, Task, find_file, make_tasks, read_series
 from benchmarks.public_series_scores import LARGEST_ERROR
 from saih.analyzer.calibration import CALIBRATION, Calibration
-from saih.analyzer.fit import Law, fit_law, foresee
+from saih.analyzer.fit import Law, fit_law
+from saih.analyzer.foreseeing import foresee
 from saih.analyzer.stack import TUNING, Tuning
 from saih.domain.errors import SaihError
 

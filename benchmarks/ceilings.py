@@ -127,7 +127,8 @@ def _rate(rung: Rung, way: int = 0) -> float:
 def _memory() -> Iterator[Pair]:
     if tools.missing(tools.LIKWID):
         return
-    for kind, kernel in ((CeilingKind.MEMORY, "stream_sp_avx"), (CeilingKind.MEMORY_COPY, "copy_avx")):
+    for kind, name in ((CeilingKind.MEMORY, "stream_sp_"), (CeilingKind.MEMORY_COPY, "copy_")):
+        kernel = f"{name}{tools.widest_registers()}"  # torch takes the widest, too
         for rung in memory_bandwidth.memory_rungs(kind, CPU, 4 * 200.0 * _MIB):
             if rung.size >= 10 * _MIB:  # smaller ones are over before likwid's threads have met
                 yield Pair(
@@ -176,9 +177,9 @@ def _storage(path: Path | None) -> Iterator[Pair]:
         return
     orders: tuple[Order, ...] = ("random", "sequential")
     for order in orders:
-        for rung in storage_rungs(COLD, path, Pattern(order=order)):
-            yield _read(rung, path, order, is_direct=True)
         # Opening the file for every piece, as loaders do, is no part of what fio times: large pieces only.
+        for rung in storage_rungs(COLD, path, Pattern(order=order))[1:]:
+            yield _read(rung, path, order, is_direct=True)
         yield _read(storage_rungs(WARM, path, Pattern(order=order))[-1], path, order, is_direct=False)
 
 

@@ -35,11 +35,18 @@ def likwid_bytes_per_s(kernel: str, working_set_bytes: float, num_iterations: in
     return next(float(line.split()[-1]) for line in out.splitlines() if line.startswith("MByte/s:")) * _MB
 
 
+def widest_registers() -> str:
+    """How the kernels of likwid-bench for the widest vectors of this processor are called."""
+    flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
+    return "avx512" if "avx512f" in flags else "avx"
+
+
 def fio_bytes_per_s(path: Path, size: int, *, is_direct: bool, order: str) -> float:
     """Rate of reading a file in pieces, going around the page cache or from it: by the median read."""
     words = [
         FIO, "--name=saih", f"--filename={path}", f"--rw={'randread' if order == 'random' else 'read'}",
         f"--bs={size}", f"--direct={int(is_direct)}", "--ioengine=psync", "--readonly", "--invalidate=0",
+        "--iomem_align=4096",  # as our buffers are
         f"--loops={2 if is_direct else 20}", "--lat_percentiles=1", "--output-format=json",
     ]  # fmt: skip
     job = json.loads(_output(words))["jobs"][0]["read"]

@@ -27,7 +27,7 @@ from benchmarks.bars import judge
 from benchmarks.energon_pooling_limit import limited_run
 from benchmarks.energon_pooling_model import Model, gpt2
 from benchmarks.energon_pooling_peer import against_accelerate
-from benchmarks.energon_pooling_rig import Passes, Rig, RigGarage, Work
+from benchmarks.energon_pooling_rig import Rig, RigGarage, Work, least
 from workloads.energon.parking_plan import LayerTimes, pass_times_ns, plan_parking
 from workloads.transformer.random_weights import RandomWeights
 
@@ -135,7 +135,7 @@ def _pace(garages: Sequence[RigGarage], rig: Rig, copy_s: float) -> float:
 def _table(rig: Rig, garages: Sequence[RigGarage], work: Work, size: Size) -> float:
     """Print a line for each distance; gives the share of the bound at the planned one."""
     rounds = [[garage.round(work, size.num_passes) for garage in garages] for _ in range(size.num_rounds)]
-    columns = [_least(column) for column in zip(*rounds, strict=True)]
+    columns = [least(column) for column in zip(*rounds, strict=True)]
     times = LayerTimes(
         compute_ns=min(column.compute_s for column in columns) * 1e9 / rig.bytes.num_layers,
         copy_ns=columns[1].copy_s * 1e9 / garages[1].num_parked,
@@ -154,16 +154,6 @@ def _table(rig: Rig, garages: Sequence[RigGarage], work: Work, size: Size) -> fl
         )
     print(f"planned distance: {planned.distance}")
     return columns[planned.distance].of_bound
-
-
-def _least(rounds: Sequence[Passes]) -> Passes:
-    """The least of each: what other processes on the machine add is no part of it."""
-    return Passes(
-        compute_s=min(each.compute_s for each in rounds),
-        copy_s=min(each.copy_s for each in rounds),
-        parked_s=min(each.parked_s for each in rounds),
-        first_s=min(each.first_s for each in rounds),
-    )
 
 
 if __name__ == "__main__":

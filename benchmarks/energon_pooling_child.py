@@ -12,11 +12,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import torch
 
+from benchmarks.anonymous_memory import Watch, anonymous_bytes
 from benchmarks.energon_pooling_model import Model, gpt2
 from workloads.energon.layer_record import held_bytes, record_of
 from workloads.energon.parking import ParkedStore, build_store
@@ -63,36 +63,10 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def anonymous_bytes() -> int:
-    """What this process holds that is no page of a file."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
-
-
 def _read_bytes() -> int:
     """Bytes that this process has had read from disks."""
     lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("read_bytes:"))
-
-
-class Watch:
-    """The greatest anonymous memory, looked at every other millisecond."""
-
-    def __init__(self) -> None:
-        self._peak_bytes = 0
-        self._is_over = Event()
-        self._thread = Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def peak_bytes(self) -> int:
-        """The greatest seen; the watch ends."""
-        self._is_over.set()
-        self._thread.join()
-        return self._peak_bytes
-
-    def _run(self) -> None:
-        while not self._is_over.wait(0.002):
-            self._peak_bytes = max(self._peak_bytes, anonymous_bytes())
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from workloads.transformer.want import Want
 
 
 class Model:
-    """One sequence goes through all layers."""
+    """Sequences of equal length, one where not said otherwise, go through all layers."""
 
     def __init__(
         self,
@@ -25,6 +25,7 @@ class Model:
         weights: WeightSource,
         device: torch.device,
         tokens: Sequence[int],
+        num_sequences: int = 1,
     ) -> None:
         self._architecture = architecture
         self._weights = weights
@@ -32,6 +33,7 @@ class Model:
         self._share = tensor_shares(architecture, 1)[0]
         self.layers = Span(0, architecture.num_layers)
         self._tokens = torch.tensor(list(tokens), device=device)
+        self._layout = Layout(lengths=(len(tokens) // num_sequences,) * num_sequences)
         self._ends: LayerWeights = {}
 
     def load(self, layer: int) -> LayerWeights:
@@ -47,7 +49,7 @@ class Model:
 
     @torch.inference_mode()
     def forward(self, store: LayerStore) -> Tensor:
-        """Logits [1, vocabulary] of the last token, on the host when this returns."""
+        """Logits [sequences, vocabulary] of the last tokens, on the host when this returns."""
         stage = Stage(
             architecture=self._architecture,
             layers=self.layers,
@@ -57,8 +59,7 @@ class Model:
             exchange=Alone(),
             place=self._place,
         )
-        layout = Layout(lengths=(len(self._tokens),))
-        return stage.forward(self._tokens, layout, Want.LAST_ROWS).cpu()
+        return stage.forward(self._tokens, self._layout, Want.LAST_ROWS).cpu()
 
 
 def gpt2(sizes: Mapping[str, int]) -> TransformerArchitecture:

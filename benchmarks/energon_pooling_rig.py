@@ -1,7 +1,7 @@
 """One model on one device, with all layers resident or some of them parked, and what its passes take."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -60,6 +60,16 @@ class Passes:
     def of_bound(self) -> float:
         """What the slower of computing and copying alone takes, as a share of a parked pass."""
         return max(self.compute_s, self.copy_s) / self.parked_s
+
+
+def least(rounds: Sequence[Passes]) -> Passes:
+    """The least of each: what other processes on the machine add is no part of it."""
+    return Passes(
+        compute_s=min(each.compute_s for each in rounds),
+        copy_s=min(each.copy_s for each in rounds),
+        parked_s=min(each.parked_s for each in rounds),
+        first_s=min(each.first_s for each in rounds),
+    )
 
 
 class Rig:

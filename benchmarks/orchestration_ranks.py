@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from saih.domain.point import Placement
-from saih.domain.record import ADDITIVE_PHASES, Steps
+from saih.domain.record import STEP_PHASES, Steps
 from saih.harness.phases import COLUMNS, step_ns
 from saih.harness.places import places_in_words
 from saih.harness.rank_rows import kept_ranks, medians, rank_summary
@@ -46,7 +46,7 @@ def _steps_work(num_ranks: int) -> Iterator[tuple[str, float]]:
     generator = np.random.default_rng(1)
     rows_RSP = generator.integers(1, 10**9, (3, _NUM_STEPS, len(COLUMNS)))
     medians_RM = generator.integers(1, 10**9, (num_ranks, 1 + len(COLUMNS)))
-    slowest_ns = [int(len(ADDITIVE_PHASES) * 10**9)] * _NUM_STEPS
+    slowest_ns = [int(len(STEP_PHASES) * 10**9)] * _NUM_STEPS
     steps: list[Steps] = []
 
     def summarise() -> None:

@@ -23,7 +23,7 @@ from benchmarks.extrap_peer import extrap_forecasts
 from benchmarks.public_series_corpus import Task, find_file, make_tasks, read_series
 from benchmarks.public_series_intervals import left_out_coverage
 from benchmarks.public_series_scores import Judged, errors_of, judged, print_losses, print_scores, print_wins
-from saih.analyzer.fit import foresee
+from saih.analyzer.foreseeing import foresee
 from saih.analyzer.peers import peers
 from saih.analyzer.stack import TUNING, Tuning
 from saih.domain.errors import SaihError

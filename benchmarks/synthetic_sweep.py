@@ -136,6 +136,7 @@ def _steps(point: Point, cost: Cost, generator: np.random.Generator) -> Steps:
     table = {
         phase: np.rint(1e9 * seconds[phase] * np.exp(0.02 * generator.standard_normal(shape))).astype(int)
         for phase in Phase
+        if phase in seconds
     }
     whole = np.sum([table[phase] for phase in ADDITIVE_PHASES], axis=0)
     losses = np.linspace(1.0, 0.2, NUM_STEPS + 3) + 0.02 * generator.standard_normal(NUM_STEPS + 3)

@@ -1,7 +1,5 @@
 """One shard of a data set: the samples cut from one universe, in one HDF5 file, with a record beside it."""
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,7 +7,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from cosmology.definition import NUM_SYMMETRIES, NUM_TARGETS, REDSHIFTS, DatasetDefinition, DatasetError
+from cosmology.crops import samples
+from cosmology.definition import NUM_TARGETS, REDSHIFTS, DatasetDefinition, DatasetError
 from cosmology.durable_file import (
     durable_file,
     read_checked_json,
@@ -19,10 +18,7 @@ from cosmology.durable_file import (
 )
 from cosmology.hdf5 import checked_dataset, naming_damage, provenance
 from cosmology.parameters import draw_targets, parameters_of
-from cosmology.splitmix import hash_of
 from cosmology.universe import universe_seed
-
-_SYMMETRY_STREAM = 0x63_75_62_65
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,30 +78,6 @@ def read_record(path: Path) -> ShardRecord:
     return record
 
 
-def samples(
-    definition: DatasetDefinition, universe: int, counts: NDArray[np.uint16]
-) -> Iterator[NDArray[np.uint16]]:
-    """The samples [channel, x, y, z] of a universe: crops in grid order, then crops turned."""
-    per_axis = definition.simulation_side // definition.resolution
-    corners = list(
-        itertools.product(range(0, per_axis * definition.resolution, definition.resolution), repeat=3)
-    )
-    for row in range(definition.samples_of(universe)):
-        turn, crop = divmod(row, len(corners))
-        window = tuple(slice(start, start + definition.resolution) for start in corners[crop])
-        yield turned(
-            counts[(slice(definition.num_channels), *window)], _symmetry(definition, universe, crop, turn)
-        )
-
-
-def turned(cube: NDArray[np.uint16], symmetry: int) -> NDArray[np.uint16]:
-    """A cube [channel, x, y, z] under one of the 48 symmetries; 0 leaves it."""
-    order, mirrors = divmod(symmetry, 8)
-    axes = tuple(itertools.permutations((1, 2, 3)))[order]
-    mirrored = tuple(axis for axis in (1, 2, 3) if mirrors >> (axis - 1) & 1)
-    return np.flip(cube.transpose(0, *axes), mirrored)
-
-
 def checked_parts(
     file: h5py.File, definition: DatasetDefinition, universe: int
 ) -> tuple[h5py.Dataset, h5py.Dataset]:
@@ -143,16 +115,6 @@ def _create(file: h5py.File, definition: DatasetDefinition, universe: int, devic
     file.attrs["provenance"] = provenance(definition.canonical, device)
     shape = definition.sample_shape
     return file.create_dataset("full", (rows, *shape), "<u2", chunks=(1, *shape), fletcher32=True)
-
-
-def _symmetry(definition: DatasetDefinition, universe: int, crop: int, turn: int) -> int:
-    """The symmetry of a crop's appearance ``turn``: 0 first, then the others in an order of its own."""
-    if turn == 0:
-        return 0
-    others = range(1, NUM_SYMMETRIES)
-    return sorted(
-        others, key=lambda symmetry: hash_of(definition.seed, _SYMMETRY_STREAM, universe, crop, symmetry)
-    )[turn - 1]
 
 
 def _added(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:

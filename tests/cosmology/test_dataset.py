@@ -27,7 +27,7 @@ from cosmology.dataset import (
     verify,
 )
 from cosmology.parameters import draw_targets
-from cosmology.shard import turned
+from cosmology.crops import turned
 from cosmology.universe import make_universe
 
 DEFINITION = DatasetDefinition(

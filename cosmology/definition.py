@@ -3,96 +3,62 @@
 Arithmetic only (no torch, no numpy), so that planning may import it.
 """
 
-import hashlib
-import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
-SCHEMA_VERSION = 1
-REDSHIFTS = (0.0, 0.5, 1.5, 3.0)
-"""Redshift of each channel, first channel first; a data set of C channels has the first C."""
-START_SCALE_FACTOR = 0.1
-"""Scale factor at which second-order perturbation theory hands over to the particle mesh."""
+from cosmology.canonical import digest, plain_fields
+from cosmology.choices import Reuse, Split, Transfer, chosen
+from cosmology.dataset_error import DatasetError
+from cosmology.definition_check import (
+    MAX_RESOLUTION,
+    MAX_SIDE,
+    MAX_UNIVERSES,
+    MIN_SIDE,
+    check_crop,
+    check_power_of_two,
+    check_redshifts,
+    check_whole_numbers,
+)
+from cosmology.redshifts import REDSHIFT_ORDER, REDSHIFTS, simulated_redshifts
+from cosmology.universe_definition import (
+    COUNT_BYTES,
+    FILE_OVERHEAD_BYTES,
+    SCHEMA_VERSION,
+    START_SCALE_FACTOR,
+    UniverseDefinition,
+)
+
+__all__ = [
+    "REDSHIFTS",
+    "REDSHIFT_ORDER",
+    "SCHEMA_VERSION",
+    "START_SCALE_FACTOR",
+    "DatasetDefinition",
+    "DatasetError",
+    "Reuse",
+    "Split",
+    "Transfer",
+    "UniverseDefinition",
+]
+
 NUM_TARGETS = 4
 """Omega_m, sigma_8, n_s and H_0, each normalised to [-1, 1]."""
 NUM_SYMMETRIES = 48
 """Rotations and reflections of a cube."""
 MAX_CHUNK_BYTES = 2**32 - 1
-"""HDF5's limit for one chunk, which here holds one sample."""
+"""HDF5's limit for one chunk."""
+LEAST_SIDE = 64
+"""Particles per axis of a universe that may choose its side, unless its crops need more."""
 
-_COUNT_BYTES = 2
 _TARGET_BYTES = 4
-_FILE_OVERHEAD_BYTES = 65536
-_MIN_RESOLUTION = 8
-_MAX_SIDE = 1024
-_MIN_BOX_MPC_PER_H = 288.0
-
-
-class DatasetError(ValueError):
-    """A data set that cannot exist, is not there, or does not verify; the message says what to do."""
-
-
-class Reuse(StrEnum):
-    """What happens when more samples are asked for than the universes have separate crops."""
-
-    NONE = "none"
-    """Refuse, and say how many universes are needed."""
-    CUBE_SYMMETRIES = "cube_symmetries"
-    """Show crops again, rotated or reflected: same labels, no new information."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UniverseDefinition:
-    """All that decides the bits of a set of universes, on one kind of device."""
-
-    seed: int
-    side: int
-    """Particles, and voxels, per axis."""
-    num_steps: int
-    """Force evaluations from the start to redshift 0."""
-    force_mesh_factor: int
-    """Force-mesh cells per particle spacing, per axis."""
-
-    @property
-    def base_box_mpc_per_h(self) -> float:
-        """Comoving box at H0 = 70 km/s/Mpc [Mpc/h]: voxels of 1 Mpc/h, but never a small universe.
-
-        Below 256 Mpc/h the waves that the box lacks would lower P(k) by 15-25 % at all k. H0 shrinks
-        the box by up to 10 %, so 288 Mpc/h is the least.
-        """
-        return max(_MIN_BOX_MPC_PER_H, float(self.side))
-
-    @property
-    def canonical(self) -> dict[str, object]:
-        """Everything that decides a universe, as plain JSON values."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            **asdict(self),
-            "base_box_mpc_per_h": self.base_box_mpc_per_h,
-            "redshifts": list(REDSHIFTS),
-            "start_scale_factor": START_SCALE_FACTOR,
-        }
-
-    @property
-    def universes_id(self) -> str:
-        """First 16 hexadecimal digits of the SHA-256 of the canonical definition."""
-        return _hash_of(self.canonical)
-
-    @property
-    def universe_bytes(self) -> int:
-        """Upper bound of one universe on disk."""
-        return len(REDSHIFTS) * self.side**3 * _COUNT_BYTES + _FILE_OVERHEAD_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetDefinition:
     """All that decides a data set: samples are crops of simulated universes.
 
-    Sample ``i`` is crop ``i // num_universes`` of universe ``i % num_universes``, so any leading part of
-    a data set is as diverse as it can be. Split by universe, never by sample: crops of one universe
-    share their label.
+    Sample ``i`` is from universe ``i % num_universes`` of its split, so any leading part of a data set is as
+    diverse as it can be. Splits have universes of their own: crops of one universe share their label.
 
     Raises:
         DatasetError: for a size that is odd or impossible, with what would do.
@@ -103,47 +69,78 @@ class DatasetDefinition:
     num_universes: int
     resolution: int
     """Voxels of a sample per axis: a power of two."""
-    num_channels: int = len(REDSHIFTS)
-    simulation_side: int = 64
-    """Particles of a universe per axis; a larger ``resolution`` raises it to itself."""
-    num_steps: int = 10
+    redshifts: tuple[float, ...] = REDSHIFTS
+    """Redshift of each channel."""
+    simulation_side: int = 0
+    """Particles of a universe per axis; 0 chooses 64, or what one crop needs."""
+    base_box_mpc_per_h: float = 0.0
+    """See ``UniverseDefinition``; stated, it lets data sets of other sides share their long waves."""
+    coarsening: int = 1
+    """A voxel of a sample is the sum of this many simulated ones per axis: a power of two."""
+    num_steps: int = 20
     force_mesh_factor: int = 2
+    transfer: Transfer = Transfer.EISENSTEIN_HU
     reuse: Reuse = Reuse.NONE
+    split: Split = Split.TRAIN
 
     def __post_init__(self) -> None:
-        _check_whole_numbers(self)
-        object.__setattr__(self, "simulation_side", max(self.simulation_side, self.resolution))
-        _check_shape(self)
-        _check_solver(self)
-        _check_number_of_crops(self)
+        least = {"num_samples": 1, "num_universes": 1, "resolution": MIN_SIDE, "simulation_side": 0}
+        check_whole_numbers(
+            {name: getattr(self, name) for name in (*least, "coarsening")}, {**least, "coarsening": 1}
+        )
+        check_power_of_two("resolution", self.resolution, MIN_SIDE, MAX_RESOLUTION)
+        check_power_of_two("coarsening", self.coarsening, 1, MAX_SIDE // MIN_SIDE)
+        check_redshifts(self.redshifts, START_SCALE_FACTOR)
+        side = self.simulation_side or max(LEAST_SIDE, self.resolution * self.coarsening)
+        object.__setattr__(self, "simulation_side", side)
+        object.__setattr__(self, "redshifts", tuple(float(redshift) for redshift in self.redshifts))
+        for name, kind in (("transfer", Transfer), ("reuse", Reuse), ("split", Split)):
+            object.__setattr__(self, name, chosen(kind, name, getattr(self, name)))
+        object.__setattr__(self, "base_box_mpc_per_h", self.universes.base_box_mpc_per_h)
+        check_crop(self.resolution, self.coarsening, self.simulation_side)
+        _check_number_of_samples(self)
 
     @property
     def universes(self) -> UniverseDefinition:
-        """What decides the universes: data sets that agree on it share them."""
+        """What decides the universes: data sets that agree on it share them.
+
+        A run has at least the outputs of the data set, which are its first.
+        """
         return UniverseDefinition(
             seed=self.seed,
             side=self.simulation_side,
             num_steps=self.num_steps,
             force_mesh_factor=self.force_mesh_factor,
+            redshifts=simulated_redshifts(self.redshifts),
+            base_box_mpc_per_h=self.base_box_mpc_per_h,
+            transfer=self.transfer,
         )
 
     @property
     def canonical(self) -> dict[str, object]:
         """Everything that decides the data set, as plain JSON values."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "universes": self.universes.canonical,
-            "num_samples": self.num_samples,
-            "num_universes": self.num_universes,
-            "resolution": self.resolution,
-            "num_channels": self.num_channels,
-            "reuse": str(self.reuse),
-        }
+        own = {"schema_version": SCHEMA_VERSION, "universes": self.universes.canonical}
+        return {**own, **plain_fields(self)}
 
     @property
     def dataset_id(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of the canonical definition."""
-        return _hash_of(self.canonical)
+        return digest(self.canonical)
+
+    @property
+    def num_channels(self) -> int:
+        """Redshifts of a sample."""
+        return len(self.redshifts)
+
+    @property
+    def voxel_mpc_per_h(self) -> float:
+        """Side of a sample's voxel at H0 = 70 km/s/Mpc [Mpc/h]."""
+        return self.base_box_mpc_per_h * self.coarsening / self.simulation_side
+
+    @property
+    def is_whole_box(self) -> bool:
+        """Whether a sample is the whole periodic universe, so that rolls are symmetries too."""
+        return self.resolution * self.coarsening == self.simulation_side
 
     @property
     def num_particle_steps(self) -> int:
@@ -153,7 +150,14 @@ class DatasetDefinition:
     @property
     def crops_per_universe(self) -> int:
         """Separate sub-cubes of one universe."""
-        return int((self.simulation_side // self.resolution) ** 3)
+        return int((self.simulation_side // (self.resolution * self.coarsening)) ** 3)
+
+    @property
+    def views_per_crop(self) -> int:
+        """How many different samples one crop gives."""
+        if self.reuse is Reuse.SYMMETRIES_AND_ROLLS:
+            return int(NUM_SYMMETRIES * self.simulation_side**3)
+        return NUM_SYMMETRIES if self.reuse is Reuse.CUBE_SYMMETRIES else 1
 
     @property
     def sample_shape(self) -> tuple[int, int, int, int]:
@@ -163,7 +167,7 @@ class DatasetDefinition:
     @property
     def sample_bytes(self) -> int:
         """Bytes of the counts and targets of one sample, as stored (uncompressed)."""
-        return math.prod(self.sample_shape) * _COUNT_BYTES + NUM_TARGETS * _TARGET_BYTES
+        return math.prod(self.sample_shape) * COUNT_BYTES + NUM_TARGETS * _TARGET_BYTES
 
     @property
     def dataset_bytes(self) -> int:
@@ -173,92 +177,66 @@ class DatasetDefinition:
     @property
     def shard_disk_bytes(self) -> int:
         """Upper bound of one shard on disk."""
-        return self.samples_of(0) * (self.sample_bytes + 256) + _FILE_OVERHEAD_BYTES
+        return -(-self.num_samples // self.num_universes) * (self.sample_bytes + 256) + FILE_OVERHEAD_BYTES
 
     @property
     def disk_bytes(self) -> int:
         """Upper bound of the shards and universes of the data set on disk."""
         return self.num_universes * (self.shard_disk_bytes + self.universes.universe_bytes)
 
+    @property
+    def universe_numbers(self) -> range:
+        """Numbers of its universes: from 0 for training, from ``Split.first_universe`` otherwise."""
+        return range(self.split.first_universe, self.split.first_universe + self.num_universes)
+
+    def place_of(self, sample: int) -> tuple[int, int]:
+        """Number of the universe of a sample, and its row among that universe's samples."""
+        row, index = divmod(sample, self.num_universes)
+        return self.universe_numbers[index], row
+
     def samples_of(self, universe: int) -> int:
-        """How many samples are cut from one universe."""
-        return len(range(universe, self.num_samples, self.num_universes))
+        """How many samples are cut from one universe.
 
-
-def _hash_of(canonical: Mapping[str, object]) -> str:
-    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _check_whole_numbers(definition: DatasetDefinition) -> None:
-    least = {
-        "seed": 0,
-        "num_samples": 1,
-        "num_universes": 1,
-        "resolution": _MIN_RESOLUTION,
-        "num_channels": 1,
-        "simulation_side": _MIN_RESOLUTION,
-        "num_steps": len(REDSHIFTS),
-        "force_mesh_factor": 1,
-    }
-    for name, minimum in least.items():
-        value = getattr(definition, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise DatasetError(f"{name} is {value!r}; give a whole number of at least {minimum}.")
-    if definition.seed >= 2**63:
-        raise DatasetError(f"seed is {definition.seed}; give one below 2^63.")
-    if definition.num_channels > len(REDSHIFTS):
-        raise DatasetError(
-            f"num_channels is {definition.num_channels}; there are {len(REDSHIFTS)} redshift channels "
-            f"(z = {', '.join(f'{z:g}' for z in REDSHIFTS)}), give at most {len(REDSHIFTS)}."
-        )
-
-
-def _check_shape(definition: DatasetDefinition) -> None:
-    for name in ("resolution", "simulation_side"):
-        value = getattr(definition, name)
-        if not _is_power_of_two(value) or value > _MAX_SIDE:
-            below = 2 ** (min(value, _MAX_SIDE).bit_length() - 1)
-            near = f"{below}" if value > _MAX_SIDE else f"{below} or {2 * below}"
+        Raises:
+            DatasetError: when the universe is not of this data set, such as one of another split.
+        """
+        if universe not in self.universe_numbers:
             raise DatasetError(
-                f"{name} is {value}; give a power of two from {_MIN_RESOLUTION} to {_MAX_SIDE}, "
-                f"such as {near}."
+                f"universe {universe} is not of this data set, whose {self.split} universes are "
+                f"{self.universe_numbers[0]} to {self.universe_numbers[-1]}; use those."
             )
-    if definition.sample_bytes > MAX_CHUNK_BYTES:
-        raise DatasetError(
-            f"one sample of {definition.num_channels} x {definition.resolution}^3 counts takes "
-            f"{definition.sample_bytes} bytes, above the {MAX_CHUNK_BYTES} that one HDF5 chunk may hold; "
-            "use fewer channels or a lower resolution."
+        return len(range(universe - self.split.first_universe, self.num_samples, self.num_universes))
+
+    def refined(self, factor: int) -> "DatasetDefinition":
+        """The same universes in the same box with finer waves, evolved again: ``factor`` x resolution."""
+        return replace(
+            self, resolution=self.resolution * factor, simulation_side=self.simulation_side * factor
         )
 
-
-def _check_solver(definition: DatasetDefinition) -> None:
-    if definition.force_mesh_factor > 4:
-        raise DatasetError(
-            f"force_mesh_factor is {definition.force_mesh_factor}; use 1, 2, 3 or 4 "
-            "(more adds cost, not accuracy)."
-        )
-    if not isinstance(definition.reuse, Reuse):
-        raise DatasetError(f"reuse is {definition.reuse!r}; use Reuse.NONE or Reuse.CUBE_SYMMETRIES.")
+    def coarsened(self, factor: int) -> "DatasetDefinition":
+        """The same samples in voxels that are sums of ``factor`` voxels per axis; it shares the universes."""
+        if self.resolution % factor:
+            raise DatasetError(f"{self.resolution} voxels are no multiple of {factor}; give a power of two.")
+        return replace(self, resolution=self.resolution // factor, coarsening=self.coarsening * factor)
 
 
-def _check_number_of_crops(definition: DatasetDefinition) -> None:
-    if definition.num_universes > definition.num_samples:
+def _check_number_of_samples(definition: DatasetDefinition) -> None:
+    if definition.num_universes > min(definition.num_samples, MAX_UNIVERSES):
         raise DatasetError(
             f"{definition.num_universes} universes for {definition.num_samples} samples: some would have "
-            f"none; use at most {definition.num_samples} universes."
+            f"none; use at most {min(definition.num_samples, MAX_UNIVERSES)} universes."
         )
-    symmetries = NUM_SYMMETRIES if definition.reuse is Reuse.CUBE_SYMMETRIES else 1
-    per_universe = definition.crops_per_universe * symmetries
+    if definition.reuse is Reuse.SYMMETRIES_AND_ROLLS and not definition.is_whole_box:
+        raise DatasetError(
+            f"{definition.reuse} is for samples that are whole boxes, but {definition.resolution}^3 is a crop "
+            f"of {definition.simulation_side}^3, whose edges are not periodic; use {Reuse.CUBE_SYMMETRIES}."
+        )
+    per_universe = definition.crops_per_universe * definition.views_per_crop
     if definition.num_samples > definition.num_universes * per_universe:
-        needed = -(-definition.num_samples // per_universe)
         raise DatasetError(
             f"{definition.num_universes} universes of {definition.simulation_side}^3 have "
             f"{definition.num_universes * per_universe} samples of {definition.resolution}^3, but "
-            f"{definition.num_samples} are asked for; use at least {needed} universes, a larger "
-            "simulation_side, or reuse crops by cube symmetries."
+            f"{definition.num_samples} are asked for; use at least "
+            f"{-(-definition.num_samples // per_universe)} universes, a larger simulation_side, or reuse "
+            "crops by cube symmetries."
         )
-
-
-def _is_power_of_two(value: int) -> bool:
-    return value & (value - 1) == 0

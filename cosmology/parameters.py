@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from cosmology.splitmix import uniform
+from cosmology.definition_check import MAX_UNIVERSES
+from cosmology.sobol import sobol_point
+from cosmology.splitmix import hash_of
 
 CENTRES = (0.30, 0.80, 0.96, 70.0)
 """Centre of each target: matter density, sigma8, spectral index, H0 [km/s/Mpc]."""
@@ -38,11 +40,27 @@ class Parameters:
 
 
 def draw_targets(seed: int, universe: int) -> tuple[float, float, float, float]:
-    """Four numbers u, uniform in [-1, 1): the targets of a universe, a pure function of its name."""
+    """Four numbers u, uniform in [-1, 1): the targets of a universe, a pure function of its name.
+
+    They are the points of a Sobol sequence: any number of universes covers the ranges evenly. Each split of
+    universes has the sequence under a digital shift of its own, so that no two share a cosmology.
+    """
+    split, index = divmod(universe, MAX_UNIVERSES)
     first, second, third, fourth = (
-        2 * uniform(seed, _STREAM, universe, axis) - 1 for axis in range(len(CENTRES))
+        _target(coordinate ^ hash_of(seed, _STREAM, split, axis))
+        for axis, coordinate in enumerate(sobol_point(index))
     )
     return (first, second, third, fourth)
+
+
+def universe_seed(seed: int, universe: int) -> int:
+    """Seed of the initial waves of a universe."""
+    return hash_of(seed, universe)
+
+
+def _target(coordinate: int) -> float:
+    """A coordinate in units of 2^-64 as a float64 in [-1, 1)."""
+    return (coordinate >> 11) * 2.0**-52 - 1
 
 
 def parameters_of(targets: tuple[float, float, float, float]) -> Parameters:

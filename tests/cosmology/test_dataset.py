@@ -26,6 +26,7 @@ from cosmology.dataset import (
     seal,
     verify,
 )
+from cosmology.definition import REDSHIFTS
 from cosmology.parameters import draw_targets
 from cosmology.crops import turned
 from cosmology.universe import make_universe
@@ -35,7 +36,7 @@ DEFINITION = DatasetDefinition(
     num_samples=10,
     num_universes=3,
     resolution=8,
-    num_channels=2,
+    redshifts=REDSHIFTS[:2],
     simulation_side=16,
     num_steps=4,
     force_mesh_factor=1,
@@ -372,7 +373,7 @@ def test_repeated_crops_are_turned_and_all_different(tmp_path: Path) -> None:
         num_samples=48,
         num_universes=1,
         resolution=16,
-        num_channels=1,
+        redshifts=REDSHIFTS[:1],
         simulation_side=16,
         num_steps=4,
         force_mesh_factor=1,
@@ -395,6 +396,7 @@ SCRIPT = """
 import os, signal, sys, torch
 from pathlib import Path
 from cosmology.dataset import DatasetDefinition, complete
+from cosmology.definition import REDSHIFTS
 
 folder, deadly_sync = Path(sys.argv[1]), int(sys.argv[2])
 syncs, sync = [], os.fsync
@@ -407,7 +409,7 @@ def sync_or_die(handle):
 
 os.fsync = sync_or_die
 torch.set_num_threads(1)
-definition = DatasetDefinition(seed=11, num_samples=10, num_universes=3, resolution=8, num_channels=2,
+definition = DatasetDefinition(seed=11, num_samples=10, num_universes=3, resolution=8, redshifts=REDSHIFTS[:2],
     simulation_side=16, num_steps=4, force_mesh_factor=1)
 complete(definition, folder, 0, 1, lambda text: None)
 """

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from cosmology.definition import DatasetDefinition, DatasetError, Reuse, UniverseDefinition
+from cosmology.definition import REDSHIFTS, DatasetDefinition, DatasetError, Reuse, UniverseDefinition
 from cosmology.parameters import Parameters, box_mpc_per_h, draw_targets, parameters_of
 from cosmology.universe import make_universe, simulate_counts
 
@@ -102,7 +102,7 @@ def test_more_clustering_power_means_more_variance() -> None:
 
 
 def test_sizes_and_bytes_follow_from_the_definition() -> None:
-    definition = definition_of(num_channels=2)
+    definition = definition_of(redshifts=REDSHIFTS[:2])
     assert definition.sample_shape == (2, 16, 16, 16)
     assert definition.sample_bytes == 2 * 16**3 * 2 + 16
     assert definition.dataset_bytes == 8 * definition.sample_bytes
@@ -111,8 +111,8 @@ def test_sizes_and_bytes_follow_from_the_definition() -> None:
     assert definition.disk_bytes > definition.dataset_bytes
 
 
-def test_a_large_resolution_raises_the_simulation_to_itself() -> None:
-    assert definition_of(resolution=128, num_samples=4).simulation_side == 128
+def test_a_simulation_without_a_side_is_as_large_as_a_crop_needs() -> None:
+    assert definition_of(resolution=128, simulation_side=0, num_samples=4).simulation_side == 128
 
 
 def test_the_identity_depends_on_everything_that_decides_the_data() -> None:
@@ -122,7 +122,7 @@ def test_the_identity_depends_on_everything_that_decides_the_data() -> None:
         {"num_samples": 9},
         {"num_universes": 5},
         {"resolution": 8},
-        {"num_channels": 3},
+        {"redshifts": REDSHIFTS[:3]},
         {"simulation_side": 64},
         {"num_steps": 11},
         {"force_mesh_factor": 1},
@@ -135,7 +135,7 @@ def test_the_identity_depends_on_everything_that_decides_the_data() -> None:
 def test_data_sets_of_other_resolutions_share_universes() -> None:
     shared = {
         definition_of(**change).universes.universes_id
-        for change in ({}, {"resolution": 8}, {"num_channels": 1}, {"num_samples": 16, "num_universes": 9})
+        for change in ({}, {"resolution": 8}, {"redshifts": REDSHIFTS[:1]}, {"num_samples": 16, "num_universes": 9})
     }
     assert len(shared) == 1
 
@@ -146,10 +146,10 @@ def test_data_sets_of_other_resolutions_share_universes() -> None:
         ({"resolution": 24}, "power of two"),
         ({"resolution": 4}, "at least 8"),
         ({"resolution": 2048}, "from 8 to 1024"),
-        ({"resolution": 1024, "num_samples": 4}, "one HDF5 chunk"),
+        ({"resolution": 64}, "too small for its crops"),
         ({"simulation_side": 48}, "32 or 64"),
-        ({"num_channels": 5}, "at most 4"),
-        ({"num_channels": 0}, "at least 1"),
+        ({"redshifts": (0.0,) * 17}, "1 to 16"),
+        ({"redshifts": ()}, "1 to 16"),
         ({"num_samples": 0}, "at least 1"),
         ({"num_samples": 8.0}, "whole number"),
         ({"num_universes": True}, "whole number"),
@@ -157,7 +157,7 @@ def test_data_sets_of_other_resolutions_share_universes() -> None:
         ({"num_samples": 33}, "at least 5 universes"),
         ({"num_samples": 4 * 8 * 48 + 1, "reuse": Reuse.CUBE_SYMMETRIES}, "at least 5 universes"),
         ({"reuse": "none"}, "Reuse.NONE"),
-        ({"num_steps": 3}, "at least 4"),
+        ({"num_steps": 3}, "need at least 4"),
         ({"force_mesh_factor": 5}, "use 1, 2, 3 or 4"),
         ({"seed": -1}, "at least 0"),
         ({"seed": 2**63}, "below 2"),

@@ -8,12 +8,12 @@ from augment.data import DataShape
 from augment.model import residuals_per_stage, stage_channels
 from augment.problem import Problem, ProblemError, Shape
 from cosmology.architecture import Architecture, ArchitectureError, num_stages
-from cosmology.definition import NUM_SYMMETRIES, REDSHIFTS, DatasetDefinition, DatasetError, Reuse
+from cosmology.definition import NUM_SYMMETRIES, REDSHIFT_ORDER, DatasetDefinition, DatasetError, Reuse
 
 DATA_SIZES: Mapping[str, str] = {
     "samples": "grids of the data set, at least one for each universe",
     "resolution": "side of a grid [voxels], a power of two of at least 8",
-    "channels": f"redshifts of a grid, 1 to {len(REDSHIFTS)}",
+    "channels": f"redshifts of a grid, 1 to {len(REDSHIFT_ORDER)}",
     "universes": "independent simulations that the samples are cut from; if not given, enough for "
     "separate cuts, and one for every 8 samples",
 }
@@ -27,7 +27,7 @@ _MOST_SAMPLES_OF_UNIVERSE = 8
 _LIMITS: Mapping[str, int] = {
     "samples": 10**12,
     "resolution": 1024,
-    "channels": len(REDSHIFTS),
+    "channels": len(REDSHIFT_ORDER),
     "universes": 10**12,
     "depth": 1024,
     "width": 2**16,
@@ -154,6 +154,6 @@ def _dataset(counts: Mapping[str, int], seed: int) -> DatasetDefinition:
         num_samples=counts["samples"],
         num_universes=counts["universes"],
         resolution=counts["resolution"],
-        num_channels=counts["channels"],
+        redshifts=REDSHIFT_ORDER[: counts["channels"]],
         reuse=Reuse.CUBE_SYMMETRIES,
     )

@@ -9,15 +9,6 @@ from cosmology.definition_check import MAX_UNIVERSES
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
-class Transfer(StrEnum):
-    """Where the shape of the linear power spectrum comes from."""
-
-    EISENSTEIN_HU = "eisenstein_hu"
-    """Fit of Eisenstein and Hu 1998: always there."""
-    CAMB = "camb"
-    """Boltzmann code of the package ``camb``."""
-
-
 class Reuse(StrEnum):
     """What happens when more samples are asked for than the universes have separate crops."""
 

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, replace
 
 from cosmology.canonical import digest, plain_fields
-from cosmology.choices import Reuse, Split, Transfer, chosen
+from cosmology.choices import Reuse, Split, chosen
 from cosmology.dataset_error import DatasetError
 from cosmology.definition_check import (
     MAX_RESOLUTION,
@@ -19,6 +19,7 @@ from cosmology.definition_check import (
     check_redshifts,
     check_whole_numbers,
 )
+from cosmology.power_kind import PowerKind
 from cosmology.redshifts import REDSHIFT_ORDER, REDSHIFTS, simulated_redshifts
 from cosmology.universe_definition import (
     COUNT_BYTES,
@@ -35,9 +36,9 @@ __all__ = [
     "START_SCALE_FACTOR",
     "DatasetDefinition",
     "DatasetError",
+    "PowerKind",
     "Reuse",
     "Split",
-    "Transfer",
     "UniverseDefinition",
 ]
 
@@ -79,7 +80,7 @@ class DatasetDefinition:
     """A voxel of a sample is the sum of this many simulated ones per axis: a power of two."""
     num_steps: int = 20
     force_mesh_factor: int = 2
-    transfer: Transfer = Transfer.EISENSTEIN_HU
+    linear_power: PowerKind = PowerKind.EISENSTEIN_HU
     reuse: Reuse = Reuse.NONE
     split: Split = Split.TRAIN
 
@@ -94,7 +95,7 @@ class DatasetDefinition:
         side = self.simulation_side or max(LEAST_SIDE, self.resolution * self.coarsening)
         object.__setattr__(self, "simulation_side", side)
         object.__setattr__(self, "redshifts", tuple(float(redshift) for redshift in self.redshifts))
-        for name, kind in (("transfer", Transfer), ("reuse", Reuse), ("split", Split)):
+        for name, kind in (("linear_power", PowerKind), ("reuse", Reuse), ("split", Split)):
             object.__setattr__(self, name, chosen(kind, name, getattr(self, name)))
         object.__setattr__(self, "base_box_mpc_per_h", self.universes.base_box_mpc_per_h)
         check_crop(self.resolution, self.coarsening, self.simulation_side)
@@ -113,7 +114,7 @@ class DatasetDefinition:
             force_mesh_factor=self.force_mesh_factor,
             redshifts=simulated_redshifts(self.redshifts),
             base_box_mpc_per_h=self.base_box_mpc_per_h,
-            transfer=self.transfer,
+            linear_power=self.linear_power,
         )
 
     @property

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cosmology.canonical import digest, plain_fields
-from cosmology.choices import Transfer, chosen
+from cosmology.choices import chosen
 from cosmology.definition_check import (
     MAX_SIDE,
     MIN_SIDE,
@@ -15,6 +15,7 @@ from cosmology.definition_check import (
     check_steps,
     check_whole_numbers,
 )
+from cosmology.power_kind import PowerKind
 from cosmology.redshifts import REDSHIFTS
 
 SCHEMA_VERSION = 2
@@ -47,7 +48,7 @@ class UniverseDefinition:
     """Outputs of the run, in the order of channels."""
     base_box_mpc_per_h: float = 0.0
     """Comoving box at H0 = 70 km/s/Mpc [Mpc/h]; 0 gives voxels of 1 Mpc/h, but at least 288."""
-    transfer: Transfer = Transfer.EISENSTEIN_HU
+    linear_power: PowerKind = PowerKind.EISENSTEIN_HU
 
     def __post_init__(self) -> None:
         least = {"seed": 0, "side": MIN_SIDE, "num_steps": 1, "force_mesh_factor": 1}
@@ -61,7 +62,7 @@ class UniverseDefinition:
         check_box(box)
         object.__setattr__(self, "base_box_mpc_per_h", float(box))
         object.__setattr__(self, "redshifts", tuple(float(redshift) for redshift in self.redshifts))
-        object.__setattr__(self, "transfer", chosen(Transfer, "transfer", self.transfer))
+        object.__setattr__(self, "linear_power", chosen(PowerKind, "linear_power", self.linear_power))
 
     @property
     def canonical(self) -> dict[str, object]:

@@ -156,7 +156,7 @@ def test_data_sets_of_other_resolutions_share_universes() -> None:
         ({"num_universes": 9}, "at most 8 universes"),
         ({"num_samples": 33}, "at least 5 universes"),
         ({"num_samples": 4 * 8 * 48 + 1, "reuse": Reuse.CUBE_SYMMETRIES}, "at least 5 universes"),
-        ({"reuse": "none"}, "Reuse.NONE"),
+        ({"reuse": "sometimes"}, "Reuse.NONE"),
         ({"num_steps": 3}, "need at least 4"),
         ({"force_mesh_factor": 5}, "use 1, 2, 3 or 4"),
         ({"seed": -1}, "at least 0"),

@@ -82,7 +82,6 @@ def test_sizes_decide_the_data_set() -> None:
         ({"universes": 513}, "samples (512) are fewer than universes (513)"),
         ({"universes": 0}, "universes is 0"),
         ({"resolution": 64, "universes": 10}, "10 universes give at most 480 different samples of 64^3"),
-        
         ({"epochs": 3}, "the data shape has no size 'epochs'; its sizes are samples, resolution, channels"),
     ],
 )

@@ -96,8 +96,8 @@ def read_examples(dataset: Dataset, *, at_most: int | None = None) -> Examples:
     return Examples(
         counts=counts,
         targets=targets,
-        universes=np.arange(num_samples, dtype=np.int64) % definition.num_universes,
-        is_periodic=definition.resolution == definition.simulation_side,
+        universes=np.array([definition.place_of(sample)[0] for sample in range(num_samples)], np.int64),
+        is_periodic=definition.is_whole_box,
     )
 
 

@@ -99,7 +99,7 @@ class Learner:
         recipe = plan.architecture.recipe
         self.network = start or family.build(plan.architecture, seed=plan.seed, recipe=recipe)
         self.network.to(self._device)
-        self.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # not in its stub
+        self.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # stub lacks it
         self.reader = Reader(train, recipe, self._device)
         self._optimizer = _optimizer(plan, self.network)
 

@@ -229,8 +229,8 @@ def _check_number_of_samples(definition: DatasetDefinition) -> None:
         )
     if definition.reuse is Reuse.SYMMETRIES_AND_ROLLS and not definition.is_whole_box:
         raise DatasetError(
-            f"{definition.reuse} is for samples that are whole boxes, but {definition.resolution}^3 is a crop "
-            f"of {definition.simulation_side}^3, whose edges are not periodic; use {Reuse.CUBE_SYMMETRIES}."
+            f"{definition.reuse} is for samples that are whole boxes, but {definition.resolution}^3 is a crop"
+            f" of {definition.simulation_side}^3, whose edges are not periodic; use {Reuse.CUBE_SYMMETRIES}."
         )
     per_universe = definition.crops_per_universe * definition.views_per_crop
     if definition.num_samples > definition.num_universes * per_universe:

@@ -91,6 +91,6 @@ def check_crop(resolution: int, coarsening: int, side: int) -> None:
         each = f" of {coarsening}^3 particles' places each" if coarsening > 1 else ""
         raise DatasetError(
             f"the box is too small for its crops: {resolution} voxels per axis{each} need a simulation_side "
-            f"of at least {resolution * coarsening}, but it is {side}; use a larger one (and a larger box, to "
+            f"of at least {resolution * coarsening}, but it is {side}; use a larger one (and box, to "
             "keep the voxels), or a lower resolution."
         )

@@ -33,3 +33,20 @@ def uniform(*numbers: int) -> float:
 def signed(value: int) -> int:
     """The two's complement reading of a 64-bit number, as tensors of int64 hold it."""
     return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def shuffled(place: int, size: int, *name: int) -> int:
+    """Where ``place`` of ``range(size)`` goes in the shuffle with this name: each place to another one.
+
+    Four Feistel rounds of the hash, walked until back in the range (Black and Rogaway 2002, cycle walking):
+    any entry of a shuffle of any size without the others.
+    """
+    half = ((size - 1).bit_length() + 1) // 2
+    key = hash_of(*name)
+    while True:
+        left, right = place >> half, place & ((1 << half) - 1)
+        for turn in range(4):
+            left, right = right, left ^ (hash_of(key, turn, right) & ((1 << half) - 1))
+        place = (left << half) | right
+        if place < size:
+            return place

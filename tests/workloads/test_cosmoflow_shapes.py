@@ -81,7 +81,7 @@ def test_sizes_decide_the_data_set() -> None:
         ({"samples": -2}, "samples is -2; give a whole number from 1"),
         ({"universes": 513}, "samples (512) are fewer than universes (513)"),
         ({"universes": 0}, "universes is 0"),
-        ({"resolution": 64, "universes": 10}, "10 universes give at most 480 different samples of 64^3"),
+        ({"samples": 4000, "universes": 10}, "10 universes give at most 3840 different samples of 32^3"),
         ({"epochs": 3}, "the data shape has no size 'epochs'; its sizes are samples, resolution, channels"),
     ],
 )
@@ -103,7 +103,7 @@ def test_a_model_that_cannot_be_built_is_refused_by_name(sizes: dict[str, int], 
 
 
 def test_too_few_universes_are_refused_with_how_many_would_do() -> None:
-    fault = fault_of(data=DATA.with_sizes({"resolution": 64, "universes": 10}))
+    fault = fault_of(data=DATA.with_sizes({"samples": 4000, "universes": 10}))
     assert "give at least 11 universes" in fault
 
 

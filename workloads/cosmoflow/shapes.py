@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from augment.data import DataShape
-from augment.model import residuals_per_stage, stage_channels
 from augment.problem import Problem, ProblemError, Shape
 from cosmology.architecture import Architecture, ArchitectureError, num_stages
 from cosmology.definition import NUM_SYMMETRIES, REDSHIFT_ORDER, DatasetDefinition, DatasetError, Reuse
+from workloads.cosmoflow.members import PLAIN, Options, member
+from workloads.cosmoflow.model_shape import ModelShape
 
 DATA_SIZES: Mapping[str, str] = {
     "samples": "grids of the data set, at least one for each universe",
@@ -16,10 +17,6 @@ DATA_SIZES: Mapping[str, str] = {
     "channels": f"redshifts of a grid, 1 to {len(REDSHIFT_ORDER)}",
     "universes": "independent simulations that the samples are cut from; if not given, enough for "
     "separate cuts, and one for every 8 samples",
-}
-MODEL_SIZES: Mapping[str, str] = {
-    "depth": "convolutions of each stage; 1 is the reference",
-    "width": "channels of the first stage; 32 is the reference",
 }
 _OPTIONAL = ("universes",)
 _MOST_SAMPLES_OF_UNIVERSE = 8
@@ -29,8 +26,6 @@ _LIMITS: Mapping[str, int] = {
     "resolution": 1024,
     "channels": len(REDSHIFT_ORDER),
     "universes": 10**12,
-    "depth": 1024,
-    "width": 2**16,
 }
 
 
@@ -44,6 +39,8 @@ class CosmoFlowShape:
     universes: int
     depth: int
     width: int
+    options: Options = PLAIN
+    """What the network has besides its sizes."""
 
     @staticmethod
     def from_problem(problem: Problem) -> "CosmoFlowShape":
@@ -61,12 +58,7 @@ class CosmoFlowShape:
 
     def architecture(self) -> Architecture:
         """The network that learns this problem."""
-        return Architecture(
-            resolution=self.resolution,
-            channels=self.channels,
-            stage_channels=stage_channels(self.width, num_stages(self.resolution)),
-            residuals_per_stage=residuals_per_stage(self.depth),
-        )
+        return member(self.resolution, self.channels, self.depth, self.width, self.options)
 
     def dataset(self, seed: int) -> DatasetDefinition:
         """What decides the problem's data set."""
@@ -85,27 +77,26 @@ class CosmoFlowShape:
 def _known_shape(problem: Problem, _kinds: tuple[type, ...]) -> CosmoFlowShape:
     """The sizes of a problem, found once: plans and analyses ask for those of each point several times."""
     faults: list[str] = []
-    counts = {
-        **_counts("data", problem.data, DATA_SIZES, faults),
-        **_counts("model", problem.model, MODEL_SIZES, faults),
-    }
+    counts = _counts(problem.data, faults)
+    model = ModelShape.read(problem.model, faults)
     faults += _resolution_faults(counts)
     if faults:
         raise ProblemError("\n".join(faults))
     counts.setdefault("universes", _default_universes(counts))
     _check_dataset(counts)
-    return CosmoFlowShape(**counts)
+    depth, width = model.extent(counts["resolution"], counts["channels"])
+    return CosmoFlowShape(**counts, depth=depth, width=width, options=model.options)
 
 
-def _counts(axis: str, shape: Shape, sizes: Mapping[str, str], faults: list[str]) -> dict[str, int]:
+def _counts(shape: Shape, faults: list[str]) -> dict[str, int]:
     """The sizes that are whole, positive and within their limits; every other one adds a fault."""
     faults += [
-        f"the {axis} shape has no size {name!r}; its sizes are {', '.join(sizes)}."
+        f"the data shape has no size {name!r}; its sizes are {', '.join(DATA_SIZES)}."
         for name in shape
-        if name not in sizes
+        if name not in DATA_SIZES
     ]
     counts: dict[str, int] = {}
-    for name in sizes:
+    for name in DATA_SIZES:
         if name in _OPTIONAL and name not in shape:
             continue
         try:

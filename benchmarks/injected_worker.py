@@ -21,6 +21,7 @@ from saih.harness.job_run import run_job
 from saih.harness.lifeline import die_with_parent
 from saih.store.job_file import read_job
 from workloads.cosmoflow.training import CosmoFlowJob
+from workloads.means import ALONE, Means
 from workloads.protocol import GradientExchange, Mark, PhaseName, Progress, Session, Surroundings
 
 _READ_FILE = "blocks.bin"
@@ -33,7 +34,13 @@ class FaultyJob:
         self._sound = CosmoFlowJob()
 
     def generate(
-        self, problem: Problem, data_folder: Path, rank: int, num_ranks: int, progress: Progress
+        self,
+        problem: Problem,
+        data_folder: Path,
+        rank: int,
+        num_ranks: int,
+        progress: Progress,
+        means: Means = ALONE,
     ) -> None:
         """As CosmoFlow."""
         self._sound.generate(problem, data_folder, rank, num_ranks, progress)

@@ -10,6 +10,7 @@ from augment.problem import Problem
 from saih.harness.job_run import run_job
 from saih.harness.lifeline import die_with_parent
 from saih.store.job_file import read_job
+from workloads.means import ALONE, Means
 from workloads.protocol import Mark, Progress, Session, Surroundings
 
 
@@ -17,7 +18,13 @@ class TrivialJob:
     """Nothing to generate, and steps that do nothing."""
 
     def generate(
-        self, problem: Problem, data_folder: Path, rank: int, num_ranks: int, progress: Progress
+        self,
+        problem: Problem,
+        data_folder: Path,
+        rank: int,
+        num_ranks: int,
+        progress: Progress,
+        means: Means = ALONE,
     ) -> None:
         """There are no data."""
 

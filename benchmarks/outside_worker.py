@@ -23,6 +23,7 @@ from saih.harness.lifeline import die_with_parent
 from saih.machine import process_group
 from saih.store.job_file import read_job
 from workloads.cosmoflow.training import CosmoFlowJob
+from workloads.means import ALONE, Means
 from workloads.protocol import Mark, Progress, Session, Surroundings
 
 _FREE = float("inf")
@@ -37,7 +38,13 @@ class ActedOnJob:
         self._places = places
 
     def generate(
-        self, problem: Problem, data_folder: Path, rank: int, num_ranks: int, progress: Progress
+        self,
+        problem: Problem,
+        data_folder: Path,
+        rank: int,
+        num_ranks: int,
+        progress: Progress,
+        means: Means = ALONE,
     ) -> None:
         """As CosmoFlow."""
         self._sound.generate(problem, data_folder, rank, num_ranks, progress)

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from augment.problem import Problem
 from workloads.given_rates import GivenRates
+from workloads.means import ALONE, Means
 
 PhaseName = Literal["input_wait", "forward", "backward", "communication", "stage_wait", "optimizer", "other"]
 """``stage_wait``: for ranks that hold other layers of the same model, which are busy or wait themselves."""
@@ -312,7 +313,13 @@ class JobSide(Protocol):
     """The side of an application that runs inside the job (torch may be imported)."""
 
     def generate(
-        self, problem: Problem, data_folder: Path, rank: int, num_ranks: int, progress: Progress
+        self,
+        problem: Problem,
+        data_folder: Path,
+        rank: int,
+        num_ranks: int,
+        progress: Progress,
+        means: Means = ALONE,
     ) -> None:
         """Make this rank's missing part of the problem's data; safe to repeat and to interrupt."""
 

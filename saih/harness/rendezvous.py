@@ -1,8 +1,9 @@
 """Where the ranks of one point meet to exchange gradients: a process group, or a Horovod, of its own."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 import torch.distributed as dist
@@ -30,21 +31,28 @@ def require_exchanges(kinds: Collection[Exchange]) -> None:
 
 @contextmanager
 def open_replica(ranks: Ranks, degrees: Degrees, timeout_s: float) -> Iterator[Connect]:
-    """A way to a process group among the ranks that divide one model with this one.
+    """A way to a process group among the ranks that divide one model with this one: see ``open_groups``."""
+    with open_groups(ranks, timeout_s) as join:
+        yield partial(join, degrees.num_ranks)
 
-    Every rank enters and leaves. The group is made when it is asked for, which all ranks of a replica do or
-    none, and ends on leaving.
+
+@contextmanager
+def open_groups(ranks: Ranks, timeout_s: float) -> Iterator[Callable[[int], dist.ProcessGroup]]:
+    """A way to a process group among so many consecutive ranks, counted from rank 0.
+
+    Every rank enters and leaves. The group is made when it is asked for, which all ranks do or none, once,
+    and ends on leaving.
     ``timeout_s`` bounds one collective.
     """
     with ExitStack() as stack:
 
-        def connect() -> dist.ProcessGroup:
-            replica = MPI.Intracomm(ranks.comm.Split(ranks.rank // degrees.num_ranks, ranks.rank))
-            group = stack.enter_context(process_group(replica, torch.device(ranks.device), timeout_s))
-            replica.Free()  # they met; the group has ways of its own
+        def join(num_ranks: int) -> dist.ProcessGroup:
+            crew = MPI.Intracomm(ranks.comm.Split(ranks.rank // num_ranks, ranks.rank))
+            group = stack.enter_context(process_group(crew, torch.device(ranks.device), timeout_s))
+            crew.Free()  # they met; the group has ways of its own
             return group
 
-        yield connect
+        yield join
 
 
 @contextmanager

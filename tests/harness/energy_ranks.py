@@ -21,6 +21,7 @@ from saih.harness.ranks import take_seats
 from saih.harness.sentinel import Sentinel
 from saih.machine.energy import find_counters
 from tests.machine.powercap import TWO_SOCKETS, PowerCap
+from workloads.means import ALONE, Means
 from workloads.protocol import Mark, Progress, Session, Surroundings
 
 STEP_J = 1.5
@@ -28,7 +29,13 @@ STEP_J = 1.5
 
 class ConsumingJob:
     def generate(
-        self, problem: Problem, data_folder: Path, rank: int, num_ranks: int, progress: Progress
+        self,
+        problem: Problem,
+        data_folder: Path,
+        rank: int,
+        num_ranks: int,
+        progress: Progress,
+        means: Means = ALONE,
     ) -> None:
         """Nothing to make."""
 

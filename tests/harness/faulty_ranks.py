@@ -20,6 +20,7 @@ from augment.problem import Problem, Shape
 from saih.domain.job import Job
 from saih.domain.point import Placement, Point, Timing
 from saih.harness.job_run import run_job
+from workloads.means import ALONE, Means
 from workloads.protocol import Mark, Progress, Session, Surroundings
 
 FATAL_STEP = 5
@@ -30,7 +31,13 @@ class FaultyJob:
     """A linear fit that fails as its problem says."""
 
     def generate(
-        self, problem: Problem, data_folder: Path, rank: int, num_ranks: int, progress: Progress
+        self,
+        problem: Problem,
+        data_folder: Path,
+        rank: int,
+        num_ranks: int,
+        progress: Progress,
+        means: Means = ALONE,
     ) -> None:
         (data_folder / f"part-{rank}").write_text(str(num_ranks))
         progress(f"part {rank} of {num_ranks}")

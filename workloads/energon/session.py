@@ -26,6 +26,7 @@ from workloads.energon.plan import EnginePlan
 from workloads.energon.rank_errors import PassError
 from workloads.energon.ranks import Carrier
 from workloads.energon.shapes import EnergonShape
+from workloads.means import ALONE, Means
 from workloads.precision import Precision
 from workloads.protocol import Mark, PhaseName, Progress, Session, Surroundings, Told
 from workloads.transformer.layout import Layout
@@ -51,7 +52,13 @@ class EnergonJob:
     """The side of energon that runs inside the job."""
 
     def generate(
-        self, problem: Problem, data_folder: Path, rank: int, num_ranks: int, progress: Progress
+        self,
+        problem: Problem,
+        data_folder: Path,
+        rank: int,
+        num_ranks: int,
+        progress: Progress,
+        means: Means = ALONE,
     ) -> None:
         """Nothing is stored: token ids are drawn when they are needed."""
 

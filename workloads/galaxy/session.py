@@ -16,6 +16,7 @@ from workloads.galaxy.answering import Answering
 from workloads.galaxy.request_notes import request_notes
 from workloads.galaxy.seat import Seat, open_seat
 from workloads.galaxy.shapes import GalaxyShape
+from workloads.means import ALONE, Means
 from workloads.protocol import Mark, PhaseName, Progress, Session, Surroundings, Told
 
 _MOST_STEPS = 10_000
@@ -26,7 +27,13 @@ class GalaxyJob:
     """The side of galaxy that runs inside the job."""
 
     def generate(
-        self, problem: Problem, data_folder: Path, rank: int, num_ranks: int, progress: Progress
+        self,
+        problem: Problem,
+        data_folder: Path,
+        rank: int,
+        num_ranks: int,
+        progress: Progress,
+        means: Means = ALONE,
     ) -> None:
         """Nothing is stored: token ids are drawn when they are needed."""
 

@@ -144,6 +144,13 @@ class Learner:
         """Go on from a saved state."""
         self.load_state_dict(load_file(path))
 
+    def save_network(self, path: Path) -> None:
+        """Write the weights alone, for ``load_network``."""
+        state = self.network.state_dict()
+        weights = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+        with durable_file(path) as temporary:
+            save_file(weights, temporary)
+
     def _step(self) -> float:
         grids, targets = self._batch(self.num_steps_done)
         for group in self._optimizer.param_groups:
@@ -165,6 +172,13 @@ class Learner:
         chance = np.random.Generator(np.random.PCG64(np.random.SeedSequence((self.plan.seed, 1, step))))
         cubes = [moved(self._train, int(place), chance) for place in places]
         return self.reader.read(np.stack(cubes)), targets
+
+
+def load_network(architecture: Architecture, path: Path) -> family.Network:
+    """The network that ``save_network`` wrote, on the CPU."""
+    network = family.build(architecture, seed=0, recipe=architecture.recipe)
+    network.load_state_dict(load_file(path))
+    return network
 
 
 def _optimizer(plan: LearningPlan, network: nn.Module) -> torch.optim.Optimizer:

@@ -18,7 +18,7 @@ _STEPS, _ERRORS = "milestones", "errors"
 
 
 class Milestones:
-    """A learner, its mean absolute errors on samples that it never saw, and the weights that had the least."""
+    """A learner, its mean absolute errors on samples it never saw, and the weights that had the least."""
 
     def __init__(self, learner: Learner, judged_by: Examples, path: Path | None = None) -> None:
         """``path`` is where its state is kept; a state that is there is gone on from."""
@@ -31,7 +31,7 @@ class Milestones:
             self._resume(path)
 
     def reach(self, num_steps: int) -> float:
-        """Mean absolute error over all targets after so many steps; known at once where it was there before."""
+        """Mean absolute error over all targets after so many steps; at once where it was there before."""
         if num_steps not in self._errors:
             self._learner.advance(num_steps - self._learner.num_steps_done)
             errors = self._learner.mean_absolute_errors(self._judged_by)

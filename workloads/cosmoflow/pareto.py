@@ -123,5 +123,6 @@ def _rung_of(told: Mapping[str, Any]) -> Rung:  # Any: plain JSON values
 
 
 def _marked(rung: Rung, rungs: Sequence[Rung]) -> Rung:
-    rivals = [other for other in rungs if other is not rung and other.flops_per_sample <= rung.flops_per_sample]
-    return replace(rung, is_on_front=all(rung.loss.value < other.loss.value for other in rivals))
+    cheaper = [other for other in rungs if other.flops_per_sample <= rung.flops_per_sample]
+    lowest = min(other.loss.value for other in cheaper)
+    return replace(rung, is_on_front=rung.loss.value <= lowest)

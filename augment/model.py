@@ -4,6 +4,10 @@ from augment.problem import ProblemError
 
 CHANNEL_CAP = 16
 """Most channels of a stage, in multiples of the width: the reference stops at 512 = 16 x 32."""
+MOST_WIDTH = 2**16
+WIDTHS = (*range(1, 16), *range(16, 32, 2), *range(32, 64, 4), *range(64, MOST_WIDTH + 1, 8))
+"""Widths that a model is given when its cost is asked for: fine enough to meet a cost within an eighth, and
+whole multiples of 8 where matrix units compute in such blocks."""
 
 
 def stage_channels(width: int, num_stages: int) -> tuple[int, ...]:

@@ -1,12 +1,14 @@
 """One AI problem: the shape of its data and the shape of its model."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 Value = int | float | str
 
 MAX_COUNT = 10**18
 """Largest size that any problem may have."""
+_MOST_SHOWN = 40
+"""Characters of a value in a message."""
 
 
 class ProblemError(ValueError):
@@ -55,6 +57,30 @@ class Shape(Mapping[str, Value]):
             raise ProblemError(f"{name} is {found}; give a whole number {allowed}.")
         return value
 
+    def amount(self, name: str, at_most: float = MAX_COUNT) -> float:
+        """The size called ``name``, which must be a number above 0 and not above ``at_most``.
+
+        Raises:
+            ProblemError: when it is absent, no number, or outside these bounds.
+        """
+        value = dict(self.entries).get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= at_most:
+            found = _shown(value)
+            raise ProblemError(f"{name} is {found}; give a number above 0, at most {at_most:g}.")
+        return float(value)
+
+    def word(self, name: str, words: Sequence[str]) -> str:
+        """The size called ``name``, which must be one of ``words``.
+
+        Raises:
+            ProblemError: when it is absent or none of them.
+        """
+        value = dict(self.entries).get(name)
+        if not isinstance(value, str) or value not in words:
+            found = _shown(value)
+            raise ProblemError(f"{name} is {found}; use {', '.join(words)}.")
+        return value
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -67,3 +93,10 @@ class Problem:
     def kinds(self) -> tuple[type, ...]:
         """The type of every size: to Python 1.0 and True equal 1, to a workload they are no whole numbers."""
         return tuple(type(value) for shape in (self.data, self.model) for _, value in shape.entries)
+
+
+def _shown(value: Value | None) -> str:
+    """A value in a message; Python refuses to print very long whole numbers."""
+    if isinstance(value, int) and abs(value) > MAX_COUNT:
+        return "beyond all reason"
+    return "missing" if value is None else repr(value)[:_MOST_SHOWN]

@@ -7,7 +7,7 @@ number of stages follows from the resolution. The reference member is that of ML
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
@@ -20,6 +20,7 @@ MIN_RESOLUTION = 8
 DENSE_FEATURES = (128, 64)
 NEGATIVE_SLOPE = 0.3
 OUTPUT_SCALE = 1.2
+_GROUP_CHANNELS = 8
 
 
 class ArchitectureError(ValueError):
@@ -34,6 +35,23 @@ class Recipe(StrEnum):
     SCALED = "scaled"
     """Besides, a last dense layer of zeros and inputs standardised by channel: deep or narrow members
     otherwise saturate their tanh or rest on a plateau."""
+
+
+class Normalisation(StrEnum):
+    """What follows each convolution, before its activation."""
+
+    NONE = "none"
+    GROUP = "group"
+    """GroupNorm (Wu and He 2018) over groups of 8 channels, or as many as divide their number: unlike
+    batch norm it does the same for a batch of one sample."""
+
+
+class Checkpointing(StrEnum):
+    """What the backward pass computes again instead of keeping it; results are the same."""
+
+    NONE = "none"
+    STAGES = "stages"
+    """Only what enters a stage is kept (Chen et al. 2016)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +75,11 @@ class Convolution:
     def num_parameters(self) -> int:
         """Weights and biases."""
         return self.num_weights + self.out_channels
+
+    @property
+    def num_groups(self) -> int:
+        """Groups of channels that a normalisation after it takes together."""
+        return self.out_channels // math.gcd(self.out_channels, _GROUP_CHANNELS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +111,8 @@ class Architecture:
     stage_channels: tuple[int, ...]
     """Channels of each stage, first stage first."""
     residuals_per_stage: int = 0
+    normalisation: Normalisation = Normalisation.NONE
+    checkpointing: Checkpointing = Checkpointing.NONE
 
     def __post_init__(self) -> None:
         needed = num_stages(self.resolution)
@@ -111,6 +136,16 @@ class Architecture:
     def branch_scale(self) -> float:
         """Factor of each residual branch: 1/sqrt(their number) keeps the features' scale at any depth."""
         return 1 / math.sqrt(max(1, self.num_residuals))
+
+    @property
+    def is_normalised(self) -> bool:
+        """Whether a normalisation follows each convolution."""
+        return self.normalisation is Normalisation.GROUP
+
+    @property
+    def is_checkpointed(self) -> bool:
+        """Whether the backward pass computes stages again."""
+        return self.checkpointing is Checkpointing.STAGES
 
     @property
     def convolutions(self) -> tuple[Convolution, ...]:
@@ -138,14 +173,18 @@ class Architecture:
 
     @property
     def num_parameters(self) -> int:
-        """Weights and biases of all layers."""
-        convolutions = sum(layer.num_parameters for layer in self.convolutions)
+        """Weights and biases of all layers; a normalisation has one of each for every channel."""
+        per_channel = 2 if self.is_normalised else 0
+        convolutions = sum(
+            layer.num_parameters + per_channel * layer.out_channels for layer in self.convolutions
+        )
         return convolutions + sum(layer.num_parameters for layer in self.dense_layers)
 
     @property
     def recipe(self) -> Recipe:
         """The reference recipe for exactly the reference member, the scaled one for all others."""
-        return Recipe.REFERENCE if self == REFERENCE else Recipe.SCALED
+        is_reference = replace(self, checkpointing=Checkpointing.NONE) == REFERENCE
+        return Recipe.REFERENCE if is_reference else Recipe.SCALED
 
 
 def num_stages(resolution: int) -> int:

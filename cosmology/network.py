@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, UInt16
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from cosmology.architecture import (
     KERNEL_SIDE,
@@ -23,8 +24,8 @@ from cosmology.architecture import (
 def build(architecture: Architecture, *, seed: int, recipe: Recipe) -> "Network":
     """The network on the CPU in float32, its weights decided by ``seed`` alone.
 
-    Biases are zero. ``recipe`` decides the last dense layer: see ``Recipe``. The global random state of
-    torch is neither read nor moved.
+    Biases are zero, factors of normalisations one. ``recipe`` decides the last dense layer: see ``Recipe``.
+    The global random state of torch is neither read nor moved.
     """
     with torch.device("meta"):
         network = Network(architecture)
@@ -35,6 +36,9 @@ def build(architecture: Architecture, *, seed: int, recipe: Recipe) -> "Network"
             nn.init.xavier_uniform_(parameter, generator=generator)
         else:
             nn.init.zeros_(parameter)
+    for module in network.modules():
+        if isinstance(module, nn.GroupNorm):
+            nn.init.ones_(module.weight)
     if recipe is Recipe.SCALED:
         nn.init.zeros_(network.last.weight)
     return network
@@ -61,9 +65,8 @@ class Network(nn.Module):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        scale = architecture.branch_scale
         by_stage = groupby(architecture.convolutions, key=lambda convolution: convolution.stage)
-        self.stages = nn.ModuleList(Stage(tuple(members), scale) for _, members in by_stage)
+        self.stages = nn.ModuleList(Stage(tuple(members), architecture) for _, members in by_stage)
         *hidden, last = architecture.dense_layers
         self.hidden = nn.ModuleList(nn.Linear(layer.in_features, layer.out_features) for layer in hidden)
         self.last = nn.Linear(last.in_features, last.out_features)
@@ -82,22 +85,46 @@ class Network(nn.Module):
 class Stage(nn.Module):
     """One convolution, then residual ones of the same width, then a pooling that halves the grid."""
 
-    def __init__(self, convolutions: tuple[Convolution, ...], branch_scale: float) -> None:
+    def __init__(self, convolutions: tuple[Convolution, ...], architecture: Architecture) -> None:
         super().__init__()
-        self.branch_scale = branch_scale
+        self.branch_scale = architecture.branch_scale
+        self.is_checkpointed = architecture.is_checkpointed
         self.convolutions = nn.ModuleList(
             nn.Conv3d(layer.in_channels, layer.out_channels, KERNEL_SIDE, padding="same")
             for layer in convolutions
         )
+        normalised = convolutions if architecture.is_normalised else ()
+        self.norms = nn.ModuleList(nn.GroupNorm(layer.num_groups, layer.out_channels) for layer in normalised)
 
     def forward(self, x_BCXYZ: Float[Tensor, "batch in x y z"]) -> Float[Tensor, "batch out x2 y2 z2"]:
         """Features of half the side."""
-        first, *residuals = self.convolutions
-        # In place: the activation's slope follows from its result's sign, so one copy serves backward.
-        x_BCXYZ = functional.leaky_relu_(first(x_BCXYZ), NEGATIVE_SLOPE)
-        for residual in residuals:
-            branch_BCXYZ = functional.leaky_relu_(residual(x_BCXYZ), NEGATIVE_SLOPE)
+        if self.is_checkpointed and torch.is_grad_enabled():
+            # Nothing random happens inside, so no random state needs to be kept for the second time.
+            again: Tensor = checkpoint(self._features, x_BCXYZ, use_reentrant=False, preserve_rng_state=False)
+            return again
+        return self._features(x_BCXYZ)
+
+    def _features(self, x_BCXYZ: Tensor) -> Tensor:
+        x_BCXYZ = self._convolved(0, x_BCXYZ)
+        for number in range(1, len(self.convolutions)):
+            branch_BCXYZ = self._convolved(number, x_BCXYZ)
             x_BCXYZ = torch.add(x_BCXYZ, branch_BCXYZ, alpha=self.branch_scale)
         # Plain max_pool3d would leave half precision under autocast on the CPU; a maximum needs no digits.
         pooled_BCXYZ, _ = functional.max_pool3d_with_indices(x_BCXYZ, (2, 2, 2))
         return pooled_BCXYZ
+
+    def _convolved(self, number: int, x_BCXYZ: Tensor) -> Tensor:
+        x_BCXYZ = self.convolutions[number](x_BCXYZ)
+        if self.norms:
+            x_BCXYZ = _normed(self.norms[number], x_BCXYZ)
+        # In place: the activation's slope follows from its result's sign, so one copy serves backward.
+        return functional.leaky_relu_(x_BCXYZ, NEGATIVE_SLOPE)
+
+
+def _normed(norm: nn.Module, x_BCXYZ: Tensor) -> Tensor:
+    """Normalised in the numbers' own format: autocast would make float32 of every activation here."""
+    if not isinstance(norm, nn.GroupNorm):
+        raise TypeError(f"{type(norm).__name__} is no group norm")
+    weight_C, bias_C = norm.weight.to(x_BCXYZ.dtype), norm.bias.to(x_BCXYZ.dtype)
+    with torch.autocast(x_BCXYZ.device.type, enabled=False):
+        return functional.group_norm(x_BCXYZ, norm.num_groups, weight_C, bias_C, norm.eps)

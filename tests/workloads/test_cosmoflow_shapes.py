@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 from augment.problem import Problem, ProblemError, Shape
 from cosmology.architecture import REFERENCE
 from workloads.cosmoflow.cost import CosmoFlow
-from workloads.cosmoflow.shapes import DATA_SIZES, MODEL_SIZES, CosmoFlowShape
+from workloads.cosmoflow.data_sizes import DATA_SIZES
+from workloads.cosmoflow.model_shape import MODEL_SIZES
+from workloads.cosmoflow.shapes import CosmoFlowShape
 
 DATA = Shape.of(samples=512, resolution=32, channels=4)
 MODEL = Shape.of(depth=2, width=8)

@@ -5,9 +5,11 @@ from functools import lru_cache
 
 from augment.problem import Problem, ProblemError
 from cosmology.architecture import Architecture
+from workloads.cosmoflow.data_sizes import DATA_SIZES
 from workloads.cosmoflow.memory import FLOAT_BYTES, peak_memory_bytes
+from workloads.cosmoflow.model_shape import MODEL_SIZES
 from workloads.cosmoflow.operations import step_operations
-from workloads.cosmoflow.shapes import DATA_SIZES, MODEL_SIZES, CosmoFlowShape
+from workloads.cosmoflow.shapes import CosmoFlowShape
 from workloads.precision import Precision
 from workloads.protocol import TRAINING, UNDIVIDED, Activity, Axis, Cost, Degrees, Operation
 

@@ -2,7 +2,8 @@
 
 Convention: a multiply-add is 2; products and convolutions alone have FLOPs, as torch's FlopCounterMode
 counts; elementwise work has 0, but its traffic and launches are there. Both gradients of every layer are
-counted, except the first convolution's input gradient, which nobody needs and nobody computes. Traffic
+counted, except the first convolution's input gradient, which nobody needs and nobody computes. What
+checkpointing computes again belongs to the backward pass, and its FLOPs count as they are spent. Traffic
 takes every operand once. Biases ride with their layer. A batch arrives normalised: that is host work of
 the loader, outside the step.
 """
@@ -89,28 +90,45 @@ def _backward(step: _Step) -> Iterator[Operation]:
     yield from _casts(step, "backward")
 
 
-def _convolution_forward(step: _Step, layer: Convolution) -> Iterator[Operation]:
+def _convolution_forward(
+    step: _Step, layer: Convolution, phase: PhaseName = "forward", word: str = "forward"
+) -> Iterator[Operation]:
+    """A convolution and what follows it; ``word`` tells the second time from the first."""
     name, outputs, itemsize = _name(layer), step.outputs(layer), step.itemsize
-    yield _convolving(step, layer, f"{name} forward", "forward")
-    yield _elementwise(f"{name} activation", "forward", 2 * outputs * itemsize, kernels=1)
+    again = "" if word == "forward" else f" {word}"
+    yield _convolving(step, layer, f"{name} {word}", phase)
+    if step.architecture.is_normalised:  # moments, then what they make of the values
+        yield _elementwise(f"{name} normalisation{again}", phase, 2 * outputs * itemsize, kernels=2)
+    yield _elementwise(f"{name} activation{again}", phase, 2 * outputs * itemsize, kernels=1)
     if layer.residual:
-        yield _elementwise(f"{name} sum", "forward", 3 * outputs * itemsize, kernels=1)
+        yield _elementwise(f"{name} sum{again}", phase, 3 * outputs * itemsize, kernels=1)
     if step.ends_stage(layer):
         traffic = outputs * itemsize + outputs // _POOLED_VOXELS * (itemsize + INDEX_BYTES)
-        yield _elementwise(f"stage {layer.stage + 1} pooling", "forward", traffic, kernels=1)
+        yield _elementwise(f"stage {layer.stage + 1} pooling{again}", phase, traffic, kernels=1)
 
 
 def _convolution_backward(step: _Step, layer: Convolution) -> Iterator[Operation]:
     name, outputs, itemsize = _name(layer), step.outputs(layer), step.itemsize
     if step.ends_stage(layer):
+        yield from _computed_again(step, layer.stage)
         traffic = outputs * itemsize + outputs // _POOLED_VOXELS * (itemsize + INDEX_BYTES)
         yield _elementwise(f"stage {layer.stage + 1} pooling gradient", "backward", traffic, kernels=2)
     if layer.residual:  # scale the branch's gradient; add the branch's input gradient to the sum's
         yield _elementwise(f"{name} sum gradient", "backward", 5 * outputs * itemsize, kernels=2)
     yield _elementwise(f"{name} activation gradient", "backward", 3 * outputs * itemsize, kernels=1)
+    if step.architecture.is_normalised:
+        yield _elementwise(f"{name} normalisation gradient", "backward", 3 * outputs * itemsize, kernels=3)
     if layer.stage or layer.residual:
         yield _convolving(step, layer, f"{name} input gradient", "backward")
     yield _convolving(step, layer, f"{name} weight gradient", "backward")
+
+
+def _computed_again(step: _Step, stage: int) -> Iterator[Operation]:
+    """The forward pass of a stage of which only the input was kept."""
+    if step.architecture.is_checkpointed:
+        for layer in step.architecture.convolutions:
+            if layer.stage == stage:
+                yield from _convolution_forward(step, layer, "backward", "again")
 
 
 def _name(layer: Convolution) -> str:
@@ -183,5 +201,7 @@ def _optimizer(architecture: Architecture) -> Operation:
 
 
 def _num_tensors(architecture: Architecture) -> int:
-    """Parameter tensors: weights and biases of every layer."""
-    return 2 * (len(architecture.convolutions) + len(architecture.dense_layers))
+    """Parameter tensors: weights and biases of every layer, factors and shifts of every normalisation."""
+    num_convolutions = len(architecture.convolutions)
+    num_norms = num_convolutions if architecture.is_normalised else 0
+    return 2 * (num_convolutions + num_norms + len(architecture.dense_layers))

@@ -102,6 +102,10 @@ class Cost:
     """Files of the data set and of what it is made from; as many parts can be made at the same time."""
     dataset_core_s: float = 0.0
     """About how long one core takes to make the data set [s]."""
+    dataset_stored_bytes: int = 0
+    """About how many bytes it takes where it is stored, compressed; 0 where that is all of them."""
+    dataset_work: str = ""
+    """What making it takes and at which rate that is counted, in words; empty where nothing is made."""
     ranks_per_replica: int = 1
     """Ranks that work on the same samples; the operations are the mean of theirs."""
     exchanged_bytes: int = 0

@@ -1,12 +1,16 @@
 """CosmoFlow's arithmetic side: what can be built, what a step of it costs, how it is called."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from augment.problem import Problem, ProblemError
+from augment.model import WIDTHS
+from augment.problem import Problem, ProblemError, Shape
 from cosmology.architecture import Architecture
+from cosmology.definition import REDSHIFT_ORDER, DatasetDefinition
 from workloads.cosmoflow.data_sizes import DATA_SIZES
 from workloads.cosmoflow.memory import FLOAT_BYTES, peak_memory_bytes
+from workloads.cosmoflow.members import MOST_DEPTH, MOST_RESOLUTION, Member, compound_member, training_flops
 from workloads.cosmoflow.model_shape import MODEL_SIZES
 from workloads.cosmoflow.operations import step_operations
 from workloads.cosmoflow.shapes import CosmoFlowShape
@@ -21,6 +25,16 @@ AXES = (
 
 _PARTICLE_STEPS_PER_CORE_S = 1.0e6
 """Particles moved by one step in one second of a core; a core shared by two ranks moved 1.3e6."""
+_STORED_RATIO = 5.0
+"""Of counts by the default codec, bitshuffle and LZ4, which stores grids of 1 Mpc/h at 5.3 to 5.5."""
+_CHOICES: Mapping[str, Sequence[int]] = {
+    "width": WIDTHS,
+    "depth": range(1, MOST_DEPTH + 1),
+    "resolution": tuple(2**power for power in range(3, MOST_RESOLUTION.bit_length())),
+    "channels": range(1, len(REDSHIFT_ORDER) + 1),
+    "samples": range(1, 10**12 + 1),
+}
+"""Values that a size may take when it follows from a cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +85,9 @@ class CosmoFlow:
             },
             dataset_files=2 * simulated.num_universes + 1,
             dataset_core_s=simulated.num_particle_steps / _PARTICLE_STEPS_PER_CORE_S,
+            dataset_stored_bytes=round(data.dataset_bytes / _STORED_RATIO),
+            dataset_work=_dataset_work(simulated),
+            techniques=shape.options.techniques,
         )
 
     def describe(self, problem: Problem, axis: str) -> str:
@@ -81,12 +98,55 @@ class CosmoFlow:
         """
         shape = CosmoFlowShape.from_problem(problem)
         if axis == "model":
-            return f"width {shape.width}, depth {shape.depth}"
+            words = [f"width {shape.width}", f"depth {shape.depth}"]
+            return ", ".join([*words, *shape.options.words])
         if axis == "data":
             origin = f" of {shape.universes} universes" if "universes" in problem.data else ""
             return f"{shape.resolution}^3 x {shape.channels}, {shape.samples} samples{origin}"
         names = ", ".join(known.name for known in self.axes)
         raise ProblemError(f"axis {axis!r} is unknown to cosmoflow; its axes are {names}.")
+
+    def choices(self, size: str) -> Sequence[int]:
+        """Every value of a size that may follow from a cost, growing; no cost falls with them.
+
+        Raises:
+            ProblemError: for a size that cannot follow.
+        """
+        if size not in _CHOICES:
+            raise ProblemError(f"{size!r} cannot follow from a cost; use {', '.join(_CHOICES)}.")
+        return _CHOICES[size]
+
+    def compound(self, problem: Problem, phi: float) -> Problem:
+        """``problem`` after ``phi`` steps of the compound knob, which doubles the FLOPs of a sample at each.
+
+        Depth, width and resolution take a third of every doubling each; sizes are whole, so width takes what
+        is left.
+
+        Raises:
+            ProblemError: for a problem that cannot be built.
+        """
+        shape = CosmoFlowShape.from_problem(problem)
+        base = Member(
+            depth=shape.depth, width=shape.width, flops_per_sample=training_flops(shape.architecture())
+        )
+        grown, resolution = compound_member(
+            base, phi, resolution=shape.resolution, channels=shape.channels, options=shape.options
+        )
+        kept = {name: value for name, value in problem.model.items() if name != "flops_per_sample"}
+        return replace(
+            problem,
+            data=problem.data.with_sizes({"resolution": resolution}),
+            model=Shape.of(kept, depth=grown.depth, width=grown.width),
+        )
+
+
+def _dataset_work(definition: DatasetDefinition) -> str:
+    """What making a data set takes, and at which rate it is counted."""
+    universes = definition.num_universes
+    return (
+        f"{universes} universe{'' if universes == 1 else 's'} of {definition.simulation_side}^3 particles x "
+        f"{definition.num_steps} steps at {_PARTICLE_STEPS_PER_CORE_S:.1e} particle-steps/s of a core"
+    )
 
 
 def _check_degrees(degrees: Degrees) -> None:

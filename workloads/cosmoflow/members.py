@@ -39,6 +39,19 @@ class Options:
     checkpointing: Checkpointing = Checkpointing.NONE
 
 
+    @property
+    def techniques(self) -> dict[str, str]:
+        """What differs from the plain network, by the name of its size."""
+        switched = {"normalisation": str(self.normalisation), "checkpointing": str(self.checkpointing)}
+        return {name: word for name, word in switched.items() if word != "none"}
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The same for readers."""
+        known = {"normalisation": "group norm", "checkpointing": "stages computed again"}
+        return tuple(known[name] for name in self.techniques)
+
+
 PLAIN = Options()
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from augment.model import MOST_WIDTH
 from augment.problem import ProblemError, Shape
-from cosmology.architecture import Architecture, Checkpointing, Normalisation
-from workloads.cosmoflow.members import MOST_DEPTH, Options, member, member_near
+from cosmology.architecture import Checkpointing, Normalisation
+from workloads.cosmoflow.members import MOST_DEPTH, Options, member_near
 
 MODEL_SIZES: Mapping[str, str] = {
     "depth": "convolutions of each stage; 1 is the reference",
@@ -73,16 +73,6 @@ class ModelShape:
             raise ProblemError("depth and width are missing; give both, or flops_per_sample.")
         return self.depth, self.width
 
-    def architecture(self, resolution: int, channels: int) -> Architecture:
-        """The network for grids of this side and number of channels."""
-        depth, width = self.extent(resolution, channels)
-        return member(resolution, channels, depth, width, self.options)
-
-    @property
-    def techniques(self) -> Mapping[str, str]:
-        """What differs from the plain network besides sizes."""
-        switched = {"normalisation": str(self.normalisation), "checkpointing": str(self.checkpointing)}
-        return {name: word for name, word in switched.items() if word != "none"}
 
 
 def _read(shape: Shape, faults: list[str]) -> ModelShape:

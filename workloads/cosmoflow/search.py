@@ -38,6 +38,7 @@ MOST_BYTES = 4 << 30
 _JUDGED_SHARE = 0.15
 _MOST_JUDGED = 512
 _PACE_STEPS = 2
+_CHOICE = "choice.json"
 _METRIC = "mean absolute error on universes that nothing was learnt or chosen by"
 
 
@@ -85,17 +86,35 @@ def _do(task: RungTask, study: Study) -> tuple[Rung, TrialJournal]:
     task.folder.mkdir(parents=True, exist_ok=True)
     if study.rank == 0:
         _journal(task, study).begin(task.first)
-    study.gather({})
+    # What was chosen once stays chosen: networks that are trained already are of that choice.
+    chosen = study.gather(_kept_choice(task))[0]
     journal = _journal(task, study)
+    if not chosen:
+        chosen = _choose(task, journal, study)
+    choice = task.choice_of(chosen)
+    train_seeds(task, choice, study.rank, study.num_ranks, study.progress)
+    study.gather({})
+    return outcome(task, choice), journal
+
+
+def _choose(task: RungTask, journal: TrialJournal, study: Study) -> Told:
     start_ns = steady_ns()
     try_choices(task, journal, lambda: (steady_ns() - start_ns) / 1e9 > task.budget_s, study.progress)
     study.gather({})
     if not journal.num_complete:
         raise ProblemError(f"{task.name}: no network gave a number; use more universes or a smaller model.")
-    choice = task.choice_of(journal.best)
-    train_seeds(task, choice, study.rank, study.num_ranks, study.progress)
+    chosen = study.gather(journal.best)[0]
+    if study.rank == 0:
+        write_checked_json(task.folder / _CHOICE, chosen)
     study.gather({})
-    return outcome(task, choice), journal
+    return chosen
+
+
+def _kept_choice(task: RungTask) -> Told:
+    try:
+        return read_checked_json(task.folder / _CHOICE)
+    except DatasetError:
+        return {}
 
 
 def _journal(task: RungTask, study: Study) -> TrialJournal:

@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.energon [--quick] [--part drce|nbpp|pooling|controller|tensor|serving|exactness]``.
 Each part prints one table, then its bars. Peers run on the same machine in the same run, in turns with
-ours: transformers and accelerate as they are installed, DeepSpeed in an environment of its own below the
+ours: transformers as it is installed, DeepSpeed and accelerate in environments of their own below the
 user's cache, made on first use.
 """
 

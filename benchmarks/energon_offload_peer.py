@@ -1,27 +1,20 @@
 """accelerate with layers on the disk, as a process that waits for its turn.
 
-It runs in the environment of the benchmark where accelerate and transformers are installed there, else in
-one of its own below the user's cache, made once.
+It runs in an environment of its own below the user's cache, made once.
 """
 
 import contextlib
-import importlib.util
 import json
 import os
 import subprocess
-import sys
-import venv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-ACCELERATE, TRANSFORMERS = "accelerate==1.15.0", "transformers==5.23.0"
+from benchmarks.energon_peers import PeerError, accelerate_python
+
 _ROOT = Path(__file__).parents[1]
-_INSTALL_LIMIT_S, _END_LIMIT_S = 1800, 20
-
-
-class OffloadError(RuntimeError):
-    """accelerate cannot be had here, or has ended; the message says why."""
+_END_LIMIT_S = 20
 
 
 class Offloader:
@@ -35,13 +28,13 @@ class Offloader:
         """Seconds of a pass and the logits of the last token, with weights coming at most that fast.
 
         Raises:
-            OffloadError: when it has ended.
+            PeerError: when it has ended.
         """
         try:
             self._asks.write(f"{mode} {bytes_per_s}\n")
             self._asks.flush()
         except OSError as error:
-            raise OffloadError("accelerate has ended") from error
+            raise PeerError("accelerate has ended") from error
         seconds, logits = json.loads(self._line("turn "))
         return seconds, logits
 
@@ -50,7 +43,7 @@ class Offloader:
         for line in self._answers:
             if line.startswith(begin):
                 return line.removeprefix(begin)
-        raise OffloadError("accelerate has ended")
+        raise PeerError("accelerate has ended")
 
 
 @contextlib.contextmanager
@@ -60,11 +53,11 @@ def start_offloader(
     """A running accelerate with a checkpoint (made in an empty folder), ended when the context is left.
 
     Raises:
-        OffloadError: when it cannot be had here.
+        PeerError: when it cannot be had here.
     """
     words = [str(folder), *(json.dumps(word) for word in (dict(sizes), list(tokens), list(parked)))]
     process = subprocess.Popen(
-        [str(_python()), "-m", "benchmarks.energon_offload_worker", *words],
+        [str(accelerate_python()), "-m", "benchmarks.energon_offload_worker", *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -78,28 +71,3 @@ def start_offloader(
     finally:
         process.kill()
         process.communicate(timeout=_END_LIMIT_S)
-
-
-def _python() -> Path:
-    if all(importlib.util.find_spec(name) for name in ("accelerate", "transformers")):
-        return Path(sys.executable)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(cache) / "saih" / "peers" / "accelerate"
-    python, stamp = folder / "bin" / "python", folder / f"{ACCELERATE}-{TRANSFORMERS}"
-    if not stamp.is_file():
-        print(f"making an environment for {ACCELERATE} in {folder}", file=sys.stderr)
-        venv.create(folder, with_pip=True, clear=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(_ROOT / "constraints.txt")]
-        processors = ["--retries", "1", "--extra-index-url", "https://download.pytorch.org/whl/cpu"]
-        _install([*pip, *processors, "torch", "numpy"])
-        _install([*pip, ACCELERATE, TRANSFORMERS])
-        stamp.touch()
-    return python
-
-
-def _install(command: Sequence[str]) -> None:
-    try:
-        subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_LIMIT_S, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        said = str(getattr(error, "stderr", None) or error).strip().splitlines()
-        raise OffloadError(f"{' '.join(command)} failed: {said[-1] if said else 'no message'}") from error

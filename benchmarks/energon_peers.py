@@ -1,7 +1,7 @@
-"""Peers of the engine that need ranks: processes that wait for their turn, in an environment of their own.
+"""Peers of the engine that need ranks: processes that wait for their turn, in environments of their own.
 
-DeepSpeed is installed below the user's cache, without what it would pull in, on top of the torch and
-transformers that run the benchmark: what differs then is the system, not the library below it.
+DeepSpeed and accelerate are installed below the user's cache, without what they would pull in, on top of the
+torch and transformers that run the benchmark: what differs then is the system, not the library below it.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-DEEPSPEED = "deepspeed==0.19.8"
+DEEPSPEED, ACCELERATE = "deepspeed==0.19.8", "accelerate==1.15.0"
 _BESIDE = ("setuptools", "wheel", "hjson", "msgpack", "ninja", "py-cpuinfo", "pydantic", "einops")
 _INSTALL_LIMIT_S = 900
 _END_LIMIT_S = 20
@@ -99,17 +99,31 @@ def deepspeed_python() -> Path:
     Raises:
         PeerError: when it cannot be installed.
     """
+    return _python("deepspeed", DEEPSPEED, _BESIDE, DS_BUILD_OPS="0")
+
+
+def accelerate_python() -> Path:
+    """The interpreter of an environment with accelerate, made where there is none.
+
+    Raises:
+        PeerError: when it cannot be installed.
+    """
+    return _python("accelerate", ACCELERATE, ("psutil",))
+
+
+def _python(name: str, package: str, beside: Sequence[str], **variables: str) -> Path:
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(cache) / "saih" / "peers" / "deepspeed"
-    python, stamp = folder / "bin" / "python", folder / DEEPSPEED
-    if not stamp.is_file():
-        print(f"making an environment for {DEEPSPEED} in {folder}", file=sys.stderr)
+    folder = Path(cache) / "saih" / "peers" / name
+    python, stamp = folder / "bin" / "python", folder / package
+    # An environment is good for the packages of one interpreter only: the stamp says which.
+    if not stamp.is_file() or stamp.read_text(encoding="utf-8") != _own_packages():
+        print(f"making an environment for {package} in {folder}", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
         _share_packages(python)
         pip = [str(python), "-m", "pip", "install", "--quiet"]
-        _install([*pip, *_BESIDE])
-        _install([*pip, "--no-deps", "--no-build-isolation", DEEPSPEED], DS_BUILD_OPS="0")
-        stamp.touch()
+        _install([*pip, *beside])
+        _install([*pip, "--no-deps", "--no-build-isolation", package], **variables)
+        stamp.write_text(_own_packages(), encoding="utf-8")
     return python
 
 
@@ -117,10 +131,14 @@ def _share_packages(python: Path) -> None:
     """Let the environment see what this interpreter has installed, behind its own."""
     question = "import sysconfig; print(sysconfig.get_path('purelib'))"
     own = _install([str(python), "-c", question]).strip()
-    theirs = next(path for path in sys.path if (Path(path) / "torch").is_dir())
     Path(own, "of-the-benchmark.pth").write_text(
-        f"import site; site.addsitedir({theirs!r})\n", encoding="utf-8"
+        f"import site; site.addsitedir({_own_packages()!r})\n", encoding="utf-8"
     )
+
+
+def _own_packages() -> str:
+    """Where the torch of this interpreter is installed, with all else."""
+    return next(path for path in sys.path if (Path(path) / "torch").is_dir())
 
 
 def _install(command: Sequence[str], **variables: str) -> str:

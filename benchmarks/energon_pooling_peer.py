@@ -7,7 +7,8 @@ from statistics import median
 import torch
 
 from benchmarks.bars import judge
-from benchmarks.energon_offload_peer import Offloader, OffloadError, start_offloader
+from benchmarks.energon_offload_peer import Offloader, start_offloader
+from benchmarks.energon_peers import PeerError
 from benchmarks.energon_pooling_model import Model
 from benchmarks.energon_pooling_rig import Rig, RigGarage
 from workloads.energon.parking_plan import parked_layers
@@ -44,7 +45,7 @@ def against_accelerate(
             rig = Rig(Model(architecture, weights, torch.device("cpu"), tokens), folder)
             with RigGarage(rig, num_parked, DISTANCE) as garage:
                 return _compare(rig, garage, offloader, num_rounds)
-    except OffloadError as error:
+    except PeerError as error:
         print(f"\naccelerate: {error}")
         return [judge("pooling over accelerate", float("nan"), "x", ">=", _GAIN)]
 

@@ -25,7 +25,13 @@ import torch
 from benchmarks.bars import judge
 from benchmarks.energon_mixes import MIXES, flop_limit
 from benchmarks.energon_models import Sizes, random_prompts, write_checkpoint
-from benchmarks.energon_peers import PeerError, PeerRanks, deepspeed_python, start_ranks
+from benchmarks.energon_peers import (
+    PeerError,
+    PeerRanks,
+    accelerate_python,
+    deepspeed_python,
+    start_ranks,
+)
 from benchmarks.energon_priority import run_first
 from saih.domain.interval import Interval, median_interval
 from workloads.energon.engine import Engine, launch
@@ -109,7 +115,7 @@ def _ways(
     words = [str(path), *map(str, MIXES[MIX])]
     missing = []
     for name, role, python in (
-        ("transformers tp_plan 2, padded", "tp_plan", lambda: None),
+        ("transformers tp_plan 2, padded", "tp_plan", accelerate_python),
         ("DeepSpeed AutoTP 2, padded", "autotp", deepspeed_python),
     ):
         try:

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +23,7 @@ from workloads.cosmoflow.batches import BatchOrder
 from workloads.cosmoflow.evaluation import Errors, Reader, mean_absolute_errors, predictions
 from workloads.cosmoflow.examples import Examples, moved
 from workloads.cosmoflow.schedule import MOMENTUM
+from workloads.precision import Precision
 
 
 class Optimizer(StrEnum):
@@ -58,6 +61,8 @@ class LearningPlan:
     """Of products and convolutions, apart from the gradient; biases do not decay."""
     most_gradient_norm: float = 1.0
     """Longer gradients are shortened to this."""
+    precision: Precision = Precision.FLOAT32
+    """Of products while it learns; predictions are made in float32."""
     seed: int = 0
     """Decides first weights, order and views of the samples."""
 
@@ -155,13 +160,19 @@ class Learner:
         grids, targets = self._batch(self.num_steps_done)
         for group in self._optimizer.param_groups:
             group["lr"] = self.plan.rate_at(self.num_steps_done)
-        loss = functional.mse_loss(self.network(grids), targets)
+        with self._autocast():
+            predicted = self.network(grids)
+        loss = functional.mse_loss(predicted.float(), targets)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.most_gradient_norm)
         self._optimizer.step()
         self.num_steps_done += 1
         return float(loss.detach())
+
+    def _autocast(self) -> AbstractContextManager[Any]:  # Any: what it gives is not used
+        is_lower = self.plan.precision is Precision.BFLOAT16
+        return torch.autocast(self._device.type, torch.bfloat16) if is_lower else nullcontext()
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
         places = self._order.indices(step, 0)

@@ -1,4 +1,8 @@
-"""Linear matter power at redshift 0: the Eisenstein-Hu form that the CosmoFlow data set used."""
+"""Linear matter power at redshift 0, one interface for every code: Eisenstein-Hu (own) or CAMB (optional).
+
+Eisenstein-Hu is the form that the CosmoFlow data set used. Whatever the code, only the shape is its own: the
+amplitude is set by the asked sigma8, so that both mean the same parameters.
+"""
 
 import math
 from collections.abc import Callable
@@ -7,27 +11,35 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cosmology.camb_power import camb_shape
 from cosmology.parameters import Parameters
+from cosmology.power_kind import PowerKind
 
 Floats = NDArray[np.float64]
+Power = Callable[[Floats], Floats]
 
 CMB_TEMPERATURE_K = 2.7255
 """Fixsen 2009, doi:10.1088/0004-637X/707/2/916."""
 _SPHERE_MPC_PER_H = 8.0
 
 
-def linear_power(parameters: Parameters) -> Callable[[Floats], Floats]:
-    """P(k) [(Mpc/h)^3] of k [h/Mpc] at redshift 0, with the asked sigma8; P(0) = 0."""
+def linear_power(parameters: Parameters, kind: PowerKind = PowerKind.EISENSTEIN_HU) -> Power:
+    """P(k) [(Mpc/h)^3] of k [h/Mpc] at redshift 0, with the asked sigma8; P(0) = 0.
+
+    Raises:
+        DatasetError: when CAMB is asked for and cannot be had here.
+    """
+    shape = _shape_of(parameters, kind)
     log_k = np.linspace(math.log(1e-5), math.log(1e2), 2048)
     grid = np.exp(log_k)
     variance = np.trapezoid(
-        _shape(parameters, grid) * _sphere(grid * _SPHERE_MPC_PER_H) ** 2 * grid**3 / (2 * np.pi**2), log_k
+        shape(grid) * _sphere(grid * _SPHERE_MPC_PER_H) ** 2 * grid**3 / (2 * np.pi**2), log_k
     )
     amplitude = parameters.sigma8**2 / float(variance)
 
     def power(k: Floats) -> Floats:
         positive = np.where(k > 0, k, 1.0)
-        return np.where(k > 0, amplitude * _shape(parameters, positive), 0.0)
+        return np.where(k > 0, amplitude * shape(positive), 0.0)
 
     return power
 
@@ -61,7 +73,14 @@ class _Scales:
     """(1 + z_equality) / (1 + z_drag)."""
 
 
-def _shape(parameters: Parameters, k: Floats) -> Floats:
+def _shape_of(parameters: Parameters, kind: PowerKind) -> Power:
+    """Power up to a factor, of positive k."""
+    if kind is PowerKind.CAMB:
+        return camb_shape(parameters, CMB_TEMPERATURE_K)
+    return lambda k: _eisenstein_hu(parameters, k)
+
+
+def _eisenstein_hu(parameters: Parameters, k: Floats) -> Floats:
     return k**parameters.spectral_index * transfer(parameters, k) ** 2
 
 

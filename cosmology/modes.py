@@ -6,6 +6,7 @@ and scalar code paths of a transform library round alike.
 """
 
 import math
+from collections.abc import Iterator
 from enum import Enum
 
 import numpy as np
@@ -14,14 +15,17 @@ from jaxtyping import Complex64, Int64
 from torch import Tensor
 
 from cosmology.linear_power import linear_power
-from cosmology.mesh import Mesh
+from cosmology.mesh import Grid, Indices, fundamental_h_per_mpc
 from cosmology.parameters import Parameters
+from cosmology.power_kind import PowerKind
 from cosmology.splitmix import FIRST_FACTOR, INCREMENT, SECOND_FACTOR, hash_of, signed
 
 _STREAM = 0x77_61_76_65  # keeps these draws apart from those of the parameters
 _KEY_BITS = 21
 _KEY_OFFSET = 1 << (_KEY_BITS - 1)
 _PHASE_KEY = 0xD1B54A32D192ED03
+_WAVES_AT_ONCE = {"cpu": 1 << 15}
+_WAVES_AT_ONCE_ON_DEVICE = 1 << 26
 
 
 class Amplitude(Enum):
@@ -33,27 +37,55 @@ class Amplitude(Enum):
 
 
 def linear_waves(
-    mesh: Mesh, parameters: Parameters, seed: int, amplitude: Amplitude = Amplitude.GAUSSIAN
-) -> Complex64[Tensor, "n n m"]:
-    """Transform of the linear overdensity at redshift 0, in the convention of ``Mesh.to_waves``."""
-    white = white_waves(mesh, seed, range(mesh.side), amplitude)
-    squared = mesh.wave_numbers_squared()
-    lengths = np.sqrt(np.arange(3 * (mesh.side // 2) ** 2 + 1)) * mesh.fundamental_h_per_mpc
-    rms = np.sqrt(linear_power(parameters)(lengths) / mesh.box_mpc_per_h**3) * mesh.side**3
-    table = torch.from_numpy(rms).to(torch.float32).to(mesh.device)
-    return white * table.index_select(0, squared.reshape(-1)).view(squared.shape)
+    grid: Grid,
+    parameters: Parameters,
+    seed: int,
+    amplitude: Amplitude = Amplitude.GAUSSIAN,
+    kind: PowerKind = PowerKind.EISENSTEIN_HU,
+) -> Complex64[Tensor, "x y z"]:
+    """Transform of the linear overdensity at redshift 0, in the convention of ``Grid.to_waves``.
+
+    Raises:
+        DatasetError: when the asked kind of power cannot be had here.
+    """
+    lengths = np.sqrt(np.arange(3 * (grid.side // 2) ** 2 + 1)) * fundamental_h_per_mpc(grid)
+    rms = np.sqrt(linear_power(parameters, kind)(lengths) / grid.box_mpc_per_h**3) * grid.side**3
+    table = torch.from_numpy(rms).to(torch.float32).to(grid.device)
+    x, y, z = grid.wave_indices()
+    waves = torch.empty((len(x), y.shape[1], z.shape[2]), dtype=torch.complex64, device=grid.device)
+    for rows in _row_blocks(waves):
+        squared = x[rows] * x[rows] + y * y + z * z
+        white = _white_waves((x[rows], y, z), grid.side // 2, seed, amplitude)
+        torch.mul(white, table.index_select(0, squared.view(-1)).view(squared.shape), out=waves[rows])
+    return waves
 
 
 def white_waves(
-    mesh: Mesh, seed: int, rows: range, amplitude: Amplitude = Amplitude.GAUSSIAN
-) -> Complex64[Tensor, "rows n m"]:
-    """Complex waves of unit variance for a slab of rows of the first axis.
+    grid: Grid, seed: int, amplitude: Amplitude = Amplitude.GAUSSIAN
+) -> Complex64[Tensor, "x y z"]:
+    """Complex waves of unit variance, those that ``grid`` holds.
 
     The mean and the Nyquist planes are 0. On the plane of no waves along the last axis, one of each
     pair of opposite wave vectors is the conjugate of the other, as a real field needs.
     """
-    all_x, y, z = mesh.wave_indices()
-    x = all_x[rows.start : rows.stop]
+    x, y, z = grid.wave_indices()
+    waves = torch.empty((len(x), y.shape[1], z.shape[2]), dtype=torch.complex64, device=grid.device)
+    for rows in _row_blocks(waves):
+        waves[rows] = _white_waves((x[rows], y, z), grid.side // 2, seed, amplitude)
+    return waves
+
+
+def _row_blocks(waves: Complex64[Tensor, "x y z"]) -> Iterator[slice]:
+    """Parts of the first axis: hashes take many times the memory of waves."""
+    rows, row_size = len(waves), max(1, waves[0].numel())
+    at_once = max(1, _WAVES_AT_ONCE.get(waves.device.type, _WAVES_AT_ONCE_ON_DEVICE) // row_size)
+    return (slice(start, start + at_once) for start in range(0, rows, at_once))
+
+
+def _white_waves(
+    indices: Indices, nyquist: int, seed: int, amplitude: Amplitude
+) -> Complex64[Tensor, "x y z"]:
+    x, y, z = indices
     is_mirror = (z == 0) & ((x < 0) | ((x == 0) & (y < 0)))
     key = _key_of(torch.where(is_mirror, -x, x), torch.where(is_mirror, -y, y), z)
     radius_hash = _splitmix64(key ^ signed(hash_of(seed, _STREAM)))
@@ -63,7 +95,6 @@ def white_waves(
     else:
         radius = torch.sqrt(-torch.log(_fraction(radius_hash)))
     waves = torch.polar(radius, torch.where(is_mirror, -phase, phase)).to(torch.complex64)
-    nyquist = mesh.side // 2
     is_empty = (x == -nyquist) | (y == -nyquist) | (z == nyquist) | ((x == 0) & (y == 0) & (z == 0))
     return waves.masked_fill(is_empty, 0)
 

@@ -6,45 +6,61 @@ import torch
 from jaxtyping import Complex64, Float
 from torch import Tensor
 
-from cosmology.mesh import Mesh
+from cosmology.mesh import Grid, apply_inverse_laplacian, derivative_waves, plane_derivative_waves
 
 
 @dataclass(frozen=True, slots=True)
 class Displacements:
     """Comoving displacement fields [Mpc/h] of the lattice: x = q + D1 first + D2 second."""
 
-    first: Float[Tensor, "3 n n n"]
-    second: Float[Tensor, "3 n n n"]
+    first: Float[Tensor, "3 x n n"]
+    second: Float[Tensor, "3 x n n"]
 
 
-def displacements(mesh: Mesh, linear_waves: Complex64[Tensor, "n n m"]) -> Displacements:
+def displacements(grid: Grid, linear_waves: Complex64[Tensor, "x y z"]) -> Displacements:
     """First and second order fields of a linear overdensity at redshift 0.
 
     Bouchet et al. 1995, astro-ph/9406013: first = -grad phi1, laplacian phi1 = delta;
     second = grad phi2, laplacian phi2 = sum over i < j of phi1_ii phi1_jj - phi1_ij^2.
     """
-    potential = linear_waves * mesh.inverse_laplacian()
-    second = mesh.to_waves(_second_order_source(mesh, potential)) * mesh.inverse_laplacian()
-    return Displacements(first=-gradient(mesh, potential), second=gradient(mesh, second))
+    potential = linear_waves.clone(memory_format=torch.preserve_format)
+    apply_inverse_laplacian(grid, potential)
+    source = _second_order_source(grid, potential)
+    first = torch.stack(gradient(grid, potential)).neg_()
+    waves = grid.to_waves(source)
+    apply_inverse_laplacian(grid, waves)
+    return Displacements(first=first, second=torch.stack(gradient(grid, waves)))
 
 
-def gradient(mesh: Mesh, potential: Complex64[Tensor, "n n m"]) -> Float[Tensor, "3 n n n"]:
-    """Gradient on the mesh of a potential given by its waves."""
-    turned = potential * 1j
-    field = potential.new_empty((3, *(mesh.side,) * 3), dtype=torch.float32)
-    for axis, waves in enumerate(mesh.derivative_waves()):
-        field[axis] = mesh.to_field(turned * waves)
-    return field
+def gradient(grid: Grid, potential: Complex64[Tensor, "x y z"]) -> list[Float[Tensor, "x n n"]]:
+    """Gradient on the mesh of a potential given by its waves: three fields.
+
+    The derivatives along y and z are taken of the same planes, which saves a transform along x.
+    """
+    across = grid.planes_to_field(grid.to_planes(potential * (1j * derivative_waves(grid)[0])))
+    planes = grid.to_planes(potential)
+    return [
+        across,
+        *(grid.planes_to_field(planes * (1j * wave)) for wave in plane_derivative_waves(grid)),
+    ]
 
 
-def _second_order_source(mesh: Mesh, potential: Complex64[Tensor, "n n m"]) -> Float[Tensor, "n n n"]:
-    waves = mesh.derivative_waves()
+def _second_order_source(grid: Grid, potential: Complex64[Tensor, "x y z"]) -> Float[Tensor, "x n n"]:
+    """Sum over i < j of phi_ii phi_jj - phi_ij^2, with one transform along x for each power of k_x."""
+    (wave_x, _, _), (wave_y, wave_z) = derivative_waves(grid), plane_derivative_waves(grid)
 
-    def second_derivative(one: int, other: int) -> Tensor:
-        return mesh.to_field(potential * -(waves[one] * waves[other]))
+    def field(planes: Tensor, factor: Tensor) -> Tensor:
+        return grid.planes_to_field(planes * factor)
 
-    xx, yy, zz = (second_derivative(axis, axis) for axis in range(3))
-    source = xx * yy + (xx + yy) * zz
-    for one, other in ((0, 1), (0, 2), (1, 2)):
-        source -= second_derivative(one, other) ** 2
-    return source
+    planes = grid.to_planes(potential)
+    yy, zz = field(planes, -wave_y * wave_y), field(planes, -wave_z * wave_z)
+    source = yy * zz
+    laplacian = yy.add_(zz)
+    source.sub_(field(planes, -wave_y * wave_z).square_())
+    del planes, zz
+    planes = grid.to_planes(potential * (-wave_x * wave_x))
+    source.addcmul_(grid.planes_to_field(planes), laplacian)
+    del laplacian
+    planes = grid.to_planes(potential * wave_x)
+    source.sub_(field(planes, wave_y).square_())
+    return source.sub_(field(planes, wave_z).square_())

@@ -1,0 +1,134 @@
+"""A data set as the official TFRecord files: one sample a file, ``train`` and ``validation`` by universe."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cosmology.choices import Split
+from cosmology.dataset import Dataset, open_dataset
+from cosmology.dataset_error import DatasetError
+from cosmology.durable_file import write_checked_json
+from cosmology.official_tfrecord import (
+    OFFICIAL_GZIP_LEVEL,
+    OfficialSample,
+    read_official_sample,
+    write_official_samples,
+)
+from cosmology.ordered_work import done_ahead
+from cosmology.stored_definition import StoredDefinition
+from cosmology.tfrecord_example import MAX_MESSAGE_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRules:
+    """How the files are written."""
+
+    gzip_level: int | None = OFFICIAL_GZIP_LEVEL
+    """1 to 9; None writes them plain."""
+    num_validation: int = 0
+    """So many universes of a training set, its last ones, are exported for validation."""
+    num_threads: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was written."""
+
+    num_train: int
+    """Samples for training, each a file."""
+    num_validation: int
+
+
+def export_official(
+    definition: StoredDefinition,
+    folder: Path,
+    output: Path,
+    rules: ExportRules,
+    progress: Callable[[int, int], None],
+) -> Exported:
+    """Write every sample of a data set as a file of its own below ``output``; what is there already is kept.
+
+    ``progress`` is told how many samples are done, of how many.
+
+    Raises:
+        DatasetError: when the data set does not verify, the split leaves nothing to train on, or a file
+            there already is of something else.
+    """
+    check_split(definition, rules)
+    order = sorted(range(definition.num_samples), key=definition.place_of)
+    exported = {Split.TRAIN: 0, Split.VALIDATION: 0}
+    with open_dataset(definition, folder) as dataset:
+
+        def sample_of(index: int) -> tuple[Path, Split, OfficialSample]:
+            universe, row = definition.place_of(index)
+            split = _split_of(definition, universe, rules)
+            path = output / split / f"universe-{universe:06d}_{row:03d}.tfrecord"
+            return path, split, _sample(dataset, index)
+
+        def write(item: tuple[Path, Split, OfficialSample]) -> Split:
+            path, split, sample = item
+            _write_or_keep(path, sample, definition, rules)
+            return split
+
+        samples = map(sample_of, order)  # read by this thread, compressed by the others
+        for done, split in enumerate(done_ahead(write, samples, rules.num_threads), start=1):
+            exported[split] += 1
+            progress(done, definition.num_samples)
+    result = Exported(num_train=exported[Split.TRAIN], num_validation=exported[Split.VALIDATION])
+    _write_provenance(definition, output, rules, result)
+    return result
+
+
+def check_split(definition: StoredDefinition, rules: ExportRules) -> None:
+    """Refuse what cannot be held out for validation.
+
+    Raises:
+        DatasetError: when nothing to train on would be left, or the data set is for validation as a whole.
+    """
+    if rules.num_validation and definition.split is not Split.TRAIN:
+        raise DatasetError("the data set is for validation as a whole; hold out none of its universes.")
+    if rules.num_validation >= definition.num_universes:
+        raise DatasetError(
+            f"{rules.num_validation} of {definition.num_universes} universes for validation leave none to "
+            "train on; give fewer."
+        )
+
+
+def _split_of(definition: StoredDefinition, universe: int, rules: ExportRules) -> Split:
+    numbers = definition.universe_numbers
+    is_held_out = universe >= numbers[-1] + 1 - rules.num_validation
+    return Split.VALIDATION if is_held_out else definition.split
+
+
+def _sample(dataset: Dataset, index: int) -> OfficialSample:
+    counts, targets = dataset.read([index])
+    return OfficialSample(counts=counts[0], targets=targets[0])
+
+
+def _write_or_keep(
+    path: Path, sample: OfficialSample, definition: StoredDefinition, rules: ExportRules
+) -> None:
+    if not path.exists():
+        write_official_samples(path, [sample], gzip_level=rules.gzip_level)
+        return
+    found = read_official_sample(
+        path, num_channels=definition.num_channels, max_sample_bytes=MAX_MESSAGE_BYTES
+    )
+    is_same = found.counts.shape == sample.counts.shape and (found.targets == sample.targets).all()
+    if not is_same or (found.counts != sample.counts).any():
+        raise DatasetError(f"{path} exists and holds another sample; choose another folder.")
+
+
+def _write_provenance(
+    definition: StoredDefinition, output: Path, rules: ExportRules, exported: Exported
+) -> None:
+    """What the files came from, beside their folders, where no reader of samples looks."""
+    content = {
+        "dataset_id": definition.dataset_id,
+        "definition": definition.canonical,
+        "layout": "x: int16 [x, y, z, channel]; y: Omega_m, sigma_8, n_s, H_0 in [-1, 1]",
+        "compression": "none" if rules.gzip_level is None else f"gzip-{rules.gzip_level}",
+        "num_train": exported.num_train,
+        "num_validation": exported.num_validation,
+    }
+    write_checked_json(output / f"saih-{definition.dataset_id}.json", content)

@@ -1,0 +1,117 @@
+"""Official CosmoFlow files to a data set of verified shards, one universe at a time."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from cosmology.choices import Split
+from cosmology.dataset_error import DatasetError
+from cosmology.imported import ImportedDefinition
+from cosmology.layout import dataset_folder, shard_path
+from cosmology.manifest import read_manifest, write_manifest
+from cosmology.official_source import ReadingRules, Source, SourceUniverse, read_source
+from cosmology.parameters import parameters_of
+from cosmology.shard import LabelledSample, write_samples
+from cosmology.shard_record import read_record
+
+_EXPECTED_RATIO = 4
+"""Counts of CosmoFlow shrink to a fifth; some room is left."""
+_UNKNOWN_SEED = 0
+
+
+def definition_of(source: Source, split: Split) -> ImportedDefinition:
+    """The data set that the files of a source make."""
+    counts = Counter(universe.num_samples for universe in source.universes)
+    return ImportedDefinition(
+        source_format=source.format,
+        source_sha256=source.sha256,
+        resolution=source.resolution,
+        redshifts=source.redshifts,
+        runs=tuple((counts[samples], samples) for samples in sorted(counts, reverse=True)),
+        split=split,
+    )
+
+
+def import_source(
+    source: Source,
+    definition: ImportedDefinition,
+    folder: Path,
+    rules: ReadingRules,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Write the shards of a source that are missing, then the manifest.
+
+    Safe to kill and repeat: a shard is there whole or not at all. ``progress`` is told how many universes
+    are done, of how many.
+
+    Raises:
+        DatasetError: when a file is damaged or does not fit the others, or the disk is too small.
+    """
+    if _is_complete(definition, folder):
+        return
+    place = dataset_folder(folder, definition)
+    missing = [
+        (number, universe)
+        for number, universe in zip(definition.universe_numbers, source.universes, strict=True)
+        if not _is_written(shard_path(place, number))
+    ]
+    _check_space(definition, folder, sum(universe.num_samples for _, universe in missing))
+    num_done = definition.num_universes - len(missing)
+    for number, universe in missing:
+        write_samples(
+            shard_path(place, number),
+            definition,
+            number,
+            _labelled(source, universe, number, rules),
+            json.dumps({"format": source.format, "universe": universe.name}, sort_keys=True),
+        )
+        num_done += 1
+        progress(num_done, definition.num_universes)
+    write_manifest(folder, definition)
+
+
+def _labelled(
+    source: Source, universe: SourceUniverse, number: int, rules: ReadingRules
+) -> Iterator[LabelledSample]:
+    for sample in read_source(source, universe, rules):
+        om, s8, ns, h0 = map(float, sample.targets)
+        targets = (om, s8, ns, h0)
+        yield LabelledSample(
+            counts=sample.counts,
+            targets=targets,
+            physical=parameters_of(targets).physical,
+            seed=_UNKNOWN_SEED,
+            universe=number,
+        )
+
+
+def _is_complete(definition: ImportedDefinition, folder: Path) -> bool:
+    try:
+        read_manifest(folder, definition)
+    except DatasetError:
+        return False
+    return True
+
+
+def _is_written(path: Path) -> bool:
+    try:
+        read_record(path)
+    except DatasetError:
+        return False
+    return True
+
+
+def _check_space(definition: ImportedDefinition, folder: Path, num_samples: int) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be made ({error}); choose another data folder.") from error
+    needed = num_samples * definition.sample_bytes // _EXPECTED_RATIO
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DatasetError(
+            f"{num_samples} samples need about {needed / 1e9:.3g} GB, but {folder} has {free / 1e9:.3g} GB "
+            "free; free some, or choose another data folder."
+        )

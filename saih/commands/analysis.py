@@ -6,6 +6,7 @@ from pathlib import Path
 
 from saih.analyzer.analysis import analyze
 from saih.analyzer.normality import place
+from saih.analyzer.study import with_studies
 from saih.analyzer.verification import with_verifications
 from saih.analyzer.what_if import Evidence
 from saih.analyzer.what_if_savings import savings
@@ -18,6 +19,7 @@ from saih.domain.trend import Analysis
 from saih.interchange.corpus import efficiencies, submissions
 from saih.store.bundle_origin import ceilings_root, read_origin
 from saih.store.ceilings_file import read_ceilings
+from saih.store.study_file import read_studies
 from saih.store.sweep_folder import Damage, SweepFolder, read_records
 from saih.store.verification_file import read_trials
 
@@ -50,8 +52,10 @@ def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple
     analysis = replace(analysis, normality=place(analysis, submissions(), efficiencies()))
     trials, unverified = read_trials(folder, records)
     analysis = with_verifications(analysis, records, trials)
+    studies, unread = read_studies(folder)
+    analysis = with_studies(analysis, studies)
     analysis = replace(analysis, savings=savings(Evidence(analysis=analysis, records=records)))
-    errors: list[Damage | DamagedData] = [*damages, *refused, *unverified, *unknown]
+    errors: list[Damage | DamagedData] = [*damages, *refused, *unverified, *unread, *unknown]
     if errors:
         analysis = replace(analysis, warnings=(_left_out(len(errors)), *analysis.warnings))
     return analysis, tuple(f"{error.problem} {error.remedy}" for error in errors)

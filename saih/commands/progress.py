@@ -16,7 +16,10 @@ _TASKS = {
     "check_ceilings": "comparing the machine with its ceilings",
     "measure": "measuring",
     "verify": "putting verdicts to the test",
+    "validate": "studying whether problems can be learnt",
+    "search": "searching for the models that learn best",
 }
+_BEGUN = {"verify_begin": "verifying", "study_begin": "studying"}
 _GAUGE = 12
 
 
@@ -66,9 +69,9 @@ class Progress:
                     self._go_on(f"{self._count(1)} {self._point(event)}")
                 case "progress":
                     self._go_on(f"{event.get('text', '')} ({event.get('done')}/{event.get('total')})")
-                case "verify_begin":
-                    self._go_on(f"verifying {self._point(event)}")
-                case "verify_end":
+                case "verify_begin" | "study_begin" as begun:
+                    self._go_on(f"{_BEGUN[begun]} {self._point(event)}")
+                case "verify_end" | "study_end":
                     self._end_test(event)
                 case "point_end":
                     self._end(event)
@@ -113,7 +116,12 @@ class Progress:
     def _end_test(self, event: Mapping[str, Any]) -> None:
         reason = f": {event['reason']}" if event.get("reason") else ""
         self.current = ""
-        self.lines.stay(f"windows of {self._point(event)}: {event.get('outcome', '')}{reason}")
+        said = f"{self._point(event)}: {event.get('outcome', '')}{reason}"
+        if event.get("event") == "study_end":
+            self.ended.add(str(event.get("point_id", "")))
+            self.lines.stay(f"{self._count(0)} {said}")
+        else:
+            self.lines.stay(f"windows of {said}")
 
     def _gauge(self) -> str:
         """How many points are done, where a line can be replaced."""

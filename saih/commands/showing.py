@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from augment.problem import ProblemError
 from saih.analyzer.analysis import analyze
+from saih.analyzer.study import with_studies
 from saih.analyzer.verification import with_verifications
 from saih.commands.found_point import Found
 from saih.commands.outcome import next_command
@@ -19,6 +20,7 @@ from saih.reports.point_sheet import AttemptSheet, Course, PointCost, PointSheet
 from saih.store.attempt import Attempt, read_record
 from saih.store.bundle_origin import ceilings_root
 from saih.store.ceilings_file import read_ceilings
+from saih.store.study_file import read_studies
 from saih.store.sweep_folder import SweepFolder, attempts_of, point_states
 from saih.store.verification_file import read_trials
 from workloads.catalog import workload
@@ -132,7 +134,9 @@ def _summary(folder: SweepFolder, shown: Record | None) -> tuple[PointSummary | 
     analysis = analyze(folder.name, [shown], [ceilings] if ceilings is not None else [], (), 1)
     trials, unverified = read_trials(folder, [shown])
     analysis = with_verifications(analysis, [shown], trials)
-    told += tuple(f"{error.problem} {error.remedy}" for error in unverified)
+    studies, unread = read_studies(folder)
+    analysis = with_studies(analysis, studies)
+    told += tuple(f"{error.problem} {error.remedy}" for error in (*unverified, *unread))
     refusal = analysis.failed[0].reason if analysis.failed else ""
     return (analysis.points[0] if analysis.points else None), refusal, (*analysis.warnings, *told)
 

@@ -1,7 +1,6 @@
-"""One task of a campaign by itself: making data sets, or measuring ceilings."""
+"""One task of a campaign by itself: making data sets, measuring ceilings, or studying."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
 from saih.commands.choice import Choice
 from saih.commands.lines import stderr_is_live
@@ -12,27 +11,37 @@ from saih.commands.talk import say
 from saih.config.definition import define
 from saih.domain.ceiling import Ceilings
 from saih.domain.errors import SaihError
+from saih.domain.job import Task
 from saih.domain.point import Placement, Point
+from saih.domain.sweep import Sweep
 from saih.launch.interruption import interruption
 from saih.launch.job_run import Options, Surroundings, require_done, run_job
 from saih.launch.lock import sweep_lock
 from saih.launch.mpirun import LocalMpirun, find_launcher
 from saih.machine.environment import capture
-from saih.planner.plan import Plan
+from saih.planner.plan import Plan, PlannedPoint
 from saih.store.ceilings_file import read_ceilings
 from saih.store.sweep_folder import SweepFolder, record_definition
 
 
-def run_task(choice: Choice, task: Literal["generate", "ceilings", "check_ceilings"]) -> Plan:
+def run_task(choice: Choice, task: Task) -> Plan:
     """Do the task for every placement of the chosen sweep; gives its plan."""
     asked = read_choice(choice)
     plan = plan_here(asked, choice.data_folder)
     require_points(asked, plan)
-    folder = SweepFolder(choice.results_folder, asked.name)
+    run_for(plan.points, task, asked, choice, Options(seed=asked.seed))
+    return plan
+
+
+def run_for(
+    points: Sequence[PlannedPoint], task: Task, sweep: Sweep, choice: Choice, options: Options
+) -> None:
+    """Do the task for these points of a sweep, placement by placement, on this machine."""
+    folder = SweepFolder(choice.results_folder, sweep.name)
     launcher = find_launcher()
-    record_definition(folder, define(asked))
-    progress = Progress(words={}, num_points=len(plan.points), is_live=stderr_is_live())
-    options = Options(seed=asked.seed)
+    record_definition(folder, define(sweep))
+    words = {one.point.point_id: ", ".join(one.labels.values()) for one in points}
+    progress = Progress(words=words, num_points=len(points), is_live=stderr_is_live())
     with (
         interruption() as asked_to_stop,
         sweep_lock(folder.path / "lock", options.lock_patience_s, say) as lock,
@@ -48,9 +57,8 @@ def run_task(choice: Choice, task: Literal["generate", "ceilings", "check_ceilin
             lock=lock,
         )
         with progress.telling():
-            for placement, points in _by_placement(plan).items():
-                require_done(run_job(around, task, placement, points))
-    return plan
+            for placement, placed in _by_placement(points).items():
+                require_done(run_job(around, task, placement, placed))
 
 
 def measured_ceilings(choice: Choice, plan: Plan) -> tuple[Ceilings, ...]:
@@ -61,7 +69,8 @@ def measured_ceilings(choice: Choice, plan: Plan) -> tuple[Ceilings, ...]:
     """
     environment_id = capture().environment_id
     found = [
-        read_ceilings(choice.results_folder, environment_id, placement) for placement in _by_placement(plan)
+        read_ceilings(choice.results_folder, environment_id, placement)
+        for placement in _by_placement(plan.points)
     ]
     whole = tuple(ceilings for ceilings in found if ceilings is not None)
     if len(whole) < len(found):
@@ -73,8 +82,8 @@ def measured_ceilings(choice: Choice, plan: Plan) -> tuple[Ceilings, ...]:
     return whole
 
 
-def _by_placement(plan: Plan) -> Mapping[Placement, list[Point]]:
+def _by_placement(points: Sequence[PlannedPoint]) -> Mapping[Placement, list[Point]]:
     groups: dict[Placement, list[Point]] = {}
-    for planned in plan.points:
+    for planned in points:
         groups.setdefault(planned.point.placement, []).append(planned.point)
     return groups

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from saih.domain.point import Placement, Point
+from saih.domain.study import StudyPlan
 from saih.domain.verification import VerifyPlan
 
-Task = Literal["generate", "ceilings", "check_ceilings", "measure", "verify"]
+Task = Literal["generate", "ceilings", "check_ceilings", "measure", "verify", "validate", "search"]
 EVENT_PREFIX = "saih-event "
 """Begins each line on stdout by which a job tells an event; the rest of the line is one JSON object."""
 LAUNCHER_VARIABLE = "SAIH_LAUNCHER"
@@ -23,7 +24,8 @@ class Job:
     ``generate`` makes the data sets that the points need, ``ceilings`` measures the machine's best for the
     placement, ``check_ceilings`` does so where a few sizes show that the machine has changed, ``measure``
     runs the points.
-    ``verify`` switches causes on and off at those that are measured.
+    ``verify`` switches causes on and off at those that are measured. ``validate`` shows whether the problems
+    of the points can be learnt, ``search`` finds the models that learn best at their costs.
     """
 
     task: Task
@@ -44,3 +46,5 @@ class Job:
     """How to switch; None for the other tasks."""
     verify_since_utc: str = field(default="", metadata={"came_later": True})
     """Trials that finished before count as none; empty where any counts."""
+    study: StudyPlan | None = field(default=None, metadata={"came_later": True})
+    """How to study; None for the other tasks."""

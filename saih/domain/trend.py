@@ -13,6 +13,7 @@ from saih.domain.peer import PeerForecast
 from saih.domain.point import Point
 from saih.domain.record import Environment, Outcome, Phase
 from saih.domain.scaling import Scaling
+from saih.domain.study import Search, Validation
 from saih.domain.surface import SurfaceFinding
 from saih.domain.sweep import DroppedPoint
 from saih.domain.variation import Variation
@@ -120,6 +121,8 @@ class PointSummary:
     """Whether ranks took the time of other devices in place of computing: the problem gives their peak."""
     verifications: tuple[Verification, ...] = ()
     """Verdicts put to the test by switching their causes on and off; the first is that of the point."""
+    validation: Validation | None = None
+    """Whether its problem was shown to be worth learning; None where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,3 +296,5 @@ class Analysis:
     """What ideals and doublings would save at each point, as predicted; empty where nobody asked."""
     surfaces: tuple[SurfaceFinding, ...] = ()
     """Laws over several axes at once; empty where fewer than two of them grow, or points are too few."""
+    search: Search | None = None
+    """The models that learn best at each cost; None where nobody searched."""

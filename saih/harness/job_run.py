@@ -1,4 +1,4 @@
-"""One job on all its ranks: generate data, measure ceilings, measure points, or test them."""
+"""One job on all its ranks: generate data, measure ceilings, measure points, test or study them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,6 +17,7 @@ from saih.harness.ceilings_job import BUDGET_S, CHECK_BUDGET_S, check_ceilings, 
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.events import tell
 from saih.harness.footing import require_footing
+from saih.harness.generation_means import open_means
 from saih.harness.host_clocks import require_equal_clocks
 from saih.harness.hosts import common_environment
 from saih.harness.point_run import Setting, agree_or_give_up, failure, run_point
@@ -24,6 +25,7 @@ from saih.harness.ranks import Ranks, take_seats
 from saih.harness.rendezvous import require_exchanges
 from saih.harness.sentinel import Sentinel
 from saih.harness.shared_data import require_same_data
+from saih.harness.study_run import study
 from saih.harness.verify_run import verify_points
 from saih.machine.energy import find_counters
 from saih.machine.energy_counter import Counters
@@ -61,6 +63,8 @@ def run_job(job: Job, sides: Sides, comm: MPI.Intracomm) -> None:
     elif job.task == "verify":
         require_exchanges({point.exchange for point in job.points if ranks.num_ranks > 1})
         verify_points(job, sides, ranks, environment)
+    elif job.task in ("validate", "search"):
+        study(job, sides, ranks, environment)
     elif job.task == "generate":
         _generate(job, sides, ranks)
     else:
@@ -99,7 +103,8 @@ def _generate_part(side: JobSide, point: Point, setting: Setting) -> None:
         if ranks.rank == 0:
             tell("message", text=text)
 
-    side.generate(point.problem, setting.data_folder, ranks.rank, ranks.num_ranks, progress)
+    with open_means(ranks, GENERATION_PATIENCE * setting.watchdog_s) as means:
+        side.generate(point.problem, setting.data_folder, ranks.rank, ranks.num_ranks, progress, means)
 
 
 def _seal(side: JobSide, point: Point, setting: Setting) -> None:

@@ -10,6 +10,7 @@ from saih.domain.job import GENERATION_PATIENCE, Job, Task
 from saih.domain.point import Placement, Point
 from saih.domain.record import Environment
 from saih.domain.site import Site
+from saih.domain.study import StudyPlan
 from saih.domain.verification import VerifyPlan
 from saih.launch.event import Event, error_of
 from saih.launch.local import Cause, Ending, Run, run_ranks
@@ -23,6 +24,8 @@ from saih.store.job_file import write_job
 from saih.store.sweep_folder import SweepFolder, attempts_of, finish
 
 OnEvent = Callable[[Event], None]
+STUDIES: frozenset[Task] = frozenset({"validate", "search"})
+"""Tasks that make data and train, in silence for long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,8 @@ class Options:
     """How to put measured points to the test once all are measured; None: not at all."""
     verify_since_utc: str = ""
     """Trials that finished before are run again."""
+    study: StudyPlan | None = None
+    """How to study; only for tasks that do."""
     check: Callable[[], None] | None = None
     """Called as soon as nobody else can begin to run or submit the sweep; ends the campaign by raising."""
 
@@ -154,6 +159,7 @@ def _job(around: Surroundings, task: Task, placement: Placement, points: Sequenc
         has_whole_nodes=site.scheduler != "local" and site.is_exclusive,
         verify=around.options.verify if task == "verify" else None,
         verify_since_utc=around.options.verify_since_utc if task == "verify" else "",
+        study=around.options.study if task in STUDIES else None,
     )
 
 
@@ -229,7 +235,7 @@ def _silence_limit_s(options: Options, task: Task, points: Sequence[Point]) -> f
     """The ranks' own watchdog allows each step ``watchdog_s``; this one is for when it cannot act."""
     if options.silence_limit_s is not None:
         return options.silence_limit_s
-    if task == "generate":
+    if task == "generate" or task in STUDIES:
         return (GENERATION_PATIENCE + 2) * options.watchdog_s
     timings = [point.timing for point in points]
     num_steps = max(timing.warmup_steps + timing.min_steps for timing in timings)

@@ -8,6 +8,7 @@ from saih.domain.claim import Claim
 from saih.domain.quantity import counted, percent
 from saih.domain.trend import Analysis, Limit, PointSummary, Trend
 from saih.reports.label import shortened
+from saih.reports.study_words import marks_claim, studied
 from saih.reports.words import NAME_WIDTH, law_of, line_name, outcome_words, records_of
 
 _FEW_STEPS = 10
@@ -21,6 +22,7 @@ def confidence(analysis: Analysis) -> tuple[str | Claim, ...]:
     tried = records_of((*analysis.points, *analysis.failed))
     outcomes = Claim(claim_id="outcomes", text=f"{outcome_words(analysis)}.", record_ids=tried)
     claims = (outcomes, *_widths(analysis.points), *_losses(analysis.points), *_checks(analysis))
+    claims = (*claims, *_gates(analysis, is_studied=True))
     return (*claims, *_warned("warning-in-brief", first_warnings(analysis.warnings), tried))
 
 
@@ -31,6 +33,7 @@ def cautions(analysis: Analysis) -> tuple[str | Claim, ...]:
     return (
         *_always(),
         _of_answers(analysis.points),
+        *_gates(analysis, is_studied=False),
         *_from_points(analysis.points),
         *_from_trends(analysis.trends),
         *_warned("warning", warnings, tried),
@@ -144,6 +147,12 @@ def _of_answers(points: Sequence[PointSummary]) -> str:
     if points and all(point.loss.is_learning is None for point in points):
         return "Do not read the answers: weights may be random, and what they cost does not depend on them."
     return "Do not read the loss as accuracy: the runs are as long as timing needs, not as training needs."
+
+
+def _gates(analysis: Analysis, *, is_studied: bool) -> list[Claim]:
+    """Which points pose problems worth learning, if asked for where somebody looked or where nobody did."""
+    claim = marks_claim(analysis)
+    return [claim] if claim is not None and bool(studied(analysis.points)) is is_studied else []
 
 
 def _from_points(points: Sequence[PointSummary]) -> list[Claim]:

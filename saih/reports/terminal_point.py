@@ -19,6 +19,7 @@ from saih.domain.trend import PointSummary
 from saih.reports.efficiency_words import Line, efficiency_lines, pressure_lines
 from saih.reports.energy_words import per_sample
 from saih.reports.point_sheet import Course, PointCost, PointSheet
+from saih.reports.study_text import point_study_lines
 from saih.reports.terminal_bars import bar, sparkline
 from saih.reports.terminal_table import table_lines
 from saih.reports.terminal_text import columns_of, cut, padded, wrapped
@@ -46,6 +47,7 @@ def point_text(sheet: PointSheet, width: int) -> str:
         _course(sheet.course, measured, width) if sheet.course is not None else [],
         _verdict(measured, width) if measured is not None else [],
         point_verification_lines(measured, width) if measured is not None else [],
+        point_study_lines(measured, width) if measured is not None else [],
         _titled("Efficiency", efficiency_lines(measured), width) if measured is not None else [],
         _titled("Processors while it was measured", pressure_lines(_known_notes(sheet)), width),
         _energy(measured, width) if measured is not None else [],

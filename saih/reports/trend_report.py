@@ -35,6 +35,7 @@ from saih.reports.point_section import point_section
 from saih.reports.roofline_section import roofline_section
 from saih.reports.rung_labels import told_apart
 from saih.reports.scaling_sections import scaling_sections
+from saih.reports.study_section import study_section
 from saih.reports.takeover_section import takeover_section
 from saih.reports.takeover_words import takeover_claims
 from saih.reports.time_section import time_section
@@ -91,6 +92,7 @@ def trend_document(analysis: Analysis) -> Document:
             turn_section(analysis),
             takeover_section(analysis, takeover_claims(analysis)[_num_taken_over(analysis) :]),
             *_known(verification_section(analysis)),
+            *_known(study_section(analysis)),
             map_section(analysis),
             edge_section(analysis),
             time_section(analysis, points),

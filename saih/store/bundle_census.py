@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ from saih.domain.bundle import Bundle
 from saih.domain.ceiling import Ceilings
 from saih.store import codec
 from saih.store.adaptive_file import decode_adaptive
-from saih.store.bundle_layout import DEFINITION, LEFT_OUT, LIMITS
+from saih.store.bundle_layout import DEFINITION, LEFT_OUT, LIMITS, study_of
 from saih.store.bundle_record import CheckedAttempt
 from saih.store.bundle_refusal import decoded, refusal
 from saih.store.ceilings_file import ceilings_path
+from saih.store.study_file import SEARCH_ID, decode_search, decode_validation
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +56,10 @@ class Census:
             decoded(decode_adaptive, data, name)
         elif name.startswith("ceilings/"):
             self._add_ceilings(name, decoded(codec.decode_ceilings, data, name))
+        elif study_of(name) == SEARCH_ID:
+            decoded(decode_search, data, name)
+        elif study_of(name):
+            decoded(partial(decode_validation, subject_id=study_of(name)), data, name)
 
     def require(self, about: Bundle) -> None:
         """Refuse a bundle whose files are not those of one sweep, or not as many as it says.

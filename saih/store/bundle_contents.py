@@ -14,6 +14,7 @@ from saih.store.attempt import ENVIRONMENT, OUTCOME, POINT, STEPS, Attempt, read
 from saih.store.bundle_anonymity import Names, Pseudonyms, names_in, users_in
 from saih.store.bundle_census import ceilings_name
 from saih.store.bundle_layout import DEFINITION, LEFT_OUT, LIMITS, attempt_name
+from saih.store.bundle_studies import study_files
 from saih.store.ceilings_file import read_ceilings
 from saih.store.files import MAX_STEPS_BYTES, read_file
 from saih.store.limits_file import read_limits
@@ -108,6 +109,7 @@ def files_of(contents: Contents) -> Iterator[tuple[str, bytes]]:
         yield LIMITS, codec.encode_limits(limits)
     for attempt in contents.attempts:
         yield from _attempt_files(attempt, contents)
+    yield from study_files(contents.folder, contents.environment_ids, contents.pseudonyms)
 
 
 def _records(folder: SweepFolder) -> Iterator[tuple[Attempt, Record]]:

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from saih.store.adaptive_file import ADAPTIVE
 from saih.store.attempt import ENVIRONMENT, OUTCOME, POINT, STEPS
+from saih.store.study_file import SEARCH_ID, STUDIES
 from saih.store.verification_file import VERIFICATION
 
 README, ABOUT, CRATE = "README.md", "bundle.json", "ro-crate-metadata.json"
@@ -32,6 +33,7 @@ _POINT_FILE = re.compile(
     r"points/(?P<point>[0-9a-f]{16})/(?P<attempt>attempt-[1-9][0-9]{0,8})/(?P<file>[a-z0-9.]+)"
 )
 _CEILINGS_FILE = re.compile(r"ceilings/[a-z0-9-]{1,32}/[a-z0-9-]{1,120}\.json")
+_STUDY_FILE = re.compile(rf"{STUDIES}/(?P<study>[0-9a-f]{{16}}|{SEARCH_ID})\.json")
 _ALONE: Mapping[str, int] = {
     README: MAX_JSON_BYTES,
     ABOUT: MAX_JSON_BYTES,
@@ -58,7 +60,8 @@ def max_bytes(name: str) -> int | None:
     found = _POINT_FILE.fullmatch(name)
     if found:
         return _OF_ATTEMPT.get(found["file"])
-    return MAX_JSON_BYTES if _CEILINGS_FILE.fullmatch(name) else None
+    is_known = _CEILINGS_FILE.fullmatch(name) or _STUDY_FILE.fullmatch(name)
+    return MAX_JSON_BYTES if is_known else None
 
 
 def attempt_of(name: str) -> tuple[str, str, str] | None:
@@ -72,6 +75,17 @@ def attempt_name(point_id: str, number: int, file: str) -> str:
     return f"points/{point_id}/attempt-{number}/{file}"
 
 
+def study_of(name: str) -> str:
+    """The id of the study that a file tells of; empty for the others."""
+    found = _STUDY_FILE.fullmatch(name)
+    return found["study"] if found else ""
+
+
+def study_name(study_id: str) -> str:
+    """The name of the file of a study."""
+    return f"{STUDIES}/{study_id}.json"
+
+
 def place_in_sweep(name: str) -> PurePosixPath:
     """Where a file of a bundle lies below the folder of the imported sweep."""
     if name.startswith("points/"):
@@ -80,7 +94,7 @@ def place_in_sweep(name: str) -> PurePosixPath:
         return PurePosixPath("sweep.json")
     if name == LEFT_OUT:
         return PurePosixPath(ADAPTIVE)
-    if name == LIMITS or name.startswith("ceilings/"):
+    if name == LIMITS or name.startswith(("ceilings/", f"{STUDIES}/")):
         return PurePosixPath(name)
     return PurePosixPath(KEPT_BELOW, name)
 

@@ -1,0 +1,136 @@
+"""Is a problem worth learning: its gates, shared among ranks, each done once whatever was killed.
+
+Every rank makes its part of the data, then works on its own tasks; what a task finds is kept in the study's
+folder as soon as it is there. In the end all ranks know everything, and judge it alike.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from augment.problem import Problem
+from cosmology.dataset import open_dataset
+from cosmology.definition import DatasetDefinition
+from cosmology.generation import complete, is_complete, seal
+from workloads.cosmoflow import gate_tasks as tasks
+from workloads.cosmoflow.examples import Examples, read_examples
+from workloads.cosmoflow.gate_verdicts import verdicts
+from workloads.cosmoflow.gates import REQUIRED
+from workloads.cosmoflow.problem_data import definition_of
+from workloads.cosmoflow.study_notes import Note, keep, kept
+from workloads.cosmoflow.study_subject import BATCH, LEAST_STEPS, Budget, Subject, subject_of
+from workloads.cosmoflow.study_training import Desk
+from workloads.protocol import ReadClock, Study, Told
+from workloads.steady_clock import steady_ns
+
+_LATENESS = 1.6
+"""Of its budget a study may take at most, where ranks turn out slower than they seemed."""
+_USED_FOR_TRAINING = 0.75
+"""Of the time that is left once data are there; the rest is for judging, and for trying a second start."""
+_MOST_EPOCHS = 60
+_MOST_JUDGED = 512
+"""Samples are enough to judge by."""
+
+
+def validate(problem: Problem, study: Study, clock: ReadClock = steady_ns) -> Told:
+    """Every gate of the problem, or of its twin; see ``gates``. All ranks call it and get the same.
+
+    Raises:
+        ProblemError: when the problem cannot be built.
+        DatasetError: when data cannot be made or read.
+    """
+    deadline_ns = clock() + round(_LATENESS * study.budget_s * 1e9)
+    begin_ns = clock()
+    subject = _subject(problem, study)
+    study.progress(f"making data: {subject.words}")
+    seen, judged = (_examples(definition, study) for definition in (subject.train, subject.judged))
+    judged = judged.rows(range(min(len(judged), _MOST_JUDGED)))
+    case = tasks.Case(
+        subject=subject, seen=seen, judged=judged, seed=study.seed, data_folder=study.data_folder
+    )
+    desk = Desk(
+        folder=study.folder,
+        device=study.device,
+        clock=clock,
+        deadline_ns=deadline_ns,
+        progress=study.progress,
+    )
+    left_s = study.budget_s - (clock() - begin_ns) / 1e9
+    num_steps = _agreed(study, "steps", partial(_num_steps, case, desk, left_s, study.num_ranks))["steps"]
+    found = _found(tasks.tasks_of(case, num_steps), case, desk, study)
+    return {
+        "subject": subject.words,
+        "is_twin": subject.is_twin,
+        "required": list(REQUIRED),
+        "gates": [gate.told for gate in verdicts(case, num_steps, study.budget_s, found)],
+    }
+
+
+def _subject(problem: Problem, study: Study) -> Subject:
+    """What is studied: decided once, by one rank, for its answer rests on what data are there."""
+
+    def decide() -> Note:
+        return {"has_data": is_complete(definition_of(problem), study.data_folder)}
+
+    has_data = bool(_agreed(study, "data", decide)["has_data"])
+    budget = Budget(
+        duration_s=study.budget_s, num_ranks=study.num_ranks, is_on_gpu=study.device.startswith("cuda")
+    )
+    return subject_of(problem, budget, has_data=has_data)
+
+
+def _agreed(study: Study, name: str, decide: Callable[[], Note]) -> Note:
+    """What rank 0 decided when the study was begun, on all ranks."""
+    note: Note = {}
+    if study.rank == 0:
+        before = kept(study.folder, name)
+        note = decide() if before is None else before
+        keep(study.folder, name, note)
+    return study.gather(note)[0]
+
+
+def _examples(definition: DatasetDefinition, study: Study) -> Examples:
+    """A data set, made by all ranks where it is missing, in memory."""
+    complete(definition, study.data_folder, study.rank, study.num_ranks, study.progress)
+    study.gather({})
+    if study.rank == 0:
+        seal(definition, study.data_folder)
+    study.gather({})
+    with open_dataset(definition, study.data_folder) as dataset:
+        return read_examples(dataset)
+
+
+def _num_steps(case: tasks.Case, desk: Desk, left_s: float, num_ranks: int) -> Note:
+    """Steps of the training that counts; 0 where nothing can be learnt in the time that is left."""
+    if not case.subject.can_be_learnt_from or len(case.seen) < BATCH:
+        return {"steps": 0}
+    one_s = tasks.main_step_s(case, desk)
+    loads = [0.0] * num_ranks
+    for weight in sorted(tasks.weights(case), reverse=True):
+        loads[loads.index(min(loads))] += weight
+    affordable = int(_USED_FOR_TRAINING * left_s / (max(loads) * one_s))
+    num_steps = min(affordable, _MOST_EPOCHS * len(case.seen) // BATCH)
+    return {"steps": num_steps if num_steps >= LEAST_STEPS else 0}
+
+
+def _found(asked: Sequence[tasks.Task], case: tasks.Case, desk: Desk, study: Study) -> Mapping[str, Note]:
+    """What every task found, by its name, on all ranks; this rank works on its own."""
+    own: dict[str, Note] = {}
+    for task in _share(asked, study.rank, study.num_ranks):
+        note = kept(desk.folder, task.name)
+        if note is None:
+            begin_ns = desk.clock()
+            note = {**task.work(case, desk), "duration_s": (desk.clock() - begin_ns) / 1e9}
+            keep(desk.folder, task.name, note)
+        own[task.name] = note
+    return {name: note for told in study.gather(own) for name, note in told.items()}
+
+
+def _share(asked: Sequence[tasks.Task], rank: int, num_ranks: int) -> list[tasks.Task]:
+    """The tasks of one rank: the longest go first, each to the rank with the least to do."""
+    loads, own = [0.0] * num_ranks, []
+    for task in sorted(asked, key=lambda one: (-one.weight, one.name)):
+        place = loads.index(min(loads))
+        loads[place] += task.weight
+        if place == rank:
+            own.append(task)
+    return own

@@ -1,1 +1,1 @@
-"""One universe over several ranks: each holds a slab of the mesh and of the lattice, bit for bit as one rank does."""
+"""One universe over several ranks: each holds a slab of it, and all have the bits of one rank."""

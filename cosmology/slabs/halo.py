@@ -16,7 +16,7 @@ _MARGIN = 1
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Consecutive planes of a periodic mesh; ``first`` may lie any number of boxes away."""
+    """Consecutive planes of a periodic mesh, beyond its last of which is its first."""
 
     first: int
     count: int
@@ -50,14 +50,14 @@ def windows_of(
     first = math.floor(lowest) - _MARGIN
     count = math.floor(highest) + 2 + _MARGIN - first
     found = gathered(crew, (first, count))
-    return [Window(*each) if each[1] < side else Window(0, side) for each in found]
+    return [Window(low % side, planes) if planes < side else Window(0, side) for low, planes in found]
 
 
 def runs_of(window: Window, owner: int, slab: int, side: int) -> list[Run]:
-    """Where the planes of a rank's slab stand in a window: at most twice, as a window may turn round the box."""
+    """Where the planes of a rank's slab stand in a window: at most twice, where it turns round the box."""
     found = []
     end = window.first + window.count
-    for turn in range(window.first // side, (end - 1) // side + 1):
+    for turn in (0, 1):
         home = owner * slab + turn * side
         low, high = max(window.first, home), min(end, home + slab)
         if low < high:

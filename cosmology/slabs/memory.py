@@ -18,7 +18,7 @@ _CELL_BYTES = 32
 the copies on the way of a transform through the ranks."""
 _HALO_BYTES = 28
 """Of a cell of a neighbour: a deposit in fixed point, its way there, and three components of the force."""
-_LIBRARIES_BYTES = 600_000_000
+LIBRARIES_BYTES = 600_000_000
 
 
 def rank_memory_bytes(definition: UniverseDefinition, num_ranks: int) -> int:
@@ -27,9 +27,7 @@ def rank_memory_bytes(definition: UniverseDefinition, num_ranks: int) -> int:
     particles = definition.side**3 / num_ranks
     own = cells**3 / num_ranks
     halo = 0 if num_ranks == 1 else _halo_planes(definition, cells, num_ranks) * cells**2
-    return math.ceil(
-        particles * _PARTICLE_BYTES + own * _CELL_BYTES + halo * _HALO_BYTES + _LIBRARIES_BYTES
-    )
+    return math.ceil(particles * _PARTICLE_BYTES + own * _CELL_BYTES + halo * _HALO_BYTES + LIBRARIES_BYTES)
 
 
 def ranks_per_universe(definition: UniverseDefinition, memory_bytes: int, num_ranks: int) -> int:
@@ -44,8 +42,8 @@ def ranks_per_universe(definition: UniverseDefinition, memory_bytes: int, num_ra
     while rank_memory_bytes(definition, tried) > memory_bytes:
         if 2 * tried > min(num_ranks, definition.side):
             raise DatasetError(
-                f"a universe of {definition.side}^3 particles with a force mesh {definition.force_mesh_factor} "
-                f"times as fine takes {rank_memory_bytes(definition, tried) / 1e9:.3g} GB on each of {tried} "
+                f"a universe of {definition.side}^3 particles with a force mesh "
+                f"{definition.force_mesh_factor} times as fine takes {rank_memory_bytes(definition, tried) / 1e9:.3g} GB on each of {tried} "
                 f"ranks, and each has {memory_bytes / 1e9:.3g} GB; use more ranks or nodes, fewer ranks on a "
                 "node, a smaller simulation_side or a smaller force_mesh_factor."
             )

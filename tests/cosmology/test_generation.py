@@ -1,0 +1,124 @@
+"""Who makes which universes, what is told of it, and what kills and rivals leave."""
+
+import os
+import random
+import shutil
+import signal
+import time
+from collections import namedtuple
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from benchmarks.forked_ranks import started
+from benchmarks.generation_kills import digests
+from cosmology.definition import DatasetDefinition, DatasetError
+from cosmology.generation import Resources, complete, is_complete, seal
+from cosmology.layout import dataset_folder, shard_path
+from cosmology.pace import Pace
+
+DEFINITION = DatasetDefinition(
+    seed=11,
+    num_samples=10,
+    num_universes=4,
+    resolution=8,
+    redshifts=(0.0, 0.5),
+    simulation_side=16,
+    num_steps=4,
+    force_mesh_factor=1,
+)
+
+
+def silent(_: str) -> None:
+    """Progress for nobody."""
+
+
+def whole(folder: Path) -> Path:
+    complete(DEFINITION, folder, 0, 1, silent)
+    seal(DEFINITION, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return whole(tmp_path_factory.mktemp("made"))
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2, 3, 7])
+def test_each_universe_has_one_rank_that_makes_it(num_ranks: int, tmp_path: Path) -> None:
+    told: list[list[str]] = [[] for _ in range(num_ranks)]
+    for rank in range(num_ranks):
+        complete(DEFINITION, tmp_path, rank, num_ranks, told[rank].append)
+    assert sum(len(each) for each in told) == DEFINITION.num_universes
+    assert max(len(each) for each in told) - min(len(each) for each in told) <= 1
+
+
+def test_a_rank_tells_how_fast_it_is_and_how_much_time_is_left(tmp_path: Path) -> None:
+    """Each look at the clock finds it 2 s later; a universe takes one look before and one after it."""
+    moments = count(0, 2 * 10**9)
+    told: list[str] = []
+    complete(DEFINITION, tmp_path, 0, 1, told.append, resources=Resources(clock=lambda: next(moments)))
+    rate = 16**3 * 4 / 2 / 1e6
+    assert told[0] == (
+        f"universe 000000 is ready (1 of 4 on rank 0; {rate:.3g} M particle-steps/s, 12 s left)"
+    )
+    assert told[3] == f"universe 000003 is ready (4 of 4 on rank 0; {rate:.3g} M particle-steps/s)"
+
+
+@pytest.mark.parametrize(("left_s", "words"), [(80, "80 s left"), (600, "10 min left"), (7200, "2.0 h left")])
+def test_time_left_is_told_in_its_own_unit(left_s: int, words: str) -> None:
+    pace = Pace(num_particle_steps=0, duration_ns=5, elapsed_ns=left_s * 10**9, num_done=3, num_left=3)
+    assert str(pace) == words
+
+
+def test_a_disk_that_holds_the_part_of_a_rank_but_not_all_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = 2 * (DEFINITION.shard_disk_bytes + DEFINITION.universes.universe_bytes)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - free, free))
+    with pytest.raises(DatasetError, match="4 missing shards"):
+        complete(DEFINITION, tmp_path, 0, 4, silent)
+
+
+def test_what_another_writer_finishes_meanwhile_is_not_made_again(made: Path, tmp_path: Path) -> None:
+    """The other writer makes everything while this one has told of its first universe."""
+    moments = []
+
+    def progress(text: str) -> None:
+        if not moments:
+            complete(DEFINITION, tmp_path, 0, 1, silent)
+        moments.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.h5")})
+
+    complete(DEFINITION, tmp_path, 0, 1, progress)
+    assert len(moments) == 4
+    assert moments[0] == moments[-1]
+    seal(DEFINITION, tmp_path)
+    assert digests(tmp_path) == digests(made)
+
+
+def test_a_rank_without_work_left_makes_nothing(made: Path) -> None:
+    told: list[str] = []
+    shutil.rmtree(dataset_folder(made, DEFINITION))
+    complete(DEFINITION, made, 0, 2, silent)
+    complete(DEFINITION, made, 0, 2, told.append)
+    assert told == []
+    seen = [shard_path(dataset_folder(made, DEFINITION), universe).exists() for universe in range(4)]
+    assert seen == [True, False, True, False]
+    whole(made)
+
+
+@pytest.mark.slow
+def test_generation_killed_at_random_moments_ends_in_the_bytes_of_an_undisturbed_one(
+    made: Path, tmp_path: Path
+) -> None:
+    chance = random.Random(1)
+    for _ in range(3):
+        process = started(whole, tmp_path)
+        time.sleep(chance.uniform(0.0, 0.15))
+        os.kill(process.pid or 0, signal.SIGKILL)
+        process.join()
+    whole(tmp_path)
+    assert is_complete(DEFINITION, tmp_path)
+    assert digests(tmp_path) == digests(made)

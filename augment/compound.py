@@ -1,9 +1,9 @@
 """One knob for depth, width and resolution together: each step of it doubles the FLOPs of a sample.
 
-The FLOPs of a network of 3-D convolutions grow as depth x width^2 x resolution^3. With ``alpha``, ``beta`` and
-``gamma`` as the factors of depth, width and resolution of one step, alpha beta^2 gamma^3 = 2: compound scaling
-(Tan and Le 2019, EfficientNet, where gamma has the exponent 2 of images) for grids. Sizes are whole numbers, so
-resolution takes its nearest power of two, depth its nearest whole number, and width what is left.
+FLOPs of a network of 3-D convolutions grow as depth x width^2 x resolution^3. With ``alpha``, ``beta`` and
+``gamma`` as the factors of depth, width and resolution of one step, alpha beta^2 gamma^3 = 2: compound
+scaling (Tan and Le 2019, EfficientNet, where gamma has the exponent 2 of images) for grids. Sizes are whole
+numbers, so resolution takes its nearest power of two, depth its nearest whole number, and width what is left.
 """
 
 import math
@@ -88,3 +88,16 @@ def grown(base: Extent, phi: float, bounds: Bounds, shares: Shares = EVEN) -> Ex
     resolution = min(max(2**exponent, bounds.least_resolution), bounds.most_resolution)
     left = base.relative_flops * 2.0**phi / (depth * float(resolution) ** 3)
     return Extent(depth=depth, width=math.sqrt(left), resolution=resolution)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompoundWalk:
+    """The settings of the knob that a sweep goes through."""
+
+    phis: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.phis or not all(-MOST_PHI <= phi <= MOST_PHI for phi in self.phis):
+            raise ProblemError(
+                f"phi is {list(self.phis)}; give at least one number from {-MOST_PHI:g} to {MOST_PHI:g}."
+            )

@@ -3,6 +3,7 @@
 Legend of tensor names: B batch, C channels, X Y Z voxels, F features.
 """
 
+from contextlib import nullcontext
 from itertools import groupby
 
 import torch
@@ -126,5 +127,7 @@ def _normed(norm: nn.Module, x_BCXYZ: Tensor) -> Tensor:
     if not isinstance(norm, nn.GroupNorm):
         raise TypeError(f"{type(norm).__name__} is no group norm")
     weight_C, bias_C = norm.weight.to(x_BCXYZ.dtype), norm.bias.to(x_BCXYZ.dtype)
-    with torch.autocast(x_BCXYZ.device.type, enabled=False):
+    device = x_BCXYZ.device.type
+    has_autocast = torch.amp.is_autocast_available(device)
+    with torch.autocast(device, enabled=False) if has_autocast else nullcontext():
         return functional.group_norm(x_BCXYZ, norm.num_groups, weight_C, bias_C, norm.eps)

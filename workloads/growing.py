@@ -10,8 +10,12 @@ from augment.problem import Problem
 class GrowingWorkload(Protocol):
     """A workload that knows which values its sizes may take."""
 
-    def choices(self, size: str) -> Sequence[int]:
-        """Every value of a size that may follow from a held quantity, growing; no cost falls with them.
+    @property
+    def following(self) -> tuple[str, ...]:
+        """The sizes that may follow from a cost."""
+
+    def choices(self, size: str, problem: Problem) -> Sequence[int]:
+        """Every value of a size of ``problem`` that may follow from a cost, growing; no cost falls with them.
 
         Raises:
             ProblemError: for a size that cannot follow, with those that can.
@@ -21,6 +25,13 @@ class GrowingWorkload(Protocol):
         """``problem`` after ``phi`` steps of a knob that grows data and model together.
 
         Each step doubles the FLOPs of a sample, as nearly as whole sizes can.
+
+        Raises:
+            ProblemError: for a problem that cannot be built.
+        """
+
+    def sample_flops(self, problem: Problem) -> float:
+        """Floating-point operations for one sample of a step.
 
         Raises:
             ProblemError: for a problem that cannot be built.

@@ -31,8 +31,8 @@ SIZES = {
 PROBLEMS = st.fixed_dictionaries(SIZES)
 
 
-def problem(*, depth: int, width: int, **data: int | float | str) -> Problem:
-    return Problem(data=Shape.of(data), model=Shape.of(depth=depth, width=width))
+def problem(*, depth: int, width: int, options: dict[str, str] | None = None, **data: float | str) -> Problem:
+    return Problem(data=Shape.of(data), model=Shape.of({**(options or {}), "depth": depth, "width": width}))
 
 
 REFERENCE = problem(samples=8, resolution=128, channels=4, depth=1, width=32)
@@ -55,6 +55,10 @@ def random_members(
                 channels=draw.randint(1, 4),
                 depth=draw.randint(1, 4),
                 width=draw.randint(1, 40),
+                options={
+                    "normalisation": draw.choice(("none", "group")),
+                    "checkpointing": draw.choice(("none", "stages")),
+                },
             ),
             draw.randint(least_batch, least_batch + 4),
         )
@@ -123,7 +127,8 @@ def test_flops_and_parameters_are_those_that_torch_counts(seed: int) -> None:
         assert cost.num_parameters == num_parameters
         assert flops_of(cost, "forward", OpKind.CONVOLUTION) == forward["aten.convolution"]
         assert flops_of(cost, "forward", OpKind.MATMUL) == forward["aten.addmm"]
-        assert flops_of(cost, "backward", OpKind.CONVOLUTION) == backward["aten.convolution_backward"]
+        again = backward.get("aten.convolution", 0)
+        assert flops_of(cost, "backward", OpKind.CONVOLUTION) == backward["aten.convolution_backward"] + again
         assert flops_of(cost, "backward", OpKind.MATMUL) == backward["aten.mm"]
         assert cost.flops == sum(forward.values()) + sum(backward.values())
 
@@ -133,7 +138,7 @@ def kept_bytes(network: Network, x: Tensor, precision: AbstractContextManager[ob
 
     Weights are told by their shape, so the batch must be no size of theirs.
     """
-    weights = {(*parameter.shape,) for parameter in network.parameters() if parameter.dim() > 1}
+    weights = {(*parameter.shape,) for parameter in network.parameters()}
     weights |= {(*reversed(shape),) for shape in weights if len(shape) == 2}
     kept: dict[int, Tensor] = {}
 
@@ -173,9 +178,9 @@ from augment.problem import Problem, Shape
 from cosmology.network import build
 from workloads.cosmoflow.shapes import CosmoFlowShape
 torch.set_num_threads(1)
-def steps(resolution, depth, batch):
+def steps(resolution, depth, batch, options={}):
     data = Shape.of(samples=8, resolution=resolution, channels=4)
-    problem = Problem(data=data, model=Shape.of(width=16, depth=depth))
+    problem = Problem(data=data, model=Shape.of(options, width=16, depth=depth))
     architecture = CosmoFlowShape.from_problem(problem).architecture()
     network = build(architecture, seed=1, recipe=architecture.recipe)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9)
@@ -186,7 +191,7 @@ def steps(resolution, depth, batch):
 steps(8, DEPTH, 1)
 with open("/proc/self/statm") as file:
     resident_before = int(file.read().split()[1]) * resource.getpagesize()
-steps(64, DEPTH, 4)
+steps(64, DEPTH, 4, OPTIONS)
 # Not ru_maxrss: it begins at the size of the process that started this one.
 with open("/proc/self/status") as file:
     peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", file.read()).group(1)) * 1024
@@ -195,12 +200,14 @@ print(peak - resident_before)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [1, 2])
-def test_the_peak_estimate_is_safe_and_less_than_half_above_what_a_step_makes_resident(depth: int) -> None:
-    program = MEASURE_PEAK.replace("DEPTH", str(depth))
+@pytest.mark.parametrize(("depth", "options"), [(1, {}), (2, {}), (3, {"checkpointing": "stages"})])
+def test_the_peak_estimate_is_safe_and_less_than_half_above_what_a_step_makes_resident(
+    depth: int, options: dict[str, str]
+) -> None:
+    program = MEASURE_PEAK.replace("DEPTH", str(depth)).replace("OPTIONS", repr(options))
     command = [sys.executable, "-c", program]
     ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    point = problem(samples=8, resolution=64, channels=4, depth=depth, width=16)
+    point = problem(samples=8, resolution=64, channels=4, depth=depth, width=16, options=options)
     estimate = cost_of(point, 4).peak_memory_bytes
     assert 0.9 < estimate / int(ran.stdout) < 1.5
 
@@ -270,3 +277,36 @@ def test_an_unknown_precision_is_refused_with_the_known_ones() -> None:
 def test_a_step_without_samples_is_refused() -> None:
     with pytest.raises(ProblemError, match="batch_per_rank is 0"):
         cost_of(REFERENCE, batch=0)
+
+
+@given(PROBLEMS, st.integers(1, 8))
+def test_checkpointing_trades_the_forward_pass_of_stages_for_what_they_keep(
+    sizes: dict[str, int], batch: int
+) -> None:
+    plain = cost_of(problem(**sizes), batch)
+    again = cost_of(problem(**sizes, options={"checkpointing": "stages"}), batch)
+    assert again.flops - plain.flops == flops_of(plain, "forward", OpKind.CONVOLUTION)
+    assert again.flops_of("forward") == plain.flops_of("forward")
+    assert again.peak_memory_bytes <= plain.peak_memory_bytes
+    assert again.num_parameters == plain.num_parameters
+
+
+@given(PROBLEMS)
+def test_group_norm_adds_two_parameters_for_each_channel_and_no_flops(sizes: dict[str, int]) -> None:
+    plain = cost_of(problem(**sizes))
+    normed = cost_of(problem(**sizes, options={"normalisation": "group"}))
+    shape = CosmoFlowShape.from_problem(problem(**sizes))
+    channels = sum(layer.out_channels for layer in shape.architecture().convolutions)
+    assert normed.num_parameters - plain.num_parameters == 2 * channels
+    assert normed.flops == plain.flops
+    assert normed.peak_memory_bytes > plain.peak_memory_bytes
+
+
+def test_a_data_set_tells_what_making_it_takes() -> None:
+    cost = cost_of(problem(samples=64, universes=8, resolution=32, channels=4, depth=1, width=8))
+    definition = CosmoFlowShape.from_problem(
+        problem(samples=64, universes=8, resolution=32, channels=4, depth=1, width=8)
+    ).definition
+    assert cost.dataset_work.startswith(f"8 universes of {definition.simulation_side}^3 particles x ")
+    assert "particle-steps/s of a core" in cost.dataset_work
+    assert 0 < cost.dataset_stored_bytes < cost.dataset_bytes

@@ -8,9 +8,10 @@ from augment.model import WIDTHS
 from augment.problem import Problem, ProblemError, Shape
 from cosmology.architecture import Architecture
 from cosmology.definition import REDSHIFT_ORDER, DatasetDefinition
+from cosmology.slabs.memory import rank_memory_bytes
 from workloads.cosmoflow.data_sizes import DATA_SIZES
-from workloads.cosmoflow.memory import FLOAT_BYTES, peak_memory_bytes
 from workloads.cosmoflow.members import MOST_DEPTH, MOST_RESOLUTION, Member, compound_member, training_flops
+from workloads.cosmoflow.memory import FLOAT_BYTES, peak_memory_bytes
 from workloads.cosmoflow.model_shape import MODEL_SIZES
 from workloads.cosmoflow.operations import step_operations
 from workloads.cosmoflow.shapes import CosmoFlowShape
@@ -44,6 +45,8 @@ class CosmoFlow:
     name: str = "cosmoflow"
     axes: tuple[Axis, ...] = AXES
     activity: Activity = TRAINING
+    following: tuple[str, ...] = tuple(_CHOICES)
+    """Sizes that may follow from a cost."""
 
     def check(self, problem: Problem) -> None:
         """Do nothing for a problem that can be built.
@@ -87,6 +90,7 @@ class CosmoFlow:
             dataset_core_s=simulated.num_particle_steps / _PARTICLE_STEPS_PER_CORE_S,
             dataset_stored_bytes=round(data.dataset_bytes / _STORED_RATIO),
             dataset_work=_dataset_work(simulated),
+            dataset_memory_bytes=rank_memory_bytes(simulated.universes, 1),
             techniques=shape.options.techniques,
         )
 
@@ -106,15 +110,29 @@ class CosmoFlow:
         names = ", ".join(known.name for known in self.axes)
         raise ProblemError(f"axis {axis!r} is unknown to cosmoflow; its axes are {names}.")
 
-    def choices(self, size: str) -> Sequence[int]:
-        """Every value of a size that may follow from a cost, growing; no cost falls with them.
+    def choices(self, size: str, problem: Problem) -> Sequence[int]:
+        """Every value of a size of ``problem`` that may follow from a cost, growing; no cost falls with them.
 
         Raises:
-            ProblemError: for a size that cannot follow.
+            ProblemError: for a size that cannot follow, or a problem that cannot be built.
         """
         if size not in _CHOICES:
             raise ProblemError(f"{size!r} cannot follow from a cost; use {', '.join(_CHOICES)}.")
-        return _CHOICES[size]
+        universes = problem.data.get("universes")
+        if size != "samples" or not isinstance(universes, int):
+            return _CHOICES[size]
+        fewest = replace(problem, data=problem.data.with_sizes({"samples": universes}))
+        definition = CosmoFlowShape.from_problem(fewest).definition
+        most = universes * definition.crops_per_universe * definition.views_per_crop
+        return range(universes, most + 1)
+
+    def sample_flops(self, problem: Problem) -> float:
+        """Floating-point operations for one sample of a training step.
+
+        Raises:
+            ProblemError: for a problem that cannot be built.
+        """
+        return float(training_flops(CosmoFlowShape.from_problem(problem).architecture()))
 
     def compound(self, problem: Problem, phi: float) -> Problem:
         """``problem`` after ``phi`` steps of the compound knob, which doubles the FLOPs of a sample at each.

@@ -38,7 +38,6 @@ class Options:
     normalisation: Normalisation = Normalisation.NONE
     checkpointing: Checkpointing = Checkpointing.NONE
 
-
     @property
     def techniques(self) -> dict[str, str]:
         """What differs from the plain network, by the name of its size."""
@@ -96,7 +95,7 @@ def member(resolution: int, channels: int, depth: int, width: int, options: Opti
     )
 
 
-def member_near(  # noqa: PLR0913 - a network has that many sizes
+def member_near(
     flops_per_sample: float,
     *,
     resolution: int,
@@ -118,7 +117,7 @@ def member_near(  # noqa: PLR0913 - a network has that many sizes
     return family.by_rule(flops_per_sample)
 
 
-def members_within(  # noqa: PLR0913 - a network has that many sizes
+def members_within(
     flops_per_sample: float,
     tolerance: float,
     *,
@@ -127,7 +126,7 @@ def members_within(  # noqa: PLR0913 - a network has that many sizes
     most_depth: int = MOST_DEPTH,
     options: Options = PLAIN,
 ) -> tuple[Member, ...]:
-    """Of each depth the member nearest to a cost, if that is within ``tolerance`` (a share); shallow first."""
+    """Of each depth the member nearest to a cost, if it is within ``tolerance`` (a share); shallow first."""
     family = _Family(resolution=resolution, channels=channels, options=options)
     found: list[Member] = []
     for depth in range(1, most_depth + 1):
@@ -142,11 +141,9 @@ def members_within(  # noqa: PLR0913 - a network has that many sizes
 def compound_member(
     base: Member, phi: float, *, resolution: int, channels: int, options: Options = PLAIN
 ) -> tuple[Member, int]:
-    """``base`` after ``phi`` steps of the compound knob, each of which doubles the FLOPs; and its resolution."""
+    """``base`` after ``phi`` steps of the compound knob, each of which doubles the FLOPs; its grid."""
     extent = Extent(depth=base.depth, width=base.width, resolution=resolution)
-    bounds = Bounds(
-        most_depth=MOST_DEPTH, least_resolution=MIN_RESOLUTION, most_resolution=MOST_RESOLUTION
-    )
+    bounds = Bounds(most_depth=MOST_DEPTH, least_resolution=MIN_RESOLUTION, most_resolution=MOST_RESOLUTION)
     wanted = grown(extent, phi, bounds)
     family = _Family(resolution=wanted.resolution, channels=channels, options=options)
     return family.by_width(base.flops_per_sample * 2.0**phi, wanted.depth), wanted.resolution

@@ -23,7 +23,9 @@ def saved_activation_bytes(architecture: Architecture, batch: int, precision: Pr
     its indices, tanh its result. With checkpointing only what enters and leaves stages is kept.
     """
     e = precision.itemsize
-    per_sample = architecture.channels * architecture.resolution**3 * e
+    # What is kept to compute a stage again is kept as it came, before any cast.
+    entering = FLOAT_BYTES if architecture.is_checkpointed else e
+    per_sample = architecture.channels * architecture.resolution**3 * entering
     per_sample += sum(layer.out_features for layer in architecture.dense_layers) * e
     for stage in range(len(architecture.stage_channels)):
         per_sample += _stage_values(architecture, stage) // _POOLED_VOXELS * e

@@ -74,7 +74,6 @@ class ModelShape:
         return self.depth, self.width
 
 
-
 def _read(shape: Shape, faults: list[str]) -> ModelShape:
     depth = width = None
     flops: float | None = None

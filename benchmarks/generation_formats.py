@@ -126,7 +126,7 @@ def _fuzzing(seconds: float) -> list[bool]:
     faults = sum(sum(one.faults.values()) for one in found)
     crashes = sum(len(one.deaths) - one.num_hangs for one in found)
     return [
-        judge("fuzzed files", sum(one.num_cases for one in found), "", ">=", 100 * seconds / 2),
+        judge("fuzzed files", sum(one.num_cases for one in found), "", ">=", 10 * seconds),
         judge("errors that are not a DatasetError", faults, "", "<=", 0),
         judge("crashes", crashes, "", "<=", 0),
         judge("hangs", sum(one.num_hangs for one in found), "", "<=", 0),

@@ -132,4 +132,4 @@ def _message_of(sample: OfficialSample, path: Path) -> list[bytes | memoryview]:
             f"most {_MAX_COUNT_BYTES}; export crops of a lower resolution."
         )
     last = np.ascontiguousarray(np.moveaxis(sample.counts, 0, -1).astype("<u2", copy=False))
-    return encode_example(_COUNTS, memoryview(last).cast("B"), _TARGETS, sample.targets)
+    return encode_example(_COUNTS, last.data.cast("B"), _TARGETS, sample.targets)

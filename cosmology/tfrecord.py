@@ -125,7 +125,7 @@ def _records(path: Path, stream: BufferedIOBase, limit: int, max_bytes: int) -> 
                 f"{where} has {length} bytes, above the limit of {max_bytes}; if you trust the file, "
                 "raise the limit."
             )
-        body = memoryview(np.empty(length + _CHECKSUM.size, np.uint8))
+        body = np.empty(length + _CHECKSUM.size, np.uint8).data
         if _filled(stream, body) < len(body):
             raise DatasetError(f"{where} is truncated: it should have {length} bytes; {FETCH_AGAIN}.")
         if masked_crc32c(body[:length]) != _CHECKSUM.unpack(body[length:])[0]:

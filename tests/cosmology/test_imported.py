@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosmology.choices import Split
@@ -26,6 +26,7 @@ def definition(runs: tuple[tuple[int, int], ...] = ((2, 3), (1, 1))) -> Imported
     )
 
 
+@settings(max_examples=30)
 @given(RUNS)
 def test_every_sample_has_a_place_of_its_own(runs: tuple[tuple[int, int], ...]) -> None:
     imported = definition(runs)
@@ -39,6 +40,7 @@ def test_every_sample_has_a_place_of_its_own(runs: tuple[tuple[int, int], ...]) 
         imported.place_of(imported.num_samples)
 
 
+@settings(max_examples=30)
 @given(RUNS)
 def test_a_definition_is_what_its_plain_values_say(runs: tuple[tuple[int, int], ...]) -> None:
     imported = definition(runs)

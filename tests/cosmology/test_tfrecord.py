@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfrecord.reader import tfrecord_iterator
 
@@ -28,6 +28,7 @@ def contents(path: Path, **limits: int) -> list[bytes]:
     return [bytes(record.payload) for record in read_records(path, **limits)]
 
 
+@settings(max_examples=30)
 @given(PAYLOADS, LEVELS)
 def test_records_that_are_written_are_read(
     tmp_path_factory: pytest.TempPathFactory, payloads: list[bytes], level: int | None
@@ -113,7 +114,7 @@ def test_a_record_above_the_limit_is_refused_before_it_is_read(tmp_path: Path) -
 
 def test_zeros_that_gzip_packs_well_end_at_their_first_record(tmp_path: Path) -> None:
     packer = zlib.compressobj(9, wbits=31)
-    packed = [packer.compress(bytes(1 << 20)) for _ in range(64)]
+    packed = [packer.compress(bytes(1 << 20)) for _ in range(16)]
     (tmp_path / "bomb").write_bytes(b"".join([*packed, packer.flush()]))
     with pytest.raises(DatasetError, match="the checksum of its length disagrees"):
         contents(tmp_path / "bomb")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfrecord import example_pb2
 
@@ -26,6 +26,7 @@ def message(features: dict[str, list[bytes] | list[float]]) -> bytes:
     return example.SerializeToString()
 
 
+@settings(max_examples=50)
 @given(FEATURES)
 def test_what_protocol_buffers_write_is_read(features: dict[str, list[bytes] | list[float]]) -> None:
     example = parse_example(memoryview(message(features)), "it")
@@ -36,6 +37,7 @@ def test_what_protocol_buffers_write_is_read(features: dict[str, list[bytes] | l
             assert np.array_equal(example.float_lists[name], np.array(values, np.float32))
 
 
+@settings(max_examples=50)
 @given(st.binary(max_size=70000), FLOATS)
 def test_protocol_buffers_read_what_is_written(content: bytes, floats: list[float]) -> None:
     parts = encode_example("x", memoryview(content), "y", np.array(floats, np.float32))
@@ -69,6 +71,7 @@ def test_any_bytes_are_a_message_or_refused_by_name(content: bytes) -> None:
         assert str(error).startswith("FILE at byte 7 holds no tf.train.Example")  # noqa: PT017
 
 
+@settings(max_examples=50)
 @given(FEATURES.filter(bool), st.data())
 def test_a_damaged_message_is_a_message_or_refused_by_name(
     features: dict[str, list[bytes] | list[float]], data: st.DataObject

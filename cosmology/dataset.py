@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,24 +11,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from cosmology.definition import NUM_TARGETS, DatasetDefinition, DatasetError, Reuse
-from cosmology.durable_file import sha256_of
-from cosmology.generation import complete, is_complete, seal
-from cosmology.hdf5 import naming_damage, opened
-from cosmology.manifest import Manifest, dataset_folder, read_manifest
-from cosmology.shard import checked_parts, shard_path
-
-__all__ = [
-    "Dataset",
-    "DatasetDefinition",
-    "DatasetError",
-    "Reuse",
-    "complete",
-    "is_complete",
-    "open_dataset",
-    "seal",
-    "verify",
-]
+from cosmology.dataset_error import DatasetError
+from cosmology.hdf5 import REMEDY, naming_damage, open_file, opened
+from cosmology.layout import DatasetLayout, dataset_folder, shard_path
+from cosmology.manifest import Manifest, read_manifest
+from cosmology.shard import TARGET_TYPE, checked_parts
+from cosmology.shard_record import sample_crc32c
+from cosmology.stored_counts import StoredCounts
 
 MAX_OPEN_SHARDS = 256
 """Well below the usual limit of 1024 open files of a process."""
@@ -37,7 +27,7 @@ class Dataset:
     """Samples of one data set, read on demand; a context manager that closes its files."""
 
     def __init__(
-        self, definition: DatasetDefinition, folder: Path, manifest: Manifest, max_open_shards: int
+        self, definition: DatasetLayout, folder: Path, manifest: Manifest, max_open_shards: int
     ) -> None:
         self.definition = definition
         self.channel_mean = np.array(manifest.channel_mean, np.float32)
@@ -45,7 +35,11 @@ class Dataset:
         self.channel_std = np.array(manifest.channel_std, np.float32)
         self._max_open_shards = max_open_shards
         self._folder = dataset_folder(folder, definition)
-        self._open: OrderedDict[int, tuple[h5py.File, h5py.Dataset, NDArray[np.float32]]] = OrderedDict()
+        self._checksums = {
+            universe: np.array(file.crc32c, np.uint32)
+            for universe, file in zip(definition.universe_numbers, manifest.files, strict=True)
+        }
+        self._open: OrderedDict[int, _OpenShard] = OrderedDict()
 
     def __len__(self) -> int:
         return self.definition.num_samples
@@ -67,67 +61,79 @@ class Dataset:
             DatasetError: when a sample does not verify, or an index is out of range.
         """
         counts = np.empty((len(indices), *self.definition.sample_shape), np.uint16)
-        targets = np.empty((len(indices), NUM_TARGETS), np.float32)
+        targets = np.empty((len(indices), 4), TARGET_TYPE)
         for place, index in enumerate(indices):
             if not 0 <= index < len(self):
                 raise DatasetError(
                     f"sample {index} is asked for; the data set has samples 0 to {len(self) - 1}."
                 )
-            row, universe = divmod(int(index), self.definition.num_universes)
-            full, labels = self._shard(universe)
-            with naming_damage(shard_path(self._folder, universe)):
-                full.read_direct(counts, np.s_[row], np.s_[place])
-            targets[place] = labels[row]
+            universe, row = self.definition.place_of(int(index))
+            targets[place] = self._shard(universe).read(row, counts[place])
         return counts, targets
 
     def close(self) -> None:
         """Close every open file."""
         while self._open:
-            self._open.popitem()[1][0].close()
+            self._open.popitem()[1].file.close()
 
-    def _shard(self, universe: int) -> tuple[h5py.Dataset, NDArray[np.float32]]:
+    def _shard(self, universe: int) -> "_OpenShard":
         if universe not in self._open:
             if len(self._open) >= self._max_open_shards:
-                self._open.popitem(last=False)[1][0].close()
-            self._open[universe] = self._opened(universe)
+                self._open.popitem(last=False)[1].file.close()
+            path = shard_path(self._folder, universe)
+            self._open[universe] = _opened(path, self.definition, universe, self._checksums[universe])
         self._open.move_to_end(universe)
-        return self._open[universe][1:]
-
-    def _opened(self, universe: int) -> tuple[h5py.File, h5py.Dataset, NDArray[np.float32]]:
-        path = shard_path(self._folder, universe)
-        with naming_damage(path):
-            # Without HDF5's own cache: a sample read again is read from the file, whatever its size.
-            file = h5py.File(path, "r", rdcc_nbytes=0)
-            try:
-                full, targets = checked_parts(file, self.definition, universe)
-                return file, full, targets[:]
-            except BaseException:
-                file.close()
-                raise
+        return self._open[universe]
 
 
 def open_dataset(
-    definition: DatasetDefinition, folder: Path, *, max_open_shards: int = MAX_OPEN_SHARDS
+    definition: DatasetLayout,
+    folder: Path,
+    *,
+    max_open_shards: int = MAX_OPEN_SHARDS,
+    rank: int = 0,
+    num_ranks: int = 1,
 ) -> Dataset:
     """The data set, once its manifest and the structure of every file have been checked.
+
+    Ranks share the look at the files: each takes those from ``rank`` on in steps of ``num_ranks``.
 
     Raises:
         DatasetError: when it is not complete, or a file is damaged, truncated or foreign.
     """
-    manifest = read_manifest(folder, definition)
-    for universe in range(definition.num_universes):
+    manifest = read_manifest(folder, definition, rank=rank, num_ranks=num_ranks)
+    for universe in definition.universe_numbers[rank::num_ranks]:
         with opened(shard_path(dataset_folder(folder, definition), universe)) as file:
             checked_parts(file, definition, universe)
     return Dataset(definition, folder, manifest, max_open_shards)
 
 
-def verify(definition: DatasetDefinition, folder: Path) -> None:
-    """Read every byte of the data set and compare it with the manifest.
+@dataclass(frozen=True, slots=True)
+class _OpenShard:
+    path: Path
+    file: h5py.File
+    counts: StoredCounts
+    targets: NDArray[np.float32]
+    checksums: NDArray[np.uint32]
 
-    Raises:
-        DatasetError: naming the first file that does not agree.
-    """
-    for file in read_manifest(folder, definition).files:
-        path = dataset_folder(folder, definition) / file.name
-        if sha256_of(path) != file.sha256:
-            raise DatasetError(f"{path} is damaged (its SHA-256 disagrees); delete it and generate again.")
+    def read(self, row: int, into: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """Unpack the counts of a sample; gives its targets. Both have the checksum of the manifest."""
+        with naming_damage(self.path):
+            self.counts.read(row, into)
+        if sample_crc32c(into, self.targets[row]) != self.checksums[row]:
+            raise DatasetError(
+                f"sample {row} of {self.path} is damaged (its CRC-32C disagrees with the manifest); {REMEDY}."
+            )
+        return self.targets[row]
+
+
+def _opened(
+    path: Path, definition: DatasetLayout, universe: int, checksums: NDArray[np.uint32]
+) -> _OpenShard:
+    with naming_damage(path):
+        file = open_file(path)
+        try:
+            return _OpenShard(path, file, *checked_parts(file, definition, universe), checksums)
+        except BaseException:
+            file.close()
+            raise

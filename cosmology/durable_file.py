@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cosmology.definition import DatasetError
+from cosmology.dataset_error import DatasetError
 
 _SUFFIX = ".tmp"
 _MAX_JSON_BYTES = 1 << 30
@@ -45,7 +45,7 @@ def remove_leftovers(path: Path) -> None:
 
 def write_checked_json(path: Path, content: Mapping[str, object]) -> None:
     """Write a JSON object with the SHA-256 of its canonical text beside it."""
-    text = _canonical(content)
+    text = canonical_json(content)
     checked = {"content": content, "sha256": hashlib.sha256(text.encode()).hexdigest()}
     with durable_file(path) as temporary:
         temporary.write_text(json.dumps(checked, sort_keys=True, indent=1, allow_nan=False) + "\n")
@@ -62,7 +62,7 @@ def read_checked_json(path: Path) -> dict[str, Any]:  # Any: the reader knows wh
             raise DatasetError(f"{path} is larger than any file of its kind; delete it and generate again.")
         checked = json.loads(path.read_bytes())
         content, expected = checked["content"], checked["sha256"]
-        found = hashlib.sha256(_canonical(content).encode()).hexdigest()
+        found = hashlib.sha256(canonical_json(content).encode()).hexdigest()
     except FileNotFoundError as error:
         raise DatasetError(f"{path} is missing; generate the data set (again).") from error
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
@@ -81,7 +81,8 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _canonical(content: Mapping[str, object]) -> str:
+def canonical_json(content: Mapping[str, object]) -> str:
+    """The one text of a JSON object: keys in order, no spaces, no NaN."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -1,58 +1,111 @@
-"""Strict reading of HDF5: only what this package wrote, nothing that points elsewhere, every error named."""
+"""Strict HDF5: files that state no times, and reading of nothing but what this package wrote."""
 
+import importlib.metadata
 import json
+import os
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
-import torch
+from h5py import h5f, h5p, h5z
+from numpy.typing import NDArray
 
-from cosmology.definition import DatasetError
+from cosmology.dataset_error import DatasetError
 
-_REMEDY = "delete it and generate again: what is whole is kept"
+REMEDY = "delete it, then generate or import it again: what is whole is kept"
+
+
+@contextmanager
+def created(path: Path) -> Iterator[h5py.File]:
+    """A new file in the format of HDF5 1.10, whose metadata carry checksums; without times: bytes repeat."""
+    creation = h5p.create(h5p.FILE_CREATE)
+    creation.set_obj_track_times(False)
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
+    identifier = h5f.create(os.fsencode(path), h5f.ACC_TRUNC, fcpl=creation, fapl=access)
+    with h5py.File(identifier) as file:
+        yield file
+
+
+def open_file(path: Path) -> h5py.File:
+    """A finished file, open for reading.
+
+    It never changes again, so no lock is taken, which some parallel file systems do not have; and HDF5 keeps
+    no cache, so that a sample read again is read from the file, whatever its size.
+    """
+    return h5py.File(path, "r", rdcc_nbytes=0, locking=False)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
     """A file open for reading; whatever HDF5 dislikes inside becomes a DatasetError."""
-    with naming_damage(path), h5py.File(path, "r") as file:
+    with naming_damage(path), open_file(path) as file:
         yield file
 
 
 @contextmanager
 def naming_damage(path: Path) -> Iterator[None]:
-    """Turn what HDF5 raises on a bad file into a DatasetError that names the file and the remedy."""
+    """Turn what is raised on a bad file into a DatasetError that names the file and the remedy."""
     try:
         yield
     except DatasetError:
         raise
     except FileNotFoundError as error:
         raise DatasetError(f"{path} is missing; generate the data set (again).") from error
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path} is damaged ({error}); {_REMEDY}.") from error
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, zlib.error) as error:
+        raise DatasetError(f"{path} is damaged ({error}); {REMEDY}.") from error
 
 
-def checked_dataset(file: h5py.File, name: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:
-    """The dataset ``name``, stored in this very file with checksums, of exactly this shape and type."""
+def checked_dataset(
+    file: h5py.File, name: str, shape: tuple[int, ...], dtype: str, chunk: tuple[int, ...]
+) -> h5py.Dataset:
+    """The dataset ``name``, stored in this file with checksums, of exactly this shape, type and chunk."""
     link = file.get(name, getlink=True)
     if link is None:
-        raise DatasetError(f"{file.filename} lacks {name}; {_REMEDY}.")
+        raise DatasetError(f"{file.filename} lacks {name}; {REMEDY}.")
     if not isinstance(link, h5py.HardLink):
-        raise DatasetError(f"{name} of {file.filename} is a link to elsewhere, which is refused; {_REMEDY}.")
+        raise DatasetError(f"{name} of {file.filename} is a link to elsewhere, which is refused; {REMEDY}.")
     dataset = file[name]
     if not isinstance(dataset, h5py.Dataset):
-        raise DatasetError(f"{name} of {file.filename} is no dataset; {_REMEDY}.")
-    if dataset.is_virtual or dataset.external:
-        raise DatasetError(f"{name} of {file.filename} is stored elsewhere, which is refused; {_REMEDY}.")
+        raise DatasetError(f"{name} of {file.filename} is no dataset; {REMEDY}.")
+    if dataset.is_virtual or dataset.external or file.userblock_size:
+        raise DatasetError(f"{name} of {file.filename} is stored elsewhere, which is refused; {REMEDY}.")
     if dataset.shape != shape or dataset.dtype != np.dtype(dtype):
         raise DatasetError(
-            f"{name} of {file.filename} is {dataset.dtype} {dataset.shape}, not {dtype} {shape}; {_REMEDY}."
+            f"{name} of {file.filename} is {dataset.dtype} {dataset.shape}, not {dtype} {shape}; {REMEDY}."
         )
     if not dataset.fletcher32:
-        raise DatasetError(f"{name} of {file.filename} has no checksums; {_REMEDY}.")
+        raise DatasetError(f"{name} of {file.filename} has no checksums; {REMEDY}.")
+    if dataset.chunks != chunk or dataset.maxshape != shape:
+        raise DatasetError(
+            f"{name} of {file.filename} is cut into chunks of {dataset.chunks}, not {chunk}, or may grow; "
+            f"{REMEDY}."
+        )
     return dataset
+
+
+def write_column(file: h5py.File, name: str, column: NDArray[Any]) -> None:  # Any: of any type
+    """A small table in one chunk with a checksum."""
+    file.create_dataset(name, data=column, chunks=column.shape, fletcher32=True)
+
+
+def read_column(
+    file: h5py.File, name: str, shape: tuple[int, ...], dtype: str
+) -> NDArray[Any]:  # Any: of any type
+    """A table that ``write_column`` wrote, packed by nothing that could unpack to more."""
+    dataset = checked_dataset(file, name, shape, dtype, shape)
+    properties = dataset.id.get_create_plist()
+    filters = tuple(properties.get_filter(place)[0] for place in range(properties.get_nfilters()))
+    if filters != (h5z.FILTER_FLETCHER32,):
+        raise DatasetError(
+            f"{name} of {file.filename} is packed by HDF5 filters {filters}, which is refused; {REMEDY}."
+        )
+    return dataset[:]
 
 
 def provenance(canonical: Mapping[str, object], device: str) -> str:
@@ -60,6 +113,15 @@ def provenance(canonical: Mapping[str, object], device: str) -> str:
 
     Nothing in it depends on who made the file or when, so that equal definitions give equal bytes.
     """
-    versions = {"h5py": h5py.__version__, "numpy": np.__version__, "torch": str(torch.__version__)}
-    kind = torch.device(device).type
-    return json.dumps({"definition": canonical, "device": kind, "versions": versions}, sort_keys=True)
+    kind = device.partition(":")[0]
+    return json.dumps({"definition": canonical, "device": kind, "versions": _versions()}, sort_keys=True)
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    """Of what decides counts and bytes; torch is read about, not imported: login nodes have none."""
+    versions = {"hdf5": h5py.version.hdf5_version}
+    for name in ("h5py", "hdf5plugin", "numpy", "torch"):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions

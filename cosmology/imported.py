@@ -80,6 +80,11 @@ class ImportedDefinition:
         return sum(universes * samples for universes, samples in self.runs)
 
     @property
+    def is_whole_box(self) -> bool:
+        """Never: official samples are crops."""
+        return False
+
+    @property
     def sample_bytes(self) -> int:
         """Bytes of the counts and targets of one sample, uncompressed."""
         return self.num_channels * self.resolution**3 * _COUNT_BYTES + _TARGETS_BYTES

@@ -1,123 +1,152 @@
-"""One shard of a data set: the samples cut from one universe, in one HDF5 file, with a record beside it."""
+"""One shard of a data set: the samples of one universe, in one HDF5 file, with a record beside it."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from cosmology.crops import samples
-from cosmology.definition import NUM_TARGETS, REDSHIFTS, DatasetDefinition, DatasetError
-from cosmology.durable_file import (
-    durable_file,
-    read_checked_json,
-    remove_leftovers,
-    sha256_of,
-    write_checked_json,
-)
-from cosmology.hdf5 import checked_dataset, naming_damage, provenance
-from cosmology.parameters import draw_targets, parameters_of
-from cosmology.universe import universe_seed
+from cosmology.codec import Codec, default_codec
+from cosmology.dataset_error import DatasetError
+from cosmology.durable_file import durable_file, remove_leftovers, sha256_of
+from cosmology.hdf5 import REMEDY, checked_dataset, created, read_column, write_column
+from cosmology.layout import DatasetLayout
+from cosmology.shard_record import ShardFile, ShardRecord, record_path, sample_crc32c, write_record
+from cosmology.stored_counts import COUNT_TYPE, StoredCounts, chunk_of, create_counts
+
+TARGET_TYPE = "<f4"
+_HISTOGRAM_BLOCK = 1 << 20
+_UNITS = "full: particles per voxel; physPar: Omega_m, sigma8, n_s, H0 [km/s/Mpc]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShardRecord:
-    """What is known of a finished shard without opening it."""
+class LabelledSample:
+    """One sample and what it was made of."""
 
-    name: str
-    num_bytes: int
-    sha256: str
-    histograms: tuple[tuple[int, ...], ...]
-    """For each channel, how many voxels hold 0, 1, 2... particles."""
+    counts: NDArray[np.uint16]
+    """Particles in voxels [channel, x, y, z]."""
+    targets: tuple[float, float, float, float]
+    """Omega_m, sigma8, n_s, H0, each normalised to [-1, 1]."""
+    physical: tuple[float, float, float, float]
+    """Omega_m, sigma8, n_s, H0 [km/s/Mpc]."""
+    seed: int
+    """Seed of the universe's initial waves; 0 where nobody knows."""
+    universe: int
 
 
-def shard_path(dataset_folder: Path, universe: int) -> Path:
-    """Where the samples of a universe are."""
-    return dataset_folder / f"shard-{universe:06d}.h5"
-
-
-def write_shard(
-    path: Path, definition: DatasetDefinition, universe: int, counts: NDArray[np.uint16], device: str
+def write_samples(
+    path: Path,
+    layout: DatasetLayout,
+    universe: int,
+    samples: Iterable[LabelledSample],
+    provenance: str,
+    codec: Codec | None = None,
 ) -> ShardRecord:
-    """Cut the samples of a universe out of its counts [channel, x, y, z]; the record is written last."""
-    histograms = [np.zeros(0, np.int64) for _ in range(definition.num_channels)]
-    with durable_file(path) as temporary, h5py.File(temporary, "w") as file:
-        full = _create(file, definition, universe, device)
-        for row, sample in enumerate(samples(definition, universe, counts)):
-            full[row] = sample
-            histograms = [
-                _added(total, np.bincount(channel.reshape(-1)))
-                for total, channel in zip(histograms, sample, strict=True)
-            ]
-    record = ShardRecord(
-        name=path.name,
-        num_bytes=path.stat().st_size,
-        sha256=sha256_of(path),
-        histograms=tuple(tuple(histogram.tolist()) for histogram in histograms),
-    )
-    write_checked_json(_record_path(path), asdict(record))
-    for finished in (path, _record_path(path)):
+    """Write the shard of a universe, one sample in memory at a time; its record is written last.
+
+    Raises:
+        DatasetError: when there are fewer or more samples than the layout says, or of another shape; when the
+            disk is full, or ``codec`` (the fastest there is, by default) is not installed.
+    """
+    shard = _NewShard(layout, universe)
+    with durable_file(path) as temporary:
+        with created(temporary) as file:
+            shard.fill(file, samples, codec or default_codec())
+            shard.describe(file, provenance)
+        record = ShardRecord(
+            file=ShardFile(
+                name=path.name,
+                num_bytes=temporary.stat().st_size,
+                sha256=sha256_of(temporary),
+                codec=codec or default_codec(),
+                crc32c=tuple(shard.checksums),
+            ),
+            histograms=tuple(tuple(histogram.tolist()) for histogram in shard.histograms),
+        )
+    write_record(path, record)
+    for finished in (path, record_path(path)):
         remove_leftovers(finished)
     return record
 
 
-def read_record(path: Path) -> ShardRecord:
-    """The record of a finished shard.
-
-    Raises:
-        DatasetError: when the shard or its record is absent, or they do not agree.
-    """
-    content = read_checked_json(_record_path(path))
-    with naming_damage(_record_path(path)):
-        histograms = tuple(tuple(histogram) for histogram in content["histograms"])
-        record = ShardRecord(**{**content, "histograms": histograms})
-    found = path.stat().st_size if path.is_file() else -1
-    if record.name != path.name or record.num_bytes != found:
-        raise DatasetError(f"{path} is missing or truncated; generate the data set (again).")
-    return record
-
-
 def checked_parts(
-    file: h5py.File, definition: DatasetDefinition, universe: int
-) -> tuple[h5py.Dataset, h5py.Dataset]:
-    """Counts and targets of an open shard, once all that can be checked without reading them is."""
-    rows = definition.samples_of(universe)
-    full = checked_dataset(file, "full", (rows, *definition.sample_shape), "<u2")
-    targets = checked_dataset(file, "unitPar", (rows, NUM_TARGETS), "<f4")
-    if file.attrs.get("dataset_id") != definition.dataset_id:
-        raise DatasetError(
-            f"{file.filename} belongs to data set {file.attrs.get('dataset_id')}, "
-            f"not {definition.dataset_id}; "
-            "delete it and generate again."
-        )
-    return full, targets
+    file: h5py.File, layout: DatasetLayout, universe: int
+) -> tuple[StoredCounts, NDArray[np.float32]]:
+    """Counts and targets [row, 4] of an open shard, once all but the counts themselves has been checked."""
+    rows = layout.samples_of(universe)
+    shape = (rows, *layout.sample_shape)
+    counts = StoredCounts(checked_dataset(file, "full", shape, COUNT_TYPE, chunk_of(layout.sample_shape)))
+    targets = read_column(file, "unitPar", (rows, 4), TARGET_TYPE)
+    found = file.attrs.get("dataset_id")
+    found = found.decode() if isinstance(found, bytes) else found
+    if found != layout.dataset_id:
+        raise DatasetError(f"{file.filename} belongs to data set {found}, not {layout.dataset_id}; {REMEDY}.")
+    return counts, targets
 
 
-def _record_path(path: Path) -> Path:
-    return path.with_suffix(".json")
+class _NewShard:
+    """A shard that is being written."""
+
+    def __init__(self, layout: DatasetLayout, universe: int) -> None:
+        self._layout = layout
+        self._rows = layout.samples_of(universe)
+        self._targets = np.zeros((self._rows, 4), TARGET_TYPE)
+        self._physical = np.zeros((self._rows, 4), "<f8")
+        self._seeds = np.zeros(self._rows, "<u8")
+        self._universes = np.zeros(self._rows, "<i8")
+        self.checksums: list[int] = []
+        self.histograms = [np.zeros(0, np.int64) for _ in range(layout.sample_shape[0])]
+
+    def fill(self, file: h5py.File, samples: Iterable[LabelledSample], codec: Codec) -> None:
+        """Write the samples one by one, then their labels."""
+        shape = self._layout.sample_shape
+        full = create_counts(file, (self._rows, *shape), chunk_of(shape), codec)
+        row = -1
+        for row, sample in enumerate(samples):
+            if row >= self._rows or sample.counts.shape != shape or sample.counts.dtype != np.uint16:
+                raise DatasetError(
+                    f"sample {row} is {sample.counts.dtype} {sample.counts.shape}; {self._rows} samples of "
+                    f"uint16 {shape} are due."
+                )
+            counts = np.ascontiguousarray(sample.counts)
+            full[row] = counts
+            self._note(row, sample, counts)
+        if row + 1 != self._rows:
+            raise DatasetError(f"there are {row + 1} samples, where {self._rows} are due.")
+        write_column(file, "unitPar", self._targets)
+        write_column(file, "physPar", self._physical)
+        write_column(file, "seed", self._seeds)
+        write_column(file, "universe_id", self._universes)
+
+    def describe(self, file: h5py.File, provenance: str) -> None:
+        """Say what the file is, in texts of fixed length, which HDF5 keeps under its metadata's checksums."""
+        file.attrs["dataset_id"] = np.bytes_(self._layout.dataset_id)
+        file.attrs["redshifts"] = np.array(self._layout.redshifts)
+        file.attrs["units"] = np.bytes_(_UNITS)
+        file.attrs["provenance"] = np.bytes_(provenance)
+
+    def _note(self, row: int, sample: LabelledSample, counts: NDArray[np.uint16]) -> None:
+        self._targets[row], self._physical[row] = sample.targets, sample.physical
+        self._seeds[row], self._universes[row] = sample.seed, sample.universe
+        self.checksums.append(sample_crc32c(counts, self._targets[row]))
+        self.histograms = [
+            added(total, _histogram(channel.reshape(-1)))
+            for total, channel in zip(self.histograms, counts, strict=True)
+        ]
 
 
-def _create(file: h5py.File, definition: DatasetDefinition, universe: int, device: str) -> h5py.Dataset:
-    rows = definition.samples_of(universe)
-    targets = draw_targets(definition.seed, universe)
-    columns = {
-        "unitPar": np.tile(np.array(targets, "<f4"), (rows, 1)),
-        "physPar": np.tile(np.array(parameters_of(targets).physical, "<f8"), (rows, 1)),
-        "seed": np.full(rows, universe_seed(definition.seed, universe), "<u8"),
-        "universe_id": np.full(rows, universe, "<i8"),
-    }
-    for name, column in columns.items():
-        file.create_dataset(name, data=column, chunks=column.shape, fletcher32=True)
-    file.attrs["dataset_id"] = definition.dataset_id
-    file.attrs["redshifts"] = np.array(REDSHIFTS[: definition.num_channels])
-    file.attrs["units"] = "full: particles per voxel; physPar: Omega_m, sigma8, n_s, H0 [km/s/Mpc]"
-    file.attrs["provenance"] = provenance(definition.canonical, device)
-    shape = definition.sample_shape
-    return file.create_dataset("full", (rows, *shape), "<u2", chunks=(1, *shape), fletcher32=True)
+def _histogram(voxels: NDArray[np.uint16]) -> NDArray[np.int64]:
+    """How many voxels hold 0, 1, 2... particles; by blocks, because numpy widens what it counts."""
+    total = np.zeros(int(voxels.max()) + 1, np.int64)
+    for begin in range(0, len(voxels), _HISTOGRAM_BLOCK):
+        total += np.bincount(voxels[begin : begin + _HISTOGRAM_BLOCK], minlength=len(total))
+    return total
 
 
-def _added(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+def added(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The sum of two histograms, as long as the longer."""
     total = np.zeros(max(len(one), len(other)), np.int64)
     total[: len(one)] += one
     total[: len(other)] += other

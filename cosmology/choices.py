@@ -39,7 +39,7 @@ def chosen(kind: type[Choice], name: str, value: object) -> Choice:
         DatasetError: when there is none such, with those there are.
     """
     try:
-        return kind(value)
+        return kind(str(value))
     except ValueError as error:
         names = " or ".join(f"{kind.__name__}.{choice.name}" for choice in kind)
         raise DatasetError(f"{name} is {value!r}; use {names}.") from error

@@ -6,6 +6,7 @@ channels keep the ones before.
 """
 
 from fractions import Fraction
+from itertools import pairwise
 
 MAX_CHANNELS = 16
 
@@ -17,7 +18,7 @@ def _nested_order() -> tuple[float, ...]:
     scale_factors = [1 / (1 + redshift) for redshift in _REFERENCE]
     while len(scale_factors) < MAX_CHANNELS:
         ladder = sorted(scale_factors)
-        gaps = zip(ladder[:-1], ladder[1:], strict=True)
+        gaps = pairwise(ladder)
         begin, end = max(gaps, key=lambda gap: (gap[1] - gap[0], gap[1]))
         scale_factors.append((begin + end) / 2)
     return tuple(float(1 / scale_factor - 1) for scale_factor in scale_factors)

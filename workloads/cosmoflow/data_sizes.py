@@ -122,7 +122,8 @@ def _absences(shape: Shape, asked: _Asked) -> list[str]:
     if "samples" not in shape and "bytes" not in shape:
         faults.append("samples is missing; give a whole number from 1, or bytes, such as '1.6 TB'.")
     if "samples" in shape and "bytes" in shape:
-        faults.append(f"both samples ({shape['samples']}) and bytes ({shape['bytes']}) are given; leave one.")
+        both = f"samples ({_short(shape['samples'])}) and bytes ({_short(shape['bytes'])})"
+        faults.append(f"both {both} are given; leave one.")
     if "resolution" not in shape:
         faults.append(f"resolution is missing; give a whole number from 1 to {MAX_RESOLUTION}.")
     if "channels" not in shape and "redshifts" not in shape:
@@ -131,7 +132,8 @@ def _absences(shape: Shape, asked: _Asked) -> list[str]:
         )
     if "channels" in shape and "redshifts" in shape and shape["channels"] != len(asked.redshifts):
         faults.append(
-            f"channels is {shape['channels']}, but redshifts are {len(asked.redshifts)}; leave channels out."
+            f"channels is {_short(shape['channels'])}, but redshifts are {len(asked.redshifts)}; "
+            "leave channels out."
         )
     return faults
 
@@ -249,8 +251,7 @@ def _universes(shape: Shape, name: str) -> int | str:
 
 def _length(shape: Shape, name: str) -> float:
     value = shape[name]
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not _LEAST_MPC_PER_H <= value <= _MOST_MPC_PER_H:
+    if isinstance(value, bool | str) or not _LEAST_MPC_PER_H <= value <= _MOST_MPC_PER_H:
         raise ProblemError(
             f"{name} is {_short(value)}; give {_LEAST_MPC_PER_H:g} to {_MOST_MPC_PER_H:g} [Mpc/h]."
         )

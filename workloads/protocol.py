@@ -104,6 +104,8 @@ class Cost:
     """About how long one core takes to make the data set [s]."""
     dataset_stored_bytes: int = 0
     """About how many bytes it takes where it is stored, compressed; 0 where that is all of them."""
+    dataset_memory_bytes: int = 0
+    """Memory that making one part of it takes, of all ranks that share that part."""
     dataset_work: str = ""
     """What making it takes and at which rate that is counted, in words; empty where nothing is made."""
     ranks_per_replica: int = 1

@@ -13,10 +13,11 @@ from saih.domain.quantity import counted, with_si
 from saih.domain.site import Site
 from saih.domain.sweep import Sweep
 from saih.planner.demand import Demand, demand
-from saih.planner.duration import predict
+from saih.planner.duration import NO_CEILINGS, KnownCeilings, predict
 from saih.planner.limits import in_bytes
 from saih.planner.packing import pack, within_time
 from saih.planner.plan import Plan, PlannedPoint
+from saih.planner.rates_known import rates_words
 from saih.reports.rung_labels import labels_apart
 from saih.reports.terminal_table import table_lines
 
@@ -24,33 +25,43 @@ MAX_ROWS = 60
 """Longer plans show their first and last points only."""
 _LAST_ROWS = 10
 _MAX_DROPPED = 20
+_MOST_MADE = 3
 
 
-def plan_text(sweep: Sweep, plan: Plan, site: Site | None = None, width: int | None = None) -> str:
+def plan_text(
+    sweep: Sweep,
+    plan: Plan,
+    site: Site | None = None,
+    width: int | None = None,
+    ceilings: KnownCeilings = NO_CEILINGS,
+) -> str:
     """The plan as tables, and what it asks of a site; without one, of jobs that may last any time.
 
-    Tables are at most ``width`` columns wide, if that is given.
+    Tables are at most ``width`` columns wide, if that is given; ``ceilings`` are those that are known.
     """
-    site = site or _anywhere(sweep)
-    plan = within_time(plan, site)
+    site = site or anywhere(sweep)
+    plan = within_time(plan, site, ceilings)
     parts = [f"sweep {sweep.name}: {counted(len(plan.points), 'point')} of {sweep.workload}", *_axes(plan)]
     parts += ["", *_points(plan, width)]
     parts += explanation_lines(plan.points, width)
     if plan.dropped:
         parts += ["", f"{counted(len(plan.dropped), 'point')} dropped:", *_dropped(plan)]
-    batches = pack(plan.points, site)
-    needs = demand(plan, batches, site)
-    return "\n".join([*parts, "", *_totals(plan), *_needs(needs, batches, site), *plan.notes])
+    batches = pack(plan.points, site, ceilings)
+    needs = demand(plan, batches, site, ceilings)
+    told = [*_totals(plan), *_needs(needs, batches, site), rates_words(plan.placements, ceilings)]
+    return "\n".join([*parts, "", *told, *plan.notes])
 
 
-def plan_json(sweep: Sweep, plan: Plan, site: Site | None = None) -> dict[str, Any]:
+def plan_json(
+    sweep: Sweep, plan: Plan, site: Site | None = None, ceilings: KnownCeilings = NO_CEILINGS
+) -> dict[str, Any]:
     """The plan as JSON values; units end the keys."""
-    site = site or _anywhere(sweep)
-    plan = within_time(plan, site)
-    batches = pack(plan.points, site)
+    site = site or anywhere(sweep)
+    plan = within_time(plan, site, ceilings)
+    batches = pack(plan.points, site, ceilings)
     return {
         "sweep": define(sweep),
-        "points": [_point_json(planned) for planned in plan.points],
+        "points": [_point_json(planned, ceilings) for planned in plan.points],
         "dropped": [
             {
                 "point_id": dropped.point.point_id,
@@ -65,19 +76,20 @@ def plan_json(sweep: Sweep, plan: Plan, site: Site | None = None) -> dict[str, A
         "parked_bytes": plan.parked_bytes,
         "most_measuring_s": plan.most_measuring_s,
         "most_node_hours": plan.most_node_hours,
-        "demand": asdict(demand(plan, batches, site)),
+        "demand": asdict(demand(plan, batches, site, ceilings)),
+        "rates": rates_words(plan.placements, ceilings),
         "batches": [_batch_json(batch) for batch in batches],
         "notes": list(plan.notes),
     }
 
 
-def _anywhere(sweep: Sweep) -> Site:
+def anywhere(sweep: Sweep, power_w_per_node: float | None = None) -> Site:
     """Stands for a system of which nothing is known: its jobs may last as long as they need."""
     scheduler = next(name for name in SCHEDULERS if name == sweep.scheduler)
-    return Site(scheduler=scheduler, max_time_s=inf, notice_s=0.0)
+    return Site(scheduler=scheduler, max_time_s=inf, notice_s=0.0, power_w_per_node=power_w_per_node)
 
 
-def _point_json(planned: PlannedPoint) -> dict[str, Any]:
+def _point_json(planned: PlannedPoint, ceilings: KnownCeilings) -> dict[str, Any]:
     return {
         "point_id": planned.point.point_id,
         "labels": dict(planned.labels),
@@ -86,7 +98,12 @@ def _point_json(planned: PlannedPoint) -> dict[str, Any]:
         "num_parameters": planned.cost.num_parameters,
         "peak_memory_bytes_per_rank": planned.cost.peak_memory_bytes,
         "dataset_bytes": planned.cost.dataset_bytes,
-        "predicted_s": predict(planned.point, planned.cost),
+        "dataset_stored_bytes": planned.cost.dataset_stored_bytes or planned.cost.dataset_bytes,
+        "dataset_work": planned.cost.dataset_work,
+        "flops_per_sample": planned.cost.flops_per_sample,
+        "predicted_s": predict(
+            planned.point, planned.cost, ceilings.get(planned.point.placement.seats_label)
+        ),
         "explanation": list(explanation_of(planned.point)),
     }
 
@@ -158,10 +175,29 @@ def _totals(plan: Plan) -> list[str]:
     longest = f"at most {with_si(plan.most_measuring_s, 's')}, {node_hours} node-hours"
     parked = f"; parked layers, while a point runs: {in_bytes(plan.parked_bytes)}"
     return [
-        f"data sets: {in_bytes(plan.data_bytes)}{parked if plan.parked_bytes else ''}",
+        f"data sets: {in_bytes(plan.data_bytes)}{_stored(plan)}{parked if plan.parked_bytes else ''}",
+        *_making(plan),
         f"one step of every point: {with_si(plan.flops_of_one_step, 'FLOP')}",
         f"measuring: {longest} (start, warm-up and making the data sets come on top)",
     ]
+
+
+def _stored(plan: Plan) -> str:
+    """What they take where they are stored, if that is less."""
+    stored = plan.stored_bytes
+    return f" uncompressed, about {in_bytes(stored)} stored" if stored < plan.data_bytes else ""
+
+
+def _making(plan: Plan) -> list[str]:
+    """What making the data sets takes, largest first."""
+    costs = {one.point.problem.data: one.cost for one in plan.points if one.cost.dataset_work}
+    dearest = sorted(costs.values(), key=lambda cost: -cost.dataset_core_s)
+    lines = [
+        f"making data: {cost.dataset_work}: {_node_hours(cost.dataset_core_s / 3600)} core-hours"
+        for cost in dearest[:_MOST_MADE]
+    ]
+    left = len(dearest) - len(lines)
+    return [*lines, *([f"making data: {left} smaller data sets besides"] if left else [])]
 
 
 def _needs(needs: Demand, batches: Sequence[Batch], site: Site) -> list[str]:
@@ -176,6 +212,8 @@ def _needs(needs: Demand, batches: Sequence[Batch], site: Site) -> list[str]:
             "ranks run (packing: placement in the site file avoids it)"
         )
     lines = [f"{whole}, {_node_hours(needs.node_hours)} node-hours{idle}", f"files: about {needs.num_files}"]
+    if needs.joules is not None:
+        lines.append(f"energy: {with_si(needs.joules, 'J')} (by power_W_per_node of the site file)")
     if site.scheduler != "local":
         most = f"; by their time limits they end after {_node_hours(needs.most_node_hours)} node-hours"
         lines.append(f"scheduler jobs: {_jobs(needs)}{most}")

@@ -53,6 +53,12 @@ def plan_at(sweep: Sweep, site: Site, data_folder: Path) -> Plan:
     return within_time(make_plan(sweep, limits_at(site, data_folder)), site)
 
 
+def plan_on_paper(sweep: Sweep, site: Site) -> Plan:
+    """The plan of a sweep where nothing but the site file says what there is room for."""
+    plan = make_plan(sweep, limits_of(site, None))
+    return plan if site.scheduler == "local" else within_time(plan, site)
+
+
 def limits_at(site: Site, data_folder: Path) -> Limits:
     """The room on the nodes of a site, and on the disk of the data folder, which they see too."""
     return limits_of(site, disk_free_bytes(data_folder) + _bytes_below(data_folder))

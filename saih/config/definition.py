@@ -6,9 +6,11 @@ from dataclasses import fields
 from typing import Any
 
 from augment.ladder import Ladder
+from saih.config.key import Key, Rungs, Section, Sizes
 from saih.config.rank_axis import NAME as RANKS
-from saih.config.schema import Key, Rungs, Section, Sizes, sweep_schema
+from saih.config.schema import sweep_schema
 from saih.config.sweep_file import parse_sweep
+from saih.config.walk_axis import walk_definition
 from saih.config.workload_sizes import sizes_in
 from saih.domain.point import Placement, Timing
 from saih.domain.sweep import Sweep
@@ -25,7 +27,9 @@ def define(sweep: Sweep) -> dict[str, Any]:
         "name": sweep.name,
         "workload": sweep.workload,
         "base": {"data": dict(sweep.base.data), "model": dict(sweep.base.model)},
-        "axes": {ladder.axis: _lists(ladder) for ladder in sweep.ladders} | _rank_axis(sweep),
+        "axes": {ladder.axis: _lists(ladder) for ladder in sweep.ladders}
+        | _rank_axis(sweep)
+        | walk_definition(sweep),
         "run": {
             "batch_per_rank": sweep.batch_per_rank,
             "precision": sweep.precision,
@@ -119,9 +123,11 @@ def _key(key: Key, value: Any, workload: str, depth: int) -> list[str]:
     return [comment, f"{indent}{key.name}: {json.dumps(value)}"]
 
 
-def _sizes(axis_name: str, values: Mapping[str, Any], workload: str, depth: int) -> list[str]:
+def _sizes(axis_name: str | None, values: Mapping[str, Any], workload: str, depth: int) -> list[str]:
     indent = "  " * depth
-    meanings = sizes_in(WORKLOADS[workload].axes, axis_name)
+    shapes = ("data", "model") if axis_name is None else (axis_name,)
+    axes = WORKLOADS[workload].axes
+    meanings = {name: text for shape in shapes for name, text in sizes_in(axes, shape).items()}
     return [
         f"{indent}{name}: {json.dumps(value)}  # {meanings.get(name, '')}" for name, value in values.items()
     ]

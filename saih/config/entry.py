@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from augment.problem import Value
+from saih.config.key import Key, Listed, Rungs, Section, Sizes, Table
 from saih.config.kind import ScalarKind, Size, Unfit, expected, found, read_scalar
 from saih.config.mistake import Mistake, nearest, shown
 from saih.config.node import Mapping, Node, Refused, Scalar, Sequence
-from saih.config.schema import Key, Listed, Rungs, Section, Sizes, Table
 
 Path = tuple[str, ...]
 ONLY = ""

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from saih.config.key import Key, Listed, Rungs, Section, Sizes, Table
 from saih.config.kind import Size, json_type
-from saih.config.schema import Key, Listed, Rungs, Section, Sizes, Table, sweep_schema
+from saih.config.schema import sweep_schema
+from saih.config.walk_axis import WALKS
 from saih.config.workload_sizes import sizes_in
 from workloads.catalog import WORKLOADS
+from workloads.growing import GrowingWorkload
 from workloads.protocol import Workload
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -70,7 +73,12 @@ def _sizes_of(workload: Workload) -> dict[str, Any]:
         "then": {
             "properties": {
                 "base": {"properties": base},
-                "axes": {"properties": axes, "propertyNames": {"enum": [*axes, "ranks"]}},
+                "axes": {"properties": axes, "propertyNames": {"enum": [*axes, "ranks", *_walks(workload)]}},
             }
         },
     }
+
+
+def _walks(workload: Workload) -> tuple[str, ...]:
+    """The axes along which sizes of data and model change together."""
+    return WALKS if isinstance(workload, GrowingWorkload) else ()

@@ -17,7 +17,10 @@ _YAML_WORDS = ("", "~", "null", "y", "n", "yes", "no", "true", "false", "on", "o
 _SIZE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _SIZE_MIX = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?(:[0-9]{1,9}(\.[0-9]{1,9})?){1,63}")
 """A number for each of several devices; without quotes some YAML readers take it for one to the base 60."""
-MAX_SIZE = 10**12
+_SIZE_BYTES = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})? ?[kKMGTPE]?i?B")
+_SIZE_LIST = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?(, ?[0-9]{1,9}(\.[0-9]{1,9})?){1,63}")
+"""Numbers that are one size together, such as redshifts; without quotes a list has other brackets."""
+MAX_SIZE = 10**18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """One size of a problem: a number of at least 0, a word, or a mix of numbers such as ``"20:10:5"``."""
+    """One size of a problem: a number of at least 0, a word, an amount of bytes, or several numbers.
+
+    An amount is such as ``1.6 TB``; several numbers are such as ``"20:10:5"`` or ``"0, 0.5, 2"``, in quotes.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +143,8 @@ def json_type(kind: ScalarKind) -> dict[str, Any]:
             return {"type": "string", "pattern": f"^({kind.pattern})$", **refused}
         case Size():
             number = {"type": "number", "minimum": 0, "maximum": MAX_SIZE}
-            text = f"^({_SIZE_WORD.pattern}|{_SIZE_MIX.pattern})$"
+            forms = (_SIZE_WORD, _SIZE_MIX, _SIZE_BYTES, _SIZE_LIST)
+            text = f"^({'|'.join(form.pattern for form in forms)})$"
             return {"anyOf": [number, {"type": "string", "pattern": text}]}
         case Truth():
             return {"type": "boolean"}
@@ -167,11 +174,11 @@ def _read_size(node: Scalar) -> Value | Unfit:
         if 0 <= value <= MAX_SIZE:
             return value
         return Unfit(found=found(node), remedy=f"give a size of 0 to {MAX_SIZE:g}")
-    if _SIZE_MIX.fullmatch(node.text):
+    if _SIZE_MIX.fullmatch(node.text) or _SIZE_LIST.fullmatch(node.text):
         return Unfit(found=found(node), remedy="put it in quotes") if node.is_plain else node.text
     if node.is_plain and _is_ambiguous(node.text):
         return Unfit(found=found(node), remedy=_number_advice(node, "a plain number, such as 16"))
-    if not _SIZE_WORD.fullmatch(node.text):
+    if not _SIZE_WORD.fullmatch(node.text) and not _SIZE_BYTES.fullmatch(node.text):
         return Unfit(found=found(node), remedy="write a number such as 16, without quotes")
     return node.text
 

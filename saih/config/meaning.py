@@ -8,6 +8,7 @@ from augment.problem import Problem, Shape, Value
 from saih.config.entry import Entries, Entry, Path
 from saih.config.mistake import nearest, shown
 from saih.config.rank_axis import check_rank_axis, num_rank_rungs, rank_ladder
+from saih.config.walk_axis import check_walk_axis, num_stations, walk_of
 from saih.config.workload_sizes import sizes_in
 from saih.domain.point import Binding, Device, Exchange, Placement, Timing
 from saih.domain.sweep import MAX_POINTS, Sweep
@@ -29,6 +30,8 @@ def check_meaning(entries: Entries, workloads: Mapping[str, Workload]) -> None:
         _check_ladder(entries, axis)
     _check_degrees(entries)
     check_rank_axis(entries, _whole_placements(entries), len(_placements(entries)))
+    named = None if asked is None else workloads[str(asked.value)]
+    check_walk_axis(entries, named, _whole_placements(entries), len(_placements(entries)))
     _check_count(entries)
     _check_steps(entries)
     _check_exchange(entries, workloads)
@@ -56,6 +59,7 @@ def build_sweep(entries: Entries) -> Sweep:
         seed=entries.whole(("run", "seed")),
         scheduler=entries.word(("scheduler",)),
         rank_ladder=rank_ladder(entries, placements[0]),
+        walk=walk_of(entries),
     )
 
 
@@ -138,7 +142,8 @@ def _check_ladder(entries: Entries, axis: AxisName) -> None:
 def _check_count(entries: Entries) -> None:
     """The product is counted before anything is expanded."""
     placements = _whole_placements(entries)
-    counts = [_num_rungs(entries, axis) for axis in AXES]
+    stations = num_stations(entries)
+    counts = [_num_rungs(entries, axis) for axis in AXES] + ([stations] if stations > 1 else [])
     counts += [max(1, len(_placements(entries))) * num_rank_rungs(entries, placements)]
     num_points = math.prod(counts)
     if num_points > MAX_POINTS:

@@ -4,12 +4,12 @@ Reading, defaults, error texts, the commented file of ``saih init`` and the expo
 derive from it.
 """
 
-from dataclasses import dataclass
 from typing import get_args
 
-from augment.ladder import AxisName, Combine
-from augment.problem import Value
-from saih.config.kind import Choice, Real, ScalarKind, Text, Whole
+from augment.compound import MOST_PHI
+from augment.iso import Quantity
+from saih.config.key import Key, Listed, Rungs, Section, Sizes
+from saih.config.kind import Choice, Real, Text, Whole
 from saih.domain.point import Binding, Device, Exchange, Placement, Timing
 from saih.domain.scaling import Grows, Scaling
 from saih.domain.site import SchedulerName
@@ -23,61 +23,6 @@ PRECISIONS = ("float32", "bfloat16")
 _TIMING = Timing()
 _PLACEMENT = Placement()
 _LONGEST_S = 7 * 86_400.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """A mapping from the names of a workload's sizes to one value each."""
-
-    axis: AxisName
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rungs:
-    """A mapping from the names of a workload's sizes to a list of values each, and ``combine``."""
-
-    axis: AxisName
-    combine: Choice = Choice(words=get_args(Combine))  # noqa: RUF009 (an immutable value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """A list of at least one value of one kind."""
-
-    item: ScalarKind
-    example: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A mapping from names of the user's own to texts."""
-
-    name: Text
-    value: Text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """A mapping with these keys and no others; as ``is_repeatable`` also a list of such mappings.
-
-    One that ``is_optional`` has its defaults only where it is in the file.
-    """
-
-    keys: tuple["Key", ...]
-    is_repeatable: bool = False
-    is_optional: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """One key of a sweep file."""
-
-    name: str
-    kind: "ScalarKind | Sizes | Rungs | Listed | Table | Section"
-    meaning: str
-    default: Value | None = None
-    """None for sections and lists, and for keys that must be given."""
-    is_required: bool = False
 
 
 def sweep_schema(workloads: tuple[str, ...]) -> Section:
@@ -150,6 +95,49 @@ _RANKS = Section(
         ),
     ),
 )
+_ISO = Section(
+    is_optional=True,
+    keys=(
+        Key(
+            name="hold",
+            kind=Choice(words=get_args(Quantity)),
+            meaning="what stays: flops (of one step of all ranks), memory (of one rank, for its tensors) "
+            "or bytes (of the data set)",
+            is_required=True,
+        ),
+        Key(
+            name="walk",
+            kind=Rungs(axis=None),
+            meaning="lists of sizes of data or model, of ranks, or of batch_per_rank; lists pair up, unless "
+            "combine: product crosses them",
+            is_required=True,
+        ),
+        Key(
+            name="free",
+            kind=Text(),
+            meaning="the size that follows, such as width, samples, batch_per_rank or ranks",
+            is_required=True,
+        ),
+        Key(
+            name="tolerance",
+            kind=Real(above=0, below=1),
+            meaning="most relative deviation of what is held; stations that miss it are left out and named",
+            default=0.1,
+        ),
+    ),
+)
+_COMPOUND = Section(
+    is_optional=True,
+    keys=(
+        Key(
+            name="phi",
+            kind=Listed(item=Real(above=-MOST_PHI, below=MOST_PHI), example="[0, 1, 2, 3]"),
+            meaning="steps of the knob: each doubles the FLOP of a sample, shared by depth, width and "
+            "resolution",
+            is_required=True,
+        ),
+    ),
+)
 _AXES = Section(
     keys=(
         Key(
@@ -163,6 +151,17 @@ _AXES = Section(
             meaning="lists of model sizes; lists of one axis pair up, unless combine: product crosses them",
         ),
         Key(name="ranks", kind=_RANKS, meaning="how many ranks share the work of the one placement"),
+        Key(
+            name="iso",
+            kind=_ISO,
+            meaning="instead of data and model: sizes that change against each other, so that one quantity "
+            "stays what it is at the base",
+        ),
+        Key(
+            name="compound",
+            kind=_COMPOUND,
+            meaning="instead of data and model: depth, width and resolution grow together",
+        ),
     )
 )
 _RUN = Section(

@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 from saih.config.entry import Entries, read_section
 from saih.config.json_schema import DIALECT, section_json
+from saih.config.key import Key
 from saih.config.mistake import Mistake, SweepFileError
 from saih.config.node import compose
-from saih.config.schema import Key
 from saih.config.site_schema import OWN_OPTIONS, SITE_SCHEMA
 from saih.config.source import read_text
 from saih.domain.site import Packing, SchedulerName, Site, Starter
@@ -32,6 +32,7 @@ _EXAMPLES = {
     "gpus_per_node": "4",
     "memory_GiB_per_node": "512",
     "gpu_memory_GiB": "80",
+    "power_W_per_node": "1800",
     "max_nodes": "128",
     "testbed": "/home/me/.cache/saih/edge-testbed/kitchen/testbed.json",
 }
@@ -190,6 +191,7 @@ def _site(entries: Entries) -> Site:
         gpus_per_node=_whole(entries, "gpus_per_node"),
         memory_bytes_per_node=_bytes(entries, "memory_GiB_per_node"),
         gpu_memory_bytes=_bytes(entries, "gpu_memory_GiB"),
+        power_w_per_node=_real(entries, "power_W_per_node"),
         max_nodes=_whole(entries, "max_nodes"),
         max_time_s=entries.real(("max_time_h",)) * 3600,
         notice_s=entries.real(("notice_s",)),
@@ -207,6 +209,10 @@ def _word(entries: Entries, name: str) -> str:
 
 def _whole(entries: Entries, name: str) -> int | None:
     return entries.whole((name,)) if (name,) in entries.values else None
+
+
+def _real(entries: Entries, name: str) -> float | None:
+    return entries.real((name,)) if (name,) in entries.values else None
 
 
 def _bytes(entries: Entries, name: str) -> int | None:

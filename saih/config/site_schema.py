@@ -6,8 +6,8 @@ harmless characters, and free text has no control characters and is quoted where
 
 from typing import get_args
 
+from saih.config.key import Key, Listed, Section, Table
 from saih.config.kind import Choice, Real, Text, Truth, Whole
-from saih.config.schema import Key, Listed, Section, Table
 from saih.domain.site import Packing, SchedulerName, Site, Starter
 
 _LONGEST_H = 8760.0
@@ -105,6 +105,11 @@ SITE_SCHEMA = Section(
             name="gpu_memory_GiB",
             kind=Real(above=0, below=1e5),
             meaning="memory of one GPU [GiB = 2^30 bytes]; points that need more are not planned",
+        ),
+        Key(
+            name="power_W_per_node",
+            kind=Real(above=0, below=1e6),
+            meaning="power that one node draws at work [W]; plans then tell the energy",
         ),
         Key(name="max_nodes", kind=Whole(low=1, high=1_000_000), meaning="most nodes of one job"),
         Key(

@@ -12,6 +12,7 @@ from saih.config.rank_axis import NAME as RANKS
 from saih.config.rank_axis import own_ladder
 from saih.config.schema import sweep_schema
 from saih.config.source import read_text
+from saih.config.walk_axis import walk_name
 from saih.domain.errors import UsageError
 from saih.domain.sweep import Sweep
 from workloads.catalog import WORKLOADS
@@ -56,7 +57,8 @@ def with_axes(sweep: Sweep, axes: Iterable[str]) -> Sweep:
     Raises:
         UsageError: for an axis that the sweep has no ladder for.
     """
-    own = tuple(ladder.axis for ladder in sweep.ladders)
+    walk = walk_name(sweep)
+    own = (*(ladder.axis for ladder in sweep.ladders), *([walk] if walk else []))
     asked = tuple(dict.fromkeys(axes))
     for axis in asked:
         if axis not in (*own, RANKS):
@@ -66,8 +68,10 @@ def with_axes(sweep: Sweep, axes: Iterable[str]) -> Sweep:
         return sweep
     kept = tuple(ladder for ladder in sweep.ladders if ladder.axis in asked)
     ranks = own_ladder(sweep) if RANKS in asked else None
-    name = "-".join((sweep.name, *(ladder.axis for ladder in kept), *([RANKS] if ranks else [])))
-    return replace(sweep, name=name, ladders=kept, rank_ladder=ranks)
+    walked = [walk] if walk in asked else []
+    name = "-".join((sweep.name, *(ladder.axis for ladder in kept), *walked, *([RANKS] if ranks else [])))
+    own_walk = sweep.walk if walked else None
+    return replace(sweep, name=name, ladders=kept, rank_ladder=ranks, walk=own_walk)
 
 
 def _overridden(root: Node, override: str, mistakes: list[Mistake]) -> Node:

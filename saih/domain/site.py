@@ -55,5 +55,7 @@ class Site:
     is_requeued: bool = True
     """Whether a job that was preempted, lost a node or ran into its time limit goes on by itself."""
     packing: Packing = "line"
+    power_w_per_node: float | None = field(default=None, metadata={"came_later": True})
+    """Drawn by one node at work [W]; None where nobody said."""
     testbed: str = field(default="", metadata={"came_later": True})
     """Description of the edge testbed whose devices are the nodes; empty for none."""

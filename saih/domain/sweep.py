@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from augment.compound import CompoundWalk
+from augment.iso import IsoWalk
 from augment.ladder import Ladder
 from augment.problem import Problem
 from saih.domain.point import Exchange, Placement, Point, Timing
@@ -11,6 +13,11 @@ from saih.domain.scaling import RankLadder
 
 MAX_POINTS = 100_000
 """More than anybody could run; sweeps that ask for more are refused before they are expanded."""
+
+
+Walk = IsoWalk | CompoundWalk
+RANKS, BATCH = "ranks", "batch_per_rank"
+"""Sizes of a run that an iso walk may change or let follow, besides those of data and model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +37,8 @@ class Sweep:
     scheduler: str = "local"
     rank_ladder: RankLadder | None = None
     """The ranks axis. Its rungs replace ``placements``, which then holds the one that they are built from."""
+    walk: Walk | None = None
+    """Sizes of data, model and run that change together; such a sweep has no ladders."""
 
 
 Resource = Literal["memory of a node", "memory of a GPU", "disk"]

@@ -37,6 +37,8 @@ class Demand:
     longest_s: float
     """Of one batch; as long as everything takes where all run at the same time."""
     data_bytes: int
+    joules: float | None
+    """Drawn by the held nodes at the power that the site file says; None where it says none."""
     num_files: int
     """Of data sets, results and report."""
 
@@ -52,14 +54,17 @@ def demand(
     most_s += time_limit_s(data_s, site) if has_many else 0.0
     files = {one.point.problem.data: one.cost.dataset_files for one in plan.points}
     num_jobs = len(batches) + (2 if has_many else 0) if has_scheduler else 0
+    node_hours = held_s / _HOUR_S
+    power_w = site.power_w_per_node
     return Demand(
         num_batches=len(batches),
         num_jobs=num_jobs,
-        node_hours=held_s / _HOUR_S,
+        node_hours=node_hours,
         idle_node_hours=_idle_s(plan, batches, ceilings) / _HOUR_S,
         most_node_hours=most_s / _HOUR_S,
         longest_s=max((batch.predicted_s for batch in batches), default=0.0) + data_s,
         data_bytes=plan.data_bytes,
+        joules=None if power_w is None else node_hours * _HOUR_S * power_w,
         num_files=_FILES_OF_SWEEP
         + sum(files.values())
         + _FILES_OF_POINT * len(plan.points)

@@ -1,6 +1,7 @@
 """How long the parts of a sweep will take: meant to be seldom exceeded, not to be exact."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from saih.domain.ceiling import Ceilings
 from saih.domain.point import Placement, Point
@@ -10,6 +11,8 @@ from workloads.protocol import Cost
 
 KnownCeilings = Mapping[str, Ceilings]
 """Measured ceilings by the label of their placement."""
+NO_CEILINGS: KnownCeilings = MappingProxyType({})
+"""Where nothing was measured yet."""
 OPENING_S = 3.0
 """Building a model, opening its data, and what first steps pay once."""
 STEP_S = 0.003

@@ -36,6 +36,7 @@ class Claims:
         reason = (
             _seat_refusal(point.placement, self.limits)
             or _memory_refusal(point, cost, self.limits)
+            or _making_refusal(point, cost, self.limits)
             or self._disk_refusal(point, cost)
         )
         if reason is None:
@@ -142,6 +143,22 @@ def _device_refusal(cost: Cost, limits: Limits) -> Refusal | None:
         "lower batch_per_rank, or take a smaller problem."
     )
     return _lacking("memory of a GPU", needed, room, reason)
+
+
+def _making_refusal(point: Point, cost: Cost, limits: Limits) -> Refusal | None:
+    """Why all nodes together have no memory for making one part of the data set."""
+    nodes = point.placement.nodes
+    if limits.memory_bytes_per_node is None or point.placement.device == "cuda":
+        return None
+    room, needed = nodes * limits.memory_bytes_per_node, cost.dataset_memory_bytes
+    if needed <= room:
+        return None
+    have = "a node has" if nodes == 1 else f"{nodes} nodes have"
+    reason = (
+        f"making one part of its data set takes {in_bytes(needed)} of memory, {have} {in_bytes(room)}; take "
+        "more nodes, or a smaller resolution."
+    )
+    return _lacking("memory of a node", needed, room, reason)
 
 
 def _host_refusal(point: Point, cost: Cost, limits: Limits) -> Refusal | None:

@@ -1,7 +1,7 @@
 """A plan: the points of a sweep with their costs, and the reason for each one dropped. Pure."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from augment.ladder import climb
@@ -12,6 +12,7 @@ from saih.domain.point import Placement, Point
 from saih.domain.sweep import MAX_POINTS, DroppedPoint, Sweep
 from saih.planner.limits import Claims, Refusal, parked_on_disk
 from saih.planner.seats import Seats, seats_of
+from saih.planner.walk import Station, held_note, stations
 from workloads.catalog import workload
 from workloads.protocol import Cost, Degrees, Workload
 
@@ -47,6 +48,12 @@ class Plan:
         return sum(sizes.values())
 
     @property
+    def stored_bytes(self) -> int:
+        """The same as it is stored, about."""
+        costs = {planned.point.problem.data: planned.cost for planned in self.points}
+        return sum(cost.dataset_stored_bytes or cost.dataset_bytes for cost in costs.values())
+
+    @property
     def parked_bytes(self) -> int:
         """Storage that layers take on the disk of the data folder while the point runs that parks most."""
         return max((parked_on_disk(one.point, one.cost) for one in self.points), default=0)
@@ -72,7 +79,7 @@ def make_plan(sweep: Sweep, limits: Limits) -> Plan:
     """The points of ``sweep`` that fit ``limits``, each once, and why the others do not.
 
     Raises:
-        ProblemError: for an unknown workload.
+        ProblemError: for an unknown workload, or a walk whose base cannot be built.
         UsageError: for more points than anybody could run.
     """
     application = workload(sweep.workload)
@@ -81,20 +88,23 @@ def make_plan(sweep: Sweep, limits: Limits) -> Plan:
     dropped: dict[str, DroppedPoint] = {}
     num_repeated = 0
     judge = _Judge(application=application, claims=Claims(limits=limits))
-    for point, seats in _candidates(sweep):
+    deviations: list[float] = []
+    for station in _stations(sweep, application):
+        point = _point(sweep, station)
         point_id = point.point_id
         if point_id in planned or point_id in dropped:
             num_repeated += 1
             continue
-        judged = judge.judge(point, seats)
+        judged = judge.judge(point, station.seats)
         if isinstance(judged, PlannedPoint):
             planned[point_id] = judged
+            deviations.append(station.deviation)
         else:
             dropped[point_id] = judged
     return Plan(
         points=tuple(planned.values()),
         dropped=tuple(dropped.values()),
-        notes=tuple(_notes(sweep, num_repeated)),
+        notes=tuple(_notes(sweep, num_repeated, deviations)),
     )
 
 
@@ -128,21 +138,26 @@ def _check_count(sweep: Sweep) -> None:
         )
 
 
-def _candidates(sweep: Sweep) -> Iterator[tuple[Point, Seats]]:
+def _stations(sweep: Sweep, application: Workload) -> Iterator[Station]:
     problems = climb(sweep.base, sweep.ladders)
     for seats in seats_of(sweep):
-        for problem in problems:
-            point = Point(
-                workload=sweep.workload,
-                problem=problem,
-                batch_per_rank=seats.batch_per_rank,
-                precision=sweep.precision,
-                exchange=seats.exchange,
-                placement=seats.placement,
-                timing=sweep.timing,
-                seed=sweep.seed,
-            )
-            yield point, seats
+        if sweep.walk is not None:
+            yield from stations(sweep, application, seats)
+        else:
+            yield from (Station(problem=problem, seats=seats) for problem in problems)
+
+
+def _point(sweep: Sweep, station: Station) -> Point:
+    return Point(
+        workload=sweep.workload,
+        problem=station.problem,
+        batch_per_rank=station.seats.batch_per_rank,
+        precision=sweep.precision,
+        exchange=station.seats.exchange,
+        placement=station.seats.placement,
+        timing=sweep.timing,
+        seed=sweep.seed,
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -194,7 +209,9 @@ def _as_given(point: Point) -> Mapping[str, str]:
     }
 
 
-def _notes(sweep: Sweep, num_repeated: int) -> Iterator[str]:
+def _notes(sweep: Sweep, num_repeated: int, deviations: Sequence[float]) -> Iterator[str]:
+    if sweep.walk is not None:
+        yield held_note(sweep.walk, deviations)
     if workload(sweep.workload).activity.has_gradients:
         yield from _exchange_notes(sweep)
     if num_repeated:

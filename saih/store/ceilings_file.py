@@ -10,6 +10,9 @@ from saih.domain.point import Placement
 from saih.store.codec import decode_ceilings, encode_ceilings
 from saih.store.files import MAX_JSON_BYTES, make_folder, read_file, write_file, writing_at
 
+CEILINGS = "ceilings"
+"""Folder below the results folder."""
+
 
 def write_ceilings(
     root: Path, ceilings: Ceilings, *, has_drifted: bool = False, reason: str = "measured again"
@@ -51,7 +54,7 @@ def read_ceilings(root: Path, environment_id: str, placement: Placement) -> Ceil
 
 def ceilings_path(root: Path, environment_id: str, placement_label: str) -> Path:
     """Where the ceilings of one environment and placement are, or would be."""
-    return root / "ceilings" / _slug(environment_id) / f"{_slug(placement_label)}.json"
+    return root / CEILINGS / _slug(environment_id) / f"{_slug(placement_label)}.json"
 
 
 def _slug(text: str) -> str:

@@ -132,7 +132,7 @@ def test_presets_climb_ranks_when_asked_and_only_then(preset: str, most: int) ->
 
 
 def test_the_presets_are_all_tried() -> None:
-    assert set(PRESETS) == {"laptop", "node", "cluster", "energon", "galaxy"}
+    assert set(PRESETS) == {"laptop", "node", "cluster", "energon", "galaxy", "iso", "ladder", "official"}
     with pytest.raises(UsageError, match="one replica of the model only"):
         with_axes(preset_sweep("energon"), ("ranks",))
 

@@ -34,6 +34,7 @@ cores_per_node: 64
 gpus_per_node: 4
 memory_GiB_per_node: 1.5
 gpu_memory_GiB: 80
+power_W_per_node: 750.5
 max_nodes: 128
 max_time_h: 0.5
 notice_s: 60
@@ -97,6 +98,7 @@ def test_every_key_reaches_the_site() -> None:
         gpus_per_node=4,
         memory_bytes_per_node=3 * 2**29,
         gpu_memory_bytes=80 * 2**30,
+        power_w_per_node=750.5,
         max_nodes=128,
         max_time_s=1800.0,
         notice_s=60.0,

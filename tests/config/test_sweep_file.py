@@ -12,8 +12,10 @@ from saih.config.mistake import SweepFileError
 from saih.config.preset import PRESETS, preset_sweep
 from saih.config.sweep_file import parse_sweep, read_sweep, with_axes
 from saih.domain.errors import UsageError
+from saih.domain.limits import Limits
 from saih.domain.point import Placement, Timing
 from saih.domain.sweep import Sweep
+from saih.planner.plan import make_plan
 
 SMALLEST = """\
 name: tiny
@@ -23,6 +25,7 @@ base:
   model: {depth: 1, width: 4}
 """
 AXES = "axes: {data: {resolution: [16, 32]}, model: {width: [4, 8, 16]}}\n"
+OF_FEW_POINTS = {"iso": 3, "ladder": 7, "official": 1}
 
 
 def mistakes_of(text: str, *overrides: str) -> list[str]:
@@ -274,12 +277,19 @@ def test_text_of_the_file_is_inert_in_messages() -> None:
     assert mistake.isprintable()
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", [preset for preset in PRESETS if preset not in OF_FEW_POINTS])
 def test_presets_are_sweeps_of_twelve_points_or_more(preset: str) -> None:
     sweep = preset_sweep(preset)
     assert sweep.name == preset
     assert len(sweep.ladders) == 2
     assert len(sweep.ladders[0].rungs) * len(sweep.ladders[1].rungs) >= 12
+
+
+@pytest.mark.parametrize(("preset", "num_points"), OF_FEW_POINTS.items())
+def test_other_presets_show_one_thing_each(preset: str, num_points: int) -> None:
+    sweep = preset_sweep(preset)
+    assert sweep.name == preset
+    assert len(make_plan(sweep, Limits()).points) == num_points
 
 
 def test_an_unknown_preset_is_told_with_the_known_ones() -> None:
@@ -377,4 +387,4 @@ def test_one_changed_character_gives_a_sweep_or_a_usage_error(position: int, cha
     except UsageError:
         return
     absent = {field.name for field in fields(Sweep) if getattr(sweep, field.name) is None}
-    assert absent <= {"rank_ladder"}
+    assert absent <= {"rank_ladder", "walk"}

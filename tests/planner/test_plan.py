@@ -156,3 +156,18 @@ def test_every_asked_point_is_planned_or_dropped_exactly_once(
     assert sorted(got) == sorted(asked)
     assert all(dropped.reason for dropped in plan.dropped)
     assert disk is None or plan.data_bytes <= disk
+
+
+def test_data_that_no_memory_can_make_is_dropped_with_the_bytes() -> None:
+    data = Shape.of(samples=8, resolution=512, channels=1, universes=8)
+    large = replace(SWEEP, base=replace(SWEEP.base, data=data), ladders=(), placements=(Placement(),))
+    (planned,) = make_plan(replace(large, batch_per_rank=1), NO_LIMITS).points
+    room = planned.cost.dataset_memory_bytes
+    needed = planned.cost.peak_memory_bytes + RUNTIME_BYTES_PER_RANK
+    assert room > needed > 0
+    small = replace(large, batch_per_rank=1)
+    assert make_plan(small, Limits(memory_bytes_per_node=room)).dropped == ()
+    (dropped,) = make_plan(small, Limits(memory_bytes_per_node=room - 1)).dropped
+    assert f"making one part of its data set takes {in_bytes(room)}" in dropped.reason
+    two = replace(small, placements=(Placement(nodes=2, data_parallel=2),))
+    assert make_plan(two, Limits(memory_bytes_per_node=room - 1)).dropped == ()

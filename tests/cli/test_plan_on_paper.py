@@ -1,0 +1,101 @@
+"""What a plan tells of time, storage and energy, and of machines that are not here."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from command_line import Saih
+
+from saih.commands.listing import anywhere, plan_json, plan_text
+from saih.config.preset import preset_sweep
+from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
+from saih.domain.interval import Interval
+from saih.domain.limits import Limits
+from saih.planner.plan import make_plan
+
+SITE = """\
+name: big
+scheduler: slurm
+gpus_per_node: 4
+gpu_memory_GiB: 80
+max_time_h: 12
+"""
+
+
+@pytest.fixture
+def saih(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Saih:
+    monkeypatch.chdir(tmp_path)
+    return Saih(capsys)
+
+
+def test_the_official_data_set_is_planned_on_paper_with_its_universes_and_rate(saih: Saih) -> None:
+    said = saih("plan", "official", "--on-paper")
+    assert said.exit_code == 0
+    assert "9216 universes of 512^3 particles x 20 steps at" in said.out
+    assert "particle-steps/s of a core" in said.out
+    assert "data sets: 9.9 TB uncompressed, about 1.98 TB stored" in said.out
+    assert "rates assumed" in said.out
+
+
+def test_a_disk_that_is_too_small_is_told_where_the_plan_is_not_on_paper(saih: Saih) -> None:
+    said = saih("plan", "official")
+    assert said.exit_code == 2
+    assert "on the disk of the data folder" in said.err
+
+
+def test_the_named_ladder_goes_from_a_gflop_to_a_pflop_a_sample(saih: Saih) -> None:
+    document = saih("plan", "ladder", "--on-paper", "--json").document
+    flops = [point["flops_per_sample"] for point in document["points"]]
+    assert len(flops) == 7
+    assert all(abs(one / 10**exponent - 1) < 0.125 for one, exponent in zip(flops, range(9, 16), strict=True))
+
+
+def test_rungs_that_no_gpu_holds_are_dropped_with_the_bytes(saih: Saih, tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(SITE.replace("80", "1"))
+    document = saih("plan", "ladder", "--on-paper", "--site", "site.yaml", "--json").document
+    assert document["dropped"]
+    assert all("a GPU has 1.07 GB" in dropped["reason"] for dropped in document["dropped"])
+
+
+def test_energy_is_told_where_a_site_says_its_power(saih: Saih, tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(SITE + "power_W_per_node: 2000\n")
+    document = saih("plan", "ladder", "--on-paper", "--site", "site.yaml", "--json").document
+    assert document["demand"]["joules"] == pytest.approx(document["demand"]["node_hours"] * 3600 * 2000)
+    said = saih("plan", "ladder", "--on-paper", "--site", "site.yaml")
+    assert "power_W_per_node of the site file" in said.out
+    (tmp_path / "site.yaml").write_text(SITE)
+    assert "energy" not in saih("plan", "ladder", "--on-paper", "--site", "site.yaml").out
+
+
+def test_the_iso_preset_says_how_well_it_holds(saih: Saih) -> None:
+    said = saih("plan", "iso", "--on-paper")
+    assert said.exit_code == 0
+    assert "sweep iso: 3 points" in said.out
+    assert "iso: the FLOP of a step of all ranks stay within" in said.out
+
+
+def test_times_follow_from_ceilings_where_they_were_measured() -> None:
+    sweep = preset_sweep("laptop")
+    plan = make_plan(sweep, Limits())
+    rate = Interval(low=1e12, value=1e12, high=1e12, level=0.95, count=9)
+    peak = Ceiling(
+        kind=CeilingKind.GEMM, precision="float32", unit="FLOP/s", size_unit="", sizes=(64.0,), rates=(rate,)
+    )
+    memory = replace(peak, kind=CeilingKind.MEMORY, precision="")
+    label = plan.placements[0].seats_label
+    known = Ceilings(
+        environment_id="e",
+        placement_label=label,
+        curves=(peak, memory),
+        measured_utc="",
+        all_reduce_latency_s=1e-5,
+        all_reduce_bytes_per_s=1e10,
+        vendor_flops_per_s={},
+    )
+    slow, fast = plan_json(sweep, plan), plan_json(sweep, plan, None, {label: known})
+    assert "measured here" in fast["rates"]
+    assert "assumed" in slow["rates"]
+    assert fast["demand"]["node_hours"] < slow["demand"]["node_hours"]
+    assert "rates from ceilings that were measured here" in plan_text(
+        sweep, plan, anywhere(sweep), None, {label: known}
+    )

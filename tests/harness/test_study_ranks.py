@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,21 +39,23 @@ def point(width: int, fault: str = "none", batch: int = 1) -> Point:
     )
 
 
-def start(root: Path, task: Task, *points: Point, since_utc: str = "") -> "subprocess.Popen[str]":
+def start(root: Path, task: Task, *points: Point) -> "subprocess.Popen[str]":
+    placement = points[0].placement
     job = Job(
         task=task,
         sweep_name="studied",
         results_folder=str(root / "results"),
         data_folder=str(root),
-        placement=TWO,
+        placement=placement,
         points=points,
         watchdog_s=60,
-        study=StudyPlan(budget_s=5, since_utc=since_utc),
+        study=StudyPlan(budget_s=5),
     )
     path = root / f"{task}.json"
     path.write_bytes(encode_job(job))
     launcher = str(Path(sys.executable).with_name("mpirun"))
-    ranks = [launcher, "-n", "2", "--map-by", "slot:OVERSUBSCRIBE", "--bind-to", "none"]
+    number = str(placement.num_ranks)
+    ranks = [launcher, "-n", number, "--map-by", "slot:OVERSUBSCRIBE", "--bind-to", "none"]
     worker = [sys.executable, "-m", "mpi4py", str(Path(__file__).with_name("studying_ranks.py")), str(path)]
     return subprocess.Popen(
         [*ranks, *worker],
@@ -72,12 +75,6 @@ def events(output: str, name: str) -> list[dict[str, Any]]:
     return [event for event in map(json.loads, lines) if event["event"] == name]
 
 
-def run(root: Path, task: Task, *points: Point, since_utc: str = "") -> tuple[int, str]:
-    process = start(root, task, *points, since_utc=since_utc)
-    out, _ = process.communicate(timeout=120)
-    return process.returncode, out
-
-
 def statements(root: Path, asked: Point) -> list[str]:
     studies, refused = read_studies(SweepFolder(root / "results", "studied"))
     assert refused == ()
@@ -85,49 +82,44 @@ def statements(root: Path, asked: Point) -> list[str]:
     return [] if found is None else [gate.statement for gate in found.findings.gates]
 
 
-def test_each_problem_is_studied_once_and_failures_are_passed_over(tmp_path: Path) -> None:
-    asked = (point(1), point(1, batch=2), point(2, "error"), point(3, "late-rank"), point(4, "odd"), point(5))
-    code, out = run(tmp_path, "validate", *asked)
-    assert code == 0, out
-    ends = events(out, "study_end")
-    assert [end["outcome"] for end in ends] == ["passed", "failed", "passed", "failed", "passed"]
-    assert "no such problem" in ends[1]["reason"]
-    assert "odd" in ends[3]["reason"]
-    assert statements(tmp_path, point(1)) == ["fresh", "fresh"]
-    assert statements(tmp_path, point(2, "error")) == []
-    assert not list(tmp_path.glob(f"results/studied/studies/work-{subject_id_of(point(1))}"))
-    code, out = run(tmp_path, "validate", *asked)
-    assert len(events(out, "study_begin")) == 2  # those that failed are tried again
-    code, out = run(tmp_path, "validate", point(1), since_utc="2999-01-01T00:00:00+00:00")
-    assert len(events(out, "study_begin")) == 1
-
-
-def test_a_rank_that_fails_alone_ends_the_job_and_is_named(tmp_path: Path) -> None:
-    code, out = run(tmp_path, "validate", point(1), point(2, "one-rank"), point(3))
-    assert code != 0
-    assert "rank 1 alone" in out
-    assert statements(tmp_path, point(1)) == ["fresh", "fresh"]
-    assert statements(tmp_path, point(3)) == []
-
-
-def test_a_killed_study_finds_its_folder_again_and_a_search_is_kept(tmp_path: Path) -> None:
-    asked = (point(1), point(2, "slow"))
-    process = start(tmp_path, "validate", *asked)
-    work = tmp_path / f"results/studied/studies/work-{subject_id_of(asked[1])}"
-    deadline = time.monotonic() + 60
+def test_what_ranks_find_is_kept_once_whatever_fails_or_is_killed(tmp_path: Path) -> None:
+    known = (point(1), point(1, batch=2), point(3, "late-rank"))
+    failing = (point(2, "error"), point(4, "odd"))
+    slow, last = point(5, "slow"), point(6, "one-rank")
+    process = start(tmp_path, "validate", *known, *failing, slow)
+    work = tmp_path / f"results/studied/studies/work-{subject_id_of(slow)}"
+    deadline = time.monotonic() + 200
     while len(list(work.glob("rank-*"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert statements(tmp_path, asked[0]) == ["fresh", "fresh"]
-    assert statements(tmp_path, asked[1]) == []
-    code, out = run(tmp_path, "validate", *asked)
-    assert code == 0, out
-    assert len(events(out, "study_begin")) == 1
-    assert statements(tmp_path, asked[1]) == ["went on", "went on"]
-    code, out = run(tmp_path, "search", *asked)
-    assert code == 0, out
+    out, _ = process.communicate()
+    ends = events(out, "study_end")
+    assert [end["outcome"] for end in ends] == ["passed", "passed", "failed", "failed"], out
+    assert "no such problem" in ends[2]["reason"]
+    assert "odd" in ends[3]["reason"]
+    for asked in known:
+        assert statements(tmp_path, asked) == ["fresh", "fresh"]
+    for asked in (*failing, slow):
+        assert statements(tmp_path, asked) == []
+    assert not list(tmp_path.glob(f"results/studied/studies/work-{subject_id_of(known[0])}"))
+
+    process = start(tmp_path, "validate", *known, slow, last, point(7))
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode != 0
+    assert "rank 1 alone" in out
+    begun = [event["point_id"] for event in events(out, "study_begin")]
+    assert begun == [slow.point_id, last.point_id]
+    assert statements(tmp_path, slow) == ["went on", "went on"]
+    assert statements(tmp_path, point(7)) == []
+
+
+def test_a_search_is_one_job_over_all_problems_and_is_kept(tmp_path: Path) -> None:
+    alone = Placement(ranks_per_node=1, data_parallel=1)
+    asked = [replace(point(width), placement=alone) for width in (1, 2)]
+    process = start(tmp_path, "search", *asked)
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, out
     found = read_search(SweepFolder(tmp_path / "results", "studied"))
     assert found is not None
     assert [rung.flops_per_sample for rung in found.frontier.rungs] == [1.0, 2.0]
-    assert found.frontier.rungs[0].losses == (0.3, 0.4)
+    assert (found.num_ranks, found.frontier.rungs[0].losses) == (1, (0.3,))

@@ -55,7 +55,9 @@ def validate(problem: Problem, study: Study, clock: ReadClock = steady_ns) -> To
         progress=study.progress,
     )
     left_s = study.budget_s - (clock() - begin_ns) / 1e9
-    num_steps = _agreed(study, "steps", partial(_num_steps, case, desk, left_s, study.num_ranks))["steps"]
+    num_steps = _agreed(study, "decided-steps", partial(_num_steps, case, desk, left_s, study.num_ranks))[
+        "steps"
+    ]
     found = _found(tasks.tasks_of(case, num_steps), case, desk, study)
     return {
         "subject": subject.words,
@@ -71,7 +73,7 @@ def _subject(problem: Problem, study: Study) -> Subject:
     def decide() -> Note:
         return {"has_data": is_complete(definition_of(problem), study.data_folder)}
 
-    has_data = bool(_agreed(study, "data", decide)["has_data"])
+    has_data = bool(_agreed(study, "decided-data", decide)["has_data"])
     budget = Budget(
         duration_s=study.budget_s, num_ranks=study.num_ranks, is_on_gpu=study.device.startswith("cuda")
     )

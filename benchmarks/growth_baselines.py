@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.bars import judge
 from benchmarks.growth_data import examples_of, whole_boxes
 from workloads.cosmoflow.baselines import constant_errors, ridge_errors
-from workloads.cosmoflow.evaluation import Errors, mean_absolute_errors
+from workloads.cosmoflow.evaluation import Errors
 from workloads.cosmoflow.examples import Examples
 from workloads.cosmoflow.learning import Learner
 from workloads.cosmoflow.members import member

@@ -20,19 +20,18 @@ from workloads.protocol import Study, Told
 NUM_RANKS = 2
 
 
-def searched(
-    rungs: Sequence[Problem], definition: DatasetDefinition, folder: Path, budget_s: float
-) -> Front:
+def searched(rungs: Sequence[Problem], definition: DatasetDefinition, folder: Path, budget_s: float) -> Front:
     """The front that two ranks find together."""
     with (
         tempfile.TemporaryDirectory() as meeting,
         ProcessPoolExecutor(NUM_RANKS, mp_context=get_context("spawn")) as processes,
     ):
         task = partial(_search, tuple(rungs), definition, folder, budget_s, Path(meeting))
-        return front_of(list(processes.map(task, range(NUM_RANKS)))[0])
+        first, *_ = processes.map(task, range(NUM_RANKS))
+        return front_of(first)
 
 
-def _search(  # noqa: PLR0913 - what a process of its own must be told
+def _search(
     rungs: tuple[Problem, ...],
     definition: DatasetDefinition,
     folder: Path,

@@ -16,6 +16,7 @@ from workloads.protocol import Study, Told
 
 WIDTHS = (3, 6)
 NUM_UNIVERSES = 60
+BUDGET_S = 3.0
 
 
 def rungs() -> tuple[Problem, ...]:
@@ -38,6 +39,10 @@ def main(rank: int, num_ranks: int, folder: Path) -> None:
         distributed.all_gather_object(found, told)
         return found
 
+    def say(text: str) -> None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
     study = Study(
         rank=rank,
         num_ranks=num_ranks,
@@ -45,11 +50,12 @@ def main(rank: int, num_ranks: int, folder: Path) -> None:
         seed=1,
         data_folder=folder,
         folder=folder,
-        budget_s=3,
+        budget_s=BUDGET_S,
         gather=gather,
-        progress=lambda text: print(text, file=sys.stderr, flush=True),
+        progress=say,
     )
-    print(json.dumps(climb(rungs(), parted(examples(NUM_UNIVERSES)), study).told, sort_keys=True))
+    told = climb(rungs(), parted(examples(NUM_UNIVERSES)), study).told
+    sys.stdout.write(json.dumps(told) + "\n")
 
 
 if __name__ == "__main__":

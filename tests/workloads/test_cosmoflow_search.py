@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from optuna.trial import TrialState
 
 from augment.problem import Problem, ProblemError, Shape
 from cosmology.definition import DatasetError
+from tests.workloads import search_rank
 from tests.workloads.learning_samples import examples
+from tests.workloads.search_rank import BUDGET_S, NUM_UNIVERSES
 from workloads.cosmoflow.pareto import Front, front_of
-from workloads.cosmoflow.search import parted, search
+from workloads.cosmoflow.search import climb, parted, search
 from workloads.cosmoflow.search_plan import MOST_EPOCHS, NUM_SEEDS, RESOURCES, Pace, planned
 from workloads.cosmoflow.search_space import TOLERANCE, candidates, cost_of
 from workloads.cosmoflow.trial_journal import TrialJournal, mend_journal
@@ -57,31 +60,31 @@ def ranks(folder: Path, num_ranks: int = 2) -> list[subprocess.Popen[str]]:
     ]
 
 
-def told_by(processes: list[subprocess.Popen[str]]) -> tuple[list[Front], str]:
-    outputs = [process.communicate(timeout=120) for process in processes]
+def told_by(processes: list[subprocess.Popen[str]]) -> list[Front]:
+    outputs = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes), outputs
-    return [front_of(json.loads(out)) for out, _ in outputs], "".join(errors for _, errors in outputs)
+    return [front_of(json.loads(out)) for out, _ in outputs]
 
 
 @pytest.mark.slow
-def test_killed_ranks_go_on_with_their_search_and_tell_the_same(tmp_path: Path) -> None:
-    begun = ranks(tmp_path)
-    for process in begun:
-        assert process.stderr is not None
-        process.stderr.readline()  # one trial of each is over: now they are at work on others
-        process.kill()
-        process.communicate()
+def test_a_killed_search_goes_on_with_more_ranks_and_all_tell_the_same(tmp_path: Path) -> None:
+    (begun,) = ranks(tmp_path, 1)
+    assert begun.stderr is not None
+    assert "trial 0" in begun.stderr.readline()  # now it is at work on another
+    begun.kill()
+    begun.communicate()
     before = (tmp_path / "journal.log").read_bytes()
-    (first, second), _ = told_by(ranks(tmp_path))
+    first, second = told_by(ranks(tmp_path))
     assert first == second
     assert (tmp_path / "journal.log").read_bytes().startswith(before[: before.rfind(b"\n") + 1])
     assert len(first.rungs) == 2
     assert first.rungs[1].flops_per_sample > 2 * first.rungs[0].flops_per_sample
     assert all(len(rung.losses) == NUM_SEEDS for rung in first.rungs)
     assert 2 * 2 <= first.num_trials <= 9 * 2 + 2
-    again, words = told_by(ranks(tmp_path))
-    assert again[0] == again[1] == first
-    assert "trial" not in words  # everything was known
+    said: list[str] = []
+    study = replace(alone(tmp_path), budget_s=BUDGET_S, progress=said.append)
+    assert climb(search_rank.rungs(), parted(examples(NUM_UNIVERSES)), study).rungs == first.rungs
+    assert not [text for text in said if "trial" in text]  # everything was known
 
 
 def test_problems_with_several_data_sets_are_refused(tmp_path: Path) -> None:

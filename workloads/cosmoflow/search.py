@@ -27,7 +27,7 @@ from workloads.cosmoflow.problem_data import definition_of
 from workloads.cosmoflow.recipe import BATCH, standard_plan
 from workloads.cosmoflow.search_plan import Pace, SearchPlan, planned
 from workloads.cosmoflow.search_rung import Floor, Material, RungTask, outcome, train_seeds, try_choices
-from workloads.cosmoflow.search_space import Candidate, candidates, cost_of
+from workloads.cosmoflow.search_space import candidates, cost_of
 from workloads.cosmoflow.shapes import CosmoFlowShape
 from workloads.cosmoflow.trial_journal import TrialJournal, mend_journal
 from workloads.protocol import Study, Told

@@ -150,9 +150,7 @@ def _tried(task: RungTask, journal: TrialJournal) -> str:
     """Do one trial; how it ended, in words."""
     trial = journal.ask()
     choice = task.choice_of(trial.params)
-    training = task.training(
-        choice, task.seed, task.folder / f"trial-{journal.number_of(trial)}.safetensors"
-    )
+    training = task.training(choice, task.seed, task.folder / f"trial-{journal.number_of(trial)}.safetensors")
     if choice.is_grown:
         training.reach(0)
     steps = dict(zip(RESOURCES, task.plan.milestones, strict=True))

@@ -69,9 +69,7 @@ def candidates(problem: Problem) -> Mapping[int, Candidate]:
         resolution=shape.resolution,
         channels=shape.channels,
         most_depth=MOST_DEPTH,
-        options=Options(
-            normalisation=architecture.normalisation, checkpointing=architecture.checkpointing
-        ),
+        options=Options(normalisation=architecture.normalisation, checkpointing=architecture.checkpointing),
     )
     own = _candidate(problem, shape.depth, shape.width)
     found = {member.depth: _candidate(problem, member.depth, member.width) for member in near}

@@ -99,9 +99,7 @@ def _shares(origin: Int64[Tensor, " new"], old: int, generator: torch.Generator)
     return raw / torch.zeros(old).index_add_(0, origin, raw)[origin]
 
 
-def _widen(
-    old: nn.Conv3d, new: nn.Conv3d, readers: _Channels, channels: _Channels, stretch: float
-) -> None:
+def _widen(old: nn.Conv3d, new: nn.Conv3d, readers: _Channels, channels: _Channels, stretch: float) -> None:
     """Let a convolution read and give copies; ``stretch`` multiplies what it gives."""
     weight = old.weight.cpu()[channels.origin][:, readers.origin]
     new.weight.copy_(stretch * weight * readers.share.view(1, -1, 1, 1, 1))

@@ -10,7 +10,7 @@ from saih.domain.study import Findings, Gate, GateVerdict, Learned, Search, Vali
 from saih.domain.trend import Analysis, PointSummary
 from saih.reports.label import shortened
 
-NOT_STUDIED = "not run"
+NOT_STUDIED: GateVerdict = "not run"
 _MARKS: dict[GateVerdict, str] = {"passed": "yes", "failed": "NO", "not run": "-"}
 
 

@@ -105,17 +105,17 @@ def test_help_names_every_gate() -> None:
 @pytest.mark.slow
 def test_real_ranks_study_a_twin_where_there_are_too_few_universes(saih: Saih, tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(SMALL)
-    said = saih("validate", "small.yaml", "--budget", "4", "--json")
+    said = saih("validate", "small.yaml", "--budget", "2", "--json")
     assert said.exit_code == 0, said.err
     (problem,) = said.document["problems"]
     findings = problem["validation"]["findings"]
     assert findings["is_twin"]
     assert "2 universes are too few" in findings["subject"]
     gates = {gate["name"]: gate for gate in findings["gates"]}
-    assert [gates[name]["verdict"] for name in ("G0", "G1", "G8")] == ["passed"] * 3, gates
+    assert [gates[name]["verdict"] for name in ("G0", "G8")] == ["passed"] * 2, gates
     assert [gates[name]["verdict"] for name in ("G3", "G4", "G5", "G6", "G7")] == ["not run"] * 5
     assert "hold 32^3 particles" in gates["G8"]["statement"] or "files verify" in gates["G8"]["statement"]
     assert problem["verdict"] == "not run"
-    again = saih("validate", "small.yaml", "--budget", "4")
+    again = saih("validate", "small.yaml", "--budget", "2")
     assert "0 failed" in again.out or "not run" in again.out
     assert "to study" not in again.err

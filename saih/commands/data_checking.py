@@ -1,5 +1,6 @@
 """Reading everything in a data folder again, and what was found damaged."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def check_folder(data_folder: Path, folders: Sequence[Path], *, is_part: bool) -
     Raises:
         DamagedData: when a codec of the files is not installed, so that nothing can be said.
     """
-    lines = Lines(is_live=stderr_is_live())
+    lines = Lines(is_live=stderr_is_live(), told_s=time.monotonic())
     sealed = [folder for folder in folders if is_sealed(folder)]
     universes = [] if is_part else sorted(data_folder.glob("universes-*"))
     num_files = num_samples = num_bytes = 0

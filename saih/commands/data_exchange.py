@@ -1,5 +1,6 @@
 """Data sets to the files of others and back, with progress."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,7 @@ def redshifts_of(text: str | None) -> tuple[float, ...]:
 
 def _progress(what: str) -> Callable[[int, int], None]:
     """Tells how many of how many are done: on a terminal each time, elsewhere now and then."""
-    lines = Lines(is_live=stderr_is_live())
+    lines = Lines(is_live=stderr_is_live(), told_s=time.monotonic())
 
     def tell(done: int, total: int) -> None:
         lines.now(f"{done} of {total} {what}")

@@ -70,6 +70,11 @@ class ImportedDefinition:
         return (self.num_channels, self.resolution, self.resolution, self.resolution)
 
     @property
+    def is_whole_box(self) -> bool:
+        """Whether opposite faces of a sample meet: of crops of others nobody may count on it."""
+        return False
+
+    @property
     def num_universes(self) -> int:
         """Different labels."""
         return sum(universes for universes, _ in self.runs)
@@ -78,11 +83,6 @@ class ImportedDefinition:
     def num_samples(self) -> int:
         """Samples of all universes."""
         return sum(universes * samples for universes, samples in self.runs)
-
-    @property
-    def is_whole_box(self) -> bool:
-        """Never: official samples are crops."""
-        return False
 
     @property
     def sample_bytes(self) -> int:

@@ -23,6 +23,7 @@ from cosmology.official_tfrecord import OfficialSample, read_official_sample, wr
 from cosmology.parameters import parameters_of
 from cosmology.stored_definition import StoredDefinition, stored_definition
 from cosmology.verification import verify
+from workloads.cosmoflow.examples import read_examples
 
 DEFINITION = DatasetDefinition(
     seed=3, num_samples=7, num_universes=3, resolution=8, simulation_side=16, num_steps=4, force_mesh_factor=1
@@ -102,6 +103,15 @@ def test_what_is_exported_is_imported_as_it_was(made: Path, exported: Path, tmp_
     with h5py.File(folder / "shard-000000.h5") as shard:
         targets = tuple(map(float, shard["unitPar"][0]))
         assert shard["physPar"][0] == pytest.approx(parameters_of(targets).physical)
+
+
+def test_networks_may_learn_from_what_was_imported(exported: Path, tmp_path: Path) -> None:
+    definition = imported_from_folder(exported / "train", tmp_path)
+    with open_dataset(definition, tmp_path) as dataset:
+        examples = read_examples(dataset)
+    assert examples.counts.shape == (5, 4, 8, 8, 8)
+    assert examples.universes.tolist() == [0, 1, 0, 1, 0]
+    assert not examples.is_periodic  # crops of others
 
 
 def test_an_import_goes_on_where_it_was_and_repeats_nothing(exported: Path, tmp_path: Path) -> None:

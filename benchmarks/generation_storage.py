@@ -1,7 +1,7 @@
 """Storing data: how small, how fast, and does every damage come to light.
 
 ``python -m benchmarks.generation_storage [--quick]``. Samples of 128^3 x 4 with voxels of 1.125 Mpc/h are cut
-from a universe of 256^3, kept below the user's cache; one thread, files in the page cache. The ratio of gzip
+from a universe of 256^3, kept below the user's cache. Rates are by CPU time of one thread. The ratio of gzip
 at level 6 is the plausibility check: the official data set shrinks 5.8 times, noise and fractals do not.
 """
 
@@ -56,7 +56,7 @@ def _judge_rates(codecs: Sequence[CodecRates], product: Sequence[ProductRates]) 
             f"{shard.codec:<34}{shard.ratio:>7.2f}{shard.write_mb_per_s:>7.0f}{shard.decode_mb_per_s:>8.0f}"
             f"{spread:>15}{shard.read_mb_per_s:>14.0f}"
         )
-    print("MB/s of unpacked counts on one core; decode: best turn; writing counts SHA-256, CRC-32C and fsync")
+    print("MB of unpacked counts for a second of one core; decode: best turn; files are in the page cache")
     default = product[0]
     return [judge("decode rate of the default codec", default.decode_mb_per_s, "MB/s", ">=", 700)]
 

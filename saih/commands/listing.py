@@ -1,5 +1,6 @@
 """A plan in words: points with their costs, what is dropped, and the totals."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import inf
@@ -189,15 +190,19 @@ def _stored(plan: Plan) -> str:
 
 
 def _making(plan: Plan) -> list[str]:
-    """What making the data sets takes, largest first."""
+    """What making the data sets takes, dearest first; those that take the same are told once."""
     costs = {one.point.problem.data: one.cost for one in plan.points if one.cost.dataset_work}
-    dearest = sorted(costs.values(), key=lambda cost: -cost.dataset_core_s)
+    alike = Counter(
+        (cost.dataset_core_s, cost.dataset_work, cost.dataset_memory_bytes) for cost in costs.values()
+    )
+    dearest = sorted(alike.items(), reverse=True)
     lines = [
-        f"making data: {cost.dataset_work}: {_node_hours(cost.dataset_core_s / 3600)} core-hours"
-        for cost in dearest[:_MOST_MADE]
+        f"making data: {f'{count} x ' if count > 1 else ''}{work}: {_node_hours(core_s / 3600)} core-hours, "
+        f"{in_bytes(memory)} of memory at a time"
+        for (core_s, work, memory), count in dearest[:_MOST_MADE]
     ]
-    left = len(dearest) - len(lines)
-    return [*lines, *([f"making data: {left} smaller data sets besides"] if left else [])]
+    left = sum(count for _, count in dearest[_MOST_MADE:])
+    return [*lines, *([f"making data: {counted(left, 'smaller data set')} besides"] if left else [])]
 
 
 def _needs(needs: Demand, batches: Sequence[Batch], site: Site) -> list[str]:

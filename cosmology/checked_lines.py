@@ -10,6 +10,7 @@ from cosmology.dataset_error import DatasetError
 from cosmology.durable_file import canonical_json, durable_file
 
 _MAX_LINE_BYTES = 1 << 26
+_MAX_BYTES = 1 << 32
 _REMEDY = "delete it and generate again: what is whole is kept"
 
 
@@ -31,6 +32,8 @@ def read_checked_lines(path: Path) -> Iterator[dict[str, Any]]:  # Any: the read
         DatasetError: when the file is absent or of another kind, or, at its end, when its checksum disagrees.
     """
     try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise DatasetError(f"{path} is larger than any file of its kind; {_REMEDY}.")
         with path.open("rb") as file:
             for line in _checked(path, file):
                 yield _object(path, line)

@@ -56,6 +56,12 @@ def test_a_line_of_absurd_length_is_not_read_to_its_end(path: Path) -> None:
         list(read_checked_lines(path))
 
 
+def test_a_file_of_absurd_size_is_refused_unread(path: Path) -> None:
+    os.truncate(path, 1 << 40)  # sparse
+    with pytest.raises(DatasetError, match="larger than any"):
+        list(read_checked_lines(path))
+
+
 def test_a_writer_that_fails_leaves_what_was_there(path: Path) -> None:
     def failing() -> Iterator[dict[str, object]]:
         yield {"new": 1}

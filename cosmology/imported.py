@@ -8,8 +8,8 @@ from typing import Any
 from cosmology.canonical import digest, plain_fields
 from cosmology.choices import Split, chosen
 from cosmology.dataset_error import DatasetError
-from cosmology.definition import SCHEMA_VERSION
-from cosmology.definition_check import MAX_RESOLUTION, MIN_SIDE, check_power_of_two
+from cosmology.definition import SCHEMA_VERSION, START_SCALE_FACTOR
+from cosmology.definition_check import MAX_RESOLUTION, MIN_SIDE, check_power_of_two, check_redshifts
 
 ORIGIN = "imported"
 _COUNT_BYTES, _TARGETS_BYTES = 2, 16
@@ -30,7 +30,7 @@ class ImportedDefinition:
     that any leading part is as diverse as it can be.
 
     Raises:
-        DatasetError: for a resolution that cannot be, or no samples.
+        DatasetError: for a resolution or redshifts that cannot be, or no samples.
     """
 
     source_format: SourceFormat
@@ -44,6 +44,7 @@ class ImportedDefinition:
 
     def __post_init__(self) -> None:
         check_power_of_two("resolution", self.resolution, MIN_SIDE, MAX_RESOLUTION)
+        check_redshifts(self.redshifts, START_SCALE_FACTOR)
         samples = [num_samples for _, num_samples in self.runs]
         if not samples or sorted(set(samples), reverse=True) != samples or min(map(min, self.runs)) < 1:
             raise DatasetError(f"runs are {self.runs}; give universes and samples, most samples first.")

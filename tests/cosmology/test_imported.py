@@ -67,6 +67,8 @@ def test_universes_of_two_splits_are_never_the_same() -> None:
         {"split": "test"},
         {"split": None},
         {"redshifts": None},
+        {"redshifts": [0.0, float("nan")]},
+        {"redshifts": [0.5, 0.5]},
         {"more": 1},
     ],
     ids=str,

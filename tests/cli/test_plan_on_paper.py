@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from command_line import Saih
 
-from saih.commands.listing import anywhere, plan_json, plan_text
 from saih.config.preset import preset_sweep
 from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
 from saih.domain.interval import Interval
 from saih.domain.limits import Limits
+from saih.machine.environment import capture
 from saih.planner.plan import make_plan
+from saih.store.ceilings_file import write_ceilings
 
 SITE = """\
 name: big
@@ -74,28 +75,37 @@ def test_the_iso_preset_says_how_well_it_holds(saih: Saih) -> None:
     assert "iso: the FLOP of a step of all ranks stay within" in said.out
 
 
-def test_times_follow_from_ceilings_where_they_were_measured() -> None:
-    sweep = preset_sweep("laptop")
-    plan = make_plan(sweep, Limits())
+def measured(placement_label: str) -> Ceilings:
     rate = Interval(low=1e12, value=1e12, high=1e12, level=0.95, count=9)
     peak = Ceiling(
         kind=CeilingKind.GEMM, precision="float32", unit="FLOP/s", size_unit="", sizes=(64.0,), rates=(rate,)
     )
-    memory = replace(peak, kind=CeilingKind.MEMORY, precision="")
-    label = plan.placements[0].seats_label
-    known = Ceilings(
-        environment_id="e",
-        placement_label=label,
-        curves=(peak, memory),
-        measured_utc="",
+    return Ceilings(
+        environment_id=capture().environment_id,
+        placement_label=placement_label,
+        curves=(peak, replace(peak, kind=CeilingKind.MEMORY, precision="")),
+        measured_utc="2030-01-01T00:00:00Z",
         all_reduce_latency_s=1e-5,
         all_reduce_bytes_per_s=1e10,
         vendor_flops_per_s={},
     )
-    slow, fast = plan_json(sweep, plan), plan_json(sweep, plan, None, {label: known})
-    assert "measured here" in fast["rates"]
+
+
+def test_times_follow_from_ceilings_of_this_machine_where_they_were_measured(saih: Saih) -> None:
+    slow = saih("plan", "laptop", "--json").document
     assert "assumed" in slow["rates"]
+    label = make_plan(preset_sweep("laptop"), Limits()).placements[0].seats_label
+    write_ceilings(Path("results"), measured(label))
+    fast = saih("plan", "laptop", "--json").document
+    assert fast["rates"].startswith("rates from ceilings that were measured here: 20% of the peak")
     assert fast["demand"]["node_hours"] < slow["demand"]["node_hours"]
-    assert "rates from ceilings that were measured here" in plan_text(
-        sweep, plan, anywhere(sweep), None, {label: known}
-    )
+    assert "rates from ceilings that were measured here" in saih("plan", "laptop").out
+    ranks = saih("plan", "laptop", "--axis", "ranks")
+    assert "for 1 of 2 placements; assumed for the rest" in ranks.out
+
+
+def test_ceilings_that_do_not_verify_are_passed_over(saih: Saih) -> None:
+    label = make_plan(preset_sweep("laptop"), Limits()).placements[0].seats_label
+    path = write_ceilings(Path("results"), measured(label))
+    path.write_text(path.read_text().replace("1.0", "2.0", 1) + " ")
+    assert "rates assumed" in saih("plan", "laptop").out

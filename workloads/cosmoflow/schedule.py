@@ -40,8 +40,8 @@ _MOST_WARM_UP = 0.1
 def learning_rate(architecture: Architecture, global_batch: int) -> float:
     """Peak step size of momentum SGD for ``global_batch`` samples over all ranks.
 
-    It grows with the square root of the batch. The linear rule (Goyal et al. 2017) holds for plain SGD below a
-    critical batch; the reference's two tuned settings, from batch 32 to 512, follow the exponent 0.65.
+    It grows with the square root of the batch. The linear rule (Goyal et al. 2017) holds for plain SGD below
+    a critical batch; the reference's two tuned settings, from batch 32 to 512, follow the exponent 0.65.
     """
     if architecture.recipe is Recipe.REFERENCE:
         return float(_REFERENCE_RATE * (global_batch / _TUNED_BATCH) ** _REFERENCE_EXPONENT)

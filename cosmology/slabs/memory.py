@@ -11,18 +11,25 @@ from cosmology.definition import DatasetError, UniverseDefinition
 MOST_DISPLACEMENT_MPC_PER_H = 40.0
 """How far any particle of a universe is from its lattice place along one axis, with room to spare."""
 
-_PARTICLE_BYTES = 60
-"""Displacement, momentum and force of three components, and the two fields of the start."""
+_PARTICLE_BYTES = 28
+"""Displacement and momentum of three components, and the waves of the start."""
 _CELL_BYTES = 32
-"""Potential, its derivative on the way to space, and three components of the force; four bytes each, and
-the copies on the way of a transform through the ranks."""
-_HALO_BYTES = 28
-"""Of a cell of a neighbour: a deposit in fixed point, its way there, and three components of the force."""
+"""Eight numbers: the waves of the potential, those of a derivative before and behind its transforms along x
+and on their way among ranks, three components of the force, and what the library copies. A mesh as coarse as
+the lattice holds the fields of the start in the same room."""
+_HALO_BYTES = 16
+"""Of a cell of a neighbour: a deposit, or three components of the force, and its way there."""
 LIBRARIES_BYTES = 600_000_000
+"""What a process holds before its first universe."""
 
 
 def rank_memory_bytes(definition: UniverseDefinition, num_ranks: int) -> int:
-    """Most memory that one of ``num_ranks`` ranks takes while they simulate one universe [bytes]."""
+    """Most memory that one of ``num_ranks`` ranks takes while they simulate one universe [bytes].
+
+    With n particles and m cells per axis, over R ranks: 28 n^3/R + 32 m^3/R + 16 h m^2 + 600 MB, where h is
+    the planes of other ranks that particles displaced by 40 Mpc/h reach. Checked by
+    ``benchmarks.generation_slabs``.
+    """
     cells = definition.side * definition.force_mesh_factor
     particles = definition.side**3 / num_ranks
     own = cells**3 / num_ranks
@@ -43,9 +50,10 @@ def ranks_per_universe(definition: UniverseDefinition, memory_bytes: int, num_ra
         if 2 * tried > min(num_ranks, definition.side):
             raise DatasetError(
                 f"a universe of {definition.side}^3 particles with a force mesh "
-                f"{definition.force_mesh_factor} times as fine takes {rank_memory_bytes(definition, tried) / 1e9:.3g} GB on each of {tried} "
-                f"ranks, and each has {memory_bytes / 1e9:.3g} GB; use more ranks or nodes, fewer ranks on a "
-                "node, a smaller simulation_side or a smaller force_mesh_factor."
+                f"{definition.force_mesh_factor} times as fine takes "
+                f"{rank_memory_bytes(definition, tried) / 1e9:.3g} GB on each of {tried} ranks, and each has "
+                f"{memory_bytes / 1e9:.3g} GB; use more ranks or nodes, fewer ranks on a node, a smaller "
+                "simulation_side or a smaller force_mesh_factor."
             )
         tried *= 2
     return tried

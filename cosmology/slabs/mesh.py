@@ -56,16 +56,20 @@ class SlabMesh:
 
     def to_waves(self, field: Field) -> Waves:
         """Fourier transform, unnormalised."""
-        planes = torch.fft.rfftn(field, dim=(1, 2))
-        blocks = planes.view(self.num_planes, self.crew.num_ranks, self.num_planes, -1).transpose(0, 1)
-        columns = transposed(self.crew, blocks.contiguous())
-        return torch.fft.fft(columns.view(self.side, self.num_planes, -1), dim=0)
+        ranks, planes = self.crew.num_ranks, self.num_planes
+        spread = torch.fft.rfftn(field, dim=(1, 2)).view(planes, ranks, planes, -1)
+        blocks = spread.transpose(0, 1).contiguous()
+        del spread  # here and below: what is held twice decides how large a universe may be
+        columns = transposed(self.crew, blocks)
+        del blocks
+        return torch.fft.fft(columns.view(self.side, planes, -1), dim=0)
 
     def to_planes(self, waves: Waves) -> Planes:
         """Inverse transform along x, normalised by the number of planes."""
         ranks, planes = self.crew.num_ranks, self.num_planes
         lines = torch.fft.ifft(waves, dim=0).permute(1, 2, 0)  # as they lie in memory
         blocks = lines.unflatten(2, (ranks, planes)).permute(2, 0, 1, 3).contiguous()
+        del lines
         # x lies innermost, as in an undivided mesh: the bits of a transform depend on it.
         return transposed(self.crew, blocks).view(self.side, -1, planes).permute(2, 0, 1)
 

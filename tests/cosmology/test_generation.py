@@ -84,7 +84,7 @@ def test_a_disk_that_holds_the_part_of_a_rank_but_not_all_is_refused(
 
 def test_what_another_writer_finishes_meanwhile_is_not_made_again(made: Path, tmp_path: Path) -> None:
     """The other writer makes everything while this one has told of its first universe."""
-    moments = []
+    moments: list[dict[Path, int]] = []
 
     def progress(text: str) -> None:
         if not moments:

@@ -47,7 +47,7 @@ def camb_shape(parameters: Parameters, cmb_temperature_k: float) -> Callable[[Fl
 
 @lru_cache(maxsize=64)
 def camb_table(parameters: Parameters, cmb_temperature_k: float) -> tuple[Floats, Floats]:
-    """ln k [h/Mpc] and ln P of the table of one cosmology.
+    """Table of one cosmology: ln k [h/Mpc] and ln P.
 
     Raises:
         DatasetError: when CAMB is not installed or refuses the parameters.
@@ -61,7 +61,7 @@ def camb_table(parameters: Parameters, cmb_temperature_k: float) -> tuple[Floats
     return table[0], table[1]
 
 
-def _camb() -> Any:  # noqa: ANN401  # a package without types
+def _camb() -> Any:  # a package without types
     try:
         return importlib.import_module("camb")
     except ImportError as error:
@@ -71,7 +71,7 @@ def _camb() -> Any:  # noqa: ANN401  # a package without types
         ) from error
 
 
-def _computed(camb: Any, parameters: Parameters, cmb_temperature_k: float) -> Floats:  # noqa: ANN401
+def _computed(camb: Any, parameters: Parameters, cmb_temperature_k: float) -> Floats:
     """Flat LCDM with massless neutrinos; matter is all baryons and cold dark matter."""
     h = parameters.little_h
     try:
@@ -85,6 +85,7 @@ def _computed(camb: Any, parameters: Parameters, cmb_temperature_k: float) -> Fl
             ns=parameters.spectral_index,
             As=2e-9,
         )
+        asked.WantCls = False
         asked.set_matter_power(redshifts=[0.0], kmax=_MOST_K * h * 1.01)
         results = camb.get_results(asked)
         k, _, power = results.get_matter_power_spectrum(minkh=_LEAST_K, maxkh=_MOST_K, npoints=_NUM_K)
@@ -101,7 +102,8 @@ def _slope(log_k: Floats, log_power: Floats, end: slice) -> float:
 def _name(parameters: Parameters, cmb_temperature_k: float, version: str) -> str:
     # sigma8 only scales the table.
     decides = (*parameters.physical[2:], parameters.matter_density, parameters.baryon_density)
-    words = [*(value.hex() for value in (*decides, cmb_temperature_k, _LEAST_K, _MOST_K)), str(_NUM_K), version]
+    numbers = (*decides, cmb_temperature_k, _LEAST_K, _MOST_K)
+    words = [*(number.hex() for number in numbers), str(_NUM_K), version]
     return hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
 
 
@@ -116,13 +118,13 @@ def _kept(path: Path) -> Floats | None:
         if path.stat().st_size > _MAX_FILE_BYTES:
             return None
         table = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-    except (OSError, ValueError):
+    except (OSError, EOFError, ValueError):
         return None
     is_whole = table.shape == (2, _NUM_K) and table.dtype == np.float64 and bool(np.isfinite(table).all())
     return table if is_whole else None
 
 
 def _keep(path: Path, table: Floats) -> None:
-    with contextlib.suppress(OSError, DatasetError), durable_file(path) as temporary:  # no cache, no harm
-        with temporary.open("wb") as file:
-            np.save(file, table, allow_pickle=False)
+    no_harm = contextlib.suppress(OSError, DatasetError)
+    with no_harm, durable_file(path) as temporary, temporary.open("wb") as file:
+        np.save(file, table, allow_pickle=False)

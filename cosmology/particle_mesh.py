@@ -11,7 +11,7 @@ from cosmology.background import Growth
 from cosmology.perturbation import Displacements
 
 Kick = Callable[[Tensor, Tensor, float], None]
-"""``kick(momentum, place, impulse)`` adds ``impulse`` times the force at the particles [Mpc/h] to momentum."""
+"""``kick(momentum, place, impulse)`` adds ``impulse`` times the force [Mpc/h] at the particles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 from cosmology.background import growth
 from cosmology.dataset_error import DatasetError
 from cosmology.gravity import Gravity
+from cosmology.kept_memory import kept_memory
 from cosmology.mesh import Grid, Mesh
 from cosmology.modes import linear_waves
 from cosmology.painting import counts
@@ -93,10 +94,11 @@ def simulate_counts(
     lattice = Mesh(side=definition.side, box_mpc_per_h=box, device=torch.device(device))
     gravity = Gravity(lattice.refined(definition.force_mesh_factor))
     result = np.empty((len(definition.redshifts), *lattice.field_shape), np.uint16)
-    for channel, place in snapshots(definition, parameters, seed, lattice, gravity.kick):
-        voxels = counts(place, lattice)
-        check_fits_16_bits(int(voxels.max()))
-        result[channel] = voxels.cpu().numpy()
+    with kept_memory():
+        for channel, place in snapshots(definition, parameters, seed, lattice, gravity.kick):
+            voxels = counts(place, lattice)
+            check_fits_16_bits(int(voxels.max()))
+            result[channel] = voxels.cpu().numpy()
     return result
 
 

@@ -93,7 +93,8 @@ def test_fixed_amplitudes_follow_theory_within_one_per_cent_in_every_shell(seed:
     field = mesh.to_field(linear_waves(mesh, Parameters(), seed, Amplitude.FIXED))
     measured = measure_power(field, mesh.box_mpc_per_h, Window.NONE)
     squared = wave_numbers_squared(mesh).to(torch.float64)
-    theory = torch.from_numpy(linear_power(Parameters())(squared.sqrt().numpy() * fundamental_h_per_mpc(mesh)))
+    k = squared.sqrt().numpy() * fundamental_h_per_mpc(mesh)
+    theory = torch.from_numpy(linear_power(Parameters())(k))
     shell = (squared.sqrt() + 0.5).floor().to(torch.int64)
     for index, power in enumerate(measured.power, start=1):
         inside = (shell == index).nonzero(as_tuple=True)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from cosmology.background import Growth, growth
-from cosmology.linear_power import linear_power
 from cosmology.gravity import Gravity
+from cosmology.linear_power import linear_power
 from cosmology.mesh import Mesh, derivative_waves, fundamental_h_per_mpc
 from cosmology.modes import Amplitude, linear_waves
 from cosmology.painting import counts, kick_by, overdensity

@@ -1,11 +1,12 @@
 """A data set as the official TFRecord files: one sample a file, ``train`` and ``validation`` by universe."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cosmology.choices import Split
-from cosmology.dataset import Dataset, open_dataset
+from cosmology.dataset import open_dataset
 from cosmology.dataset_error import DatasetError
 from cosmology.durable_file import write_checked_json
 from cosmology.official_tfrecord import (
@@ -15,6 +16,7 @@ from cosmology.official_tfrecord import (
     write_official_samples,
 )
 from cosmology.ordered_work import done_ahead
+from cosmology.share import EVERYTHING, Share
 from cosmology.stored_definition import StoredDefinition
 from cosmology.tfrecord_example import MAX_MESSAGE_BYTES
 
@@ -28,6 +30,8 @@ class ExportRules:
     num_validation: int = 0
     """So many universes of a training set, its last ones, are exported for validation."""
     num_threads: int = 1
+    share: Share = EVERYTHING
+    """Which universes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,7 @@ def export_official(
     rules: ExportRules,
     progress: Callable[[int, int], None],
 ) -> Exported:
-    """Write every sample of a data set as a file of its own below ``output``; what is there already is kept.
+    """Write every sample of a share as a file of its own below ``output``; what is there already is kept.
 
     ``progress`` is told how many samples are done, of how many.
 
@@ -55,28 +59,31 @@ def export_official(
             there already is of something else.
     """
     check_split(definition, rules)
-    order = sorted(range(definition.num_samples), key=definition.place_of)
-    exported = {Split.TRAIN: 0, Split.VALIDATION: 0}
+    order = [
+        index
+        for index in sorted(range(definition.num_samples), key=definition.place_of)
+        if rules.share.takes(definition.place_of(index)[0])
+    ]
+    exported = Counter[Split]()
     with open_dataset(definition, folder) as dataset:
 
-        def sample_of(index: int) -> tuple[Path, Split, OfficialSample]:
-            universe, row = definition.place_of(index)
+        def sample_of(index: int) -> tuple[int, OfficialSample]:
+            counts, targets = dataset.read([index])
+            return index, OfficialSample(counts=counts[0], targets=targets[0])
+
+        def write(item: tuple[int, OfficialSample]) -> Split:
+            universe, row = definition.place_of(item[0])
             split = _split_of(definition, universe, rules)
             path = output / split / f"universe-{universe:06d}_{row:03d}.tfrecord"
-            return path, split, _sample(dataset, index)
-
-        def write(item: tuple[Path, Split, OfficialSample]) -> Split:
-            path, split, sample = item
-            _write_or_keep(path, sample, definition, rules)
+            _write_or_keep(path, item[1], definition, rules)
             return split
 
         samples = map(sample_of, order)  # read by this thread, compressed by the others
         for done, split in enumerate(done_ahead(write, samples, rules.num_threads), start=1):
             exported[split] += 1
-            progress(done, definition.num_samples)
-    result = Exported(num_train=exported[Split.TRAIN], num_validation=exported[Split.VALIDATION])
-    _write_provenance(definition, output, rules, result)
-    return result
+            progress(done, len(order))
+    _write_provenance(definition, output, rules)
+    return Exported(num_train=exported[Split.TRAIN], num_validation=exported[Split.VALIDATION])
 
 
 def check_split(definition: StoredDefinition, rules: ExportRules) -> None:
@@ -100,11 +107,6 @@ def _split_of(definition: StoredDefinition, universe: int, rules: ExportRules) -
     return Split.VALIDATION if is_held_out else definition.split
 
 
-def _sample(dataset: Dataset, index: int) -> OfficialSample:
-    counts, targets = dataset.read([index])
-    return OfficialSample(counts=counts[0], targets=targets[0])
-
-
 def _write_or_keep(
     path: Path, sample: OfficialSample, definition: StoredDefinition, rules: ExportRules
 ) -> None:
@@ -119,16 +121,17 @@ def _write_or_keep(
         raise DatasetError(f"{path} exists and holds another sample; choose another folder.")
 
 
-def _write_provenance(
-    definition: StoredDefinition, output: Path, rules: ExportRules, exported: Exported
-) -> None:
+def _write_provenance(definition: StoredDefinition, output: Path, rules: ExportRules) -> None:
     """What the files came from, beside their folders, where no reader of samples looks."""
+    counts = Counter[Split]()
+    for universe in definition.universe_numbers:
+        counts[_split_of(definition, universe, rules)] += definition.samples_of(universe)
     content = {
         "dataset_id": definition.dataset_id,
         "definition": definition.canonical,
         "layout": "x: int16 [x, y, z, channel]; y: Omega_m, sigma_8, n_s, H_0 in [-1, 1]",
         "compression": "none" if rules.gzip_level is None else f"gzip-{rules.gzip_level}",
-        "num_train": exported.num_train,
-        "num_validation": exported.num_validation,
+        "num_train": counts[Split.TRAIN],
+        "num_validation": counts[Split.VALIDATION],
     }
     write_checked_json(output / f"saih-{definition.dataset_id}.json", content)

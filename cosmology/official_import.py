@@ -15,6 +15,7 @@ from cosmology.official_source import ReadingRules, Source, SourceUniverse, read
 from cosmology.parameters import parameters_of
 from cosmology.shard import LabelledSample, write_samples
 from cosmology.shard_record import read_record
+from cosmology.share import EVERYTHING, Share
 
 _EXPECTED_RATIO = 4
 """Counts of CosmoFlow shrink to a fifth; some room is left."""
@@ -40,36 +41,39 @@ def import_source(
     folder: Path,
     rules: ReadingRules,
     progress: Callable[[int, int], None],
-) -> None:
-    """Write the shards of a source that are missing, then the manifest.
+    share: Share = EVERYTHING,
+) -> bool:
+    """Write the shards of a share that are missing; gives whether the data set is finished then.
 
-    Safe to kill and repeat: a shard is there whole or not at all. ``progress`` is told how many universes
-    are done, of how many.
+    Whoever writes the last shard writes the manifest. Safe to kill and repeat: a shard is there whole or not
+    at all. ``progress`` is told how many of the share's universes are done, of how many.
 
     Raises:
         DatasetError: when a file is damaged or does not fit the others, or the disk is too small.
     """
     if _is_complete(definition, folder):
-        return
+        return True
     place = dataset_folder(folder, definition)
-    missing = [
-        (number, universe)
+    own = [
+        (shard_path(place, number), number, universe)
         for number, universe in zip(definition.universe_numbers, source.universes, strict=True)
-        if not _is_written(shard_path(place, number))
+        if share.takes(number)
     ]
-    _check_space(definition, folder, sum(universe.num_samples for _, universe in missing))
-    num_done = definition.num_universes - len(missing)
-    for number, universe in missing:
+    missing = [(path, number, universe) for path, number, universe in own if not _is_written(path)]
+    _check_space(definition, folder, sum(universe.num_samples for *_, universe in missing))
+    for num_done, (path, number, universe) in enumerate(missing, start=len(own) - len(missing) + 1):
         write_samples(
-            shard_path(place, number),
+            path,
             definition,
             number,
             _labelled(source, universe, number, rules),
             json.dumps({"format": source.format, "universe": universe.name}, sort_keys=True),
         )
-        num_done += 1
-        progress(num_done, definition.num_universes)
+        progress(num_done, len(own))
+    if not all(_is_written(shard_path(place, number)) for number in definition.universe_numbers):
+        return False
     write_manifest(folder, definition)
+    return True
 
 
 def _labelled(

@@ -12,6 +12,10 @@ _THREADS = click.option(
     "--threads", "num_threads", type=click.IntRange(1, 256), default=2, show_default=True,
     help="Threads that pack and unpack.",
 )  # fmt: skip
+_PART = click.option(
+    "--part", metavar="K/N", default="1/1", show_default=True,
+    help="Only every N-th universe from the K-th on, so that N processes share the work.",
+)  # fmt: skip
 _SPLIT = click.option(
     "--split", type=click.Choice(("train", "validation")), default="train", show_default=True,
     help="What the samples are for, unless folders train and validation say it.",
@@ -82,6 +86,7 @@ def verify(datasets: tuple[str, ...], data_folder: Path, *, is_json: bool) -> in
     help="Export the last universes of a training set for validation.",
 )  # fmt: skip
 @_THREADS
+@_PART
 @DATA_FOLDER
 @JSON
 def export(  # noqa: PLR0913 - one parameter for each option
@@ -92,6 +97,7 @@ def export(  # noqa: PLR0913 - one parameter for each option
     level: int,
     num_validation: int,
     num_threads: int,
+    part: str,
     data_folder: Path,
     is_json: bool,
 ) -> None:
@@ -102,12 +108,13 @@ def export(  # noqa: PLR0913 - one parameter for each option
     """
     from cosmology.official_export import ExportRules
     from saih.commands.data_choice import only_folder
-    from saih.commands.data_exchange import export_folder
+    from saih.commands.data_exchange import export_folder, share_of
 
     rules = ExportRules(
         gzip_level=level if compression == "gzip" else None,
         num_validation=num_validation,
         num_threads=num_threads,
+        share=share_of(part),
     )
     exported = export_folder(only_folder(data_folder, dataset), output, rules)
     counts = {"num_train": exported.num_train, "num_validation": exported.num_validation}
@@ -136,6 +143,7 @@ def export(  # noqa: PLR0913 - one parameter for each option
     help="Refuse TFRecord samples above.",
 )  # fmt: skip
 @_THREADS
+@_PART
 @DATA_FOLDER
 @JSON
 def import_(  # noqa: PLR0913 - one parameter for each option
@@ -147,6 +155,7 @@ def import_(  # noqa: PLR0913 - one parameter for each option
     redshifts: str | None,
     max_sample_bytes: int,
     num_threads: int,
+    part: str,
     data_folder: Path,
     is_json: bool,
 ) -> None:
@@ -157,7 +166,7 @@ def import_(  # noqa: PLR0913 - one parameter for each option
     continues. No file of SOURCE is changed.
     """
     from cosmology.official_source import ReadingRules
-    from saih.commands.data_exchange import import_folders, redshifts_of
+    from saih.commands.data_exchange import import_folders, redshifts_of, share_of
 
     rules = ReadingRules(
         num_channels=channels,
@@ -166,7 +175,7 @@ def import_(  # noqa: PLR0913 - one parameter for each option
         max_sample_bytes=max_sample_bytes,
         num_threads=num_threads,
     )
-    imported = import_folders(source, split, data_folder, rules)
+    imported = import_folders(source, split, data_folder, rules, share_of(part))
     if is_json:
         give_json("data-import", {"data_sets": [one.content for one in imported]})
         return

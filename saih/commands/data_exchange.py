@@ -12,6 +12,7 @@ from cosmology.layout import dataset_folder
 from cosmology.official_export import Exported, ExportRules, check_split, export_official
 from cosmology.official_import import definition_of, import_source
 from cosmology.official_source import ReadingRules, find_source
+from cosmology.share import Share
 from cosmology.stored_definition import stored_definition
 from saih.commands.data_choice import telling_damage, telling_misuse
 from saih.commands.lines import Lines, stderr_is_live
@@ -25,13 +26,16 @@ class Imported:
 
     folder: Path
     definition: ImportedDefinition
+    is_finished: bool
+    """False where other parts are still to be imported."""
 
     @property
     def line(self) -> str:
         """What there is to tell."""
         definition = self.definition
         counts = f"{counted(definition.num_samples, 'sample')} of {definition.num_universes} universes"
-        return f"{definition.split}: {counts}, data set {definition.dataset_id}"
+        state = "" if self.is_finished else "; other parts are still to be imported"
+        return f"{definition.split}: {counts}, data set {definition.dataset_id}{state}"
 
     @property
     def content(self) -> dict[str, Any]:
@@ -40,6 +44,7 @@ class Imported:
         return {
             "dataset_id": definition.dataset_id,
             "folder": str(self.folder),
+            "is_finished": self.is_finished,
             "split": str(definition.split),
             "num_samples": definition.num_samples,
             "num_universes": definition.num_universes,
@@ -62,7 +67,9 @@ def export_folder(folder: Path, output: Path, rules: ExportRules) -> Exported:
         return export_official(definition, folder.parent, output, rules, _progress("samples"))
 
 
-def import_folders(source: Path, split: str, data_folder: Path, rules: ReadingRules) -> tuple[Imported, ...]:
+def import_folders(
+    source: Path, split: str, data_folder: Path, rules: ReadingRules, share: Share
+) -> tuple[Imported, ...]:
     """Make data sets of the official files of a folder, or of its folders ``train`` and ``validation``.
 
     Raises:
@@ -79,8 +86,10 @@ def import_folders(source: Path, split: str, data_folder: Path, rules: ReadingRu
         with telling_damage():
             found = find_source(folder, rules)
             definition = definition_of(found, kind)
-            import_source(found, definition, data_folder, rules, _progress(f"{kind} universes"))
-        imported.append(Imported(folder=dataset_folder(data_folder, definition), definition=definition))
+            told = _progress(f"{kind} universes")
+            is_finished = import_source(found, definition, data_folder, rules, told, share)
+        place = dataset_folder(data_folder, definition)
+        imported.append(Imported(folder=place, definition=definition, is_finished=is_finished))
     return tuple(imported)
 
 
@@ -94,6 +103,19 @@ def redshifts_of(text: str | None) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError as error:
         raise UsageError(f"--redshifts is {text!r}.", "give numbers, such as 0,0.5,1.5,3.") from error
+
+
+def share_of(text: str) -> Share:
+    """The share that was given as ``2/8``: the second of eight.
+
+    Raises:
+        UsageError: for what is no such share.
+    """
+    number, _, count = text.partition("/")
+    if not number.isdecimal() or not count.isdecimal():
+        raise UsageError(f"--part is {text!r}.", "give two numbers, such as 2/8.")
+    with telling_misuse():
+        return Share(rank=int(number) - 1, num_ranks=int(count))
 
 
 def _progress(what: str) -> Callable[[int, int], None]:

@@ -113,6 +113,8 @@ def test_a_data_set_goes_out_and_comes_back(home: Path, saih: Saih) -> None:
         (("import", "nowhere"), 2, "there is no folder 'nowhere'"),
         (("import", "data"), 4, "give"),
         (("import", "data", "--redshifts", "0,x"), 2, "--redshifts is '0,x'"),
+        (("export", "--output", "out", "--part", "half"), 2, "--part is 'half'"),
+        (("import", "data", "--part", "3/2"), 2, "count parts from 1 to 2"),
         (("repair",), 2, "No such command 'repair'"),
     ],
 )

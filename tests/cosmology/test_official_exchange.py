@@ -21,6 +21,7 @@ from cosmology.official_import import definition_of, import_source
 from cosmology.official_source import ReadingRules, find_source
 from cosmology.official_tfrecord import OfficialSample, read_official_sample, write_official_samples
 from cosmology.parameters import parameters_of
+from cosmology.share import Share
 from cosmology.stored_definition import StoredDefinition, stored_definition
 from cosmology.verification import verify
 from workloads.cosmoflow.examples import read_examples
@@ -146,6 +147,23 @@ def test_an_export_goes_on_where_it_was_and_overwrites_nothing(
     with pytest.raises(DatasetError, match="holds another sample; choose another folder"):
         export_official(DEFINITION, made, tmp_path, rules, silent)
     assert second.read_bytes() == foreign
+
+
+def test_parts_make_what_one_process_makes(made: Path, exported: Path, tmp_path: Path) -> None:
+    for rank in (1, 0):
+        rules = ExportRules(num_validation=1, share=Share(rank=rank, num_ranks=2))
+        export_official(DEFINITION, made, tmp_path / "out", rules, silent)
+    files = {path.relative_to(exported): path.read_bytes() for path in exported.rglob("*.*")}
+    found = tmp_path / "out"
+    assert {path.relative_to(found): path.read_bytes() for path in found.rglob("*.*")} == files
+    whole = imported_from_folder(exported / "train", tmp_path / "whole")
+    source = find_source(exported / "train", RULES)
+    for rank, is_finished in ((1, False), (1, False), (0, True)):
+        share = Share(rank=rank, num_ranks=2)
+        assert import_source(source, whole, tmp_path / "parts", RULES, silent, share) == is_finished
+    assert list(everything(whole, tmp_path / "parts")) == list(everything(whole, tmp_path / "whole"))
+    with pytest.raises(DatasetError, match="part 3 of 2 cannot be"):
+        Share(rank=2, num_ranks=2)
 
 
 @pytest.mark.parametrize("num_validation", [3, 4])

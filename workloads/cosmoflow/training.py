@@ -1,5 +1,6 @@
 """CosmoFlow in a job: makes its data set, and trains a member of the family step by step."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,18 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from augment.problem import Problem
+from augment.problem import Problem, ProblemError
 from cosmology import network
 from cosmology.dataset import Dataset, open_dataset
-from cosmology.generation import complete, seal
+from cosmology.generation import Resources, complete, seal
 from workloads.cosmoflow.batches import BatchOrder
 from workloads.cosmoflow.problem_data import definition_of
 from workloads.cosmoflow.schedule import MOMENTUM, learning_rate
 from workloads.cosmoflow.shapes import CosmoFlowShape
+from workloads.means import ALONE, Means
 from workloads.precision import Precision
-from workloads.protocol import Mark, Progress, Session, Surroundings
+from workloads.protocol import Mark, Progress, Session, Study, Surroundings, Told
+from workloads.steady_clock import steady_ns
 
 LAYOUT = torch.channels_last_3d
 """Convolutions and poolings run 1.5 to 2 times as fast as with channels first, on CPUs too."""
@@ -32,10 +35,19 @@ class CosmoFlowJob:
     """The side of CosmoFlow that runs inside the job."""
 
     def generate(
-        self, problem: Problem, data_folder: Path, rank: int, num_ranks: int, progress: Progress
+        self,
+        problem: Problem,
+        data_folder: Path,
+        rank: int,
+        num_ranks: int,
+        progress: Progress,
+        means: Means = ALONE,
     ) -> None:
         """Make this rank's missing universes and shards."""
-        complete(definition_of(problem), data_folder, rank, num_ranks, progress)
+        resources = Resources(
+            device=means.device, memory_bytes=means.memory_bytes, join=means.join, clock=steady_ns
+        )
+        complete(definition_of(problem), data_folder, rank, num_ranks, progress, resources=resources)
 
     def seal(self, problem: Problem, data_folder: Path) -> None:
         """Write the manifest that makes the data set usable."""
@@ -48,8 +60,31 @@ class CosmoFlowJob:
             ProblemError: for a precision that is not known, or a batch above the data set.
             DatasetError: when the data set is not whole.
         """
-        dataset = open_dataset(definition_of(problem), surroundings.data_folder)
+        dataset = open_dataset(
+            definition_of(problem),
+            surroundings.data_folder,
+            rank=surroundings.rank,
+            num_ranks=surroundings.num_ranks,
+        )
         return TrainingSession(CosmoFlowShape.from_problem(problem), dataset, surroundings)
+
+    def validate(self, problem: Problem, study: Study) -> Told:
+        """Every gate of a valid learning problem, or of a smaller twin; see ``gates``."""
+        from workloads.cosmoflow.validation import validate  # noqa: PLC0415 - scipy is slow to load
+
+        return validate(problem, study)
+
+    def search(self, problems: Sequence[Problem], study: Study) -> Told:
+        """For the cost of each problem the member of the family that learns best; see ``search``.
+
+        Raises:
+            ProblemError: when the problems do not share one data set, or the package optuna is missing.
+        """
+        try:
+            from workloads.cosmoflow.search import search  # noqa: PLC0415 - an extra that only searches need
+        except ModuleNotFoundError as error:
+            raise ProblemError(f"{error}; a search needs it: pip install 'saih[search]'.") from error
+        return search(problems, study)
 
 
 class TrainingSession:

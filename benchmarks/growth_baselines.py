@@ -8,7 +8,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from workloads.cosmoflow.examples import Examples
 from workloads.cosmoflow.learning import Learner
 from workloads.cosmoflow.members import member
 from workloads.cosmoflow.recipe import standard_plan
+from workloads.precision import Precision
 
 NUM_VIEWS = 8
 """Symmetric views of a sample, whose predictions are averaged."""
@@ -37,8 +38,8 @@ class Scale:
     seeds: tuple[int, ...]
 
 
-FULL = Scale(side=32, num_universes=1536, num_judged=338, width=16, num_steps=6000, seeds=(1,))
-QUICK = Scale(side=16, num_universes=384, num_judged=96, width=8, num_steps=600, seeds=(1,))
+FULL = Scale(side=32, num_universes=1536, num_judged=338, width=16, num_steps=4000, seeds=(1,))
+QUICK = Scale(side=16, num_universes=384, num_judged=96, width=8, num_steps=900, seeds=(1,))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,7 +67,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _network(scale: Scale, seed: int, train: Examples, judged: Examples) -> Errors:
     architecture = member(scale.side, 4, 1, scale.width)
-    plan = standard_plan(architecture, num_steps=scale.num_steps, seed=seed)
+    standard = standard_plan(architecture, num_steps=scale.num_steps, seed=seed)
+    plan = replace(standard, precision=Precision.BFLOAT16)
     learner = Learner(plan, train)
     name = f"network of width {scale.width}, {scale.num_steps * plan.batch} samples"
 

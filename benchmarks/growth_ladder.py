@@ -81,25 +81,23 @@ def _judged(front: Front) -> list[bool]:
     ]
 
 
-def _deepened(rung: Rung, definition: DatasetDefinition, side: int) -> tuple[int, Interval]:
-    """Depth of the plain network of this cost, and its loss over the same seeds."""
+def _deepened(rung: Rung, definition: DatasetDefinition, side: int) -> tuple[int, float]:
+    """Depth of the plain network of this cost, and its loss with the first seed."""
     depth = member_near(rung.target_flops_per_sample, resolution=side, channels=4, width=WIDTHS[0]).depth
     architecture = member(side, 4, depth, WIDTHS[0])
     material = parted(examples_of(definition))
-    losses = []
-    for seed in rung.seeds:
-        plan = standard_plan(architecture, num_steps=int(rung.settings["num_steps"]), seed=seed)
-        learner = Learner(plan, material.train, start=PlainNetwork(architecture, seed))
-        learner.advance(plan.num_steps)
-        losses.append(sum(learner.mean_absolute_errors(material.judged)) / 4)
-    return depth, Interval.of(losses)
+    seed = rung.seeds[0]
+    plan = standard_plan(architecture, num_steps=int(rung.settings["num_steps"]), seed=seed)
+    learner = Learner(plan, material.train, start=PlainNetwork(architecture, seed))
+    learner.advance(plan.num_steps)
+    return depth, sum(learner.mean_absolute_errors(material.judged)) / 4
 
 
-def _print(rung: Rung, deepened: tuple[int, Interval]) -> None:
+def _print(rung: Rung, deepened: tuple[int, float]) -> None:
     depth, plain = deepened
     print(
         f"{rung.flops_per_sample:14.3g}  {rung.label:20s} {rung.warm_start or 'anew':26s} "
-        f"{rung.settings['learning_rate']:.1e}  {_text(rung.loss)}  {_text(plain)} (depth {depth})",
+        f"{rung.settings['learning_rate']:.1e}  {_text(rung.loss)}  {plain:.4f} (depth {depth})",
         flush=True,
     )
 

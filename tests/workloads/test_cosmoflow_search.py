@@ -78,7 +78,7 @@ def test_a_killed_search_goes_on_with_more_ranks_and_all_tell_the_same(tmp_path:
     assert first == second
     assert (tmp_path / "journal.log").read_bytes().startswith(before[: before.rfind(b"\n") + 1])
     assert len(first.rungs) == 2
-    assert first.rungs[1].flops_per_sample > 2 * first.rungs[0].flops_per_sample
+    assert first.rungs[1].flops_per_sample > 1.5 * first.rungs[0].flops_per_sample
     assert all(len(rung.losses) == NUM_SEEDS for rung in first.rungs)
     assert 2 * 2 <= first.num_trials <= 9 * 2 + 2
     said: list[str] = []

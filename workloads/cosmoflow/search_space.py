@@ -11,6 +11,8 @@ from workloads.cosmoflow.shapes import CosmoFlowShape
 TOLERANCE = 0.15
 """A member may cost this share more or less than what is asked for."""
 MOST_DEPTH = 8
+LEAST_WIDTH = 4
+"""Narrower members are not tried: each of their convolutions loses too much."""
 LEAST_RATE_FACTOR, MOST_RATE_FACTOR = 0.25, 4.0
 """Bounds of the learning rate, in multiples of the recipe's."""
 _CHOSEN = ("depth", "width", "flops_per_sample")
@@ -72,7 +74,11 @@ def candidates(problem: Problem) -> Mapping[int, Candidate]:
         options=Options(normalisation=architecture.normalisation, checkpointing=architecture.checkpointing),
     )
     own = _candidate(problem, shape.depth, shape.width)
-    found = {member.depth: _candidate(problem, member.depth, member.width) for member in near}
+    found = {
+        member.depth: _candidate(problem, member.depth, member.width)
+        for member in near
+        if member.width >= LEAST_WIDTH
+    }
     return dict(sorted({own.depth: own, **found}.items()))
 
 

@@ -24,13 +24,13 @@ _NUM_FLIPS = 300
 def main(arguments: Sequence[str]) -> int:
     """Run all; 1 when a bar is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a coarser universe, fewer samples and flips")
+    parser.add_argument("--quick", action="store_true", help="a coarser universe, fewer samples and turns")
     quick = parser.parse_args(arguments).quick
     samples = samples_of_128(num_samples=3 if quick else 8, num_steps=5 if quick else 20, is_fine=not quick)
     with tempfile.TemporaryDirectory() as folder:
         codecs = all_codec_rates(Path(folder), samples, num_turns=3 if quick else 7)
         product = product_rates(Path(folder), samples, num_turns=5 if quick else 15)
-        flips = flip_everywhere(Path(folder), 100 if quick else _NUM_FLIPS)
+        flips = flip_everywhere(Path(folder), _NUM_FLIPS)
     reached = [
         *_judge_ratio(official_gzip_ratio(samples[0])),
         *_judge_rates(codecs, product),

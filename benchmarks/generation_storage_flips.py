@@ -1,9 +1,10 @@
-"""Single bits flipped anywhere in a data set: are all found, and does any reach training silently?"""
+"""Single bits flipped anywhere in a data folder: are all found, and does any reach training silently?"""
 
 import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from cosmology.dataset_error import DatasetError
 from cosmology.definition import DatasetDefinition
 from cosmology.generation import complete, seal
 from cosmology.layout import dataset_folder
-from cosmology.verification import Thoroughness, verify
+from cosmology.universe_file import universe_path
+from cosmology.verification import Thoroughness, verify, verify_universes
 
 _DEFINITION = DatasetDefinition(
     seed=7,
@@ -51,11 +53,12 @@ class Flips:
 
 
 def flip_everywhere(folder: Path, num_flips: int) -> Flips:
-    """Flip bits of every file of a data set in turn, at places drawn evenly from its bytes."""
+    """Flip bits of every file of a data folder in turn, at places drawn evenly from its bytes."""
     complete(_DEFINITION, folder, 0, 1, lambda _: None)
     seal(_DEFINITION, folder)
     whole = _read(folder)
-    paths = sorted(dataset_folder(folder, _DEFINITION).iterdir())
+    universes = universe_path(folder, _DEFINITION.universes, 0).parent
+    paths = [*sorted(dataset_folder(folder, _DEFINITION).iterdir()), *sorted(universes.iterdir())]
     chance = random.Random(300)  # noqa: S311  repeatable, not secret
     happened: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
@@ -65,7 +68,7 @@ def flip_everywhere(folder: Path, num_flips: int) -> Flips:
         after = bytearray(before)
         after[chance.randrange(len(before))] ^= 1 << chance.randrange(8)
         path.write_bytes(after)
-        kinds[_KINDS[path.suffix]] += 1
+        kinds["universes" if path.parent == universes else _KINDS[path.suffix]] += 1
         for thoroughness in Thoroughness:
             happened[thoroughness] += _finds(folder, path, thoroughness)
         found = _read(folder)
@@ -82,7 +85,8 @@ def flip_everywhere(folder: Path, num_flips: int) -> Flips:
 
 
 def _finds(folder: Path, path: Path, thoroughness: Thoroughness) -> bool:
-    checks = verify(dataset_folder(folder, _DEFINITION), thoroughness)
+    universes = universe_path(folder, _DEFINITION.universes, 0).parent
+    checks = chain(verify(dataset_folder(folder, _DEFINITION), thoroughness), verify_universes(universes))
     return path in {damage.path for check in checks for damage in check.damages}
 
 

@@ -17,7 +17,7 @@ from cosmology.shard_record import ShardFile, ShardRecord, record_path, sample_c
 from cosmology.stored_counts import COUNT_TYPE, StoredCounts, chunk_of, create_counts
 
 TARGET_TYPE = "<f4"
-_HISTOGRAM_BLOCK = 1 << 20
+_HISTOGRAM_BLOCK = 1 << 16
 _UNITS = "full: particles per voxel; physPar: Omega_m, sigma8, n_s, H0 [km/s/Mpc]"
 
 

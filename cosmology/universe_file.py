@@ -75,7 +75,7 @@ def read_universe(path: Path, definition: UniverseDefinition, num_channels: int)
     Raises:
         DatasetError: when the file is not that of such a universe, or does not verify.
     """
-    check_universe(path)
+    check_universe(path, read_universe_record(path))
     counts = np.empty((num_channels, *_shape(definition)[1:]), np.uint16)
     with opened(path) as file:
         stored = StoredCounts(
@@ -90,20 +90,26 @@ def read_universe(path: Path, definition: UniverseDefinition, num_channels: int)
     return counts
 
 
-def check_universe(path: Path) -> UniverseRecord:
+def read_universe_record(path: Path) -> UniverseRecord:
+    """What is written of the universe at ``path``, which is not looked at.
+
+    Raises:
+        DatasetError: when the record is absent or damaged.
+    """
+    content = read_checked_json(path.with_suffix(".json"))
+    with naming_damage(path.with_suffix(".json")):
+        return UniverseRecord(**content)
+
+
+def check_universe(path: Path, record: UniverseRecord) -> None:
     """Compare every byte of a cached universe with its record.
 
     Raises:
-        DatasetError: when either is absent, or they disagree.
+        DatasetError: when it is absent, or they disagree.
     """
-    record_path = path.with_suffix(".json")
-    content = read_checked_json(record_path)
-    with naming_damage(record_path):
-        record = UniverseRecord(**content)
     with naming_damage(path):
         if path.stat().st_size != record.num_bytes or sha256_of(path) != record.sha256:
             raise DatasetError(f"{path} is damaged (its SHA-256 disagrees); {REMEDY}.")
-    return record
 
 
 def _layers(

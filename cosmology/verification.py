@@ -16,7 +16,7 @@ from cosmology.manifest import check_present, manifest_path, read_any_manifest
 from cosmology.shard import TARGET_TYPE
 from cosmology.shard_record import ShardFile, record_path, recorded, sample_crc32c
 from cosmology.stored_counts import COUNT_TYPE, StoredCounts, chunk_of
-from cosmology.universe_file import check_universe
+from cosmology.universe_file import check_universe, read_universe_record
 
 
 class Thoroughness(StrEnum):
@@ -81,10 +81,15 @@ def verify(dataset_folder: Path, thoroughness: Thoroughness = Thoroughness.SAMPL
 def verify_universes(universes_folder: Path) -> Iterator[FileCheck]:
     """Look at every universe that is cached in a folder: each is compared with its record."""
     for path in sorted(universes_folder.glob("universe-*.h5")):
+        looked_at = path.with_suffix(".json")
         try:
-            yield FileCheck(path=path, num_bytes=check_universe(path).num_bytes)
+            record = read_universe_record(path)
+            yield FileCheck(path=looked_at, num_bytes=looked_at.stat().st_size)
+            looked_at = path
+            check_universe(path, record)
+            yield FileCheck(path=path, num_bytes=record.num_bytes)
         except DatasetError as error:
-            yield FileCheck(path=path, damages=(Damage(path=path, reason=str(error)),))
+            yield FileCheck(path=looked_at, damages=(Damage(path=looked_at, reason=str(error)),))
 
 
 def check_shard(

@@ -154,9 +154,11 @@ def test_damaged_targets_do_not_reach_training(copy: Path) -> None:
 def test_damaged_universes_are_found(copy: Path) -> None:
     folder = (copy / UNIVERSE).parent
     assert not any(check.damages for check in verify_universes(folder))
+    assert {check.path for check in verify_universes(folder)} == set(folder.iterdir())
     flip_bit(copy / UNIVERSE, 1000)
-    found = [damage for check in verify_universes(folder) for damage in check.damages]
-    assert [damage.path for damage in found] == [copy / UNIVERSE]
+    flip_bit((copy / UNIVERSE).with_name("universe-000002.json"), 30)
+    found = [damage.path.name for check in verify_universes(folder) for damage in check.damages]
+    assert found == ["universe-000001.h5", "universe-000002.json"]
 
 
 def test_a_data_set_says_what_it_is_to_who_does_not_know_it(made: Path) -> None:

@@ -102,6 +102,22 @@ def test_box_and_voxel_give_the_side_and_the_options_reach_the_solver() -> None:
     assert definition.reuse is Reuse.CUBE_SYMMETRIES
 
 
+def test_labels_tell_what_is_not_as_by_default() -> None:
+    sizes: dict[str, Value] = {"samples": 8, "resolution": 32, "channels": 4}
+    labels = [
+        CosmoFlow().describe(Problem(data=Shape.of({**sizes, **more}), model=MODEL), "data")
+        for more in ({}, {"voxel": 2}, {"box": 512, "universes": 8})
+    ]
+    assert labels == [
+        "32^3 x 4, 8 samples",
+        "32^3 x 4, 8 samples, voxels of 2 Mpc/h",
+        "32^3 x 4, 8 samples of 8 universes, voxels of 8 Mpc/h",
+    ]
+    listed = Shape.of(samples=8, resolution=32, redshifts="0 1.25")
+    label = CosmoFlow().describe(Problem(data=listed, model=MODEL), "data")
+    assert label == "32^3 x 2, 8 samples, redshifts 0, 1.25"
+
+
 @pytest.mark.parametrize(
     ("sizes", "fault"),
     [

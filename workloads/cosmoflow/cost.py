@@ -9,7 +9,7 @@ from augment.problem import Problem, ProblemError, Shape
 from cosmology.architecture import Architecture
 from cosmology.definition import REDSHIFT_ORDER, DatasetDefinition
 from cosmology.slabs.memory import rank_memory_bytes
-from workloads.cosmoflow.data_sizes import DATA_SIZES
+from workloads.cosmoflow.data_sizes import DATA_SIZES, special_words
 from workloads.cosmoflow.members import MOST_DEPTH, MOST_RESOLUTION, Member, compound_member, training_flops
 from workloads.cosmoflow.memory import FLOAT_BYTES, peak_memory_bytes
 from workloads.cosmoflow.model_shape import MODEL_SIZES
@@ -106,7 +106,8 @@ class CosmoFlow:
             return ", ".join([*words, *shape.options.words])
         if axis == "data":
             origin = f" of {shape.universes} universes" if "universes" in problem.data else ""
-            return f"{shape.resolution}^3 x {shape.channels}, {shape.samples} samples{origin}"
+            grids = f"{shape.resolution}^3 x {shape.channels}, {shape.samples} samples{origin}"
+            return ", ".join([grids, *special_words(problem.data, shape.definition)])
         names = ", ".join(known.name for known in self.axes)
         raise ProblemError(f"axis {axis!r} is unknown to cosmoflow; its axes are {names}.")
 

@@ -86,6 +86,16 @@ def data_definition(shape: Shape, faults: list[str]) -> DatasetDefinition | None
         return None
 
 
+def special_words(shape: Shape, definition: DatasetDefinition) -> list[str]:
+    """What a label says of data that is not as it is by default."""
+    words = []
+    if any(name in shape for name in ("voxel", "box", "coarsening")):
+        words.append(f"voxels of {definition.voxel_mpc_per_h:g} Mpc/h")
+    if "redshifts" in shape:
+        words.append(f"redshifts {', '.join(f'{redshift:g}' for redshift in definition.redshifts)}")
+    return words
+
+
 def _asked(shape: Shape, faults: list[str]) -> _Asked | None:
     """The sizes, read one by one; each that cannot be read adds a fault."""
 

@@ -25,11 +25,6 @@ def hash_of(*numbers: int) -> int:
     return state
 
 
-def uniform(*numbers: int) -> float:
-    """A number in [0, 1), named by a sequence of numbers; multiples of 2^-53."""
-    return (hash_of(*numbers) >> 11) * 2.0**-53
-
-
 def signed(value: int) -> int:
     """The two's complement reading of a 64-bit number, as tensors of int64 hold it."""
     return value - (1 << 64) if value >= 1 << 63 else value

@@ -11,7 +11,7 @@ from cosmology.mesh import Indices, Mesh, fundamental_h_per_mpc, wave_numbers_sq
 from cosmology.modes import Amplitude, linear_waves, white_waves
 from cosmology.parameters import Parameters
 from cosmology.power_spectrum import Window, measure_power
-from cosmology.splitmix import splitmix64, uniform
+from cosmology.splitmix import splitmix64
 
 
 def mesh_of(side: int, box: float = 288.0) -> Mesh:
@@ -42,14 +42,6 @@ def test_splitmix64_gives_the_published_sequence() -> None:
         3203168211198807973,
         9817491932198370423,
     ]
-
-
-def test_uniform_numbers_are_in_range_and_differ_by_name() -> None:
-    numbers = [uniform(1, index) for index in range(2000)]
-    assert 0 <= min(numbers) < max(numbers) < 1
-    assert np.mean(numbers) == pytest.approx(0.5, abs=0.03)
-    assert len(set(numbers)) == len(numbers)
-    assert uniform(1, 2) != uniform(2, 1)
 
 
 @pytest.mark.parametrize("edges", [(0, 7, 16, 32), (0, 1, 2, 31, 32)])

@@ -7,6 +7,7 @@ reads and writes TFRecord files by Google's protobuf, in the same process and ru
 
 import argparse
 import functools
+import shutil
 import statistics
 import sys
 import tempfile
@@ -20,8 +21,11 @@ from tfrecord.writer import TFRecordWriter
 
 from benchmarks.bars import judge
 from benchmarks.generation_fuzz import HEADER, LIMITS, READERS, fuzz, fuzzed_row
+from cosmology.choices import Split
 from cosmology.dataset_error import DatasetError
 from cosmology.definition import DatasetDefinition
+from cosmology.official_import import definition_of, import_source
+from cosmology.official_source import ReadingRules, find_source
 from cosmology.official_tfrecord import OfficialSample, read_official_sample, write_official_samples
 from cosmology.universe import make_universe
 from saih.commands.table import table
@@ -73,6 +77,7 @@ def _rates(folder: Path, sample: OfficialSample) -> list[bool]:
         "read plain, unverified, tfrecord": lambda: _read_by_package(paths["plain"], is_gzip=False),
         "read gzip, checksums verified, ours": lambda: read_official_sample(paths["gzip"]),
         "read gzip, unverified, tfrecord": lambda: _read_by_package(paths["gzip"], is_gzip=True),
+        "import gzip to a data set, ours": lambda: _import(paths["gzip"], folder / "data"),
     }
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(_TURNS):
@@ -159,6 +164,17 @@ def _read_by_package(path: Path, *, is_gzip: bool) -> OfficialSample:
     side = round((len(counts) / 4) ** (1 / 3))
     first = np.ascontiguousarray(np.moveaxis(counts.reshape(side, side, side, 4), -1, 0))
     return OfficialSample(counts=first, targets=found["y"])
+
+
+def _import(path: Path, data_folder: Path) -> None:
+    """A sample to a sealed data set, which is removed first."""
+    shutil.rmtree(data_folder, ignore_errors=True)
+    source_folder = data_folder / "source"
+    source_folder.mkdir(parents=True)
+    (source_folder / "universe_000.tfrecord").symlink_to(path)
+    rules = ReadingRules()
+    source = find_source(source_folder, rules)
+    import_source(source, definition_of(source, Split.TRAIN), data_folder, rules, lambda *_: None)
 
 
 def _write_by_package(path: Path, sample: OfficialSample) -> None:

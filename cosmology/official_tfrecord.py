@@ -115,8 +115,8 @@ def _channel_first(content: memoryview, num_channels: int, where: str) -> NDArra
         )
     counts = np.frombuffer(content, "<u2").reshape(side, side, side, num_channels)
     first = np.empty((num_channels, side, side, side), np.uint16)
-    for channel in range(num_channels):
-        first[channel] = counts[..., channel]
+    for x in range(side):  # plane by plane, which stay in the cache
+        first[:, x] = counts[x].transpose(2, 0, 1)
     return first
 
 

@@ -21,7 +21,7 @@ from cosmology.slabs.memory import ranks_per_universe
 from cosmology.slabs.universe import Block
 from cosmology.universe import make_universe
 from cosmology.universe_definition import UniverseDefinition
-from cosmology.universe_file import read_universe, universe_path, write_universe
+from cosmology.universe_file import check_universe, read_universe, universe_path, write_universe
 from cosmology.universe_shard import write_shard
 
 Progress = Callable[[str], None]
@@ -238,10 +238,36 @@ def _make_shard(task: _Task, universe: int) -> bool:
     except DatasetError as error:
         if path.exists():
             task.progress(f"{error} (made anew)")
-        write_universe(path, definition.universes, universe, task.make(universe), task.device)
+        _write_if_first(
+            partial(write_universe, path, definition.universes, universe, task.make(universe), task.device),
+            partial(_has_universe, path),
+        )
         counts = read_universe(path, definition.universes, definition.num_channels)
         is_simulated = True
-    write_shard(
-        shard_path(dataset_folder(folder, definition), universe), definition, universe, counts, task.device
+    shard = shard_path(dataset_folder(folder, definition), universe)
+    _write_if_first(
+        partial(write_shard, shard, definition, universe, counts, task.device),
+        partial(_has_shard, definition, folder, universe),
     )
     return is_simulated
+
+
+def _write_if_first(write: Callable[[], object], is_there: Callable[[], bool]) -> None:
+    """Write a file, unless another writer finishes it first and clears away what this one has begun.
+
+    Raises:
+        DatasetError: when it could not be written, and nobody else did.
+    """
+    try:
+        write()
+    except DatasetError:
+        if not is_there():
+            raise
+
+
+def _has_universe(path: Path) -> bool:
+    try:
+        check_universe(path)
+    except DatasetError:
+        return False
+    return True

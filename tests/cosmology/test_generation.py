@@ -14,7 +14,8 @@ import pytest
 from benchmarks.forked_ranks import started
 from benchmarks.generation_kills import digests
 from cosmology.definition import DatasetDefinition, DatasetError
-from cosmology.generation import Resources, complete, is_complete, seal
+from cosmology.durable_file import durable_file, remove_leftovers
+from cosmology.generation import Resources, _write_if_first, complete, is_complete, seal
 from cosmology.layout import dataset_folder, shard_path
 from cosmology.pace import Pace
 
@@ -96,6 +97,21 @@ def test_what_another_writer_finishes_meanwhile_is_not_made_again(made: Path, tm
     assert moments[0] == moments[-1]
     seal(DEFINITION, tmp_path)
     assert digests(tmp_path) == digests(made)
+
+
+def test_a_file_that_another_writer_finishes_first_is_as_good(tmp_path: Path) -> None:
+    """What this writer had begun is cleared away by the other, and can neither be measured nor renamed."""
+
+    def write() -> None:
+        with durable_file(tmp_path / "file") as temporary:
+            (tmp_path / "file").write_bytes(b"of the other")
+            remove_leftovers(tmp_path / "file")
+            temporary.stat()
+
+    _write_if_first(write, (tmp_path / "file").exists)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    with pytest.raises(DatasetError, match="could not be written"):
+        _write_if_first(write, (tmp_path / "absent").exists)
 
 
 def test_a_rank_without_work_left_makes_nothing(made: Path) -> None:

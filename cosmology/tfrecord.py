@@ -95,6 +95,10 @@ def naming_damage(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise DatasetError(f"{path} is missing; give an existing file.") from error
+    except MemoryError as error:
+        raise DatasetError(
+            f"{path} has a record that memory cannot hold; use a machine with more."
+        ) from error
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{path} cannot be read ({error}); {FETCH_AGAIN}.") from error
 

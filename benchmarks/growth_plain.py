@@ -22,7 +22,7 @@ class PlainNetwork(nn.Module):
     def forward(self, grids: Tensor) -> Tensor:
         """Normalised targets of a batch of normalised grids."""
         for stage in self.stages:
-            for layer in stage:  # type: ignore[union-attr]  # a list of modules
+            for layer in stage.children():
                 grids = functional.leaky_relu(layer(grids), NEGATIVE_SLOPE)
             grids = functional.max_pool3d(grids, 2)
         features = grids.permute(0, 2, 3, 4, 1).flatten(1)

@@ -75,7 +75,8 @@ def test_what_cannot_be_learnt_here_has_a_twin_of_the_same_network(
     assert why in found.words
     assert (found.depth, found.width) == (asked.model["depth"], asked.model["width"])
     side = int(asked.data["resolution"])
-    assert found.train.resolution == (side // 4 if side >= 32 else side)
+    assert found.train.resolution == min(side, max(side // 4, 16))
+    assert found.train.is_whole_box
     assert found.train.num_channels == 2
     assert found.can_be_learnt_from
 

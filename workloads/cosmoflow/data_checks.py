@@ -12,6 +12,7 @@ from cosmology.background import growth
 from cosmology.dataset_error import DatasetError
 from cosmology.definition import DatasetDefinition
 from cosmology.layout import dataset_folder
+from cosmology.one_point import one_point, stored_law
 from cosmology.parameters import draw_targets, parameters_of
 from cosmology.universe_file import read_universe, universe_path
 from cosmology.verification import verify
@@ -22,6 +23,8 @@ MOST_UNIVERSES = 8
 GROWTH_TOLERANCE = 0.2
 """Waves longer than ``_LONG_WAVES`` of the box are nearly linear: their power grows as D^2, to about 10 %."""
 LEAST_P_VALUE = 1e-3
+MOST_DEPARTURE = 5.0
+"""Of the one-point law, in standard errors of a mean over universes."""
 _LONG_WAVES = 3.5
 """In units of the fundamental wave number."""
 _MOST_FAULTS = 3
@@ -81,9 +84,13 @@ def _whole_boxes(definition: DatasetDefinition, examples: Examples) -> Checks:
 
 
 def _universes(folder: Path, definition: DatasetDefinition) -> Checks:
-    """Particles of whole universes, and how their long waves grow; nothing where no universe was kept."""
-    faults, ratios = [], []
+    """Particles of whole universes, how their long waves grow, and which share of voxels holds how many.
+
+    Nothing where no universe was kept.
+    """
+    faults, ratios, grids = [], [], []
     for number, counts in _kept_universes(folder, definition):
+        grids.append(counts)
         sums = counts.sum(axis=(1, 2, 3), dtype=np.int64)
         if (sums != definition.simulation_side**3).any():
             faults.append(f"universe {number} holds {sums.tolist()} particles")
@@ -97,7 +104,24 @@ def _universes(folder: Path, definition: DatasetDefinition) -> Checks:
             f"the power of long waves is up to {worst:.0%} off its growth from redshift to redshift"
         )
     words = f"long waves of {len(ratios)} whole universes grow as they should to {worst:.1%}"
-    return _result(words, faults, {"universes": len(ratios), "growth_deviation": worst})
+    figures: dict[str, float] = {"universes": len(ratios), "growth_deviation": worst}
+    departure = _departure(definition, grids)
+    if departure is None:
+        return _result(words, faults, figures)
+    if departure > MOST_DEPARTURE:
+        faults.append(f"shares of voxels by their counts are {departure:.1f} standard errors off the stored")
+    words = f"{words}, and their counts are spread as stored to {departure:.1f} standard errors"
+    return _result(words, faults, {**figures, "one_point_departure": departure})
+
+
+def _departure(definition: DatasetDefinition, grids: Sequence[NDArray[np.uint16]]) -> float | None:
+    """Of the one-point law from the stored one [standard errors]; None where none is stored for these."""
+    law = stored_law(definition.universes)
+    if law is None or definition.redshifts != law.redshifts[: definition.num_channels]:
+        return None
+    by_channel = [np.stack(some) for some in zip(*grids, strict=True)]
+    histograms = [np.bincount(counts.reshape(-1)) for counts in by_channel]
+    return max(one.departure for one in one_point(histograms, law, len(grids)))
 
 
 def _kept_universes(folder: Path, definition: DatasetDefinition) -> Iterator[tuple[int, NDArray[np.uint16]]]:

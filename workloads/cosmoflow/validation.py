@@ -26,7 +26,9 @@ _LATENESS = 1.6
 """Of its budget a study may take at most, where ranks turn out slower than they seemed."""
 _USED_FOR_TRAINING = 0.75
 """Of the time that is left once data are there; the rest is for judging, and for trying a second start."""
-_MOST_EPOCHS = 60
+_MOST_STEPS = 4000
+"""Of a training, or 20 passes over its samples where those are more."""
+_MOST_EPOCHS = 20
 _MOST_JUDGED = 512
 """Samples are enough to judge by."""
 
@@ -110,7 +112,7 @@ def _num_steps(case: tasks.Case, desk: Desk, left_s: float, num_ranks: int) -> N
     for weight in sorted(tasks.weights(case), reverse=True):
         loads[loads.index(min(loads))] += weight
     affordable = int(_USED_FOR_TRAINING * left_s / (max(loads) * one_s))
-    num_steps = min(affordable, _MOST_EPOCHS * len(case.seen) // BATCH)
+    num_steps = min(affordable, max(_MOST_STEPS, _MOST_EPOCHS * len(case.seen) // BATCH))
     return {"steps": num_steps if num_steps >= LEAST_STEPS else 0}
 
 

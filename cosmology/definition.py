@@ -19,6 +19,7 @@ from cosmology.definition_check import (
     check_redshifts,
     check_whole_numbers,
 )
+from cosmology.packed_size import packed_bytes
 from cosmology.power_kind import PowerKind
 from cosmology.redshifts import REDSHIFT_ORDER, REDSHIFTS, simulated_redshifts
 from cosmology.universe_definition import (
@@ -52,6 +53,7 @@ LEAST_SIDE = 64
 """Particles per axis of a universe that may choose its side, unless its crops need more."""
 
 _TARGET_BYTES = 4
+_SAMPLE_OVERHEAD_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,12 +179,13 @@ class DatasetDefinition:
 
     @property
     def shard_disk_bytes(self) -> int:
-        """Upper bound of one shard on disk."""
-        return -(-self.num_samples // self.num_universes) * (self.sample_bytes + 256) + FILE_OVERHEAD_BYTES
+        """Upper bound of one shard on disk, packed."""
+        packed = packed_bytes(math.prod(self.sample_shape), self.coarsening) + _SAMPLE_OVERHEAD_BYTES
+        return -(-self.num_samples // self.num_universes) * packed + FILE_OVERHEAD_BYTES
 
     @property
     def disk_bytes(self) -> int:
-        """Upper bound of the shards and universes of the data set on disk."""
+        """Upper bound of the shards and universes of the data set on disk, packed."""
         return self.num_universes * (self.shard_disk_bytes + self.universes.universe_bytes)
 
     @property

@@ -15,6 +15,7 @@ from cosmology.definition_check import (
     check_steps,
     check_whole_numbers,
 )
+from cosmology.packed_size import packed_bytes
 from cosmology.power_kind import PowerKind
 from cosmology.redshifts import REDSHIFTS
 
@@ -78,4 +79,4 @@ class UniverseDefinition:
     @property
     def universe_bytes(self) -> int:
         """Upper bound of one universe on disk."""
-        return len(self.redshifts) * self.side**3 * COUNT_BYTES + FILE_OVERHEAD_BYTES
+        return packed_bytes(len(self.redshifts) * self.side**3) + FILE_OVERHEAD_BYTES

@@ -75,7 +75,7 @@ def read_universe(path: Path, definition: UniverseDefinition, num_channels: int)
     Raises:
         DatasetError: when the file is not that of such a universe, or does not verify.
     """
-    check_universe(path, read_universe_record(path))
+    check_universe(path)
     counts = np.empty((num_channels, *_shape(definition)[1:]), np.uint16)
     with opened(path) as file:
         stored = StoredCounts(
@@ -101,8 +101,17 @@ def read_universe_record(path: Path) -> UniverseRecord:
         return UniverseRecord(**content)
 
 
-def check_universe(path: Path, record: UniverseRecord) -> None:
+def check_universe(path: Path) -> None:
     """Compare every byte of a cached universe with its record.
+
+    Raises:
+        DatasetError: when either is absent or damaged, or they disagree.
+    """
+    compare_with_record(path, read_universe_record(path))
+
+
+def compare_with_record(path: Path, record: UniverseRecord) -> None:
+    """Compare every byte of a cached universe with what is written of it.
 
     Raises:
         DatasetError: when it is absent, or they disagree.

@@ -16,7 +16,7 @@ from cosmology.manifest import check_present, manifest_path, read_any_manifest
 from cosmology.shard import TARGET_TYPE
 from cosmology.shard_record import ShardFile, record_path, recorded, sample_crc32c
 from cosmology.stored_counts import COUNT_TYPE, StoredCounts, chunk_of
-from cosmology.universe_file import check_universe, read_universe_record
+from cosmology.universe_file import compare_with_record, read_universe_record
 
 
 class Thoroughness(StrEnum):
@@ -86,7 +86,7 @@ def verify_universes(universes_folder: Path) -> Iterator[FileCheck]:
             record = read_universe_record(path)
             yield FileCheck(path=looked_at, num_bytes=looked_at.stat().st_size)
             looked_at = path
-            check_universe(path, record)
+            compare_with_record(path, record)
             yield FileCheck(path=path, num_bytes=record.num_bytes)
         except DatasetError as error:
             yield FileCheck(path=looked_at, damages=(Damage(path=looked_at, reason=str(error)),))

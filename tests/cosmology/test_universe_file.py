@@ -6,8 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cosmology.codec import Codec
+from cosmology.crops import coarse_grained
 from cosmology.dataset_error import DatasetError
 from cosmology.definition import UniverseDefinition
+from cosmology.hdf5 import created
+from cosmology.packed_size import packed_bytes
+from cosmology.stored_counts import chunk_of, create_counts
+from cosmology.universe import make_universe
+from cosmology.universe_definition import FILE_OVERHEAD_BYTES
 from cosmology.universe_file import read_universe, universe_path, write_universe
 
 DEFINITION = UniverseDefinition(seed=3, side=128, num_steps=2, force_mesh_factor=1, redshifts=(0.0, 1.0))
@@ -42,6 +49,19 @@ def test_the_bytes_do_not_depend_on_how_the_universe_was_divided(tmp_path: Path)
         assert divided.read_bytes() == whole.read_bytes()
         record, other = (path.with_suffix(".json").read_bytes() for path in (divided, whole))
         assert record == other
+
+
+def test_universes_and_samples_take_no_more_room_than_was_foreseen(tmp_path: Path) -> None:
+    definition = UniverseDefinition(seed=3, side=64, num_steps=4, force_mesh_factor=1)
+    counts = make_universe(definition, 0).counts
+    for coarsening in (1, 2, 4):
+        for codec in Codec:
+            sample = coarse_grained(counts, coarsening)
+            path = tmp_path / f"{coarsening}-{codec}.h5"
+            with created(path) as file:
+                create_counts(file, (1, *sample.shape), chunk_of(sample.shape), codec)[0] = sample
+            foreseen = packed_bytes(sample.size, coarsening)
+            assert foreseen / 2 < path.stat().st_size < foreseen + FILE_OVERHEAD_BYTES
 
 
 def test_missing_planes_are_refused_and_nothing_is_left(tmp_path: Path) -> None:

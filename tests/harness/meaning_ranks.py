@@ -14,7 +14,7 @@ from saih.harness.generation_means import open_means
 from saih.harness.ranks import Ranks
 
 DEFINITION = DatasetDefinition(
-    seed=1, num_samples=1, num_universes=1, resolution=16, redshifts=(0.0,), simulation_side=16, num_steps=2
+    seed=1, num_samples=1, num_universes=1, resolution=16, redshifts=(0.0,), simulation_side=16, num_steps=4
 )
 
 

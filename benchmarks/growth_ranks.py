@@ -15,7 +15,8 @@ from benchmarks.growth_data import examples_of
 from cosmology.definition import DatasetDefinition
 from workloads.cosmoflow.pareto import Front, front_of
 from workloads.cosmoflow.search import climb, parted
-from workloads.protocol import Study, Told
+from workloads.protocol import Told
+from workloads.studying import Study
 
 NUM_RANKS = 2
 

@@ -35,7 +35,8 @@ from saih.store.study_file import (
     write_validation,
 )
 from saih.store.sweep_folder import SweepFolder
-from workloads.protocol import JobSide, Study, StudyingJob, Told
+from workloads.protocol import JobSide, Told
+from workloads.studying import Study, StudyingJob
 
 _POLL_S = 0.01
 Work = Callable[[Study], Told]

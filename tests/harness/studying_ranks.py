@@ -14,7 +14,8 @@ from saih.domain.errors import SaihError
 from saih.harness.events import tell
 from saih.harness.job_run import run_job
 from saih.store.job_file import read_job
-from workloads.protocol import Study, Told
+from workloads.protocol import Told
+from workloads.studying import Study
 
 
 class Studying:

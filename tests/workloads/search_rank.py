@@ -12,7 +12,8 @@ from torch import distributed
 from augment.problem import Problem, Shape
 from tests.workloads.learning_samples import examples
 from workloads.cosmoflow.search import climb, parted
-from workloads.protocol import Study, Told
+from workloads.protocol import Told
+from workloads.studying import Study
 
 WIDTHS = (3, 6)
 NUM_UNIVERSES = 60

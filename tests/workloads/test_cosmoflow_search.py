@@ -19,7 +19,7 @@ from workloads.cosmoflow.search import climb, parted, search
 from workloads.cosmoflow.search_plan import MOST_EPOCHS, NUM_SEEDS, RESOURCES, Pace, planned
 from workloads.cosmoflow.search_space import TOLERANCE, candidates, cost_of
 from workloads.cosmoflow.trial_journal import TrialJournal, mend_journal
-from workloads.protocol import Study
+from workloads.studying import Study
 
 ROOT = Path(__file__).parents[2]
 SPACE = {"x": FloatDistribution(0, 1)}

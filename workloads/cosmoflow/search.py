@@ -30,8 +30,9 @@ from workloads.cosmoflow.search_rung import Floor, Material, RungTask, outcome, 
 from workloads.cosmoflow.search_space import candidates, cost_of
 from workloads.cosmoflow.shapes import CosmoFlowShape
 from workloads.cosmoflow.trial_journal import TrialJournal, mend_journal
-from workloads.protocol import Study, Told
+from workloads.protocol import Told
 from workloads.steady_clock import steady_ns
+from workloads.studying import Study
 
 MOST_BYTES = 4 << 30
 """Of samples that each rank holds in memory."""

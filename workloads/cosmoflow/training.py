@@ -20,8 +20,9 @@ from workloads.cosmoflow.schedule import MOMENTUM, learning_rate
 from workloads.cosmoflow.shapes import CosmoFlowShape
 from workloads.means import ALONE, Means
 from workloads.precision import Precision
-from workloads.protocol import Mark, Progress, Session, Study, Surroundings, Told
+from workloads.protocol import Mark, Progress, Session, Surroundings, Told
 from workloads.steady_clock import steady_ns
+from workloads.studying import Study
 
 LAYOUT = torch.channels_last_3d
 """Convolutions and poolings run 1.5 to 2 times as fast as with channels first, on CPUs too."""

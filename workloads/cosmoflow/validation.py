@@ -19,8 +19,9 @@ from workloads.cosmoflow.problem_data import definition_of
 from workloads.cosmoflow.study_notes import Note, keep, kept
 from workloads.cosmoflow.study_subject import BATCH, LEAST_STEPS, Budget, Subject, subject_of
 from workloads.cosmoflow.study_training import Desk
-from workloads.protocol import ReadClock, Study, Told
+from workloads.protocol import ReadClock, Told
 from workloads.steady_clock import steady_ns
+from workloads.studying import Study
 
 _LATENESS = 1.6
 """Of its budget a study may take at most, where ranks turn out slower than they seemed."""

@@ -67,8 +67,14 @@ def _judge_targets(laws: TargetLaws) -> list[bool]:
     print(f"  cosmologies that training and validation share: {laws.num_shared}")
     return [
         judge("KS of the parameters", min(axis.p_value for axis in laws.axes), "p-value", ">=", 0.05),
-        judge("correlation of parameters", laws.largest_correlation, "", "<=", 2 / laws.num_universes**0.5),
-        judge("cosmologies in both splits", laws.num_shared, "", "<=", 0),
+        judge(
+            "correlation of parameters",
+            laws.largest_correlation,
+            "coefficient",
+            "<=",
+            2 / laws.num_universes**0.5,
+        ),
+        judge("cosmologies in both splits", laws.num_shared, "cosmologies", "<=", 0),
     ]
 
 
@@ -100,7 +106,7 @@ def _judge_nested(nested: Nested, most_percent: float) -> list[bool]:
     return [
         judge("waves that a finer mesh changes", nested.num_changed_waves, "waves", "<=", 0),
         judge("P(k) of nested universes", 100 * ratio, "% apart", "<=", most_percent),
-        judge("correlation of nested universes", correlation, "", ">=", 0.99),
+        judge("correlation of nested universes", correlation, "coefficient", ">=", 0.99),
     ]
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeVar
 
 from augment.data import DataShape, bytes_of, least_box, samples_filling, side_of, universes_giving
@@ -71,19 +72,28 @@ class _Asked:
 
 def data_definition(shape: Shape, faults: list[str]) -> DatasetDefinition | None:
     """The data set of a data shape, of seed 0; or None, and all that is wrong added to ``faults``."""
-    faults += [
+    definition, own_faults = _known_definition(shape, tuple(type(value) for value in shape.values()))
+    faults += own_faults
+    return definition
+
+
+@lru_cache(maxsize=4096)
+def _known_definition(
+    shape: Shape, _kinds: tuple[type, ...]
+) -> tuple[DatasetDefinition | None, tuple[str, ...]]:
+    """The definition or what is wrong, found once: sweeps have many models for each data shape."""
+    faults = [
         f"the data shape has no size {name!r}; its sizes are {', '.join(DATA_SIZES)}."
         for name in shape
         if name not in DATA_SIZES
     ]
     asked = _asked(shape, faults)
     if asked is None or faults:
-        return None
+        return None, tuple(faults)
     try:
-        return _definition(asked)
+        return _definition(asked), ()
     except (DatasetError, ProblemError) as error:
-        faults.append(str(error))
-        return None
+        return None, (str(error),)
 
 
 def special_words(shape: Shape, definition: DatasetDefinition) -> list[str]:

@@ -1,7 +1,9 @@
 """Cosmological parameters of one universe, drawn as in the CosmoFlow data set."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cosmology.dataset_error import DatasetError
 from cosmology.definition_check import MAX_UNIVERSES
 from cosmology.sobol import sobol_point
 from cosmology.splitmix import hash_of
@@ -14,10 +16,23 @@ REFERENCE_HUBBLE_KM_PER_S_PER_MPC = 70.0
 
 _STREAM = 0x70_61_72_61_6D  # keeps these draws apart from those of the initial modes
 
+_PHYSICAL: Mapping[str, tuple[float, float, str]] = {
+    "matter_density": (0.05, 1.0, ""),
+    "sigma8": (0.1, 3.0, ""),
+    "spectral_index": (0.2, 2.0, ""),
+    "hubble_km_per_s_per_mpc": (20.0, 200.0, " km/s/Mpc"),
+    "baryon_density": (0.001, 1.0, ""),
+}
+"""Where a flat universe of matter and a cosmological constant, and the fits of its power, make sense."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """A flat LCDM cosmology without radiation or neutrinos."""
+    """A flat LCDM cosmology without radiation or neutrinos.
+
+    Raises:
+        DatasetError: for a value that no universe of this kind has.
+    """
 
     matter_density: float = CENTRES[0]
     """Omega_m today."""
@@ -27,6 +42,17 @@ class Parameters:
     hubble_km_per_s_per_mpc: float = CENTRES[3]
     baryon_density: float = BARYON_DENSITY
     """Omega_b today."""
+
+    def __post_init__(self) -> None:
+        for name, (least, most, unit) in _PHYSICAL.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise DatasetError(f"{name} is {value!r}; give {least:g} to {most:g}{unit}.")
+        if self.baryon_density >= self.matter_density:
+            raise DatasetError(
+                f"baryon_density {self.baryon_density:g} is no part of matter_density "
+                f"{self.matter_density:g}; give less."
+            )
 
     @property
     def little_h(self) -> float:

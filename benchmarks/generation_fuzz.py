@@ -1,10 +1,12 @@
 """Fuzzing the readers of samples: processes that may crash, hang or ask for memory, and are counted then."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ from cosmology.generation import complete, seal
 
 READERS = ("tfrecord", "hdf5", "dataset")
 _START_LIMIT_S = 60
-_SEEDS_APART = 10**6
+_MOST_DEATHS = 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,20 +48,23 @@ class Fuzzed:
 
 
 def fuzz(reader: str, first_seed: int, seconds: float) -> Fuzzed:
-    """Let a reader read changed files for so long; a process that dies is replaced by another."""
+    """Let a reader read changed files for so long; a process that dies is replaced by another.
+
+    The files that ended one, or that were answered wrongly, stay in a temporary folder.
+    """
     found = Fuzzed(reader=reader)
     keep = Path(tempfile.mkdtemp(prefix=f"saih-fuzz-{reader}-"))
     if reader == "dataset":
         _make_data_set(keep / "data")
-    left_s, seed = seconds, first_seed
-    while left_s > 0:
+    end_s, seed = time.monotonic() + seconds, first_seed
+    while (left_s := end_s - time.monotonic()) > 0 and len(found.deaths) < _MOST_DEATHS:
         told = [json.loads(line) for line in _lines(reader, keep, seed, left_s, found)]
         for one in told:
             found.outcomes.update(one["outcomes"])
             found.peak_bytes = max(found.peak_bytes, one["peak_kib"] << 10)
-        if not found.deaths or len(found.deaths) > 20:
-            break
-        left_s, seed = left_s - seconds / 20, seed + len(told) + 1
+        seed += len(told) + 1
+    if not found.deaths and not found.faults:
+        shutil.rmtree(keep)
     return found
 
 

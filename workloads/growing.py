@@ -1,6 +1,6 @@
 """Workloads whose sizes can follow from a cost, or grow together by one knob."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol, runtime_checkable
 
 from augment.problem import Problem
@@ -32,6 +32,13 @@ class GrowingWorkload(Protocol):
 
     def sample_flops(self, problem: Problem) -> float:
         """Floating-point operations for one sample of a step.
+
+        Raises:
+            ProblemError: for a problem that cannot be built.
+        """
+
+    def settled(self, problem: Problem, changing: Collection[str]) -> Problem:
+        """The same problem with those sizes written out that contradict the sizes which shall change.
 
         Raises:
             ProblemError: for a problem that cannot be built.

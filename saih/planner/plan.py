@@ -79,8 +79,8 @@ def make_plan(sweep: Sweep, limits: Limits) -> Plan:
     """The points of ``sweep`` that fit ``limits``, each once, and why the others do not.
 
     Raises:
-        ProblemError: for an unknown workload, or a walk whose base cannot be built.
-        UsageError: for more points than anybody could run.
+        ProblemError: for an unknown workload.
+        UsageError: for more points than anybody could run, or a walk whose base cannot be built.
     """
     application = workload(sweep.workload)
     _check_count(sweep)

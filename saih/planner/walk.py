@@ -40,13 +40,16 @@ def stations(sweep: Sweep, application: Workload, seats: Seats) -> Iterator[Stat
     """The stations of the walk of ``sweep`` on ``seats``, in its order.
 
     Raises:
-        UsageError: for a workload whose sizes cannot follow from each other.
-        ProblemError: when the base itself cannot be built.
+        UsageError: for a workload whose sizes cannot follow from each other, or a base that cannot be built.
     """
     if not isinstance(application, GrowingWorkload):
         raise UsageError(
             f"sizes of {application.name} cannot follow from a cost", "use axes of data and model instead."
         )
+    try:
+        application.check(sweep.base)
+    except ProblemError as error:
+        raise UsageError(f"the base of the walk cannot be built: {error}", "correct base.") from error
     if isinstance(sweep.walk, IsoWalk):
         yield from _Iso(sweep=sweep, walk=sweep.walk, application=application, known=application).go(seats)
     elif sweep.walk is not None:
@@ -57,7 +60,7 @@ def held_note(walk: Walk, deviations: Sequence[float]) -> str:
     """How well the stations that are planned hold what is asked for."""
     worst = percent(max((abs(deviation) for deviation in deviations), default=0.0))
     if isinstance(walk, IsoWalk):
-        return f"iso: {_WORDS[walk.hold]} stay within {worst} of the base's; {walk.free} follows."
+        return f"iso: {_WORDS[walk.hold]} within {worst} of the base's at every point; {walk.free} follows."
     return f"compound: the FLOP of a sample are within {worst} of 2^phi times the base's."
 
 
@@ -89,7 +92,9 @@ class _Iso:
     known: GrowingWorkload
 
     def go(self, seats: Seats) -> Iterator[Station]:
-        base = _Place(problem=self.sweep.base, seats=self._first(seats))
+        changing = {self.walk.free, *(name for rung in self.walk.rungs for name in rung)}
+        problem = self.known.settled(self.sweep.base, changing)
+        base = _Place(problem=problem, seats=self._first(seats))
         target = self._quantity(base)
         for rung in self.walk.rungs:
             yield self._station(rung, base, target)
@@ -127,7 +132,7 @@ class _Iso:
 
         if len(choices) > 1 and quantity(choices[0]) == quantity(choices[1]):
             raise ProblemError(
-                f"{_WORDS[self.walk.hold]} do not depend on {free}; let another size follow (axes.iso.free)."
+                f"no {free} changes {_WORDS[self.walk.hold]}; let another size follow (axes.iso.free)."
             )
         return nearest(target, quantity, choices)
 

@@ -72,7 +72,7 @@ def test_the_iso_preset_says_how_well_it_holds(saih: Saih) -> None:
     said = saih("plan", "iso", "--on-paper")
     assert said.exit_code == 0
     assert "sweep iso: 3 points" in said.out
-    assert "iso: the FLOP of a step of all ranks stay within" in said.out
+    assert "iso: the FLOP of a step of all ranks within" in said.out
 
 
 def measured(placement_label: str) -> Ceilings:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from augment.compound import CompoundWalk
 from augment.iso import IsoWalk, Quantity
-from augment.problem import Problem, ProblemError, Shape
+from augment.problem import Problem, Shape
 from saih.domain.errors import UsageError
 from saih.domain.limits import Limits
 from saih.domain.point import Placement, Timing
@@ -105,7 +105,7 @@ def test_a_quantity_that_the_free_size_does_not_move_is_refused(
 ) -> None:
     plan = walked(base_sweep, iso(hold, free))
     assert plan.points == ()
-    assert all(f"do not depend on {free}" in dropped.reason for dropped in plan.dropped)
+    assert all(f"no {free} changes the" in dropped.reason for dropped in plan.dropped)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_stations_that_cannot_be_are_dropped_by_name(base_sweep: Sweep, rung: Sh
 
 def test_a_base_that_cannot_be_is_told_at_once(base_sweep: Sweep) -> None:
     base = replace(BASE, data=BASE.data.with_sizes({"resolution": 33}))
-    with pytest.raises(ProblemError, match="resolution 33"):
+    with pytest.raises(UsageError, match="the base of the walk cannot be built: resolution 33"):
         make_plan(replace(base_sweep, base=base, ladders=(), walk=iso("flops", "width")), Limits())
 
 
@@ -186,3 +186,14 @@ def test_every_planned_station_holds_within_the_tolerance_and_none_is_lost(
     base = cost.flops if hold == "flops" else cost.peak_memory_bytes
     assert plan.points[0].point.problem == sweep.base
     assert all(abs(held(one, hold) / base - 1) <= tolerance * (1 + 1e-9) for one in plan.points)
+
+
+def test_a_base_that_is_asked_for_by_its_cost_walks_like_its_member(base_sweep: Sweep) -> None:
+    by_cost = replace(BASE, model=Shape.of(flops_per_sample=2e9))
+    plan = make_plan(replace(base_sweep, base=by_cost, ladders=(), walk=iso("flops", "width")), Limits())
+    assert len(plan.points) == 3
+    assert all(planned.cost.flops_per_sample == pytest.approx(2e9, rel=0.3) for planned in plan.points)
+    rungs = (Shape.of(flops_per_sample=2e9), Shape.of(flops_per_sample=4e9))
+    halved = replace(base_sweep, base=by_cost, ladders=(), batch_per_rank=4)
+    plan = make_plan(replace(halved, walk=iso("flops", "batch_per_rank", *rungs)), Limits())
+    assert [planned.point.batch_per_rank for planned in plan.points] == [4, 2]

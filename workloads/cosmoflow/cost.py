@@ -1,6 +1,6 @@
 """CosmoFlow's arithmetic side: what can be built, what a step of it costs, how it is called."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -135,6 +135,18 @@ class CosmoFlow:
             ProblemError: for a problem that cannot be built.
         """
         return float(training_flops(CosmoFlowShape.from_problem(problem).architecture()))
+
+    def settled(self, problem: Problem, changing: Collection[str]) -> Problem:
+        """The problem with depth and width written out, if they shall change and follow from a cost so far.
+
+        Raises:
+            ProblemError: for a problem that cannot be built.
+        """
+        if "flops_per_sample" not in problem.model or not {"depth", "width"} & set(changing):
+            return problem
+        shape = CosmoFlowShape.from_problem(problem)
+        kept = {name: value for name, value in problem.model.items() if name != "flops_per_sample"}
+        return replace(problem, model=Shape.of(kept, depth=shape.depth, width=shape.width))
 
     def compound(self, problem: Problem, phi: float) -> Problem:
         """``problem`` after ``phi`` steps of the compound knob, which doubles the FLOPs of a sample at each.

@@ -1,6 +1,7 @@
 """One shard of a data set: the samples of one universe, in one HDF5 file, with a record beside it."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,14 @@ from cosmology.dataset_error import DatasetError
 from cosmology.durable_file import durable_file, remove_leftovers, sha256_of
 from cosmology.hdf5 import REMEDY, checked_dataset, created, read_column, write_column
 from cosmology.layout import DatasetLayout
-from cosmology.shard_record import ShardFile, ShardRecord, record_path, sample_crc32c, write_record
+from cosmology.shard_record import (
+    ShardFile,
+    ShardRecord,
+    read_record,
+    record_path,
+    sample_crc32c,
+    write_record,
+)
 from cosmology.stored_counts import COUNT_TYPE, StoredCounts, chunk_of, create_counts
 
 TARGET_TYPE = "<f4"
@@ -46,29 +54,20 @@ def write_samples(
 ) -> ShardRecord:
     """Write the shard of a universe, one sample in memory at a time; its record is written last.
 
+    Where another writer finishes the same shard meanwhile, its record is given.
+
     Raises:
         DatasetError: when there are fewer or more samples than the layout says, or of another shape; when the
             disk is full, or ``codec`` (the fastest there is, by default) is not installed.
     """
     shard = _NewShard(layout, universe)
-    with durable_file(path) as temporary:
-        with created(temporary) as file:
-            shard.fill(file, samples, codec or default_codec())
-            shard.describe(file, provenance)
-        record = ShardRecord(
-            file=ShardFile(
-                name=path.name,
-                num_bytes=temporary.stat().st_size,
-                sha256=sha256_of(temporary),
-                codec=codec or default_codec(),
-                crc32c=tuple(shard.checksums),
-            ),
-            histograms=tuple(tuple(histogram.tolist()) for histogram in shard.histograms),
-        )
-    write_record(path, record)
-    for finished in (path, record_path(path)):
-        remove_leftovers(finished)
-    return record
+    try:
+        return _written(path, shard, samples, provenance, codec or default_codec())
+    except DatasetError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            with suppress(DatasetError):
+                return read_record(path)
+        raise
 
 
 def checked_parts(
@@ -84,6 +83,29 @@ def checked_parts(
     if found != layout.dataset_id:
         raise DatasetError(f"{file.filename} belongs to data set {found}, not {layout.dataset_id}; {REMEDY}.")
     return counts, targets
+
+
+def _written(
+    path: Path, shard: "_NewShard", samples: Iterable[LabelledSample], provenance: str, codec: Codec
+) -> ShardRecord:
+    with durable_file(path) as temporary:
+        with created(temporary) as file:
+            shard.fill(file, samples, codec)
+            shard.describe(file, provenance)
+        record = ShardRecord(
+            file=ShardFile(
+                name=path.name,
+                num_bytes=temporary.stat().st_size,
+                sha256=sha256_of(temporary),
+                codec=codec,
+                crc32c=tuple(shard.checksums),
+            ),
+            histograms=tuple(tuple(histogram.tolist()) for histogram in shard.histograms),
+        )
+    write_record(path, record)
+    for finished in (path, record_path(path)):
+        remove_leftovers(finished)
+    return record
 
 
 class _NewShard:

@@ -1,5 +1,6 @@
 """Shards: samples as they are given, and records that know them."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,29 @@ def test_another_number_of_samples_is_refused_and_nothing_is_left(tmp_path: Path
 def test_samples_of_another_shape_or_type_are_refused(tmp_path: Path, counts: np.ndarray) -> None:
     with pytest.raises(DatasetError, match=r"samples of uint16 \(4, 8, 8, 8\) are due"):
         write_samples(tmp_path / "shard.h5", LAYOUT, 0, [replace(SAMPLE, counts=counts)] * 3, "{}")
+
+
+def test_a_shard_that_another_writer_finishes_first_is_no_error(tmp_path: Path) -> None:
+    def overtaken() -> Iterator[LabelledSample]:
+        yield SAMPLE
+        write_samples(tmp_path / "shard.h5", LAYOUT, 0, [SAMPLE] * 3, "{}")
+        yield from [SAMPLE] * 2
+
+    record = write_samples(tmp_path / "shard.h5", LAYOUT, 0, overtaken(), "{}")
+    assert record == read_record(tmp_path / "shard.h5")
+    assert {path.name for path in tmp_path.iterdir()} == {"shard.h5", "shard.json"}
+
+
+def test_samples_that_cannot_be_read_are_named_not_the_shard(tmp_path: Path) -> None:
+    def missing() -> Iterator[LabelledSample]:
+        yield SAMPLE
+        try:
+            (tmp_path / "source").read_bytes()
+        except FileNotFoundError as error:
+            raise DatasetError("the source is missing") from error
+
+    with pytest.raises(DatasetError, match="the source is missing"):
+        write_samples(tmp_path / "shard.h5", LAYOUT, 0, missing(), "{}")
 
 
 def test_a_record_of_another_shard_is_refused(tmp_path: Path) -> None:

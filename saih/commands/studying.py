@@ -76,7 +76,9 @@ def search_here(request: Request) -> int:
         chosen = _on_most_ranks(_of_one_data_set(points, plan.budget_s))
         data = chosen[0].labels.get("data", "one data set")
         say(f"{sweep.name}: {counted(len(chosen), 'cost')} on {data}, about {plan.budget_s:g} s")
-        run_for(chosen, "search", sweep, request.choice, Options(seed=sweep.seed, study=plan))
+        options = Options(seed=sweep.seed, study=plan)
+        run_for(chosen[:1], "generate", sweep, request.choice, options)
+        run_for(chosen, "search", sweep, request.choice, options)
         found = read_search(folder)
     if request.is_json:
         give_json("search", {"sweep": sweep.name, "search": None if found is None else to_json(found)})

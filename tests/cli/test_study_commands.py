@@ -18,7 +18,7 @@ SMALL = """\
 name: small
 workload: cosmoflow
 base:
-  data: {samples: 4, resolution: 8, channels: 2, universes: 2}
+  data: {samples: 4, resolution: 8, channels: 2, universes: 2, steps: 4}
   model: {depth: 1, width: 4}
 placement: {ranks_per_node: 2}
 """

@@ -103,6 +103,7 @@ def test_ranks_share_all_tasks_and_none_twice(weights: list[float], num_ranks: i
     assert sorted(shares) == sorted(task.name for task in tasks)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_goes_on_as_if_it_never_was(tmp_path: Path) -> None:
     seen, judged = examples(24), examples(8, seed=9)
     whole = train("one", plan(), seen, judged, desk(tmp_path / "whole"))
@@ -117,6 +118,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_never_was(tmp_path: Path) 
     assert whole.num_steps == 30
 
 
+@pytest.mark.slow
 def test_a_training_whose_files_are_damaged_begins_anew(tmp_path: Path) -> None:
     seen, judged = examples(24), examples(8, seed=9)
     whole = train("one", plan(), seen, judged, desk(tmp_path / "whole"))
@@ -177,19 +179,19 @@ def found_by(tasks: list[Task], of: Case, folder: Path) -> dict[str, dict[str, o
 def test_a_problem_that_can_be_learnt_passes_and_one_with_shuffled_labels_does_not(tmp_path: Path) -> None:
     learnable = case(48, tmp_path)
     assert learnable.subject.can_be_learnt_from
-    tasks = tasks_of(learnable, 160)
+    tasks = tasks_of(learnable, 120)
     assert {task.name for task in tasks} >= {"main", "shuffled", "half", "quarter", "one-redshift"}
     gates = {
-        gate.name: gate for gate in verdicts(learnable, 160, 60.0, found_by(tasks, learnable, tmp_path / "a"))
+        gate.name: gate for gate in verdicts(learnable, 120, 60.0, found_by(tasks, learnable, tmp_path / "a"))
     }
     assert [gates[name].verdict for name in ("G0", "G1", "G2", "G3", "G4", "G8")] == ["passed"] * 6, gates
     assert all(gates[name].verdict != "not run" for name in ("G5", "G6", "G7")), gates
     empty = replace(learnable, seen=learnable.seen.with_shuffled_targets(3))
-    tasks = [task for task in tasks_of(empty, 100) if task.name in ("start", "baselines", "overfit", "main")]
+    tasks = [task for task in tasks_of(empty, 60) if task.name in ("start", "baselines", "overfit", "main")]
     found = found_by(tasks, empty, tmp_path / "b")
-    absent = Course(planned_steps=100)
+    absent = Course(planned_steps=60)
     found |= {"shuffled": {"error": absent.error, "losses": [], "duration_s": 0.0}}
-    gates = {gate.name: gate for gate in verdicts(empty, 100, 60.0, found)}
+    gates = {gate.name: gate for gate in verdicts(empty, 60, 60.0, found)}
     assert gates["G3"].verdict == "failed", gates["G3"]
     assert "2 starts" in gates["G3"].statement
     assert gates["G5"].verdict == "not run"

@@ -24,7 +24,9 @@ from workloads.steady_clock import steady_ns
 from workloads.studying import Study
 
 _LATENESS = 1.6
-"""Of its budget a study may take at most, where ranks turn out slower than they seemed."""
+"""Of the time that is left once data are there, learning may take so much where ranks turn out slow."""
+_LEAST_SHARE = 0.5
+"""Of the budget is for learning at least, however long the data took."""
 _USED_FOR_TRAINING = 0.75
 """Of the time that is left once data are there; the rest is for judging, and for trying a second start."""
 _MOST_STEPS = 4000
@@ -41,7 +43,6 @@ def validate(problem: Problem, study: Study, clock: ReadClock = steady_ns) -> To
         ProblemError: when the problem cannot be built.
         DatasetError: when data cannot be made or read.
     """
-    deadline_ns = clock() + round(_LATENESS * study.budget_s * 1e9)
     begin_ns = clock()
     subject = _subject(problem, study)
     study.progress(f"making data: {subject.words}")
@@ -50,17 +51,17 @@ def validate(problem: Problem, study: Study, clock: ReadClock = steady_ns) -> To
     case = tasks.Case(
         subject=subject, seen=seen, judged=judged, seed=study.seed, data_folder=study.data_folder
     )
+    # Where data took longer than they should, learning still gets its part.
+    left_s = max(study.budget_s - (clock() - begin_ns) / 1e9, _LEAST_SHARE * study.budget_s)
     desk = Desk(
         folder=study.folder,
         device=study.device,
         clock=clock,
-        deadline_ns=deadline_ns,
+        deadline_ns=clock() + round(_LATENESS * left_s * 1e9),
         progress=study.progress,
     )
-    left_s = study.budget_s - (clock() - begin_ns) / 1e9
-    num_steps = _agreed(study, "decided-steps", partial(_num_steps, case, desk, left_s, study.num_ranks))[
-        "steps"
-    ]
+    decide = partial(_num_steps, case, desk, left_s, study.num_ranks)
+    num_steps = int(_agreed(study, "decided-steps", decide)["steps"])
     found = _found(tasks.tasks_of(case, num_steps), case, desk, study)
     return {
         "subject": subject.words,

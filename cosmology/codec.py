@@ -7,7 +7,7 @@ from enum import StrEnum
 import h5py
 from h5py import h5z
 
-from cosmology.dataset_error import DatasetError
+from cosmology.dataset_error import DatasetError, MissingCodecError
 
 BITSHUFFLE_FILTER = 32008
 """Its number in the HDF Group's registry of filters."""
@@ -56,7 +56,7 @@ def creation_properties(codec: Codec) -> dict[str, object]:
 def check_available(codec: Codec, otherwise: str) -> None:
     """Refuse a codec that this installation does not have, with what brings it."""
     if not is_available(codec):
-        raise DatasetError(
+        raise MissingCodecError(
             f"the codec {codec} is not installed, so that {otherwise}; `pip install hdf5plugin` brings it."
         )
 

@@ -51,18 +51,28 @@ def info(datasets: tuple[str, ...], data_folder: Path, *, is_json: bool) -> None
 
 @command.command("verify")
 @_DATASETS
+@click.option(
+    "--bytes-only", "is_bytes_only", is_flag=True,
+    help="Compare files with their SHA-256 only; faster, and needs no codec.",
+)  # fmt: skip
 @DATA_FOLDER
 @JSON
-def verify(datasets: tuple[str, ...], data_folder: Path, *, is_json: bool) -> int:
+def verify(datasets: tuple[str, ...], data_folder: Path, *, is_bytes_only: bool, is_json: bool) -> int:
     """Read every byte and every sample, and list all that is damaged.
 
     Without DATASET every finished data set and every universe is verified. Ends with 4 if anything is
     damaged.
     """
+    from cosmology.verification import Thoroughness
     from saih.commands.data_checking import check_folder
     from saih.commands.data_choice import chosen_folders
 
-    checked = check_folder(data_folder, chosen_folders(data_folder, datasets), is_part=bool(datasets))
+    checked = check_folder(
+        data_folder,
+        chosen_folders(data_folder, datasets),
+        Thoroughness.BYTES if is_bytes_only else Thoroughness.SAMPLES,
+        is_part=bool(datasets),
+    )
     if is_json:
         give_json("data-verify", checked.content)
     else:

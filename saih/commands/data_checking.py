@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cosmology.manifest import is_sealed
-from cosmology.verification import Damage, FileCheck, verify, verify_universes
+from cosmology.verification import Damage, FileCheck, Thoroughness, verify, verify_universes
 from saih.commands.data_choice import telling_damage
 from saih.commands.lines import Lines, stderr_is_live
 from saih.domain.errors import DamagedData
@@ -59,7 +59,9 @@ class CheckedFolder:
         }
 
 
-def check_folder(data_folder: Path, folders: Sequence[Path], *, is_part: bool) -> CheckedFolder:
+def check_folder(
+    data_folder: Path, folders: Sequence[Path], thoroughness: Thoroughness, *, is_part: bool
+) -> CheckedFolder:
     """Read every file and sample of data sets; of the whole data folder the universes too.
 
     Raises:
@@ -71,7 +73,7 @@ def check_folder(data_folder: Path, folders: Sequence[Path], *, is_part: bool) -
     num_files = num_samples = num_bytes = 0
     damages: list[Damage] = []
     with telling_damage():
-        for check in _checks(sealed, universes):
+        for check in _checks(sealed, universes, thoroughness):
             num_files, num_samples = num_files + 1, num_samples + check.num_samples
             num_bytes += check.num_bytes
             damages += check.damages
@@ -88,9 +90,11 @@ def check_folder(data_folder: Path, folders: Sequence[Path], *, is_part: bool) -
     )
 
 
-def _checks(data_sets: Sequence[Path], universes: Sequence[Path]) -> Iterator[FileCheck]:
+def _checks(
+    data_sets: Sequence[Path], universes: Sequence[Path], thoroughness: Thoroughness
+) -> Iterator[FileCheck]:
     for folder in data_sets:
-        yield from verify(folder)
+        yield from verify(folder, thoroughness)
     for folder in universes:
         yield from verify_universes(folder)
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cosmology.dataset_error import DatasetError
+from cosmology.dataset_error import DatasetError, MissingCodecError
 from cosmology.layout import dataset_folders
-from saih.domain.errors import DamagedData, UsageError
+from saih.domain.errors import DamagedData, EnvironmentMissing, UsageError
 
 _PREFIX = "dataset-"
 
@@ -41,9 +41,11 @@ def only_folder(data_folder: Path, name: str | None) -> Path:
 
 @contextmanager
 def telling_damage() -> Iterator[None]:
-    """Turn a data set's own error into one of damaged data, with its remedy apart."""
+    """Turn a data set's own error into one of damaged data, or of this machine, with its remedy apart."""
     try:
         yield
+    except MissingCodecError as error:
+        raise EnvironmentMissing(*_problem_and_remedy(error)) from error
     except DatasetError as error:
         raise DamagedData(*_problem_and_remedy(error)) from error
 

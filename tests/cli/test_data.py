@@ -74,6 +74,7 @@ def test_every_damage_is_listed_and_ends_with_4(home: Path, saih: Saih) -> None:
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
     (home / "data" / f"dataset-{TRAIN.dataset_id}" / "shard-000000.h5").unlink()
+    assert saih("data", "verify", "--bytes-only").exit_code == 4
     said = saih("data", "verify", "--json")
     assert said.exit_code == 4
     named = {Path(damage["path"]).name for damage in said.document["damages"]}
@@ -135,4 +136,19 @@ def test_the_verbs_need_no_torch(home: Path) -> None:
         "sys.exit(max(run(['data', *more]) for more in words))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", program], cwd=home, check=True, env=environment)
+
+
+def test_a_codec_that_is_missing_is_no_damage(home: Path) -> None:
+    program = (
+        "import sys; sys.modules['hdf5plugin'] = None\n"
+        "from saih.cli import run\n"
+        "assert run(['data', 'verify', '--bytes-only']) == 0\n"
+        "assert run(['data', 'verify', '--json']) == 3"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "HDF5_PLUGIN_PATH": str(home / "none"),
+    }
     subprocess.run([sys.executable, "-c", program], cwd=home, check=True, env=environment)

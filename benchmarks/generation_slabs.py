@@ -44,6 +44,7 @@ class Made:
     """What one rank says of a universe."""
 
     duration_s: float
+    processor_s: float
     peak_bytes: int
     digest: str
     """Of all counts, on the rank that has them."""
@@ -81,18 +82,18 @@ def _turn(definition: UniverseDefinition, folder: Path) -> Turn:
 
 def undivided(crew: Crew, definition: UniverseDefinition) -> Made:
     """A universe of each rank's own, by the solver of one rank."""
-    before, begin_s = status_bytes("VmRSS"), time.perf_counter()
+    begin = _Begin(status_bytes("VmRSS"), time.perf_counter(), time.process_time())
     counts = make_universe(definition, 0).counts
-    return _made(before, begin_s, hashlib.sha256(counts.tobytes()).hexdigest())
+    return _made(begin, hashlib.sha256(counts.tobytes()).hexdigest())
 
 
 def divided(crew: Crew, definition: UniverseDefinition) -> Made:
     """One universe by all ranks of the crew."""
-    before, begin_s = status_bytes("VmRSS"), time.perf_counter()
+    begin = _Begin(status_bytes("VmRSS"), time.perf_counter(), time.process_time())
     digest = hashlib.sha256()
     if crew.rank > 0:
         follow(crew, definition, _silent)
-        return _made(before, begin_s, "")
+        return _made(begin, "")
     blocks: dict[int, list[bytes]] = {}
     with Leader(crew, definition, _silent) as leader:
         for channel, block in leader.make(0):
@@ -100,12 +101,22 @@ def divided(crew: Crew, definition: UniverseDefinition) -> Made:
     for channel in sorted(blocks):
         for block_bytes in blocks[channel]:
             digest.update(block_bytes)
-    return _made(before, begin_s, digest.hexdigest())
+    return _made(begin, digest.hexdigest())
 
 
-def _made(before: int, begin_s: float, digest: str) -> Made:
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    resident_bytes: int
+    moment_s: float
+    processor_s: float
+
+
+def _made(begin: _Begin, digest: str) -> Made:
     return Made(
-        duration_s=time.perf_counter() - begin_s, peak_bytes=status_bytes("VmHWM") - before, digest=digest
+        duration_s=time.perf_counter() - begin.moment_s,
+        processor_s=time.process_time() - begin.processor_s,
+        peak_bytes=status_bytes("VmHWM") - begin.resident_bytes,
+        digest=digest,
     )
 
 
@@ -119,11 +130,12 @@ def _print_speed(definition: UniverseDefinition, turns: list[Turn]) -> None:
         f"{definition.side}^3 particles, force mesh {definition.side * definition.force_mesh_factor}^3, "
         f"{definition.num_steps} steps, 4 redshifts; {len(turns)} turns, the fastest of each"
     )
-    print(f"{'case':<26}{'s':>8}{'M particle-steps/s':>20}  SHA-256 of the counts")
+    print(f"{'case':<26}{'s':>8}{'cores s':>9}{'M particle-steps/s':>20}  SHA-256 of the counts")
     for case, words in _WORDS.items():
         seconds = min(_duration_s(turn[case]) for turn in turns)
         rate = (2 if case == "parallel" else 1) * steps / seconds / 1e6
-        print(f"{words:<26}{seconds:8.2f}{rate:20.2f}  {turns[0][case][0].digest[:16]}")
+        cores_s = min(sum(made.processor_s for made in turn[case]) for turn in turns)
+        print(f"{words:<26}{seconds:8.2f}{cores_s:9.2f}{rate:20.2f}  {turns[0][case][0].digest[:16]}")
 
 
 _WORDS = {

@@ -1,5 +1,6 @@
 """Studies: what they learn from, how ranks share them, and that a killed one goes on as if nothing was."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +21,9 @@ from workloads.cosmoflow.recipe import standard_plan
 from workloads.cosmoflow.study_notes import keep, kept
 from workloads.cosmoflow.study_subject import LEAST_UNIVERSES, Budget, Subject, subject_of
 from workloads.cosmoflow.study_training import Course, Desk, Stop, step_s, train
-from workloads.cosmoflow.validation import _share
+from workloads.cosmoflow.validation import _share, validate
 from workloads.steady_clock import steady_ns
+from workloads.studying import Study
 
 
 @pytest.fixture(autouse=True)
@@ -150,6 +152,34 @@ def test_notes_are_kept_whole_or_count_as_absent(tmp_path: Path) -> None:
     path = tmp_path / "a.note.json"
     path.write_bytes(path.read_bytes().replace(b"0.25", b"0.15"))
     assert kept(tmp_path, "a") is None
+
+
+@pytest.mark.slow
+def test_a_study_that_is_done_already_is_told_again_and_one_of_another_seed_is_made_anew(
+    tmp_path: Path,
+) -> None:
+    data = Shape.of(samples=2, resolution=8, channels=2, universes=2, steps=4)
+    asked = Problem(data=data, model=Shape.of(depth=1, width=2))
+    first = Study(
+        rank=0,
+        num_ranks=1,
+        device="cpu",
+        seed=0,
+        data_folder=tmp_path,
+        folder=tmp_path / "work",
+        budget_s=1.0,
+        gather=lambda told: [told],
+        progress=lambda _text: None,
+    )
+    first.folder.mkdir()
+    told = validate(asked, first)
+    assert json.loads(json.dumps(told)) == told
+    assert [gate["name"] for gate in told["gates"]] == [f"G{number}" for number in range(9)]
+    assert validate(asked, first) == told  # with the very durations that were kept
+    other = validate(asked, replace(first, seed=1))
+    starts = [found["gates"][0]["figures"] for found in (told, other)]
+    assert starts[0] != starts[1]
+    assert other["gates"][8]["verdict"] == "passed"
 
 
 def case(num_universes: int, tmp_path: Path) -> Case:

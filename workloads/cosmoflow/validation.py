@@ -32,6 +32,7 @@ _USED_FOR_TRAINING = 0.75
 _MOST_STEPS = 4000
 """Of a training, or 20 passes over its samples where those are more."""
 _MOST_EPOCHS = 20
+_CASE, _HAS_DATA = "case", "decided-data"
 _MOST_JUDGED = 512
 """Samples are enough to judge by."""
 
@@ -45,6 +46,7 @@ def validate(problem: Problem, study: Study, clock: ReadClock = steady_ns) -> To
     """
     begin_ns = clock()
     subject = _subject(problem, study)
+    _forget_others(subject, study)
     study.progress(f"making data: {subject.words}")
     seen, judged = (_examples(definition, study) for definition in (subject.train, subject.judged))
     judged = judged.rows(range(min(len(judged), _MOST_JUDGED)))
@@ -77,11 +79,28 @@ def _subject(problem: Problem, study: Study) -> Subject:
     def decide() -> Note:
         return {"has_data": is_complete(definition_of(problem), study.data_folder)}
 
-    has_data = bool(_agreed(study, "decided-data", decide)["has_data"])
+    has_data = bool(_agreed(study, _HAS_DATA, decide)["has_data"])
     budget = Budget(
         duration_s=study.budget_s, num_ranks=study.num_ranks, is_on_gpu=study.device.startswith("cuda")
     )
     return subject_of(problem, budget, has_data=has_data)
+
+
+def _forget_others(subject: Subject, study: Study) -> None:
+    """What a killed study of another seed, budget or twin left is of no use here."""
+    case = {
+        "train": subject.train.dataset_id,
+        "judged": subject.judged.dataset_id,
+        "seed": study.seed,
+        "budget_s": study.budget_s,
+    }
+    if study.rank == 0 and kept(study.folder, _CASE) != case:
+        before = kept(study.folder, _HAS_DATA)
+        for path in study.folder.iterdir():
+            path.unlink()
+        keep(study.folder, _CASE, case)
+        keep(study.folder, _HAS_DATA, before or {})
+    study.gather({})
 
 
 def _agreed(study: Study, name: str, decide: Callable[[], Note]) -> Note:

@@ -26,9 +26,9 @@ def command(
 
     SWEEP is a YAML file, the name of a sweep with results, or a preset (laptop, node, cluster, ...). Nothing
     is started or written. With a site file: node-hours, jobs, files and energy too. Times are predicted by
-    ceilings that were measured on this machine, where there are some.
+    ceilings that were measured on this machine, or on the one system besides, where there are some.
     """
-    from saih.commands.known_ceilings import ceilings_here
+    from saih.commands.known_ceilings import known_ceilings
     from saih.commands.listing import anywhere, plan_json, plan_text
     from saih.commands.selection import read_choice
     from saih.commands.stage import plan_at, plan_on_paper, require_points
@@ -39,7 +39,7 @@ def command(
     plan = plan_on_paper(sweep, system) if is_on_paper else plan_at(sweep, system, choice.data_folder)
     here = system.scheduler == "local"
     known = anywhere(sweep, system.power_w_per_node) if here else system
-    ceilings = ceilings_here(choice.results_folder, plan.placements) if here else {}
+    ceilings = known_ceilings(choice.results_folder, plan.placements, is_here=here)
     if not is_json:
         give(plan_text(sweep, plan, known, stdout_width(), ceilings))
     require_points(sweep, plan)

@@ -15,7 +15,7 @@ def rates_words(placements: Sequence[Placement], ceilings: KnownCeilings) -> str
     if not known:
         return _ASSUMED
     measured = (
-        f"rates from ceilings that were measured here: {ARITHMETIC_SHARE:.0%} of the peak, "
+        f"rates from measured ceilings: {ARITHMETIC_SHARE:.0%} of the peak, "
         f"{TRANSFER_SHARE:.0%} of memory, storage and network"
     )
     if known == len(placements):

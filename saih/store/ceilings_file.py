@@ -52,6 +52,16 @@ def read_ceilings(root: Path, environment_id: str, placement: Placement) -> Ceil
     return ceilings
 
 
+def ceilings_of_any_environment(root: Path, placement: Placement) -> tuple[Ceilings, ...]:
+    """The ceilings of a placement in each environment that measured it; what does not verify is left out."""
+    found = []
+    name = ceilings_path(root, "", placement.seats_label).name
+    for path in sorted((root / CEILINGS).glob(f"*/{name}")):
+        with suppress(FileNotFoundError, DamagedData):
+            found.append(decode_ceilings(read_file(path, MAX_JSON_BYTES), path))
+    return tuple(one for one in found if one.placement_label == placement.seats_label)
+
+
 def ceilings_path(root: Path, environment_id: str, placement_label: str) -> Path:
     """Where the ceilings of one environment and placement are, or would be."""
     return root / CEILINGS / _slug(environment_id) / f"{_slug(placement_label)}.json"

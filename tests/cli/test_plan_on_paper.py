@@ -75,13 +75,13 @@ def test_the_iso_preset_says_how_well_it_holds(saih: Saih) -> None:
     assert "iso: the FLOP of a step of all ranks within" in said.out
 
 
-def measured(placement_label: str) -> Ceilings:
+def measured(placement_label: str, environment_id: str = "") -> Ceilings:
     rate = Interval(low=1e12, value=1e12, high=1e12, level=0.95, count=9)
     peak = Ceiling(
         kind=CeilingKind.GEMM, precision="float32", unit="FLOP/s", size_unit="", sizes=(64.0,), rates=(rate,)
     )
     return Ceilings(
-        environment_id=capture().environment_id,
+        environment_id=environment_id or capture().environment_id,
         placement_label=placement_label,
         curves=(peak, replace(peak, kind=CeilingKind.MEMORY, precision="")),
         measured_utc="2030-01-01T00:00:00Z",
@@ -97,9 +97,9 @@ def test_times_follow_from_ceilings_of_this_machine_where_they_were_measured(sai
     label = make_plan(preset_sweep("laptop"), Limits()).placements[0].seats_label
     write_ceilings(Path("results"), measured(label))
     fast = saih("plan", "laptop", "--json").document
-    assert fast["rates"].startswith("rates from ceilings that were measured here: 20% of the peak")
+    assert fast["rates"].startswith("rates from measured ceilings: 20% of the peak")
     assert fast["demand"]["node_hours"] < slow["demand"]["node_hours"]
-    assert "rates from ceilings that were measured here" in saih("plan", "laptop").out
+    assert "rates from measured ceilings" in saih("plan", "laptop").out
     ranks = saih("plan", "laptop", "--axis", "ranks")
     assert "for 1 of 2 placements; assumed for the rest" in ranks.out
 
@@ -109,3 +109,17 @@ def test_ceilings_that_do_not_verify_are_passed_over(saih: Saih) -> None:
     path = write_ceilings(Path("results"), measured(label))
     path.write_text(path.read_text().replace("1.0", "2.0", 1) + " ")
     assert "rates assumed" in saih("plan", "laptop").out
+
+
+def test_a_site_is_planned_by_the_ceilings_of_its_nodes_if_those_are_the_only_ones(
+    saih: Saih, tmp_path: Path
+) -> None:
+    (tmp_path / "site.yaml").write_text("name: big\nscheduler: slurm\n")
+    label = make_plan(preset_sweep("laptop"), Limits()).placements[0].seats_label
+    plan = ("plan", "laptop", "--site", "site.yaml", "--json")
+    write_ceilings(Path("results"), measured(label))
+    assert "assumed" in saih(*plan).document["rates"]
+    write_ceilings(Path("results"), measured(label, "0123456789abcdef"))
+    assert saih(*plan).document["rates"].startswith("rates from measured ceilings")
+    write_ceilings(Path("results"), measured(label, "fedcba9876543210"))
+    assert "assumed" in saih(*plan).document["rates"]

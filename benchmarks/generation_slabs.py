@@ -28,11 +28,10 @@ from cosmology.universe_definition import UniverseDefinition
 from saih.domain.interval import Interval, median_interval
 
 SIZES = (1, 2, 4)
-SIDE, QUICK_SIDE = 128, 64
-TURNS, QUICK_TURNS = 7, 3
-NUM_STEPS = 10
-MEMORY_DEFINITION = UniverseDefinition(seed=0, side=128, num_steps=1, force_mesh_factor=2, redshifts=(0.0,))
+SIDE = 128
 """Fields of this size are given back to the system when they are done with; smaller ones are not."""
+NUM_STEPS, QUICK_NUM_STEPS = 10, 4
+TURNS, QUICK_TURNS = 7, 2
 LEAST_SPEED_UP = 1.5
 MOST_MEMORY_SHARE = {2: 0.6, 4: 0.4}
 _FIRST_USE_BYTES = 50_000_000
@@ -53,21 +52,18 @@ class Made:
 def main(arguments: Sequence[str]) -> int:
     """Print the tables and the bars; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a smaller universe, fewer turns")
+    parser.add_argument("--quick", action="store_true", help="fewer steps, fewer turns")
     is_quick = parser.parse_args(arguments).quick
     definition = UniverseDefinition(
-        seed=0, side=QUICK_SIDE if is_quick else SIDE, num_steps=NUM_STEPS, force_mesh_factor=2
+        seed=0, side=SIDE, num_steps=QUICK_NUM_STEPS if is_quick else NUM_STEPS, force_mesh_factor=2
     )
     with tempfile.TemporaryDirectory(prefix="saih-slabs-") as name:
-        folder = Path(name)
         turns = [
-            _turn(definition, folder / f"turn-{number}")
+            _turn(definition, Path(name) / f"{number}")
             for number in range(QUICK_TURNS if is_quick else TURNS)
         ]
-        memory = _turn(MEMORY_DEFINITION, folder / "memory")
-    _print_speed(definition, turns)
-    _print_memory(memory)
-    return 0 if all((*_speed_bars([*turns, memory]), *_memory_bars(memory))) else 1
+    _print_table(definition, turns)
+    return 0 if all((*_speed_bars(turns), *_memory_bars(definition, turns))) else 1
 
 
 Turn = dict[str, list[Made]]
@@ -124,20 +120,6 @@ def _silent(_: str) -> None:
     """Progress for nobody."""
 
 
-def _print_speed(definition: UniverseDefinition, turns: list[Turn]) -> None:
-    steps = definition.side**3 * definition.num_steps
-    print(
-        f"{definition.side}^3 particles, force mesh {definition.side * definition.force_mesh_factor}^3, "
-        f"{definition.num_steps} steps, 4 redshifts; {len(turns)} turns, the fastest of each"
-    )
-    print(f"{'case':<26}{'s':>8}{'cores s':>9}{'M particle-steps/s':>20}  SHA-256 of the counts")
-    for case, words in _WORDS.items():
-        seconds = min(_duration_s(turn[case]) for turn in turns)
-        rate = (2 if case == "parallel" else 1) * steps / seconds / 1e6
-        cores_s = min(sum(made.processor_s for made in turn[case]) for turn in turns)
-        print(f"{words:<26}{seconds:8.2f}{cores_s:9.2f}{rate:20.2f}  {turns[0][case][0].digest[:16]}")
-
-
 _WORDS = {
     "alone": "one rank",
     "1": "slabs of 1 rank",
@@ -147,36 +129,44 @@ _WORDS = {
 }
 
 
-def _print_memory(memory: Turn) -> None:
-    side, factor = MEMORY_DEFINITION.side, MEMORY_DEFINITION.force_mesh_factor
-    print(f"{side}^3 particles, force mesh {side * factor}^3, 1 step")
-    print(f"{'case':<26}{'MB a rank':>11}{'formula':>9}")
-    for case in ("alone", *(f"{size}" for size in SIZES)):
-        print(f"{_WORDS[case]:<26}{_peak_bytes(memory, case) / 1e6:11.0f}{_formula_bytes(case) / 1e6:9.0f}")
+def _print_table(definition: UniverseDefinition, turns: list[Turn]) -> None:
+    steps = definition.side**3 * definition.num_steps
+    print(
+        f"{definition.side}^3 particles, force mesh {definition.side * definition.force_mesh_factor}^3, "
+        f"{definition.num_steps} steps, 4 redshifts; {len(turns)} turns, the fastest of each"
+    )
+    print(
+        f"{'case':<25}{'s':>7}{'cores s':>9}{'M particle-steps/s':>20}{'MB a rank':>11}{'formula':>9}"
+        "  SHA-256 of the counts"
+    )
+    for case, words in _WORDS.items():
+        seconds = min(_duration_s(turn[case]) for turn in turns)
+        cores_s = min(sum(made.processor_s for made in turn[case]) for turn in turns)
+        rate = (2 if case == "parallel" else 1) * steps / seconds / 1e6
+        print(
+            f"{words:<25}{seconds:7.2f}{cores_s:9.2f}{rate:20.2f}{_peak_bytes(turns, case) / 1e6:11.0f}"
+            f"{_formula_bytes(definition, case) / 1e6:9.0f}  {turns[0][case][0].digest[:16]}"
+        )
 
 
 def _speed_bars(turns: list[Turn]) -> list[bool]:
-    """The last turn is one of another universe, and counts for its bits only."""
-    others = [
-        len({made.digest for case in turn if case != "parallel" for made in turn[case] if made.digest}) - 1
-        for turn in turns
-    ]
-    together, apart = _speed_up(turns[:-1], "2", 1), _speed_up(turns[:-1], "parallel", 2)
+    digests = {made.digest for turn in turns for case in turn for made in turn[case] if made.digest}
+    together, apart = _speed_up(turns, "2", 1), _speed_up(turns, "parallel", 2)
     print(f"speed-up of 2 ranks on one universe {_words(together)}; on a universe each {_words(apart)}")
     return [
-        judge("different universes of 1, 2 and 4 ranks", sum(others), "", "<=", 0),
+        judge("different universes of 1, 2 and 4 ranks", len(digests) - 1, "", "<=", 0),
         judge("speed-up of 2 ranks on one universe", together.value, "x", ">=", LEAST_SPEED_UP),
         judge("speed-up of 2 ranks on a universe each", apart.value, "x", ">=", LEAST_SPEED_UP),
     ]
 
 
-def _memory_bars(memory: Turn) -> list[bool]:
+def _memory_bars(definition: UniverseDefinition, turns: list[Turn]) -> list[bool]:
     found = []
     for size, most in MOST_MEMORY_SHARE.items():
-        share = _peak_bytes(memory, f"{size}") / _peak_bytes(memory, "alone")
+        share = _peak_bytes(turns, f"{size}") / _peak_bytes(turns, "alone")
         found.append(judge(f"memory of a rank of {size} over that of one", share, "x", "<=", most))
-    cases = ("alone", *(f"{size}" for size in SIZES))
-    worst = max(_peak_bytes(memory, case) / _formula_bytes(case) for case in cases)
+    used = ("alone", "2", "4", "parallel")  # one rank does without slabs
+    worst = max(_peak_bytes(turns, case) / _formula_bytes(definition, case) for case in used)
     return [*found, judge("memory over the formula at worst", worst, "x", "<=", 1.0)]
 
 
@@ -194,14 +184,14 @@ def _duration_s(ranks: list[Made]) -> float:
     return max(made.duration_s for made in ranks)
 
 
-def _peak_bytes(turn: Turn, case: str) -> int:
-    return max(made.peak_bytes for made in turn[case])
+def _peak_bytes(turns: list[Turn], case: str) -> int:
+    return max(made.peak_bytes for turn in turns for made in turn[case])
 
 
-def _formula_bytes(case: str) -> int:
+def _formula_bytes(definition: UniverseDefinition, case: str) -> int:
     """Without what a process held before it began."""
     size = int(case) if case.isdigit() else 1
-    return rank_memory_bytes(MEMORY_DEFINITION, size) - LIBRARIES_BYTES + _FIRST_USE_BYTES
+    return rank_memory_bytes(definition, size) - LIBRARIES_BYTES + _FIRST_USE_BYTES
 
 
 if __name__ == "__main__":

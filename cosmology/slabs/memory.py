@@ -13,10 +13,10 @@ MOST_DISPLACEMENT_MPC_PER_H = 40.0
 
 _PARTICLE_BYTES = 28
 """Displacement and momentum of three components, and the waves of the start."""
-_CELL_BYTES = 32
+_CELL_BYTES = 40
 """Eight numbers: the waves of the potential, those of a derivative before and behind its transforms along x
-and on their way among ranks, three components of the force, and what the library copies. A mesh as coarse as
-the lattice holds the fields of the start in the same room."""
+and on their way among ranks, three components of the force, and what the library copies; and a quarter for
+gaps between them (``kept_memory``). A mesh as coarse as the lattice holds the fields of the start there."""
 _HALO_BYTES = 16
 """Of a cell of a neighbour: a deposit, or three components of the force, and its way there."""
 LIBRARIES_BYTES = 600_000_000
@@ -26,7 +26,7 @@ LIBRARIES_BYTES = 600_000_000
 def rank_memory_bytes(definition: UniverseDefinition, num_ranks: int) -> int:
     """Most memory that one of ``num_ranks`` ranks takes while they simulate one universe [bytes].
 
-    With n particles and m cells per axis, over R ranks: 28 n^3/R + 32 m^3/R + 16 h m^2 + 600 MB, where h is
+    With n particles and m cells per axis, over R ranks: 28 n^3/R + 40 m^3/R + 16 h m^2 + 600 MB, where h is
     the planes of other ranks that particles displaced by 40 Mpc/h reach. Checked by
     ``benchmarks.generation_slabs``.
     """

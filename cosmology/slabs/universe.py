@@ -7,6 +7,7 @@ from jaxtyping import Int32
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cosmology.kept_memory import kept_memory
 from cosmology.slabs.crew import Crew, Message, exchange, gathered
 from cosmology.slabs.gravity import SlabGravity, counts
 from cosmology.slabs.mesh import SlabMesh
@@ -56,10 +57,11 @@ def _simulated(
         progress(f"universe {number:06d}: step {next(steps)} of {definition.num_steps}")
         gravity.kick(momentum, place, impulse)
 
-    for channel, place in snapshots(definition, origin.parameters, origin.seed, lattice, kick):
-        rows = counts(place, lattice)
-        check_fits_16_bits(max(most for (most,) in gathered(crew, (int(rows.max()),))))
-        yield channel, rows
+    with kept_memory():
+        for channel, place in snapshots(definition, origin.parameters, origin.seed, lattice, kick):
+            rows = counts(place, lattice)
+            check_fits_16_bits(max(most for (most,) in gathered(crew, (int(rows.max()),))))
+            yield channel, rows
 
 
 def _to_16_bits(rows: Int32[Tensor, "rows n n"]) -> NDArray[np.uint16]:

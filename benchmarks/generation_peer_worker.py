@@ -28,7 +28,7 @@ def pmpp(ask: dict[str, Any]) -> Answer:
     """PM++ (after pmwd): 2LPT and steps from given waves; writes displacements where asked."""
     jnp, nbody, start, cosmo, conf = _pmpp_start(ask)
     run = partial(nbody, start, cosmo, conf)
-    seconds = _best_of(lambda: run().disp, int(ask["turns"]))
+    seconds = _best_of(lambda: run().disp, int(ask["turns"])) if ask["turns"] else 0.0
     if ask.get("result"):
         side = ask["side"]
         np.save(ask["result"], np.asarray(run().disp).T.reshape(3, side, side, side))

@@ -219,7 +219,7 @@ def _peer_displacement(lattice: Mesh, waves: torch.Tensor, edges: Sequence[float
                 "baryons": PARAMETERS.baryon_density,
                 "waves": str(Path(folder, "waves.npy")),
                 "result": str(Path(folder, "displacement.npy")),
-                "turns": 1,
+                "turns": 0,
             }
         )
         return torch.from_numpy(np.load(Path(folder, "displacement.npy")))

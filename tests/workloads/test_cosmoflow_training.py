@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,18 @@ def test_batches_are_standardised_by_channel(folder: Path) -> None:
 def test_the_loss_falls_within_tens_of_steps(folder: Path, resolution: int, width: int, depth: int) -> None:
     history = losses(folder, 60, problem(resolution, width, depth))
     assert np.mean(history[-8:]) < 0.7 * np.mean(history[:8])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_training_that_computes_stages_again_takes_the_same_steps(folder: Path, precision: str) -> None:
+    plain = problem(16, depth=3)
+    model = plain.model.with_sizes({"normalisation": "group"})
+    again = model.with_sizes({"checkpointing": "stages"})
+    kept, recomputed = (
+        losses(folder, 6, replace(plain, model=one), precision=precision) for one in (model, again)
+    )
+    assert kept == recomputed
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 PEERS = {"pmpp": "pmpp==1.1.0", "jaxpm": "jaxpm==0.1.6"}
+_BESIDE = {"jaxpm": ("packaging",)}  # it imports what it does not ask for
 _WORKER = Path(__file__).with_name("generation_peer_worker.py")
 _INSTALL_LIMIT_S, _END_LIMIT_S = 900, 20
 
@@ -75,7 +76,7 @@ def _python_of(name: str) -> Path:
     if not stamp.is_file():
         print(f"making an environment for {PEERS[name]} in {folder}", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
-        _install([str(python), "-m", "pip", "install", "--quiet", PEERS[name]])
+        _install([str(python), "-m", "pip", "install", "--quiet", PEERS[name], *_BESIDE.get(name, ())])
         stamp.touch()
     return python
 

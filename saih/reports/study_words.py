@@ -89,12 +89,14 @@ def problem_words(point: PointSummary) -> str:
 def search_claim(search: Search) -> Claim:
     """What the search reached from its cheapest model to its dearest, and how sure that is."""
     rungs = search.frontier.rungs
-    front = [rung for rung in rungs if rung.is_on_front]
-    first, last = (front or list(rungs))[0], (front or list(rungs))[-1]
+    front = [rung for rung in rungs if rung.is_on_front] or list(rungs)
+    ends = [front[0]] if len(front) == 1 else [front[0], front[-1]]
+    losses = ", ".join(
+        f"{interval_words(rung.loss)} at {with_si(rung.flops_per_sample, 'FLOP')} a sample ({rung.label})"
+        for rung in ends
+    )
     text = (
-        f"Models that learn best at their cost: {search.frontier.metric} {interval_words(first.loss)} at "
-        f"{with_si(first.flops_per_sample, 'FLOP')} a sample ({first.label}), {interval_words(last.loss)} at "
-        f"{with_si(last.flops_per_sample, 'FLOP')} ({last.label}); {len(front)} of "
+        f"Models that learn best at their cost: {search.frontier.metric} {losses}; {len(front)} of "
         f"{counted(len(rungs), 'rung')} on the front, {counted(search.frontier.num_trials, 'trial')}."
     )
     return Claim(claim_id="search/front", text=text)

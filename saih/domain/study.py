@@ -145,6 +145,10 @@ class Frontier:
     deepened: tuple[Learned, ...]
     """What only ever grew deeper without residual branches, beside it."""
 
+    def __post_init__(self) -> None:
+        if not self.rungs:
+            raise ValueError("a front without a model makes no sense")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:

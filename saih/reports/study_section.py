@@ -44,7 +44,7 @@ def study_section(analysis: Analysis) -> Section | None:
         if hidden > 0:
             more = f"{counted(hidden, 'more point')} in `saih analyze --json`."
             blocks.append(Paragraph(text=more, tone="small"))
-    if analysis.search is not None and analysis.search.frontier.rungs:
+    if analysis.search is not None:
         blocks += _front(analysis.search)
     return Section(title=TITLE, blocks=tuple(blocks)) if blocks else None
 

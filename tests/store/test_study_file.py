@@ -106,3 +106,5 @@ def test_values_that_make_no_sense_are_refused() -> None:
         Findings(subject="x", is_twin=False, required=(), gates=(gates[0], gates[0]))
     with pytest.raises(ValueError, match="seeds"):
         replace(search().frontier.rungs[0], seeds=(1,))
+    with pytest.raises(ValueError, match="without a model"):
+        replace(search().frontier, rungs=())

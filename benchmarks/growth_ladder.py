@@ -41,7 +41,7 @@ class Scale:
 
 
 FULL = Scale(side=16, num_universes=1536, budget_s=1200)
-QUICK = Scale(side=8, num_universes=256, budget_s=20)
+QUICK = Scale(side=16, num_universes=384, budget_s=20)
 
 
 def main(arguments: Sequence[str]) -> int:

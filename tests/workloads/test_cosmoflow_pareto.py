@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from augment.problem import ProblemError
+from saih.domain.study import Frontier
+from saih.store.structure import from_json
 from workloads.cosmoflow.pareto import Front, Interval, Rung, front_of
 
 numbers = st.floats(0.01, 1.0)
@@ -71,3 +73,11 @@ def test_a_front_is_read_again_as_it_was_told() -> None:
 def test_a_damaged_front_is_refused(damage: dict[str, object]) -> None:
     with pytest.raises(ProblemError, match="search again"):
         front_of({**front(rung(1e6, 0.5)).told, **damage})
+
+
+def test_what_is_told_is_what_results_keep() -> None:
+    one = replace(front(rung(1e6, 0.5, 0.4), rung(4e6, 0.3, 0.35)), deepened=(rung(4e6, 0.5),))
+    kept = from_json(Frontier, json.loads(json.dumps(one.told)))
+    assert [learned.losses for learned in kept.rungs] == [each.losses for each in one.rungs]
+    assert [learned.is_on_front for learned in kept.rungs] == [True, True]
+    assert kept.deepened[0].loss.count == 1

@@ -32,8 +32,8 @@ def findings(verdicts: str = "pppppfppp") -> Findings:
         for number, letter in enumerate(verdicts)
     )
     return Findings(
-        subject="a twin of the same depth and width: 1024 samples of 16^3 x 4",
-        is_twin=True,
+        subject="the problem itself: 1024 samples of 16^3 x 4 from 1024 universes",
+        is_twin=False,
         required=("G0", "G2", "G3"),
         gates=gates,
     )

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from study_samples import search, validation
+from study_samples import findings, search, validation
 
 from saih.domain.batch import Holder
 from saih.domain.errors import DamagedData, Superseded
@@ -94,6 +94,22 @@ def test_work_of_a_killed_study_stays_until_it_is_finished(folder: SweepFolder) 
     remove_work_folder(folder, ID)
     remove_work_folder(folder, ID)
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "itself", "twin"),
+    [
+        ("ppppppppp", "passed", "passed"),
+        ("pppppfppp", "failed", "passed"),
+        ("fpppppppp", "failed", "failed"),
+        ("pppnppppp", "not run", "not run"),
+        ("pnpppnppp", "passed", "passed"),
+    ],
+)
+def test_of_a_twin_only_the_required_gates_decide(verdicts: str, itself: str, twin: str) -> None:
+    found = findings(verdicts)
+    assert found.verdict == itself
+    assert replace(found, is_twin=True).verdict == twin
 
 
 def test_values_that_make_no_sense_are_refused() -> None:

@@ -54,7 +54,9 @@ TITLES: Mapping[str, str] = MappingProxyType(
     }
 )
 REQUIRED = ("G0", "G2", "G3")
-"""Without these nothing is said; where they pass on a twin, a point may be measured for its speed."""
+"""Without these nothing is said of a problem."""
+TWIN_REQUIRED = (*REQUIRED, "G4", "G8")
+"""Where these pass on a twin, a point may be measured for its speed; the others tell how far it learnt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

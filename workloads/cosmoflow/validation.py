@@ -14,7 +14,7 @@ from cosmology.generation import complete, is_complete, seal
 from workloads.cosmoflow import gate_tasks as tasks
 from workloads.cosmoflow.examples import Examples, read_examples
 from workloads.cosmoflow.gate_verdicts import verdicts
-from workloads.cosmoflow.gates import REQUIRED
+from workloads.cosmoflow.gates import REQUIRED, TWIN_REQUIRED
 from workloads.cosmoflow.problem_data import definition_of
 from workloads.cosmoflow.study_notes import Note, keep, kept
 from workloads.cosmoflow.study_subject import BATCH, LEAST_STEPS, Budget, Subject, subject_of
@@ -29,7 +29,7 @@ _LEAST_SHARE = 0.5
 """Of the budget is for learning at least, however long the data took."""
 _USED_FOR_TRAINING = 0.75
 """Of the time that is left once data are there; the rest is for judging, and for trying a second start."""
-_MOST_STEPS = 4000
+_MOST_STEPS = 10_000
 """Of a training, or 20 passes over its samples where those are more."""
 _MOST_EPOCHS = 20
 _CASE, _HAS_DATA = "case", "decided-data"
@@ -68,7 +68,7 @@ def validate(problem: Problem, study: Study, clock: ReadClock = steady_ns) -> To
     return {
         "subject": subject.words,
         "is_twin": subject.is_twin,
-        "required": list(REQUIRED),
+        "required": list(TWIN_REQUIRED if subject.is_twin else REQUIRED),
         "gates": [gate.told for gate in verdicts(case, num_steps, study.budget_s, found)],
     }
 

@@ -198,7 +198,8 @@ def _shuffled(case: Case, desk: Desk, *, num_steps: int) -> Note:
 
 def _part(case: Case, desk: Desk, *, name: str, part: Callable[[Case], _Part], num_steps: int) -> Note:
     less = part(case)
-    plan = _plan(case, less.architecture, num_steps)
+    # A part may be less than a batch: then each step sees all of it.
+    plan = replace(_plan(case, less.architecture, num_steps), batch=min(BATCH, len(less.seen)))
     return _noted(train(name, plan, less.seen, less.judged, desk))
 
 

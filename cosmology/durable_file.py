@@ -48,7 +48,7 @@ def write_checked_json(path: Path, content: Mapping[str, object]) -> None:
     text = canonical_json(content)
     checked = {"content": content, "sha256": hashlib.sha256(text.encode()).hexdigest()}
     with durable_file(path) as temporary:
-        temporary.write_text(json.dumps(checked, sort_keys=True, indent=1, allow_nan=False) + "\n")
+        temporary.write_bytes(_written(checked))
 
 
 def read_checked_json(path: Path) -> dict[str, Any]:  # Any: the reader knows what it wrote
@@ -60,16 +60,23 @@ def read_checked_json(path: Path) -> dict[str, Any]:  # Any: the reader knows wh
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise DatasetError(f"{path} is larger than any file of its kind; delete it and generate again.")
-        checked = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        checked = json.loads(data)
         content, expected = checked["content"], checked["sha256"]
         found = hashlib.sha256(canonical_json(content).encode()).hexdigest()
+        is_as_written = data == _written(checked)
     except FileNotFoundError as error:
         raise DatasetError(f"{path} is missing; generate the data set (again).") from error
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DatasetError(f"{path} is damaged ({error}); delete it and generate again.") from error
-    if found != expected or not isinstance(content, dict):
+    if found != expected or not is_as_written or not isinstance(content, dict):
         raise DatasetError(f"{path} is damaged (its checksum disagrees); delete it and generate again.")
     return content
+
+
+def _written(checked: Mapping[str, object]) -> bytes:
+    """The one way in which an object and its checksum are written: a space more is damage too."""
+    return (json.dumps(checked, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
 
 
 def sha256_of(path: Path) -> str:

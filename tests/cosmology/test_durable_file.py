@@ -102,3 +102,11 @@ def test_json_of_absurd_size_is_refused_unread(tmp_path: Path) -> None:
 def test_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     assert sha256_of(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_space_more_is_damage_too(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    write_checked_json(path, {"a": 1})
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(DatasetError, match="damaged"):
+        read_checked_json(path)

@@ -25,8 +25,8 @@ _INTRODUCTION = (
     "or on a smaller twin of the same depth and width: G0 signals pass at the start, G1 a few samples are "
     "learnt by heart, G2 plain statistics tell something, G3 learning leaves the plateau, G4 shuffled labels "
     "teach nothing, G5 the network beats a ridge on power spectra and counts, G6 the loss falls, G7 more "
-    "data do not raise the error, G8 the data are sound. Of a twin G1, G5, G6 and G7 decide nothing: they tell how "
-    "far the study could train it. A point without a study counts as not run."
+    "data do not raise the error, G8 the data are sound. Of a twin G1, G5, G6 and G7 decide nothing: they "
+    "tell how far the study could train it. A point without a study counts as not run."
 )
 _MARKS = "Marks: mean over seeds with its 95 % interval. Line: the front, which nothing cheaper lies below."
 _GATES = tuple(f"G{number}" for number in range(9))

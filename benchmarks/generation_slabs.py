@@ -22,7 +22,7 @@ from benchmarks.bars import judge
 from benchmarks.forked_ranks import on_ranks
 from cosmology.slabs.crew import Crew
 from cosmology.slabs.making import Leader, follow
-from cosmology.slabs.memory import LIBRARIES_BYTES, rank_memory_bytes
+from cosmology.slabs.memory import rank_memory_bytes
 from cosmology.universe import make_universe
 from cosmology.universe_definition import UniverseDefinition
 from saih.domain.interval import Interval, median_interval
@@ -34,8 +34,6 @@ NUM_STEPS, QUICK_NUM_STEPS = 10, 4
 TURNS, QUICK_TURNS = 7, 2
 LEAST_SPEED_UP = 1.5
 MOST_MEMORY_SHARE = {2: 0.6, 4: 0.4}
-_FIRST_USE_BYTES = 50_000_000
-"""What libraries take when they are used for the first time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,9 +187,7 @@ def _peak_bytes(turns: list[Turn], case: str) -> int:
 
 
 def _formula_bytes(definition: UniverseDefinition, case: str) -> int:
-    """Without what a process held before it began."""
-    size = int(case) if case.isdigit() else 1
-    return rank_memory_bytes(definition, size) - LIBRARIES_BYTES + _FIRST_USE_BYTES
+    return rank_memory_bytes(definition, int(case) if case.isdigit() else 1)
 
 
 if __name__ == "__main__":

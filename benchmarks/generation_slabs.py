@@ -32,7 +32,9 @@ SIDE = 128
 """Fields of this size are given back to the system when they are done with; smaller ones are not."""
 NUM_STEPS, QUICK_NUM_STEPS = 10, 4
 TURNS, QUICK_TURNS = 7, 2
-LEAST_SPEED_UP = 1.5
+LEAST_SPEED_UP_TOGETHER = 1.3
+"""What the ranks send each other is copied on the same two cores."""
+LEAST_SPEED_UP_APART = 1.5
 MOST_MEMORY_SHARE = {2: 0.6, 4: 0.4}
 
 
@@ -153,8 +155,8 @@ def _speed_bars(turns: list[Turn]) -> list[bool]:
     print(f"speed-up of 2 ranks on one universe {_words(together)}; on a universe each {_words(apart)}")
     return [
         judge("different universes of 1, 2 and 4 ranks", len(digests) - 1, "", "<=", 0),
-        judge("speed-up of 2 ranks on one universe", together.value, "x", ">=", LEAST_SPEED_UP),
-        judge("speed-up of 2 ranks on a universe each", apart.value, "x", ">=", LEAST_SPEED_UP),
+        judge("speed-up of 2 ranks on one universe", together.value, "x", ">=", LEAST_SPEED_UP_TOGETHER),
+        judge("speed-up of 2 ranks on a universe each", apart.value, "x", ">=", LEAST_SPEED_UP_APART),
     ]
 
 

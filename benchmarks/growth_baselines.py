@@ -39,10 +39,10 @@ class Scale:
 
 
 FULL = (
-    Scale(side=16, num_universes=1536, num_judged=338, width=8, num_steps=4000, seeds=(1,)),
+    Scale(side=16, num_universes=1536, num_judged=338, width=16, num_steps=4000, seeds=(1,)),
     Scale(side=32, num_universes=1536, num_judged=338, width=16, num_steps=4000, seeds=(1,)),
 )
-QUICK = (Scale(side=16, num_universes=384, num_judged=96, width=8, num_steps=1300, seeds=(1,)),)
+QUICK = (Scale(side=16, num_universes=384, num_judged=96, width=16, num_steps=1400, seeds=(1,)),)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -4,16 +4,14 @@ Deposits are sums of integers, so they do not depend on the order of particles, 
 be a window of planes of the whole one, as a rank of several has: see ``particle_cells.Placed``.
 """
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float, Int32
 from torch import Tensor
 
 from cosmology.mesh import Grid
-from cosmology.particle_cells import AxisCells, Block, Particles, Placed
+from cosmology.particle_cells import AxisCells, Particles, Placed
 
 UNIT = 1 << 16
 """Fixed-point weight of a particle: its eight parts sum to it exactly; 32 bits hold 32767 a cell."""
@@ -51,18 +49,13 @@ def counts(displacement: Particles, mesh: Grid) -> Counts:
 
 def deposit_onto(total: Counts, placed: Placed) -> None:
     """Add the cloud-in-cell weights of particles, each of sum ``UNIT``, to planes of a mesh."""
-    flat, one_at_a_time = total.view(-1), threading.Lock()
-
-    def deposit(block: Block) -> None:
+    flat = total.view(-1)
+    for block in placed.blocks():
         x, y, z = (placed.cells(axis, block) for axis in range(3))
         for row, weight in zip(_rows(placed, x, y), _whole_weights(x.fraction, y.fraction), strict=True):
             beyond = (weight * z.fraction).to(torch.int32)
-            near, far, here = row + z.near, row + z.far, weight - beyond
-            with one_at_a_time:
-                flat.index_add_(0, near, here)
-                flat.index_add_(0, far, beyond)
-
-    _for_all_blocks(placed, deposit)
+            flat.index_add_(0, row + z.near, weight - beyond)
+            flat.index_add_(0, row + z.far, beyond)
 
 
 def kick_by(
@@ -70,8 +63,7 @@ def kick_by(
 ) -> None:
     """Add ``impulse`` times the cloud-in-cell value of a vector field at each particle to its momentum."""
     flats = [component.view(-1) for component in field]
-
-    def kick(block: Block) -> None:
+    for block in placed.blocks():
         targets = [momentum[axis][block].view(-1) for axis in range(3)]
         x, y, z = (placed.cells(axis, block) for axis in range(3))
         for row, weight in zip(_rows(placed, x, y), _weights(x.fraction, y.fraction, impulse), strict=True):
@@ -79,8 +71,6 @@ def kick_by(
             for cell, share in ((row + z.near, weight.sub_(beyond)), (row + z.far, beyond)):
                 for target, flat in zip(targets, flats, strict=True):
                     target.addcmul_(flat.index_select(0, cell), share)
-
-    _for_all_blocks(placed, kick)
 
 
 def count_onto(total: Counts, placed: Placed) -> None:
@@ -90,18 +80,6 @@ def count_onto(total: Counts, placed: Placed) -> None:
         x, y, z = (placed.nearest(axis, block, _OFFSET) for axis in range(3))
         cell = placed.planes(x).add_(y, alpha=side).add_(z)
         total.view(-1).index_add_(0, cell, torch.ones_like(cell, dtype=torch.int32))
-
-
-def _for_all_blocks(placed: Placed, work: Callable[[Block], None]) -> None:
-    """Work on all blocks, on as many threads as torch has: single operations are too small for several."""
-    num_threads = torch.get_num_threads() if placed.mesh.device.type == "cpu" else 1
-    if num_threads == 1:
-        for block in placed.blocks():
-            work(block)
-        return
-    with ThreadPoolExecutor(num_threads) as pool:
-        for _ in pool.map(work, placed.blocks()):
-            pass
 
 
 def _rows(placed: Placed, x: AxisCells, y: AxisCells) -> Iterator[Tensor]:

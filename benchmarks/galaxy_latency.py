@@ -8,7 +8,9 @@ on the fastest device, the best that an even split can be), and the fastest devi
 is the slower of computing and sending: no overlap can be better. Before anything is timed, devices compute
 two real layers of the model together, and the answer must be that of one device.
 
-    python -m benchmarks.galaxy_latency [--quick]
+    python -m benchmarks.galaxy_latency [--quick] [--models ...] [--devices ...] [--rates ...]
+
+The whole takes some hours, since paced devices take their time; the options choose parts of it.
 """
 
 import argparse
@@ -24,9 +26,9 @@ from benchmarks.galaxy_rig import devices
 NUM_TOKENS = 284
 """Mean length of the sequences of Galaxy's evaluation (reference: QNLI of GLUE)."""
 ENVIRONMENTS: Mapping[str, tuple[float, ...]] = {
-    "2 equal": (1.0, 1.0),
-    "3 equal": (1.0, 1.0, 1.0),
-    "4 equal": (1.0, 1.0, 1.0, 1.0),
+    "2 equal": (4.0, 4.0),
+    "3 equal": (4.0, 4.0, 4.0),
+    "4 equal": (4.0, 4.0, 4.0, 4.0),
     "2 unequal": (2.0, 1.0),
     "20:10:5": (4.0, 2.0, 1.0),
 }
@@ -38,7 +40,8 @@ SPEEDS: Mapping[str, float] = {
     "opt-1.3b": 20e9,
     "opt-2.7b": 20e9,
 }
-"""FLOP/s of the slowest device: larger models are given to faster boards, or a request takes minutes."""
+"""FLOP/s of the slowest of unequal devices; equal ones are like the fastest, so that computing and sending
+take about as long at 125 Mbit/s. Larger models are given to faster boards, or a request takes minutes."""
 RATES_MBIT = (125.0, 1000.0)
 WAYS = ("ours", "ours int8", "heuristic", "megatron", "sequence", "local")
 REPEATS, QUICK_REPEATS = 3, 2
@@ -86,15 +89,17 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one model, two sets of devices, fewer turns")
     parser.add_argument("--models", nargs="+", choices=tuple(SPEEDS), help="only these")
+    parser.add_argument("--devices", nargs="+", choices=tuple(ENVIRONMENTS), help="only these sets of devices")
+    parser.add_argument("--rates", nargs="+", type=float, choices=RATES_MBIT, help="only these [Mbit/s]")
     options = parser.parse_args(arguments)
     models = options.models or (QUICK_MODELS if options.quick else tuple(SPEEDS))
-    environments = QUICK_ENVIRONMENTS if options.quick else tuple(ENVIRONMENTS)
+    environments = options.devices or (QUICK_ENVIRONMENTS if options.quick else tuple(ENVIRONMENTS))
     print(f"paced devices, {NUM_TOKENS} tokens, float32; medians of turns [ms]")
     print(f"{'model':11} {'devices':10} {'Mbit/s':>6} {'bound':>7} {'of it':>6}", end="")
     print("".join(f" {way:>10}" for way in WAYS) + "  plan")
     rows = []
     for environment in environments:
-        for rate_mbit in RATES_MBIT:
+        for rate_mbit in options.rates or RATES_MBIT:
             for row in measured(environment, rate_mbit, models, QUICK_REPEATS if options.quick else REPEATS):
                 print(_line(row), flush=True)
                 rows.append(row)

@@ -89,7 +89,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one model, two sets of devices, fewer turns")
     parser.add_argument("--models", nargs="+", choices=tuple(SPEEDS), help="only these")
-    parser.add_argument("--devices", nargs="+", choices=tuple(ENVIRONMENTS), help="only these sets of devices")
+    parser.add_argument(
+        "--devices", nargs="+", choices=tuple(ENVIRONMENTS), help="only these sets of devices"
+    )
     parser.add_argument("--rates", nargs="+", type=float, choices=RATES_MBIT, help="only these [Mbit/s]")
     options = parser.parse_args(arguments)
     models = options.models or (QUICK_MODELS if options.quick else tuple(SPEEDS))

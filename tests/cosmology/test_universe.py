@@ -135,7 +135,12 @@ def test_the_identity_depends_on_everything_that_decides_the_data() -> None:
 def test_data_sets_of_other_resolutions_share_universes() -> None:
     shared = {
         definition_of(**change).universes.universes_id
-        for change in ({}, {"resolution": 8}, {"redshifts": REDSHIFTS[:1]}, {"num_samples": 16, "num_universes": 9})
+        for change in (
+            {},
+            {"resolution": 8},
+            {"redshifts": REDSHIFTS[:1]},
+            {"num_samples": 16, "num_universes": 9},
+        )
     }
     assert len(shared) == 1
 

@@ -7,7 +7,7 @@ from jaxtyping import Complex64, Float
 from torch import Tensor
 
 from cosmology.mesh import Mesh, apply_inverse_laplacian
-from cosmology.painting import UNIT, deposit_onto, kick_by
+from cosmology.painting import UNIT, deposit_onto, field_of, kick_by
 from cosmology.particle_cells import Placed
 from cosmology.perturbation import gradient
 
@@ -30,7 +30,7 @@ class Gravity:
         """Waves of the potential [(Mpc/h)^2]."""
         deposit = torch.zeros(self.mesh.field_shape, dtype=torch.int32, device=self.mesh.device)
         deposit_onto(deposit, placed)
-        waves = self.mesh.to_waves(deposit.to(torch.float32))
+        waves = self.mesh.to_waves(field_of(deposit))
         apply_inverse_laplacian(
             self.mesh, waves, overdensity_of_deposit(self.mesh.side, placed.displacement.shape[2])
         )

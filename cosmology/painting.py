@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int32
 from torch import Tensor
 
+from cosmology.dataset_error import DatasetError
 from cosmology.mesh import Grid
 from cosmology.particle_cells import AxisCells, Particles, Placed
 
@@ -37,7 +38,7 @@ def overdensity(displacement: Particles, mesh: Grid, shift_cells: float = 0.0) -
         Placed(displacement=displacement, mesh=mesh, num_planes=mesh.field_shape[0], shift_cells=shift_cells),
     )
     cells_per_particle = (mesh.side / displacement.shape[2]) ** 3
-    return deposit.to(torch.float32).mul_(cells_per_particle / UNIT).sub_(1)
+    return field_of(deposit).mul_(cells_per_particle / UNIT).sub_(1)
 
 
 def counts(displacement: Particles, mesh: Grid) -> Counts:
@@ -56,6 +57,20 @@ def deposit_onto(total: Counts, placed: Placed) -> None:
             beyond = (weight * z.fraction).to(torch.int32)
             flat.index_add_(0, row + z.near, weight - beyond)
             flat.index_add_(0, row + z.far, beyond)
+
+
+def field_of(deposit: Counts) -> Float[Tensor, "planes m m"]:
+    """A whole deposit in float32, still in units of ``1 / UNIT`` particles.
+
+    Raises:
+        DatasetError: when a cell holds more particles than 32 bits can say.
+    """
+    if int(deposit.min()) < 0:  # a sum beyond 2^31 has turned round
+        raise DatasetError(
+            f"a cell of the force mesh holds more than {(1 << 31) // UNIT - 1} particles; use a smaller "
+            "simulation_side, a larger box, or a larger force_mesh_factor."
+        )
+    return deposit.to(torch.float32)
 
 
 def kick_by(

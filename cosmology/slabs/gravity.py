@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cosmology.gravity import overdensity_of_deposit
 from cosmology.mesh import Waves, apply_inverse_laplacian
-from cosmology.painting import count_onto, deposit_onto, kick_by
+from cosmology.painting import count_onto, deposit_onto, field_of, kick_by
 from cosmology.particle_cells import Placed
 from cosmology.perturbation import gradient
 from cosmology.slabs.halo import Window, fetched_from_owners, summed_to_owners, windows_of
@@ -41,7 +41,7 @@ class SlabGravity:
         deposit_onto(deposit, placed)
         own = summed_to_owners(deposit, windows, mesh.crew)
         del deposit
-        waves = mesh.to_waves(own.to(torch.float32))
+        waves = mesh.to_waves(field_of(own))
         apply_inverse_laplacian(mesh, waves, overdensity_of_deposit(mesh.side, placed.displacement.shape[2]))
         return waves
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from cosmology.background import Growth, growth
+from cosmology.dataset_error import DatasetError
 from cosmology.gravity import Gravity
 from cosmology.linear_power import linear_power
 from cosmology.mesh import Mesh, derivative_waves, fundamental_h_per_mpc
@@ -106,6 +107,17 @@ def test_painting_keeps_every_particle_however_far_it_went(side: int) -> None:
     far = torch.randn(3, 16, 16, 16, generator=generator) * 400
     assert int(counts(far, mesh_of(side)).sum()) == 16**3
     assert float(overdensity(far, mesh_of(side)).mean()) == pytest.approx(0, abs=1e-5)
+
+
+def test_more_particles_than_a_cell_can_hold_are_refused() -> None:
+    """32^3 particles in one cell are one more than 32 bits can say: never a hole where the most should be."""
+    home = torch.arange(32, dtype=torch.float32)
+    gathered = -torch.stack(torch.meshgrid(home, home, home, indexing="ij"))
+    exact = mesh_of(32, box=32.0)
+    with pytest.raises(DatasetError, match="more than 32767 particles"):
+        overdensity(gathered, exact)
+    gathered[:, 0, 0, 0] = 5
+    assert float(overdensity(gathered, exact).max()) == 32**3 - 2
 
 
 def test_a_whole_box_of_displacement_changes_nothing() -> None:

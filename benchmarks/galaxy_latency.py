@@ -15,7 +15,7 @@ The whole takes some hours, since paced devices take their time; the options cho
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -108,10 +108,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if all(judged(rows)) else 1
 
 
-def measured(environment: str, rate_mbit: float, models: Sequence[str], repeats: int) -> list[Row]:
-    """Every model on one set of devices and links."""
+def measured(environment: str, rate_mbit: float, models: Sequence[str], repeats: int) -> Iterator[Row]:
+    """Every model on one set of devices and links, each as soon as it is known."""
     speeds = ENVIRONMENTS[environment]
-    rows = []
     with devices([f"d{place}" for place in range(len(speeds))], rate_mbit) as rig:
         for model in models:
             mix = ":".join(f"{speed * SPEEDS[model] / 1e9:g}" for speed in speeds)
@@ -121,10 +120,7 @@ def measured(environment: str, rate_mbit: float, models: Sequence[str], repeats:
                 "ways": WAYS,
                 "repeats": repeats,
             }
-            rows.append(
-                _row(environment, rate_mbit, model, rig.run("benchmarks.galaxy_latency_worker", asked))
-            )
-    return rows
+            yield _row(environment, rate_mbit, model, rig.run("benchmarks.galaxy_latency_worker", asked))
 
 
 def judged(rows: Sequence[Row]) -> list[bool]:

@@ -103,7 +103,7 @@ def _name(parameters: Parameters, cmb_temperature_k: float, version: str) -> str
     # sigma8 only scales the table.
     decides = (*parameters.physical[2:], parameters.matter_density, parameters.baryon_density)
     numbers = (*decides, cmb_temperature_k, _LEAST_K, _MOST_K)
-    words = [*(number.hex() for number in numbers), str(_NUM_K), version]
+    words = [*(float(number).hex() for number in numbers), str(_NUM_K), version]
     return hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
 
 

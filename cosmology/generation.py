@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from cosmology.dataset_error import MissingCodecError
 from cosmology.definition import DatasetDefinition, DatasetError
 from cosmology.layout import dataset_folder, shard_path
 from cosmology.manifest import read_manifest, write_manifest
@@ -94,7 +95,12 @@ def complete(
         DatasetError: when the disk or the memory is too small for what is missing, or cannot be written to.
     """
     universes = definition.universes
-    size = ranks_per_universe(universes, resources.memory_bytes, num_ranks)
+    try:
+        size = ranks_per_universe(universes, resources.memory_bytes, num_ranks)
+    except DatasetError:
+        if is_complete(definition, folder):  # made where there was more memory
+            return
+        raise
     if size > 1:
         _complete_together(definition, folder, rank, num_ranks, progress, resources=resources)
         return
@@ -235,6 +241,8 @@ def _make_shard(task: _Task, universe: int) -> bool:
     is_simulated = False
     try:
         counts = read_universe(path, definition.universes, definition.num_channels)
+    except MissingCodecError:  # nothing is wrong with the file
+        raise
     except DatasetError as error:
         if path.exists():
             task.progress(f"{error} (made anew)")

@@ -65,12 +65,21 @@ def field_of(deposit: Counts) -> Float[Tensor, "planes m m"]:
     Raises:
         DatasetError: when a cell holds more particles than 32 bits can say.
     """
-    if int(deposit.min()) < 0:  # a sum beyond 2^31 has turned round
+    check_least(int(deposit.min()))
+    return deposit.to(torch.float32)
+
+
+def check_least(least: int) -> None:
+    """Do nothing where the least cell of a deposit says that none holds more than 32 bits can say.
+
+    Raises:
+        DatasetError: where a sum beyond 2^31 has turned round.
+    """
+    if least < 0:
         raise DatasetError(
             f"a cell of the force mesh holds more than {(1 << 31) // UNIT - 1} particles; use a smaller "
             "simulation_side, a larger box, or a larger force_mesh_factor."
         )
-    return deposit.to(torch.float32)
 
 
 def kick_by(

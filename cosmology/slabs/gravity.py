@@ -8,9 +8,10 @@ from torch import Tensor
 
 from cosmology.gravity import overdensity_of_deposit
 from cosmology.mesh import Waves, apply_inverse_laplacian
-from cosmology.painting import count_onto, deposit_onto, field_of, kick_by
+from cosmology.painting import check_least, count_onto, deposit_onto, kick_by
 from cosmology.particle_cells import Placed
 from cosmology.perturbation import gradient
+from cosmology.slabs.crew import gathered
 from cosmology.slabs.halo import Window, fetched_from_owners, summed_to_owners, windows_of
 from cosmology.slabs.mesh import SlabMesh
 
@@ -41,7 +42,9 @@ class SlabGravity:
         deposit_onto(deposit, placed)
         own = summed_to_owners(deposit, windows, mesh.crew)
         del deposit
-        waves = mesh.to_waves(field_of(own))
+        # All ranks know it, so that none waits for one that has raised.
+        check_least(min(least for (least,) in gathered(mesh.crew, (int(own.min()),))))
+        waves = mesh.to_waves(own.to(torch.float32))
         apply_inverse_laplacian(mesh, waves, overdensity_of_deposit(mesh.side, placed.displacement.shape[2]))
         return waves
 

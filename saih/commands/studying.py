@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 
 from saih.commands.choice import Choice
 from saih.commands.selection import read_choice
 from saih.commands.single_task import run_for
 from saih.commands.stage import plan_here, require_points
 from saih.commands.talk import give, give_json, say
-from saih.domain.errors import UsageError
+from saih.config.definition import define
+from saih.domain.errors import EnvironmentMissing, UsageError
 from saih.domain.quantity import counted
 from saih.domain.study import StudyPlan, Validation, subject_id_of
 from saih.domain.sweep import Sweep
@@ -18,7 +20,7 @@ from saih.planner.plan import PlannedPoint
 from saih.reports.study_text import search_lines, validation_lines
 from saih.store.structure import to_json
 from saih.store.study_file import read_search, read_studies
-from saih.store.sweep_folder import SweepFolder
+from saih.store.sweep_folder import SweepFolder, record_definition
 from workloads.catalog import workload
 
 _WIDTH = 110
@@ -71,8 +73,15 @@ def search_here(request: Request) -> int:
     sweep, points = _sweep_and_points(request)
     folder = SweepFolder(request.choice.results_folder, sweep.name)
     plan = _dated(request)
+    record_definition(folder, define(sweep))  # what was found for another definition is refused
     found = read_search(folder) if not request.is_again else None
+    if found is not None and (found.plan.seed, found.plan.budget_s) != (plan.seed, plan.budget_s):
+        say(
+            f"found before, with seed {found.plan.seed} and a budget of {found.plan.budget_s:g} s; "
+            "--again searches with yours"
+        )
     if found is None:
+        _require_optuna()
         chosen = _on_most_ranks(_of_one_data_set(points, plan.budget_s))
         data = chosen[0].labels.get("data", "one data set")
         say(f"{sweep.name}: {counted(len(chosen), 'cost')} on {data}, about {plan.budget_s:g} s")
@@ -85,6 +94,13 @@ def search_here(request: Request) -> int:
     elif found is not None:
         give("\n".join(search_lines(found, _WIDTH)))
     return 1 if found is None else 0
+
+
+def _require_optuna() -> None:
+    if find_spec("optuna") is None:
+        raise EnvironmentMissing(
+            "the package optuna, which searches, is not installed", "pip install 'saih[search]'."
+        )
 
 
 def _sweep_and_points(request: Request) -> tuple[Sweep, list[PlannedPoint]]:

@@ -28,10 +28,16 @@ def open_means(ranks: Ranks, timeout_s: float) -> Iterator[Means]:
 
 def least_memory_bytes(ranks: Ranks) -> int:
     """What any rank may take of its device's memory, when all of a node take as much [bytes]."""
-    own = _node_share_bytes(ranks.comm) if ranks.device == "cpu" else torch.cuda.mem_get_info(ranks.device)[0]
+    own = _node_share_bytes(ranks.comm) if ranks.device == "cpu" else _device_bytes(ranks.device)
     found = gather(ranks.comm, {"memory_bytes": int(own * _USABLE_SHARE)})
     least = None if found is None else {"memory_bytes": min(each["memory_bytes"] for each in found)}
     return int(broadcast(ranks.comm, least)["memory_bytes"])
+
+
+def _device_bytes(device: str) -> int:
+    """Bytes that are free on a GPU, with those that torch keeps of an earlier data set."""
+    torch.cuda.empty_cache()
+    return int(torch.cuda.mem_get_info(device)[0])
 
 
 def _node_share_bytes(comm: MPI.Intracomm) -> int:

@@ -1,10 +1,8 @@
 """How fast CosmoFlow learns: step sizes for a network and a batch, and how they are approached.
 
 Momentum SGD keeps its rate while the width grows to four times the reference's, and lowers it in proportion
-beyond. Adam's updates have the same size whatever the gradient's, so its rate is that of maximal update
-parametrisation (muP; Yang et al. 2022, arXiv:2203.03466, table 8): over the fan-in for weights whose fan-in
-grows with the width, unchanged for all others. Residual branches scaled by 1/sqrt(their number) keep the size
-of an update at any depth (Bordelon et al. 2023, arXiv:2309.16620).
+beyond. Residual branches scaled by 1/sqrt(their number) keep the size of an update at any depth (Bordelon et
+al. 2023, arXiv:2309.16620).
 """
 
 import math
@@ -12,8 +10,6 @@ import math
 from cosmology.architecture import REFERENCE, Architecture, Recipe
 
 MOMENTUM = 0.9
-WARM_UP_EPOCHS = 4
-"""Of the reference recipe of MLPerf HPC, for every batch."""
 _TUNED_BATCH = 32
 _REFERENCE_RATE = 0.004
 _REFERENCE_EXPONENT = math.log(0.024 / _REFERENCE_RATE) / math.log(512 / _TUNED_BATCH)
@@ -24,7 +20,6 @@ members from 8^3 to 32^3, of width 8 to 256 and depth 1 to 12, lowered their los
 batches 1 to 64 (one seed each), and none diverged."""
 _SCALED_BATCH_LIMIT = 128
 """No faster beyond this batch, where nothing was tried."""
-_ADAM_RATE = 0.001
 _REFERENCE_WIDTH = REFERENCE.stage_channels[0]
 _WIDTH_LIMIT = 4 * _REFERENCE_WIDTH
 """Up to 4 x the reference width SGD keeps its rate; wider networks need it smaller in proportion."""
@@ -33,8 +28,6 @@ _DEPTH_LIMIT = 36
 _DEPTH_EXPONENT = -1.5
 """Of the largest stable rate over effective depth in networks without scaled branches (arXiv:2602.07494):
 deeper than was tried, the rate falls as if the branches were not scaled."""
-_MOST_WARM_UP = 0.1
-"""Of all steps."""
 
 
 def learning_rate(architecture: Architecture, global_batch: int) -> float:
@@ -49,36 +42,10 @@ def learning_rate(architecture: Architecture, global_batch: int) -> float:
     return _SCALED_RATE * _batch_factor(global_batch) * width_factor * depth_guard(architecture)
 
 
-def adam_rate(architecture: Architecture, global_batch: int) -> float:
-    """Peak step size of Adam for weights whose fan-in does not grow with the width.
-
-    It grows with the square root of the batch (Malladi et al. 2022, arXiv:2205.10287); ``adam_factor`` has
-    the share of it that each parameter gets.
-    """
-    return _ADAM_RATE * _batch_factor(global_batch) * depth_guard(architecture)
-
-
-def adam_factor(architecture: Architecture, parameter: str) -> float:
-    """Share of ``adam_rate`` for a parameter by its name in the network: 1 at the reference's width.
-
-    Weights of convolutions behind the first and of the first dense layer read as many channels as the
-    network is wide; biases, normalisations, the first convolution and the dense layers behind do not.
-    """
-    is_fixed = parameter == "stages.0.convolutions.0.weight" or ".norms." in parameter
-    grows = parameter.startswith(("stages.", "hidden.0.")) and parameter.endswith(".weight") and not is_fixed
-    return _REFERENCE_WIDTH / architecture.stage_channels[0] if grows else 1.0
-
-
 def depth_guard(architecture: Architecture) -> float:
     """Factor of every rate: 1 up to the depth that rates were tried on, less beyond."""
     depth = len(architecture.stage_channels) + architecture.num_residuals
     return float(min(1.0, (depth / _DEPTH_LIMIT) ** _DEPTH_EXPONENT))
-
-
-def warm_up_steps(global_batch: int, num_samples: int, num_steps: int) -> int:
-    """Steps over which the rate rises to its peak: 4 epochs, but at most a tenth of all ``num_steps``."""
-    epochs = WARM_UP_EPOCHS * max(1, num_samples // global_batch)
-    return max(1, min(epochs, round(_MOST_WARM_UP * num_steps)))
 
 
 def _batch_factor(global_batch: int) -> float:

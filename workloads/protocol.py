@@ -102,8 +102,8 @@ class Cost:
     """Files of the data set and of what it is made from; as many parts can be made at the same time."""
     dataset_core_s: float = 0.0
     """About how long one core takes to make the data set [s]."""
-    dataset_stored_bytes: int = 0
-    """About how many bytes it takes where it is stored, compressed; 0 where that is all of them."""
+    dataset_disk_bytes: int = 0
+    """The most that it takes on disk, compressed, with what it is made from; 0 where that is all of them."""
     dataset_memory_bytes: int = 0
     """Memory that making one part of it takes, of all ranks that share that part."""
     dataset_work: str = ""

@@ -99,7 +99,7 @@ def _point_json(planned: PlannedPoint, ceilings: KnownCeilings) -> dict[str, Any
         "num_parameters": planned.cost.num_parameters,
         "peak_memory_bytes_per_rank": planned.cost.peak_memory_bytes,
         "dataset_bytes": planned.cost.dataset_bytes,
-        "dataset_stored_bytes": planned.cost.dataset_stored_bytes or planned.cost.dataset_bytes,
+        "dataset_disk_bytes": planned.cost.dataset_disk_bytes or planned.cost.dataset_bytes,
         "dataset_work": planned.cost.dataset_work,
         "flops_per_sample": planned.cost.flops_per_sample,
         "predicted_s": predict(
@@ -176,17 +176,17 @@ def _totals(plan: Plan) -> list[str]:
     longest = f"at most {with_si(plan.most_measuring_s, 's')}, {node_hours} node-hours"
     parked = f"; parked layers, while a point runs: {in_bytes(plan.parked_bytes)}"
     return [
-        f"data sets: {in_bytes(plan.data_bytes)}{_stored(plan)}{parked if plan.parked_bytes else ''}",
+        f"data sets: {in_bytes(plan.data_bytes)}{_on_disk(plan)}{parked if plan.parked_bytes else ''}",
         *_making(plan),
         f"one step of every point: {with_si(plan.flops_of_one_step, 'FLOP')}",
         f"measuring: {longest} (start, warm-up and making the data sets come on top)",
     ]
 
 
-def _stored(plan: Plan) -> str:
-    """What they take where they are stored, if that is less."""
-    stored = plan.stored_bytes
-    return f" uncompressed, about {in_bytes(stored)} stored" if stored < plan.data_bytes else ""
+def _on_disk(plan: Plan) -> str:
+    """What they take on disk, with what they are made from, where that is told."""
+    on_disk = plan.disk_bytes
+    return f" uncompressed, at most {in_bytes(on_disk)} on disk" if on_disk != plan.data_bytes else ""
 
 
 def _making(plan: Plan) -> list[str]:

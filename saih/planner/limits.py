@@ -40,13 +40,13 @@ class Claims:
             or self._disk_refusal(point, cost)
         )
         if reason is None:
-            self.data_sets[point.problem.data] = cost.dataset_bytes
+            self.data_sets[point.problem.data] = _disk_bytes(cost)
             self.parked_bytes = max(self.parked_bytes, parked_on_disk(point, cost))
         return reason
 
     def _disk_refusal(self, point: Point, cost: Cost) -> Refusal | None:
         room, parked_bytes = self.limits.disk_bytes, parked_on_disk(point, cost)
-        claimed, new_bytes = sum(self.data_sets.values()), cost.dataset_bytes
+        claimed, new_bytes = sum(self.data_sets.values()), _disk_bytes(cost)
         if point.problem.data in self.data_sets:
             new_bytes = 0
         needed = claimed + new_bytes + max(parked_bytes, self.parked_bytes)
@@ -65,6 +65,10 @@ class Claims:
             f"{', park fewer layers' if parked_bytes else ''}, or give another --data-folder."
         )
         return _lacking("disk", needed, room, reason)
+
+
+def _disk_bytes(cost: Cost) -> int:
+    return cost.dataset_disk_bytes or cost.dataset_bytes
 
 
 def parked_on_disk(point: Point, cost: Cost) -> int:

@@ -48,10 +48,10 @@ class Plan:
         return sum(sizes.values())
 
     @property
-    def stored_bytes(self) -> int:
-        """The same as it is stored, about."""
+    def disk_bytes(self) -> int:
+        """The most that they take on disk, with what they are made from."""
         costs = {planned.point.problem.data: planned.cost for planned in self.points}
-        return sum(cost.dataset_stored_bytes or cost.dataset_bytes for cost in costs.values())
+        return sum(cost.dataset_disk_bytes or cost.dataset_bytes for cost in costs.values())
 
     @property
     def parked_bytes(self) -> int:

@@ -34,7 +34,7 @@ def test_the_official_data_set_is_planned_on_paper_with_its_universes_and_rate(s
     assert said.exit_code == 0
     assert "9216 universes of 512^3 particles x 20 steps at" in said.out
     assert "particle-steps/s of a core" in said.out
-    assert "data sets: 9.9 TB uncompressed, about 1.98 TB stored" in said.out
+    assert "data sets: 9.9 TB uncompressed, at most 4.95 TB on disk" in said.out
     assert "rates assumed" in said.out
 
 

@@ -84,13 +84,13 @@ def test_on_gpus_the_memory_of_one_gpu_decides() -> None:
 
 
 def test_data_sets_share_the_disk_and_each_counts_once() -> None:
-    first, second = sorted({p.cost.dataset_bytes for p in make_plan(SWEEP, NO_LIMITS).points})
+    first, second = sorted({p.cost.dataset_disk_bytes for p in make_plan(SWEEP, NO_LIMITS).points})
     assert len(make_plan(SWEEP, Limits(disk_bytes=first + second)).points) == 6
     plan = make_plan(SWEEP, Limits(disk_bytes=first + second - 1))
     assert len(plan.points) == 3
     assert in_bytes(first) in plan.dropped[0].reason
     assert in_bytes(second) in plan.dropped[0].reason
-    assert plan.data_bytes == first
+    assert plan.disk_bytes == first
 
 
 def test_a_single_rank_runs_without_exchange_and_the_plan_says_so() -> None:

@@ -27,8 +27,6 @@ AXES = (
 _PARTICLE_STEPS_PER_CORE_S = 1.9e6
 """Particles moved by one step in one second of a core: a universe of 128^3 in 20 steps on a force mesh twice
 as fine took 22.2 s of one core (1.9e6), one of 64^3 2.1 s (2.5e6), with its start and its four outputs."""
-_STORED_RATIO = 5.0
-"""Of counts by the default codec, bitshuffle and LZ4, which stores grids of 1 Mpc/h at 5.3 to 5.5."""
 _CHOICES: Mapping[str, Sequence[int]] = {
     "width": WIDTHS,
     "depth": range(1, MOST_DEPTH + 1),
@@ -89,7 +87,7 @@ class CosmoFlow:
             },
             dataset_files=2 * simulated.num_universes + 1,
             dataset_core_s=simulated.num_particle_steps / _PARTICLE_STEPS_PER_CORE_S,
-            dataset_stored_bytes=round(data.dataset_bytes / _STORED_RATIO),
+            dataset_disk_bytes=simulated.disk_bytes,
             dataset_work=_dataset_work(simulated),
             dataset_memory_bytes=rank_memory_bytes(simulated.universes, 1),
             techniques=shape.options.techniques,

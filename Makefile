@@ -26,21 +26,20 @@ demo: $(RUN_STAMP)  ## Sweep this machine along data and model, and make the PDF
 horovod: $(HOROVOD_STAMP)  ## Build Horovod for this torch and MPI, and install it
 
 test: $(TEST_STAMP) $(HOROVOD_STAMP) static  ## Every check and every test, with the coverage of the pure parts
-	$(MAKE) --no-print-directory --jobs=3 test-waiting test-computing test-deciding
+	$(MAKE) --no-print-directory --jobs=2 test-waiting test-working
 
-# Faults and schedulers mostly wait for time-outs, applications compute, and the rest decides: each beside the others,
-# which takes the time of the longest. Coverage is asked of the pure parts only. Each line says whose it is.
-.PHONY: test-waiting test-computing test-deciding
-test-waiting test-computing test-deciding: SHELL := bash -o pipefail
+# Faults and schedulers mostly wait for time-outs: they run beside the tests that compute. Each line says whose it is.
+# Coverage costs time and is asked of the pure parts only, which the applications' own tests do not touch.
+.PHONY: test-waiting test-working
+test-waiting test-working: SHELL := bash -o pipefail
 WAITING := tests/faults tests/slurm tests/cli/test_slurm_end_to_end.py
 COMPUTING := $(addprefix tests/,benchmarks cosmology harness launch machine tools workloads)
 PYTEST := $(BIN)/pytest -rfER --durations=15
 test-waiting:
 	@$(PYTEST) $(WAITING) 2>&1 | sed --unbuffered 's/^/[waiting] /'
-test-computing:
-	@$(PYTEST) $(COMPUTING) 2>&1 | sed --unbuffered 's/^/[computing] /'
-test-deciding:
+test-working:
 	@$(PYTEST) --cov --cov-report=term $(addprefix --ignore=,$(WAITING) $(COMPUTING)) 2>&1 | sed --unbuffered 's/^/[deciding] /'
+	@$(PYTEST) $(COMPUTING) 2>&1 | sed --unbuffered 's/^/[computing] /'
 
 check: $(TEST_STAMP) static test-fast  ## The gate before a commit: static checks and fast tests
 

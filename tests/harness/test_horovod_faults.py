@@ -69,12 +69,13 @@ def test_a_failure_on_one_rank_frees_the_others_at_once(tmp_path: Path) -> None:
 def test_a_rank_that_hangs_or_is_stopped_is_cut_by_the_watchdog(
     tmp_path: Path, fault: str, evidence: str
 ) -> None:
-    done = run(tmp_path, fault, watchdog_s=10)
-    assert seconds_since_struck(tmp_path) < 25
+    # Horovod alone may take ten seconds to begin where other tests keep the cores busy.
+    done = run(tmp_path, fault, watchdog_s=20)
+    assert seconds_since_struck(tmp_path) < 45
     assert done.returncode != 0
     (record,) = records(tmp_path)
     assert record.result.outcome is Outcome.TIMED_OUT
-    assert "no progress for 10 s: rank 0 after step 4" in record.result.reason
+    assert "no progress for 20 s: rank 0 after step 4" in record.result.reason
     assert evidence in record.result.reason
 
 

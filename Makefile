@@ -57,13 +57,16 @@ format: $(TEST_STAMP)  ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-benchmarks: $(TEST_STAMP)  ## Quick form of every benchmark; each prints its bars
+benchmarks: $(TEST_STAMP)  ## Quick forms of the main benchmarks; each prints its bars
 	$(BIN)/python -m benchmarks.overhead --quick
 	$(BIN)/python -m benchmarks.known_truths --quick
 	$(BIN)/python -m benchmarks.reports --quick
 	$(BIN)/python -m benchmarks.comparison --quick
 	$(BIN)/python -m benchmarks.interventions --quick
 	$(BIN)/python -m benchmarks.energon --quick
+	$(BIN)/python -m benchmarks.galaxy --quick
+	$(BIN)/python -m benchmarks.generation --quick
+	$(BIN)/python -m benchmarks.growth --quick
 
 gallery: $(RUN_STAMP)  ## Make docs/gallery and the README's figure from results/reference
 	SAIH=$(abspath $(BIN))/saih tools/gallery.sh

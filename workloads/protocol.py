@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from augment.problem import Problem
+from workloads.execution import PLAIN, Execution
 from workloads.given_rates import GivenRates
 from workloads.means import ALONE, Means
 
@@ -71,11 +72,13 @@ class Degrees:
     """Ranks that share every layer."""
     pipeline_parallel: int = 1
     """Groups of layers, one after the other."""
+    spatial_parallel: int = 1
+    """Ranks that share every sample: each holds a slab of its grid."""
 
     @property
     def num_ranks(self) -> int:
         """Ranks of one replica: the i-th has those from ``i * num_ranks`` on."""
-        return self.tensor_parallel * self.pipeline_parallel
+        return self.tensor_parallel * self.pipeline_parallel * self.spatial_parallel
 
 
 UNDIVIDED = Degrees()
@@ -192,11 +195,7 @@ class Workload(Protocol):
         """What it does in a step."""
 
     def check(self, problem: Problem) -> None:
-        """Do nothing for a problem that can be built.
-
-        Raises:
-            ProblemError: otherwise, with what is wrong and what would do.
-        """
+        """Raise a ProblemError, with what is wrong and what would do, for one that cannot be built."""
 
     def cost(
         self, problem: Problem, *, batch_per_rank: int, precision: str, degrees: Degrees = UNDIVIDED
@@ -247,6 +246,7 @@ class Surroundings:
     """Joins the default process group of torch.distributed over the ranks of this replica, which all call it
     once; it ends after the session was closed."""
     clock: ReadClock = no_clock
+    execution: Execution = PLAIN
 
 
 class Session(Protocol[Batch]):

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from augment.problem import Problem
 from saih.domain.errors import UsageError
+from workloads.execution import PLAIN, Execution
 from workloads.protocol import Degrees
 
 SCHEMA_VERSION = 1
@@ -130,6 +131,8 @@ class Point(_Named):
     timing: Timing
     seed: int
     schema_version: int = field(default=SCHEMA_VERSION)
+    execution: Execution = field(default=PLAIN, metadata={"came_later": True})
+    """How its steps are executed; of a searched one the settings are in the record's notes."""
 
     @property
     def ranks_that_meet(self) -> int:
@@ -148,8 +151,12 @@ class Point(_Named):
 
     @property
     def definition(self) -> dict[str, Any]:
-        """All that decides the run, as plain JSON values."""
-        return {
+        """All that decides the run, as plain JSON values.
+
+        The execution is left out where it is the plain one, so that points measured before keep their ids.
+        """
+        execution = {} if self.execution == PLAIN else {"execution": asdict(self.execution)}
+        return execution | {
             "schema_version": self.schema_version,
             "workload": self.workload,
             "data": dict(self.problem.data),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ Device = Literal["cpu", "cuda"]
 Exchange = Literal["none", "ddp", "horovod"]
 Binding = Literal["none", "core"]
 Meeting = Literal["never", "gradients", "division"]
-"""What ranks wait for each other for: nothing, gradients, or their parts of a model that they divide."""
+"""What ranks wait for each other for: nothing, gradients, or their parts of what they divide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,18 +30,27 @@ class Placement:
     data_parallel: int = 1
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
+    spatial_parallel: int = field(default=1, metadata={"came_later": True})
+    """Ranks that share every sample."""
     gpus_per_rank: int = field(default=1, metadata={"came_later": True})
     """Devices of each rank on ``cuda``; on ``cpu`` it says nothing."""
     binding: Binding = field(default="none", metadata={"came_later": True})
     """``core``: each rank keeps to as many cores of its own as it has threads."""
 
     def __post_init__(self) -> None:
-        degrees = self.data_parallel * self.tensor_parallel * self.pipeline_parallel
-        if degrees != self.num_ranks:
+        degrees = {
+            "data": self.data_parallel,
+            "tensor": self.tensor_parallel,
+            "pipeline": self.pipeline_parallel,
+        }
+        if self.spatial_parallel != 1:
+            degrees["spatial"] = self.spatial_parallel
+        product = math.prod(degrees.values())
+        if product != self.num_ranks:
             raise UsageError(
                 f"the placement has {self.nodes} nodes x {self.ranks_per_node} ranks = {self.num_ranks} "
-                f"ranks, but data x tensor x pipeline degrees are {self.data_parallel} x "
-                f"{self.tensor_parallel} x {self.pipeline_parallel} = {degrees}",
+                f"ranks, but {' x '.join(degrees)} degrees are {' x '.join(map(str, degrees.values()))} = "
+                f"{product}",
                 "make both products equal.",
             )
 
@@ -51,8 +61,12 @@ class Placement:
 
     @property
     def degrees(self) -> Degrees:
-        """How ranks divide one replica of the model."""
-        return Degrees(tensor_parallel=self.tensor_parallel, pipeline_parallel=self.pipeline_parallel)
+        """How ranks divide one replica of the model, or its samples."""
+        return Degrees(
+            tensor_parallel=self.tensor_parallel,
+            pipeline_parallel=self.pipeline_parallel,
+            spatial_parallel=self.spatial_parallel,
+        )
 
     @property
     def gpus_per_node(self) -> int:
@@ -61,15 +75,21 @@ class Placement:
 
     @property
     def label(self) -> str:
-        """Short text such as ``1 node x 2 ranks x 1 thread (cpu)``, with the degrees that divide a model."""
-        degrees = (("tensor", self.tensor_parallel), ("pipeline", self.pipeline_parallel))
+        """Short text such as ``1 node x 2 ranks x 1 thread (cpu)``, with the degrees of dividing."""
+        degrees = (
+            ("tensor", self.tensor_parallel),
+            ("pipeline", self.pipeline_parallel),
+            ("spatial", self.spatial_parallel),
+        )
         divided = "".join(f", {name} {degree}" for name, degree in degrees if degree > 1)
         return f"{self.seats_label[:-1]}{divided})"
 
     @property
     def seats(self) -> "Placement":
-        """The same ranks where each holds the whole model."""
-        return replace(self, data_parallel=self.num_ranks, tensor_parallel=1, pipeline_parallel=1)
+        """The same ranks where each holds the whole model and whole samples."""
+        return replace(
+            self, data_parallel=self.num_ranks, tensor_parallel=1, pipeline_parallel=1, spatial_parallel=1
+        )
 
     @property
     def seats_label(self) -> str:

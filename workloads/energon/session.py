@@ -27,7 +27,7 @@ from workloads.energon.rank_errors import PassError
 from workloads.energon.ranks import Carrier
 from workloads.energon.shapes import EnergonShape
 from workloads.means import ALONE, Means
-from workloads.precision import Precision
+from workloads.precision import SERVING, Precision
 from workloads.protocol import Mark, PhaseName, Progress, Session, Surroundings, Told
 from workloads.transformer.layout import Layout
 from workloads.transformer.want import Want
@@ -222,7 +222,7 @@ class _Step:
 
 def _assignment(shape: EnergonShape, plan: EnginePlan, surroundings: Surroundings, folder: str) -> Assignment:
     if surroundings.precision != TEST_PRECISION:
-        Precision.named(surroundings.precision)
+        Precision.named(surroundings.precision, SERVING)
     rank = surroundings.rank % plan.num_ranks
     dtype: torch.dtype = getattr(torch, surroundings.precision)
     kept = kept_values(shape, plan, rank, surroundings.batch_per_rank) * dtype.itemsize

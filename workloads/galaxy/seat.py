@@ -9,7 +9,7 @@ import torch
 from torch import distributed
 from torch.distributed import ProcessGroup
 
-from workloads.precision import Precision
+from workloads.precision import SERVING, Precision
 from workloads.protocol import ReadClock, Surroundings
 from workloads.transformer.place import Place
 from workloads.transport.meeting import meet
@@ -48,7 +48,7 @@ def open_seat(surroundings: Surroundings) -> Seat:
         LinkError: when one of them cannot be reached.
     """
     if surroundings.precision != TEST_PRECISION:
-        Precision.named(surroundings.precision)
+        Precision.named(surroundings.precision, SERVING)
     num_ranks = surroundings.degrees.num_ranks
     rank = surroundings.rank % num_ranks
     place = Place(device=torch.device(surroundings.device), dtype=getattr(torch, surroundings.precision))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from augment.problem import Problem
+from workloads.activity import Activity
 from workloads.execution import PLAIN, Execution
 from workloads.given_rates import GivenRates
 from workloads.means import ALONE, Means
@@ -66,7 +67,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Degrees:
-    """How ranks divide one model among themselves; each such group of ranks is one replica of it."""
+    """How ranks divide one model, or its samples, among themselves; each such group is one replica."""
 
     tensor_parallel: int = 1
     """Ranks that share every layer."""
@@ -163,22 +164,6 @@ class Axis:
     that one never joins points that differ here, and the other way round."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Activity:
-    """What an application does in a step, in words for readers."""
-
-    has_gradients: bool
-    """Whether ranks exchange gradients, so that a loss falls; else they only compute answers."""
-    scalar: str
-    """What a step gives and is checked to be finite, such as ``loss``."""
-    verb: str
-    """What a rank does with a model, such as ``trains``."""
-
-
-TRAINING = Activity(has_gradients=True, scalar="loss", verb="trains")
-INFERENCE = Activity(has_gradients=False, scalar="mean output", verb="serves")
-
-
 class Workload(Protocol):
     """The arithmetic side of an application."""
 
@@ -237,7 +222,7 @@ class Surroundings:
     """``cpu`` or ``cuda:N``."""
     precision: str
     batch_per_rank: int
-    """Samples of one rank; of each replica, where ranks divide the model."""
+    """Samples of one rank; of each replica, where ranks divide the model or the samples."""
     seed: int
     data_folder: Path
     exchange: GradientExchange
@@ -247,6 +232,16 @@ class Surroundings:
     once; it ends after the session was closed."""
     clock: ReadClock = no_clock
     execution: Execution = PLAIN
+
+    @property
+    def num_replicas(self) -> int:
+        """Groups of ranks that work on samples of their own."""
+        return self.num_ranks // self.degrees.num_ranks
+
+    @property
+    def replica(self) -> int:
+        """Which of them this rank belongs to."""
+        return self.rank // self.degrees.num_ranks
 
 
 class Session(Protocol[Batch]):

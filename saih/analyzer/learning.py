@@ -9,7 +9,7 @@ from scipy import optimize, special
 from saih.analyzer.correlation import correlation_time
 from saih.domain.interval import median
 from saih.domain.trend import LossCheck
-from workloads.protocol import TRAINING, Activity
+from workloads.activity import TRAINING, Activity
 
 FEWEST_LOSSES = 8
 SIGNIFICANCE = 0.01

@@ -23,7 +23,8 @@ from saih.domain.record import (
 )
 from saih.domain.scaling import RankLadder, placed_on
 from saih.domain.trend import PointSummary
-from workloads.protocol import TRAINING, UNDIVIDED, Activity, Axis, Cost, Degrees, Operation, OpKind
+from workloads.activity import TRAINING, Activity
+from workloads.protocol import UNDIVIDED, Axis, Cost, Degrees, Operation, OpKind
 
 ENVIRONMENT = Environment(
     facts={"cpu_model": "Test 1", "torch": "2.13"}, notes={"host": "a"}, environment_id="env-1"

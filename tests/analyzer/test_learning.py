@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from saih.analyzer.learning import check_loss
-from workloads.protocol import INFERENCE
+from workloads.activity import INFERENCE
 
 
 def test_a_falling_loss_is_learning_in_nearly_every_run():

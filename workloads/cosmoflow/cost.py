@@ -9,6 +9,7 @@ from augment.problem import Problem, ProblemError, Shape
 from cosmology.architecture import Architecture
 from cosmology.definition import REDSHIFT_ORDER, DatasetDefinition
 from cosmology.slabs.memory import rank_memory_bytes
+from workloads.activity import TRAINING, Activity
 from workloads.cosmoflow.data_sizes import DATA_SIZES, special_words
 from workloads.cosmoflow.members import MOST_DEPTH, MOST_RESOLUTION, Member, compound_member, training_flops
 from workloads.cosmoflow.memory import FLOAT_BYTES, peak_memory_bytes
@@ -16,7 +17,7 @@ from workloads.cosmoflow.model_shape import MODEL_SIZES
 from workloads.cosmoflow.operations import step_operations
 from workloads.cosmoflow.shapes import CosmoFlowShape
 from workloads.precision import Precision
-from workloads.protocol import TRAINING, UNDIVIDED, Activity, Axis, Cost, Degrees, Operation
+from workloads.protocol import UNDIVIDED, Axis, Cost, Degrees, Operation
 
 AXES = (
     Axis(name="data", sizes=DATA_SIZES, size_label="data set [bytes]"),

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from augment.problem import Problem, ProblemError
+from workloads.activity import INFERENCE, Activity
 from workloads.energon.memory import layer_weights, parked_bytes, peak_memory_bytes
 from workloads.energon.operations import exchanges, step_operations
 from workloads.energon.passes import pass_sums
 from workloads.energon.plan import EnginePlan, plan_engine
 from workloads.energon.shapes import DATA_SIZES, MODEL_SIZES, EnergonShape
-from workloads.precision import Precision
-from workloads.protocol import INFERENCE, UNDIVIDED, Activity, Axis, Cost, Degrees
+from workloads.precision import SERVING, Precision
+from workloads.protocol import UNDIVIDED, Axis, Cost, Degrees
 from workloads.transformer.split import tensor_shares
 from workloads.transformer.weight_names import num_parameters
 
@@ -55,8 +56,9 @@ class Energon:
             ProblemError: for a problem that cannot be built or divided, a batch below 1, too many sequences,
                 or an unknown precision.
         """
+        _check_degrees(degrees)
         shape = EnergonShape.from_problem(problem)
-        architecture, itemsize = shape.architecture, Precision.named(precision).itemsize
+        architecture, itemsize = shape.architecture, Precision.named(precision, SERVING).itemsize
         _check_batch(shape, batch_per_rank)
         plan = engine_plan(shape, degrees)
         sums = pass_sums(shape, batch_per_rank)
@@ -131,6 +133,14 @@ def _techniques(shape: EnergonShape) -> dict[str, str]:
 def _layer_weights(shape: EnergonShape) -> int:
     (whole,) = tensor_shares(shape.architecture, 1)
     return shape.architecture.num_layers * layer_weights(shape.architecture, whole)
+
+
+def _check_degrees(degrees: Degrees) -> None:
+    if degrees.spatial_parallel != 1:
+        raise ProblemError(
+            f"spatial_parallel is {degrees.spatial_parallel}, but energon has no grids for ranks to share; "
+            "give 1, and divide the model by tensor_parallel or pipeline_parallel."
+        )
 
 
 def _check_batch(shape: EnergonShape, batch: int) -> None:

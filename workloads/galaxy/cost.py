@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from augment.problem import Problem, ProblemError
+from workloads.activity import INFERENCE, Activity
 from workloads.galaxy.checked import is_checked
 from workloads.galaxy.given_devices import CLUSTER_SIZES
 from workloads.galaxy.memory import Load, memory_bytes
@@ -12,8 +13,8 @@ from workloads.galaxy.planning import MOST_DEVICES, most_devices, plan_for, plan
 from workloads.galaxy.shapes import MODEL_SIZES, REQUEST_SIZES, GalaxyShape
 from workloads.galaxy.traffic import Links, request_traffic
 from workloads.given_rates import GivenRates
-from workloads.precision import Precision
-from workloads.protocol import INFERENCE, UNDIVIDED, Activity, Axis, Cost, Degrees
+from workloads.precision import SERVING, Precision
+from workloads.protocol import UNDIVIDED, Axis, Cost, Degrees
 from workloads.transformer.weight_names import layer_shapes, num_parameters
 
 AXES = (
@@ -74,7 +75,7 @@ class Galaxy:
         """
         shape = GalaxyShape.from_problem(problem)
         _check_run(batch_per_rank, degrees)
-        num_devices, itemsize = degrees.tensor_parallel, Precision.named(precision).itemsize
+        num_devices, itemsize = degrees.tensor_parallel, Precision.named(precision, SERVING).itemsize
         architecture = shape.architecture
         plan = plan_for(shape, num_devices, itemsize)
         links = Links(
@@ -140,7 +141,7 @@ class Galaxy:
         """
         shape = GalaxyShape.from_problem(problem)
         _check_run(batch_per_rank, degrees)
-        planned = planned_for(shape, degrees.tensor_parallel, Precision.named(precision).itemsize)
+        planned = planned_for(shape, degrees.tensor_parallel, Precision.named(precision, SERVING).itemsize)
         return () if planned is None else planned.words
 
 
@@ -228,6 +229,11 @@ def _check_run(batch: int, degrees: Degrees) -> None:
         raise ProblemError(
             f"pipeline_parallel is {degrees.pipeline_parallel}, but galaxy itself chooses how ranks share "
             "a model; give 1, and all ranks as tensor_parallel. strategy: pipeline asks for stages."
+        )
+    if degrees.spatial_parallel != 1:
+        raise ProblemError(
+            f"spatial_parallel is {degrees.spatial_parallel}, but galaxy has no grids for ranks to share; "
+            "give 1, and all ranks as tensor_parallel."
         )
     if degrees.tensor_parallel > MOST_DEVICES:
         raise ProblemError(

@@ -23,7 +23,7 @@ from mpi4py import MPI
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from benchmarks.training import Optimizer, Training
+from benchmarks.bare_training import Optimizer, Training
 from saih.domain.interval import median, median_interval
 from saih.domain.point import Timing
 from saih.harness.clock import device_clock

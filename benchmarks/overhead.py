@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from mpi4py import MPI
 
-from benchmarks.training import Training, excess
+from benchmarks.bare_training import Training, excess
 from saih.domain.interval import Interval, median_interval
 from saih.domain.point import Placement, Timing
 from saih.harness.clock import device_clock

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from augment.problem import Problem
 from saih.domain.errors import UsageError
+from saih.domain.supply import FROM_DATA_FOLDER, Supply
 from workloads.execution import PLAIN, Execution
 from workloads.protocol import Degrees
 
@@ -153,6 +154,8 @@ class Point(_Named):
     schema_version: int = field(default=SCHEMA_VERSION)
     execution: Execution = field(default=PLAIN, metadata={"came_later": True})
     """How its steps are executed; of a searched one the settings are in the record's notes."""
+    supply: Supply = field(default=FROM_DATA_FOLDER, metadata={"came_later": True})
+    """Where its batches come from."""
 
     @property
     def ranks_that_meet(self) -> int:
@@ -173,10 +176,12 @@ class Point(_Named):
     def definition(self) -> dict[str, Any]:
         """All that decides the run, as plain JSON values.
 
-        The execution is left out where it is the plain one, so that points measured before keep their ids.
+        The execution and the supply are left out at their defaults, so that points measured before keep
+        their ids.
         """
         execution = {} if self.execution == PLAIN else {"execution": asdict(self.execution)}
-        return execution | {
+        supply = {} if self.supply == FROM_DATA_FOLDER else {"supply": asdict(self.supply)}
+        return execution | supply | {
             "schema_version": self.schema_version,
             "workload": self.workload,
             "data": dict(self.problem.data),

@@ -4,7 +4,7 @@ Number formats are the one exception: they change results within their rounding,
 them is asked for by name.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 Layout = Literal["channels_first", "channels_last"]
@@ -47,11 +47,32 @@ class Execution:
     @property
     def words(self) -> str:
         """The settings that differ from the plain ones, such as ``bfloat16, fused optimizer``."""
-        plain = asdict(PLAIN)
-        chosen = {name: value for name, value in asdict(self).items() if name != "name"}
-        return ", ".join(f"{name} {value}" for name, value in chosen.items() if value != plain[name])
+        return ", ".join(_WORDS[name].format(value).replace("_", " ") for name, value in self.chosen.items())
+
+    @property
+    def chosen(self) -> dict[str, str | int]:
+        """The settings that differ from the plain ones, by name."""
+        return {name: value for name in SETTINGS if (value := getattr(self, name)) != getattr(PLAIN, name)}
+
+    @property
+    def label(self) -> str:
+        """What tells it from others: its name, or the settings of one that was given."""
+        return self.words if self.name == GIVEN else self.name
 
 
+_WORDS = {
+    "precision": "{}",
+    "layout": "{}",
+    "kernels": "{} kernels",
+    "compiler": "{}",
+    "graph": "{} as a graph",
+    "optimizer": "{} optimizer",
+    "inputs": "{} as input",
+    "bucket_mib": "buckets of {} MiB",
+    "threads": "threads {}",
+}
+GIVEN = "given"
+"""Name of an execution of which settings were written out."""
 PLAIN = Execution()
 """Channels last, eager, in the precision of the point."""
 REFERENCE = Execution(name="reference", precision="float32", layout="channels_first", optimizer="foreach")

@@ -18,6 +18,7 @@ Exchange = Literal["none", "ddp", "horovod"]
 Binding = Literal["none", "core"]
 Meeting = Literal["never", "gradients", "division"]
 """What ranks wait for each other for: nothing, gradients, or their parts of what they divide."""
+_MOST_SEARCH_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +132,11 @@ class Timing:
     budget_s: float = 20.0
     """Most seconds of measured steps for one point; warm-up is not counted."""
 
+    @property
+    def search_budget_s(self) -> float:
+        """Most seconds of measured windows in which the settings of one point are searched."""
+        return min(_MOST_SEARCH_S, self.budget_s)
+
 
 class _Named:
     """Keeps the id of a point once it was asked for: sweeps of many points ask often."""
@@ -156,6 +162,11 @@ class Point(_Named):
     """How its steps are executed; of a searched one the settings are in the record's notes."""
     supply: Supply = field(default=FROM_DATA_FOLDER, metadata={"came_later": True})
     """Where its batches come from."""
+
+    @property
+    def asked_precision(self) -> str:
+        """Number format of its products, as far as it is known before it runs; a search may narrow it."""
+        return self.execution.precision or self.precision
 
     @property
     def ranks_that_meet(self) -> int:

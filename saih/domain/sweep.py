@@ -10,6 +10,8 @@ from augment.ladder import Ladder
 from augment.problem import Problem
 from saih.domain.point import Exchange, Placement, Point, Timing
 from saih.domain.scaling import RankLadder
+from saih.domain.supply import FROM_DATA_FOLDER, Supply
+from workloads.execution import PLAIN, Execution
 
 MAX_POINTS = 100_000
 """More than anybody could run; sweeps that ask for more are refused before they are expanded."""
@@ -39,6 +41,10 @@ class Sweep:
     """The ranks axis. Its rungs replace ``placements``, which then holds the one that they are built from."""
     walk: Walk | None = None
     """Sizes of data, model and run that change together; such a sweep has no ladders."""
+    supply: Supply = FROM_DATA_FOLDER
+    """Where batches come from."""
+    executions: tuple[Execution, ...] = (PLAIN,)
+    """How steps are executed; every problem on every placement is measured in each."""
 
 
 Resource = Literal["memory of a node", "memory of a GPU", "disk"]

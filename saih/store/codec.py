@@ -21,7 +21,6 @@ _DEFINITION_REMEDY = (
     "point) and run `saih sweep` with the same sweep file or preset: what is measured is kept."
 )
 _Bearer = TypeVar("_Bearer", Job, Batch)
-_POINT_FIELDS = (*Point.__dataclass_fields__, "point_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +146,8 @@ def _point_to_json(point: Point) -> dict[str, Any]:
 
 
 def _point_from_json(value: Any) -> Point:
-    fields = dict(require_keys(value, _POINT_FIELDS, "point"))
-    stored = fields.pop("point_id")
+    fields = dict(require_keys(value, tuple(value) if isinstance(value, dict) else (), "point"))
+    stored = fields.pop("point_id", None)
     point: Point = from_json(Point, fields, "point")
     if stored != point.point_id:
         raise StructureError(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from augment.ladder import Ladder
@@ -13,10 +13,11 @@ from saih.config.sweep_file import parse_sweep
 from saih.config.walk_axis import walk_definition
 from saih.config.workload_sizes import sizes_in
 from saih.domain.point import Placement, Timing
+from saih.domain.supply import FROM_DATA_FOLDER, Supply
 from saih.domain.sweep import Sweep
 from workloads.catalog import WORKLOADS
 
-_CAME_LATER = ("gpus_per_rank", "binding", "tensor_parallel", "pipeline_parallel")
+_CAME_LATER = ("gpus_per_rank", "binding", "tensor_parallel", "pipeline_parallel", "spatial_parallel")
 _PLAIN = Placement()
 
 
@@ -35,6 +36,7 @@ def define(sweep: Sweep) -> dict[str, Any]:
             "precision": sweep.precision,
             "exchange": sweep.exchange,
             "seed": sweep.seed,
+            **_supply(sweep.supply),
         },
         "placement": placements[0] if len(placements) == 1 else placements,
         "timing": {field.name: getattr(sweep.timing, field.name) for field in fields(Timing)},
@@ -75,6 +77,12 @@ def _placement(placement: Placement) -> dict[str, Any]:
     }
     kept = {name: getattr(placement, name) for name in _CAME_LATER}
     return whole | {name: value for name, value in kept.items() if value != getattr(_PLAIN, name)}
+
+
+def _supply(supply: Supply) -> dict[str, Any]:
+    """What a file may say of it, where that differs from the default."""
+    usual = asdict(FROM_DATA_FOLDER)
+    return {name: value for name, value in asdict(supply).items() if value != usual[name]}
 
 
 def _rank_axis(sweep: Sweep) -> dict[str, Any]:

@@ -7,18 +7,18 @@ from augment.ladder import AxisName, Combine, Ladder, build
 from augment.problem import Problem, Shape, Value
 from saih.config.entry import Entries, Entry, Path
 from saih.config.mistake import nearest, shown
+from saih.config.placement_keys import check_degrees, placement_paths, whole_placements
 from saih.config.rank_axis import check_rank_axis, num_rank_rungs, rank_ladder
+from saih.config.supply_keys import check_supply, supply_of
 from saih.config.walk_axis import check_walk_axis, num_stations, walk_of
 from saih.config.workload_sizes import sizes_in
-from saih.domain.point import Binding, Device, Exchange, Placement, Timing
+from saih.domain.point import Exchange, Timing
 from saih.domain.sweep import MAX_POINTS, Sweep
 from workloads.catalog import workload
 from workloads.protocol import Workload
 
 AXES: tuple[AxisName, ...] = ("data", "model")
 Lists = Mapping[str, tuple[Value, ...]]
-_DEGREES = ("tensor_parallel", "pipeline_parallel")
-_SEATS = ("nodes", "ranks_per_node", "threads_per_rank", "device", "gpus_per_rank", "binding", *_DEGREES)
 
 
 def check_meaning(entries: Entries, workloads: Mapping[str, Workload]) -> None:
@@ -28,18 +28,19 @@ def check_meaning(entries: Entries, workloads: Mapping[str, Workload]) -> None:
         _check_sizes(entries, workloads[str(asked.value)])
     for axis in AXES:
         _check_ladder(entries, axis)
-    _check_degrees(entries)
-    check_rank_axis(entries, _whole_placements(entries), len(_placements(entries)))
+    check_degrees(entries)
+    check_rank_axis(entries, whole_placements(entries), len(placement_paths(entries)))
     named = None if asked is None else workloads[str(asked.value)]
-    check_walk_axis(entries, named, _whole_placements(entries), len(_placements(entries)))
+    check_walk_axis(entries, named, whole_placements(entries), len(placement_paths(entries)))
     _check_count(entries)
     _check_steps(entries)
     _check_exchange(entries, workloads)
+    check_supply(entries)
 
 
 def build_sweep(entries: Entries) -> Sweep:
     """The sweep of entries without a mistake."""
-    placements = _whole_placements(entries)
+    placements = whole_placements(entries)
     return Sweep(
         name=entries.word(("name",)),
         workload=entries.word(("workload",)),
@@ -60,6 +61,7 @@ def build_sweep(entries: Entries) -> Sweep:
         scheduler=entries.word(("scheduler",)),
         rank_ladder=rank_ladder(entries, placements[0]),
         walk=walk_of(entries),
+        supply=supply_of(entries),
     )
 
 
@@ -141,10 +143,10 @@ def _check_ladder(entries: Entries, axis: AxisName) -> None:
 
 def _check_count(entries: Entries) -> None:
     """The product is counted before anything is expanded."""
-    placements = _whole_placements(entries)
+    placements = whole_placements(entries)
     stations = num_stations(entries)
     counts = [_num_rungs(entries, axis) for axis in AXES] + ([stations] if stations > 1 else [])
-    counts += [max(1, len(_placements(entries))) * num_rank_rungs(entries, placements)]
+    counts += [max(1, len(placement_paths(entries))) * num_rank_rungs(entries, placements)]
     num_points = math.prod(counts)
     if num_points > MAX_POINTS:
         entries.report(
@@ -215,62 +217,8 @@ def _shape(entries: Entries, axis: AxisName) -> Shape:
     return Shape.of({name: value for name, value in sizes.items() if not isinstance(value, tuple)})
 
 
-def _placements(entries: Entries) -> tuple[Path, ...]:
-    return tuple(path for path in entries.places if path[:1] == ("placement",))
-
-
-def _whole_placements(entries: Entries) -> tuple[Placement, ...]:
-    """The placements of which every value could be typed."""
-    typed = [path for path in _placements(entries) if all((*path, name) in entries.values for name in _SEATS)]
-    return tuple(_placement(entries, path) for path in typed if not _rest(entries, path))
-
-
-def _check_degrees(entries: Entries) -> None:
-    """The ranks of every placement must be whole replicas of the model."""
-    for path in _placements(entries):
-        if all((*path, name) in entries.values for name in _SEATS) and _rest(entries, path):
-            tensor, pipeline = (entries.whole((*path, name)) for name in _DEGREES)
-            entries.report(
-                entries.places[path],
-                path,
-                f"{entries.whole((*path, 'nodes')) * entries.whole((*path, 'ranks_per_node'))} ranks",
-                f"whole replicas of tensor_parallel x pipeline_parallel = {tensor} x {pipeline} ranks",
-                f"use multiples of {tensor * pipeline} ranks, or lower one of them",
-            )
-
-
-def _rest(entries: Entries, path: Path) -> int:
-    """Ranks that are left over when the others make whole replicas."""
-    num_ranks = entries.whole((*path, "nodes")) * entries.whole((*path, "ranks_per_node"))
-    return num_ranks % math.prod(entries.whole((*path, name)) for name in _DEGREES)
-
-
-def _placement(entries: Entries, path: Path) -> Placement:
-    nodes, ranks_per_node = entries.whole((*path, "nodes")), entries.whole((*path, "ranks_per_node"))
-    tensor, pipeline = (entries.whole((*path, name)) for name in _DEGREES)
-    return Placement(
-        nodes=nodes,
-        ranks_per_node=ranks_per_node,
-        threads_per_rank=entries.whole((*path, "threads_per_rank")),
-        device=_device(entries.word((*path, "device"))),
-        data_parallel=nodes * ranks_per_node // (tensor * pipeline),
-        tensor_parallel=tensor,
-        pipeline_parallel=pipeline,
-        gpus_per_rank=entries.whole((*path, "gpus_per_rank")),
-        binding=_binding(entries.word((*path, "binding"))),
-    )
-
-
 def _exchange(entries: Entries) -> Exchange:
     """What was asked for; the default of a workload without gradients is none."""
     found: dict[str, Exchange] = {"none": "none", "ddp": "ddp", "horovod": "horovod"}
     has_gradients = workload(entries.word(("workload",))).activity.has_gradients
     return found[entries.word(("run", "exchange"))] if has_gradients else "none"
-
-
-def _binding(word: str) -> Binding:
-    return "core" if word == "core" else "none"
-
-
-def _device(word: str) -> Device:
-    return "cuda" if word == "cuda" else "cpu"

@@ -143,7 +143,12 @@ def _wanted(placement: Placement, unit: int) -> str:
 
 
 def _grows(entries: Entries) -> Grows:
-    found: dict[str, Grows] = {"data": "data", "tensor": "tensor", "pipeline": "pipeline"}
+    found: dict[str, Grows] = {
+        "data": "data",
+        "tensor": "tensor",
+        "pipeline": "pipeline",
+        "spatial": "spatial",
+    }
     entry = entries.values.get((*PATH, "grows"))
     return found.get(str(entry.value), "data") if entry is not None else "data"
 

@@ -10,9 +10,11 @@ from augment.compound import MOST_PHI
 from augment.iso import Quantity
 from saih.config.key import Key, Listed, Rungs, Section, Sizes
 from saih.config.kind import Choice, Real, Text, Whole
-from saih.domain.point import Binding, Device, Exchange, Placement, Timing
+from saih.config.placement_keys import PLACEMENT
+from saih.domain.point import Exchange, Timing
 from saih.domain.scaling import Grows, Scaling
 from saih.domain.site import SchedulerName
+from saih.domain.supply import Input, Staging, Supply
 
 RESERVED_NAMES = ("ceilings",)
 """Folders below the results folder that are no sweeps."""
@@ -21,7 +23,7 @@ DEFAULT_SCALING: Scaling = "weak"
 """The one that every batch allows."""
 PRECISIONS = ("float32", "bfloat16")
 _TIMING = Timing()
-_PLACEMENT = Placement()
+_SUPPLY = Supply()
 _LONGEST_S = 7 * 86_400.0
 
 
@@ -50,7 +52,7 @@ def sweep_schema(workloads: tuple[str, ...]) -> Section:
             Key(name="run", kind=_RUN, meaning="how the application runs"),
             Key(
                 name="placement",
-                kind=_PLACE,
+                kind=PLACEMENT,
                 meaning="where the ranks run; a list of placements measures all of them",
             ),
             Key(name="timing", kind=_TIMES, meaning="how long each point is measured"),
@@ -89,8 +91,8 @@ _RANKS = Section(
         Key(
             name="grows",
             kind=Choice(words=get_args(Grows)),
-            meaning="data: more ranks make replicas; tensor, pipeline: they divide one model further, and "
-            "scaling is strong whatever it says",
+            meaning="data: more ranks make replicas; tensor, pipeline, spatial: they divide one model, or its "
+            "samples, further, and scaling is strong whatever it says",
             default="data",
         ),
     ),
@@ -191,56 +193,21 @@ _RUN = Section(
             meaning="start of every random stream",
             default=1,
         ),
+        Key(
+            name="input",
+            kind=Choice(words=get_args(Input)),
+            meaning="real: samples of the data set; synthetic: a few batches of the same shapes, made once in "
+            "memory, so that no data set is made or read",
+            default=_SUPPLY.input,
+        ),
+        Key(
+            name="staging",
+            kind=Choice(words=get_args(Staging)),
+            meaning="node: what the ranks of a node read is copied to its own disk before the first point, "
+            "and the time of that is recorded; none: samples are read from the data folder",
+            default=_SUPPLY.staging,
+        ),
     )
-)
-_PLACE = Section(
-    is_repeatable=True,
-    keys=(
-        Key(name="nodes", kind=Whole(low=1, high=1_000_000), meaning="machines", default=_PLACEMENT.nodes),
-        Key(
-            name="ranks_per_node",
-            kind=Whole(low=1, high=4096),
-            meaning="MPI processes on each machine",
-            default=_PLACEMENT.ranks_per_node,
-        ),
-        Key(
-            name="threads_per_rank",
-            kind=Whole(low=1, high=4096),
-            meaning="CPU threads of each process",
-            default=_PLACEMENT.threads_per_rank,
-        ),
-        Key(
-            name="device",
-            kind=Choice(words=get_args(Device)),
-            meaning="what computes",
-            default=_PLACEMENT.device,
-        ),
-        Key(
-            name="gpus_per_rank",
-            kind=Whole(low=1, high=64),
-            meaning="GPUs of each process on device: cuda",
-            default=_PLACEMENT.gpus_per_rank,
-        ),
-        Key(
-            name="binding",
-            kind=Choice(words=get_args(Binding)),
-            meaning="core: each process keeps to threads_per_rank cores of its own; none: it may move",
-            default=_PLACEMENT.binding,
-        ),
-        Key(
-            name="tensor_parallel",
-            kind=Whole(low=1, high=4096),
-            meaning="ranks that share every layer of a model, where the workload can divide one",
-            default=_PLACEMENT.tensor_parallel,
-        ),
-        Key(
-            name="pipeline_parallel",
-            kind=Whole(low=1, high=4096),
-            meaning="groups of layers that follow each other on ranks of their own; the ranks make "
-            "replicas of tensor_parallel x pipeline_parallel ranks",
-            default=_PLACEMENT.pipeline_parallel,
-        ),
-    ),
 )
 _TIMES = Section(
     keys=(

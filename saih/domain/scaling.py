@@ -1,5 +1,6 @@
 """Scaling over ranks: what stays the same while the number of ranks grows."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,8 +11,9 @@ Scaling = Literal["strong", "weak", "throughput"]
 """``strong``: the global batch stays, each rank does less. ``weak``: the batch of each rank stays.
 ``throughput``: independent replicas, one on each rank, that exchange nothing."""
 
-Grows = Literal["data", "tensor", "pipeline"]
-"""What more ranks make: replicas of the model, parts of each of its layers, or stages of layers."""
+Grows = Literal["data", "tensor", "pipeline", "spatial"]
+"""What more ranks make: replicas of the model, parts of each of its layers, stages of layers, or parts of each
+sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,7 @@ class RankLadder:
     scaling: Scaling
     ranks: tuple[int, ...]
     grows: Grows = "data"
-    """Ranks that divide one model share its batch: their scaling is strong."""
+    """Ranks that divide one model or its samples share its batch: their scaling is strong."""
 
     def __post_init__(self) -> None:
         if not self.ranks or list(self.ranks) != sorted(set(self.ranks)) or self.ranks[0] < 1:
@@ -31,7 +33,7 @@ class RankLadder:
         if self.grows != "data" and self.scaling != "strong":
             raise UsageError(
                 f"the ranks axis grows {self.grows} and its scaling is {self.scaling}",
-                "ranks that divide one model share its batch: use strong.",
+                "ranks that divide one model share its batch, as those of one sample do: use strong.",
             )
 
     def batch_per_rank(self, batch_per_rank: int, ranks: int) -> int:
@@ -66,12 +68,11 @@ def placed_on(base: Placement, ranks: int, grows: Grows = "data") -> Placement:
     unit = rank_unit(base, grows)
     if ranks % unit:
         raise UsageError(
-            f"{ranks} ranks are no whole replicas of a model that tensor_parallel x pipeline_parallel = "
-            f"{base.tensor_parallel} x {base.pipeline_parallel} ranks divide",
+            f"{ranks} ranks are no whole replicas of a model that {divided_words(base)} ranks divide",
             f"use multiples of {unit}.",
         )
     per_node = min(ranks, base.ranks_per_node)
-    degrees = {"data": base.data_parallel, "tensor": base.tensor_parallel, "pipeline": base.pipeline_parallel}
+    degrees: dict[Grows, int] = {"data": base.data_parallel, **_dividing(base)}
     if grows != "data":
         degrees["data"] = 1
     degrees[grows] = ranks // unit
@@ -82,14 +83,28 @@ def placed_on(base: Placement, ranks: int, grows: Grows = "data") -> Placement:
         data_parallel=degrees["data"],
         tensor_parallel=degrees["tensor"],
         pipeline_parallel=degrees["pipeline"],
+        spatial_parallel=degrees["spatial"],
     )
 
 
 def rank_unit(base: Placement, grows: Grows) -> int:
     """Numbers of ranks are multiples of this: what is divided besides the degree that grows."""
-    units = {
-        "data": base.degrees.num_ranks,
-        "tensor": base.pipeline_parallel,
-        "pipeline": base.tensor_parallel,
+    return math.prod(degree for name, degree in _dividing(base).items() if name != grows)
+
+
+def divided_words(base: Placement) -> str:
+    """The degrees by which ranks divide, such as ``tensor_parallel x pipeline_parallel = 2 x 1``.
+
+    The last one is told where ranks share samples only.
+    """
+    known = [(name, degree) for name, degree in _dividing(base).items() if name != "spatial" or degree > 1]
+    names = " x ".join(f"{name}_parallel" for name, _ in known)
+    return f"{names} = {' x '.join(str(degree) for _, degree in known)}"
+
+
+def _dividing(base: Placement) -> dict[Grows, int]:
+    return {
+        "tensor": base.tensor_parallel,
+        "pipeline": base.pipeline_parallel,
+        "spatial": base.spatial_parallel,
     }
-    return units[grows]

@@ -12,6 +12,7 @@ from saih.domain.point import Placement, Point
 from saih.domain.sweep import MAX_POINTS, DroppedPoint, Sweep
 from saih.planner.limits import Claims, Refusal, parked_on_disk
 from saih.planner.seats import Seats, seats_of
+from saih.planner.supplying import supplied, supply_notes, supply_refusal
 from saih.planner.walk import Station, held_note, stations
 from workloads.catalog import workload
 from workloads.protocol import Cost, Degrees, Workload
@@ -157,6 +158,7 @@ def _point(sweep: Sweep, station: Station) -> Point:
         placement=station.seats.placement,
         timing=sweep.timing,
         seed=sweep.seed,
+        supply=sweep.supply,
     )
 
 
@@ -178,7 +180,9 @@ class _Judge:
             return DroppedPoint(point=point, labels=given, reason=str(found))
         cost, described = found
         named = {**described, **seats.labels}
-        refused = Refusal(reason=seats.refusal) if seats.refusal else self.claims.refusal(point, cost)
+        reason = seats.refusal or supply_refusal(cost, point.supply, point.workload)
+        cost = supplied(cost, point.supply)
+        refused = Refusal(reason=reason) if reason else self.claims.refusal(point, cost)
         if refused is not None:
             return DroppedPoint(
                 point=point,
@@ -212,6 +216,7 @@ def _as_given(point: Point) -> Mapping[str, str]:
 def _notes(sweep: Sweep, num_repeated: int, deviations: Sequence[float]) -> Iterator[str]:
     if sweep.walk is not None:
         yield held_note(sweep.walk, deviations)
+    yield from supply_notes(sweep.supply)
     if workload(sweep.workload).activity.has_gradients:
         yield from _exchange_notes(sweep)
     if num_repeated:

@@ -35,6 +35,7 @@ _EXAMPLES = {
     "power_W_per_node": "1800",
     "max_nodes": "128",
     "testbed": "/home/me/.cache/saih/edge-testbed/kitchen/testbed.json",
+    "staging_folder": "/local/scratch",
 }
 _BATCH_ONLY = ("partition", "account", "qos", "constraint", "options")
 
@@ -200,6 +201,7 @@ def _site(entries: Entries) -> Site:
         is_requeued=bool(entries.whole(("is_requeued",))),
         packing=packing[entries.word(("packing",))],
         testbed=_word(entries, "testbed"),
+        staging_folder=_word(entries, "staging_folder"),
     )
 
 

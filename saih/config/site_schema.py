@@ -154,6 +154,12 @@ SITE_SCHEMA = Section(
             meaning="edge testbed whose devices are the nodes, as `tools/edge_testbed up` describes it; with "
             "scheduler: local",
         ),
+        Key(
+            name="staging_folder",
+            kind=_PATH,
+            meaning="folder on a disk of each node's own, to which data sets are copied where a sweep asks for "
+            "staging: node; else the TMPDIR of its ranks, or /tmp",
+        ),
     )
 )
 

@@ -12,6 +12,8 @@ EVENT_PREFIX = "saih-event "
 """Begins each line on stdout by which a job tells an event; the rest of the line is one JSON object."""
 LAUNCHER_VARIABLE = "SAIH_LAUNCHER"
 """Tells the ranks what started them, such as ``openmpi``; unset where the scheduler did."""
+ALONE = "none"
+"""What that says where one rank was started by itself, without any MPI."""
 GENERATION_PATIENCE = 50.0
 """Watchdog limits for which generating may be silent. A universe is made in silence (16 s for 128^3 on one
 shared core, 64 times that for 512^3), and what is missing may be spread unevenly over the ranks."""
@@ -48,3 +50,5 @@ class Job:
     """Trials that finished before count as none; empty where any counts."""
     study: StudyPlan | None = field(default=None, metadata={"came_later": True})
     """How to study; None for the other tasks."""
+    staging_folder: str = field(default="", metadata={"came_later": True})
+    """Folder of every node's own to which data sets are copied; empty: TMPDIR of the ranks."""

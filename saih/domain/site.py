@@ -59,3 +59,5 @@ class Site:
     """Drawn by one node at work [W]; None where nobody said."""
     testbed: str = field(default="", metadata={"came_later": True})
     """Description of the edge testbed whose devices are the nodes; empty for none."""
+    staging_folder: str = field(default="", metadata={"came_later": True})
+    """Folder of every node's own to which data sets are copied; empty: TMPDIR of its ranks."""

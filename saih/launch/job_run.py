@@ -160,6 +160,7 @@ def _job(around: Surroundings, task: Task, placement: Placement, points: Sequenc
         verify=around.options.verify if task == "verify" else None,
         verify_since_utc=around.options.verify_since_utc if task == "verify" else "",
         study=around.options.study if task in STUDIES else None,
+        staging_folder=site.staging_folder,
     )
 
 

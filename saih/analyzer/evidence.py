@@ -156,12 +156,14 @@ def _interconnect(
     if latency_s is None and rate is None:
         return [f"{text}; no all-reduce ceiling was measured to hold it against."]
     # A term that is absent is one that the measured times do not show.
-    num_bytes = cost.exchanged_bytes if cost.num_exchanges else cost.gradient_bytes
-    waiting_s = (cost.num_exchanges or 1) * (latency_s or 0.0)
+    has_gradients = point.exchange != "none"
+    num_bytes = cost.exchanged_bytes + (cost.gradient_bytes if has_gradients else 0)
+    num_exchanges = cost.num_exchanges + (1 if has_gradients else 0)
+    waiting_s = num_exchanges * (latency_s or 0.0)
     moving_s = num_bytes / rate if rate else 0.0
     floor_ns = (waiting_s + moving_s) * 1e9
     if cost.num_exchanges:
-        return [f"{text}; {_inside_words(cost, num_bytes, point, floor_ns, steps)}."]
+        return [f"{text}; {_inside_words(num_exchanges, num_bytes, point, floor_ns, steps)}."]
     bound = "latency" if waiting_s > moving_s else "bandwidth"
     among = f"among {point.placement.num_ranks} ranks"
     least = f"one all-reduce of {num_bytes / 1e6:.3g} MB {among} takes at least {in_seconds(floor_ns)}"
@@ -181,16 +183,18 @@ def _held_link_words(cost: Cost, given: GivenRates) -> str:
     )
 
 
-def _inside_words(cost: Cost, num_bytes: int, point: Point, like_ns: float, steps: Steps) -> str:
+def _inside_words(num_exchanges: int, num_bytes: int, point: Point, like_ns: float, steps: Steps) -> str:
     """Of exchanges inside a step: ceilings were measured with another collective, so they are no bound."""
     placement, for_whom = point.placement, []
     if placement.tensor_parallel > 1:
         for_whom.append("for ranks that come later to single sums")
+    if placement.spatial_parallel > 1:
+        for_whom.append("for neighbours that come later with their planes")
     if placement.pipeline_parallel > 1 and Phase.STAGE_WAIT not in steps.duration_ns:
         for_whom.append("for other stages")
     waits = f", and waiting {' and '.join(for_whom)} is in it" if for_whom else ""
     return (
-        f"its {cost.num_exchanges} sums and messages, {num_bytes / 1e6:.3g} MB in all, would take "
+        f"its {num_exchanges} sums and messages, {num_bytes / 1e6:.3g} MB in all, would take "
         f"{in_seconds(like_ns)} as all-reduces among {placement.num_ranks} ranks{waits}"
     )
 

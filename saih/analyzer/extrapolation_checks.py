@@ -59,8 +59,10 @@ def _factor(scene: Scene) -> Check:
 
 def _end(scene: Scene) -> str:
     """Why more ranks cannot be."""
-    if grows_of(scene.points) != "data":
-        return "the model cannot be divided among more ranks"
+    grows = grows_of(scene.points)
+    if grows != "data":
+        divided = "samples" if grows == "spatial" else "model"
+        return f"the {divided} cannot be divided among more ranks"
     return "more ranks than the global batch has samples would have nothing to do"
 
 

@@ -80,13 +80,15 @@ def _common(point: Point, grows: Grows) -> Hashable:
     placement = point.placement
     tensor = 1 if grows == "tensor" else placement.tensor_parallel
     pipeline = 1 if grows == "pipeline" else placement.pipeline_parallel
+    spatial = 1 if grows == "spatial" else placement.spatial_parallel
     alone = replace(
         placement,
         nodes=1,
-        ranks_per_node=tensor * pipeline,
+        ranks_per_node=tensor * pipeline * spatial,
         data_parallel=1,
         tensor_parallel=tensor,
         pipeline_parallel=pipeline,
+        spatial_parallel=spatial,
     )
     return (
         point.workload,

@@ -95,7 +95,7 @@ def _key(point: Point) -> Key:
             (field, getattr(point.placement, field))
             for field in (
                 "nodes", "ranks_per_node", "threads_per_rank", "data_parallel", "tensor_parallel",
-                "pipeline_parallel", "gpus_per_rank", "binding",
+                "pipeline_parallel", "spatial_parallel", "gpus_per_rank", "binding",
             )
         )
     }  # fmt: skip

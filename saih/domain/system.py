@@ -17,6 +17,7 @@ PLACEMENT_PARTS = frozenset(
         "data_parallel",
         "tensor_parallel",
         "pipeline_parallel",
+        "spatial_parallel",
         "gpus_per_rank",
         "binding",
         "batch_per_rank",

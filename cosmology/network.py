@@ -95,7 +95,7 @@ class Stage(nn.Module):
             for layer in convolutions
         )
         normalised = convolutions if architecture.is_normalised else ()
-        self.norms = nn.ModuleList(nn.GroupNorm(layer.num_groups, layer.out_channels) for layer in normalised)
+        self.norms = nn.ModuleList(Norm(layer.num_groups, layer.out_channels) for layer in normalised)
 
     def forward(self, x_BCXYZ: Float[Tensor, "batch in x y z"]) -> Float[Tensor, "batch out x2 y2 z2"]:
         """Features of half the side."""
@@ -117,17 +117,18 @@ class Stage(nn.Module):
     def _convolved(self, number: int, x_BCXYZ: Tensor) -> Tensor:
         x_BCXYZ = self.convolutions[number](x_BCXYZ)
         if self.norms:
-            x_BCXYZ = _normed(self.norms[number], x_BCXYZ)
+            x_BCXYZ = self.norms[number](x_BCXYZ)
         # In place: the activation's slope follows from its result's sign, so one copy serves backward.
         return functional.leaky_relu_(x_BCXYZ, NEGATIVE_SLOPE)
 
 
-def _normed(norm: nn.Module, x_BCXYZ: Tensor) -> Tensor:
-    """Normalised in the numbers' own format: autocast would make float32 of every activation here."""
-    if not isinstance(norm, nn.GroupNorm):
-        raise TypeError(f"{type(norm).__name__} is no group norm")
-    weight_C, bias_C = norm.weight.to(x_BCXYZ.dtype), norm.bias.to(x_BCXYZ.dtype)
-    device = x_BCXYZ.device.type
-    has_autocast = torch.amp.is_autocast_available(device)
-    with torch.autocast(device, enabled=False) if has_autocast else nullcontext():
-        return functional.group_norm(x_BCXYZ, norm.num_groups, weight_C, bias_C, norm.eps)
+class Norm(nn.GroupNorm):
+    """Normalises in the numbers' own format: autocast would make float32 of every activation here."""
+
+    def forward(self, x_BCXYZ: Float[Tensor, "batch c x y z"]) -> Float[Tensor, "batch c x y z"]:
+        """Of each group of channels of a sample: mean 0 and variance 1, then scaled and shifted."""
+        weight_C, bias_C = self.weight.to(x_BCXYZ.dtype), self.bias.to(x_BCXYZ.dtype)
+        device = x_BCXYZ.device.type
+        has_autocast = torch.amp.is_autocast_available(device)
+        with torch.autocast(device, enabled=False) if has_autocast else nullcontext():
+            return functional.group_norm(x_BCXYZ, self.num_groups, weight_C, bias_C, self.eps)

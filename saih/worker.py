@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from mpi4py import MPI
-
 from saih.domain.errors import SaihError, UsageError
 from saih.domain.job import Job
 from saih.harness.events import tell
 from saih.harness.job_run import run_job
 from saih.harness.lifeline import die_with_parent
+from saih.machine.mpi import MPI
 from saih.store.job_file import read_job
 from workloads.cosmoflow.training import CosmoFlowJob
 from workloads.energon.session import EnergonJob

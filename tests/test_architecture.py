@@ -76,6 +76,18 @@ def test_ranks_send_each_other_no_pickles(path: Path) -> None:
     assert not [func for func in methods if ast.unparse(func.value).lower().endswith(("comm", "node"))]
 
 
+def test_one_module_decides_which_mpi_a_rank_has() -> None:
+    """A rank that is alone has none: whoever imports mpi4py by itself would need it all the same."""
+    importing = {
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if path.relative_to(ROOT).parts[0] in ("saih", "workloads", "cosmology", "augment")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "mpi4py"
+    }
+    assert importing == {"saih/machine/mpi.py"}
+
+
 def test_only_saih_store_knows_the_file_names_of_results() -> None:
     names = ("outcome.json", "steps.h5", "point.json", "sweep.json", "limits.json")
     for path in SOURCES:

@@ -17,7 +17,7 @@ from saih.domain.sweep import Sweep
 from saih.launch.interruption import interruption
 from saih.launch.job_run import Options, Surroundings, require_done, run_job
 from saih.launch.lock import sweep_lock
-from saih.launch.mpirun import LocalMpirun, find_launcher
+from saih.launch.starter_alone import find_starter
 from saih.machine.environment import capture
 from saih.planner.plan import Plan, PlannedPoint
 from saih.store.ceilings_file import read_ceilings
@@ -38,7 +38,7 @@ def run_for(
 ) -> None:
     """Do the task for these points of a sweep, placement by placement, on this machine."""
     folder = SweepFolder(choice.results_folder, sweep.name)
-    launcher = find_launcher()
+    starter = find_starter({one.point.placement for one in points}, options.site)
     record_definition(folder, define(sweep))
     words = {one.point.point_id: ", ".join(one.labels.values()) for one in points}
     progress = Progress(words=words, num_points=len(points), is_live=stderr_is_live())
@@ -52,7 +52,7 @@ def run_for(
             environment=capture(),
             on_event=progress.hear,
             options=options,
-            starter=LocalMpirun(launcher=launcher),
+            starter=starter,
             overseer=asked_to_stop,
             lock=lock,
         )

@@ -23,10 +23,9 @@ from saih.domain.sweep import Sweep
 from saih.launch.campaign import run
 from saih.launch.edge_testbed import site_variables
 from saih.launch.job_run import Options
-from saih.launch.mpirun import find_launcher
 from saih.launch.patience import watchdog_limit_s
 from saih.launch.starter import worker_program
-from saih.launch.starter_edge import starter_here
+from saih.launch.starter_alone import find_starter
 from saih.launch.verify_work import untried
 from saih.machine.environment import capture
 from saih.planner.duration import predict
@@ -154,6 +153,6 @@ def refuse_live_jobs(folder: SweepFolder, plan: Plan) -> None:
 
 def commands_of(plan: Plan, site: Site) -> list[list[str]]:
     """The command of every placement; also the check that this machine can start each."""
-    starter = starter_here(find_launcher(site), site)
+    starter = find_starter(plan.placements, site)
     program = worker_program(site, "saih.worker", Path("JOB.json"))
     return [list(starter.start(placement, program).command) for placement in plan.placements]

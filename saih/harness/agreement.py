@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 import numpy as np
-from mpi4py import MPI
 
 from saih.domain.record import Outcome
 from saih.harness.clock import host_ns
 from saih.harness.ending import COMPLETED, MAX_MESSAGE_BYTES, Ending, severity
 from saih.machine.messages import decode, encode
+from saih.machine.mpi import MPI
 
 GRACE_S = 3.0
 """How long a failed rank waits for the others, which may sit in a collective that it left."""

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from mpi4py import MPI
 
 from saih.harness.ranks import Ranks
 from saih.harness.rendezvous import open_groups
 from saih.machine.memory import available_memory_bytes
 from saih.machine.messages import broadcast, gather
+from saih.machine.mpi import MPI
 from workloads.means import Means
 
 _USABLE_SHARE = 0.9

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 
-from mpi4py import MPI
-
 from saih.domain.errors import EnvironmentMissing
 from saih.harness.exchange_horovod import NOTE_OF_END, LoadedHorovod
+from saih.machine.mpi import MPI
 from saih.machine.mpi_libraries import check_one_library
 
 HARMLESS_SETTINGS = ("HOROVOD_LOG_LEVEL", "HOROVOD_LOG_HIDE_TIME")

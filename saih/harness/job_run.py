@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from mpi4py import MPI
 
 from saih.domain.errors import SaihError, UsageError
 from saih.domain.job import GENERATION_PATIENCE, Job
@@ -30,6 +29,7 @@ from saih.harness.verify_run import verify_points
 from saih.machine.energy import find_counters
 from saih.machine.energy_counter import Counters
 from saih.machine.messages import broadcast
+from saih.machine.mpi import MPI
 from saih.store.environment_guard import require_same_environment
 from saih.store.fence import Fence
 from saih.store.sweep_folder import SweepFolder, point_states

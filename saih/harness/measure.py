@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from saih.domain.counted import CountedOperation
@@ -29,6 +28,7 @@ from saih.machine import energy_counter
 from saih.machine.clock_violations import ReadViolations, no_violations
 from saih.machine.energy_counter import Counters
 from saih.machine.messages import Message, broadcast
+from saih.machine.mpi import MPI
 from workloads.protocol import Session, TellingSession
 
 Losses = NDArray[np.float64]

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from mpi4py import MPI
-
 from saih.domain.errors import EnvironmentMissing
 from saih.domain.job import LAUNCHER_VARIABLE
+from saih.machine.mpi import MPI
 
 _FAMILIES = {"openmpi": ("openmpi",), "mpich": ("mpich", "intel(r)mpi", "hydra", "mvapich")}
 

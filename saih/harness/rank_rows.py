@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from saih.domain.record import Meter, Phase, RankSummary, Steps
 from saih.harness.phases import COLUMNS, METERS, Rows, step_ns
+from saih.machine.mpi import MPI
 
 MAX_WHOLE = 64
 """Up to so many ranks the rows of every rank are kept."""

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
-from mpi4py import MPI
 
 from saih.domain.errors import EnvironmentMissing
 from saih.domain.point import Device, Placement
 from saih.harness.mpi_library import mpi_name, require_own_launcher
 from saih.machine.messages import Message, broadcast, gather
+from saih.machine.mpi import MPI
 
 LAUNCHER_COUNTS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS")
 """Where launchers tell a process how many there should be; only quoted in messages."""

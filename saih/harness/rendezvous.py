@@ -7,7 +7,6 @@ from functools import partial
 
 import torch
 import torch.distributed as dist
-from mpi4py import MPI
 
 from saih.domain.point import Exchange
 from saih.harness.exchange import MeasuredExchange, NoExchange
@@ -15,6 +14,7 @@ from saih.harness.exchange_ddp import CudaDdpExchange, DdpExchange
 from saih.harness.exchange_horovod import HorovodExchange, moments_of
 from saih.harness.horovod_library import require_horovod, running_horovod
 from saih.harness.ranks import Ranks
+from saih.machine.mpi import MPI
 from saih.machine.process_group import process_group
 from workloads.protocol import Connect, Degrees
 

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from mpi4py import MPI
-
 from saih.domain.record import Outcome
 from saih.harness.clock import host_ns
 from saih.harness.ending import MAX_MESSAGE_BYTES, Ending
 from saih.harness.events import tell
 from saih.harness.places import places_in_words
 from saih.machine.messages import decode, encode
+from saih.machine.mpi import MPI
 
 LastWords = Callable[[Ending], None]
 """On rank 0, writes down how the open attempt ended; elsewhere it is never called."""

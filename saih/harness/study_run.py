@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from mpi4py import MPI
 
 from augment.problem import Problem
 from saih.domain.errors import DamagedData, SaihError, UsageError
@@ -23,6 +22,7 @@ from saih.harness.point_run import Setting, agree_or_give_up, failure
 from saih.harness.ranks import Ranks
 from saih.harness.sentinel import Sentinel
 from saih.machine.messages import broadcast, gather_all
+from saih.machine.mpi import MPI
 from saih.store.fence import Fence
 from saih.store.structure import from_json
 from saih.store.study_file import (

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from mpi4py import MPI
 
 from saih.domain.interval import median
 from saih.domain.point import Meeting
@@ -33,6 +32,7 @@ from saih.harness.verify_schedule import (
     toggles_of,
 )
 from saih.machine.messages import broadcast, gather, greatest
+from saih.machine.mpi import MPI
 from saih.machine.processor_pressure import some_pressure_ns
 
 _CALIBRATION_STEPS = 4 * BURST

@@ -10,8 +10,7 @@ from saih.launch.event import message
 from saih.launch.interruption import interruption
 from saih.launch.job_run import OnEvent, Options, Surroundings
 from saih.launch.lock import sweep_lock
-from saih.launch.mpirun import find_launcher
-from saih.launch.starter_edge import starter_here
+from saih.launch.starter_alone import find_starter
 from saih.launch.work import work
 from saih.store.environment_guard import require_same_environment
 from saih.store.files import remove_temporaries
@@ -49,7 +48,7 @@ def run(
         Interrupted: when a signal asked to stop; its exit code is 128 + the signal's number.
         SaihError: when the worker says so, or ends before it begins a point; or what ``check`` raises.
     """
-    launcher = find_launcher(options.site)
+    starter = find_starter({point.placement for point in points}, options.site)
     lock_path = folder.path / "lock"
 
     def warn(text: str) -> None:
@@ -68,7 +67,7 @@ def run(
             environment=environment,
             on_event=on_event,
             options=options,
-            starter=starter_here(launcher, options.site),
+            starter=starter,
             overseer=asked,
             lock=lock,
         )

@@ -15,6 +15,8 @@ from saih.machine.rank_settings import ALLOCATOR, CHOSEN_VARIABLE, YIELDING, wit
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
+_RUNNER = ("-m", "mpi4py")
+"""Ends all ranks when one ends with an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,15 @@ def worker_program(site: Site, module: str, job_path: Path) -> tuple[str, ...]:
     """What a rank runs to work on a job file: in the site's container, where it has one."""
     python = site.python or sys.executable
     inside = ("apptainer", "exec", *site.container_options, site.container) if site.container else ()
-    return (*inside, python, "-m", "mpi4py", "-m", module, str(job_path))
+    return (*inside, python, *_RUNNER, "-m", module, str(job_path))
+
+
+def without_runner(program: Sequence[str]) -> tuple[str, ...]:
+    """``program`` of ``worker_program`` for a rank that is alone: there are no others to be ended."""
+    words = tuple(program)
+    places = range(len(words) - len(_RUNNER) + 1)
+    at = next((place for place in places if words[place : place + len(_RUNNER)] == _RUNNER), len(words))
+    return words[:at] + words[at + len(_RUNNER) :]
 
 
 def tethered(program: Sequence[str]) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from mpi4py import MPI
 
 from saih.domain.ceiling import TIME_KINDS, Ceiling, CeilingKind
 from saih.machine import (
@@ -19,6 +18,7 @@ from saih.machine import (
     memory_bandwidth,
     storage_read,
 )
+from saih.machine.mpi import MPI
 from saih.machine.sampling import CurveName, Rung, Sample, rate_curve, time_curve
 
 _ROUNDS = 3

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from mpi4py import MPI
 
 from saih.domain.ceiling import TIME_KINDS, Ceiling, CeilingKind, Ceilings
 from saih.domain.errors import UsageError
@@ -17,6 +16,7 @@ from saih.machine.ceiling_tasks import Bench, Chosen, Task, all_tasks
 from saih.machine.device import device_of, free_bytes, synchronise_on
 from saih.machine.message_law import fit_latency_bandwidth, fit_segments
 from saih.machine.messages import gather_all
+from saih.machine.mpi import MPI
 from saih.machine.process_group import process_group
 from saih.machine.rank_peak import rank_peak_flops_per_s
 from saih.machine.sampling import CurveName, Rung, best_of_rounds

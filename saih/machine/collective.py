@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 import torch
 import torch.distributed as dist
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from saih.domain.ceiling import CeilingKind
+from saih.machine.mpi import MPI
 from saih.machine.sampling import CurveName, Probe, Rung
 
 TIMEOUT_S = 60.0

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from mpi4py import MPI
 
 from saih.domain.errors import EnvironmentMissing
 from saih.domain.point import Placement
 from saih.machine.memory import available_memory_bytes
 from saih.machine.messages import least
+from saih.machine.mpi import MPI
 
 
 def device_of(placement: Placement, comm: MPI.Intracomm) -> torch.device:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 
-from mpi4py import MPI
-
 from saih.domain.ceiling import MEDIAN_QUANTUM, SLOWEST_QUANTUM, Ceiling, CeilingKind
 from saih.domain.interval import Interval
 from saih.machine.messages import gather_all
+from saih.machine.mpi import MPI
 from saih.machine.sampling import CurveName
 from saih.machine.stopwatch import durations_s, wait
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from mpi4py import MPI
+
+from saih.machine.mpi import MPI
 
 Message = Mapping[str, Any]  # Any: a JSON value
 

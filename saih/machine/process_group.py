@@ -8,12 +8,12 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-from mpi4py import MPI
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # exported only where it was built
 
 from saih.domain.errors import EnvironmentMissing
 from saih.machine.meeting import answering, candidate_addresses, interface_addresses, reach
 from saih.machine.messages import Message, broadcast, first
+from saih.machine.mpi import MPI
 
 LOOPBACK = "127.0.0.1"
 

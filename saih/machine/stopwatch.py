@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import ceil
 
-from mpi4py import MPI
-
 from saih.domain.interval import FEWEST_ENCLOSING
 from saih.machine.messages import gather_all, greatest, least
+from saih.machine.mpi import MPI
 from saih.machine.sampling import Durations, Probe
 
 _MAX_REPEATS = 31

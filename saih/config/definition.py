@@ -6,6 +6,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from augment.ladder import Ladder
+from saih.config.execution_key import executions_definition
 from saih.config.key import Key, Rungs, Section, Sizes
 from saih.config.rank_axis import NAME as RANKS
 from saih.config.schema import sweep_schema
@@ -37,6 +38,7 @@ def define(sweep: Sweep) -> dict[str, Any]:
             "exchange": sweep.exchange,
             "seed": sweep.seed,
             **_supply(sweep.supply),
+            **executions_definition(sweep.executions),
         },
         "placement": placements[0] if len(placements) == 1 else placements,
         "timing": {field.name: getattr(sweep.timing, field.name) for field in fields(Timing)},

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from augment.problem import Value
 from saih.config.key import Key, Listed, Rungs, Section, Sizes, Table
-from saih.config.kind import ScalarKind, Size, Unfit, expected, found, read_scalar
+from saih.config.kind import Choice, ScalarKind, Size, Unfit, expected, found, read_scalar
 from saih.config.mistake import Mistake, nearest, shown
 from saih.config.node import Mapping, Node, Refused, Scalar, Sequence
 
@@ -76,9 +76,17 @@ def read_section(node: Node, section: Section, path: Path, entries: Entries) -> 
         if not node.items:
             entries.report(node.place, path, "an empty list", "at least one", "give one or remove the key")
         for index, item in enumerate(node.items):
-            _read_keys(item, section, (*path, str(index)), entries)
+            _read_one(item, section, (*path, str(index)), entries)
         return
-    _read_keys(node, section, (*path, ONLY) if section.is_repeatable else path, entries)
+    _read_one(node, section, (*path, ONLY) if section.is_repeatable else path, entries)
+
+
+def _read_one(node: Node, section: Section, path: Path, entries: Entries) -> None:
+    """A mapping, or a word that stands in place of one."""
+    if section.words and isinstance(node, Scalar):
+        _read_value(node, Choice(words=section.words), path, entries)
+    else:
+        _read_keys(node, section, path, entries)
 
 
 def _read_keys(node: Node, section: Section, path: Path, entries: Entries) -> None:

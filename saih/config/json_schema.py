@@ -3,7 +3,7 @@
 from typing import Any
 
 from saih.config.key import Key, Listed, Rungs, Section, Sizes, Table
-from saih.config.kind import Size, json_type
+from saih.config.kind import Choice, Size, json_type
 from saih.config.schema import sweep_schema
 from saih.config.walk_axis import WALKS
 from saih.config.workload_sizes import sizes_in
@@ -33,7 +33,9 @@ def section_json(section: Section) -> dict[str, Any]:
         "additionalProperties": False,
         **({"required": required} if required else {}),
     }
-    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]} if section.is_repeatable else one
+    either = {"anyOf": [json_type(Choice(words=section.words)), one]} if section.words else one
+    several = {"type": "array", "items": either, "minItems": 1}
+    return {"anyOf": [either, several]} if section.is_repeatable else either
 
 
 def _key(key: Key) -> dict[str, Any]:

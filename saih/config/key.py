@@ -46,10 +46,12 @@ class Table:
 class Section:
     """A mapping with these keys and no others; as ``is_repeatable`` also a list of such mappings.
 
-    One that ``is_optional`` has its defaults only where it is in the file.
+    One that ``is_optional`` has its defaults only where it is in the file. ``words`` may stand in place of a
+    mapping.
     """
 
     keys: tuple["Key", ...]
+    words: tuple[str, ...] = ()
     is_repeatable: bool = False
     is_optional: bool = False
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from augment.ladder import AxisName, Combine, Ladder, build
 from augment.problem import Problem, Shape, Value
 from saih.config.entry import Entries, Entry, Path
+from saih.config.execution_key import check_executions, executions_of, num_executions
 from saih.config.mistake import nearest, shown
 from saih.config.placement_keys import check_degrees, placement_paths, whole_placements
 from saih.config.rank_axis import check_rank_axis, num_rank_rungs, rank_ladder
@@ -31,6 +32,8 @@ def check_meaning(entries: Entries, workloads: Mapping[str, Workload]) -> None:
     check_degrees(entries)
     check_rank_axis(entries, whole_placements(entries), len(placement_paths(entries)))
     named = None if asked is None else workloads[str(asked.value)]
+    if named is not None:
+        check_executions(entries, named)
     check_walk_axis(entries, named, whole_placements(entries), len(placement_paths(entries)))
     _check_count(entries)
     _check_steps(entries)
@@ -62,6 +65,7 @@ def build_sweep(entries: Entries) -> Sweep:
         rank_ladder=rank_ladder(entries, placements[0]),
         walk=walk_of(entries),
         supply=supply_of(entries),
+        executions=executions_of(entries),
     )
 
 
@@ -147,6 +151,7 @@ def _check_count(entries: Entries) -> None:
     stations = num_stations(entries)
     counts = [_num_rungs(entries, axis) for axis in AXES] + ([stations] if stations > 1 else [])
     counts += [max(1, len(placement_paths(entries))) * num_rank_rungs(entries, placements)]
+    counts += [num_executions(entries)] if num_executions(entries) > 1 else []
     num_points = math.prod(counts)
     if num_points > MAX_POINTS:
         entries.report(

@@ -8,6 +8,7 @@ from typing import get_args
 
 from augment.compound import MOST_PHI
 from augment.iso import Quantity
+from saih.config.execution_key import EXECUTION, PRECISIONS
 from saih.config.key import Key, Listed, Rungs, Section, Sizes
 from saih.config.kind import Choice, Real, Text, Whole
 from saih.config.placement_keys import PLACEMENT
@@ -21,7 +22,6 @@ RESERVED_NAMES = ("ceilings",)
 SCHEDULERS: tuple[SchedulerName, ...] = get_args(SchedulerName)
 DEFAULT_SCALING: Scaling = "weak"
 """The one that every batch allows."""
-PRECISIONS = ("float32", "bfloat16")
 _TIMING = Timing()
 _SUPPLY = Supply()
 _LONGEST_S = 7 * 86_400.0
@@ -177,9 +177,10 @@ _RUN = Section(
         Key(
             name="precision",
             kind=Choice(words=PRECISIONS),
-            meaning="number format of the arithmetic",
+            meaning="number format of the arithmetic; tf32 and float16 are those of GPUs",
             default=PRECISIONS[0],
         ),
+        EXECUTION,
         Key(
             name="exchange",
             kind=Choice(words=get_args(Exchange)),

@@ -11,11 +11,13 @@ from cosmology.definition import REDSHIFT_ORDER, DatasetDefinition
 from cosmology.slabs.memory import rank_memory_bytes
 from workloads.activity import TRAINING, Activity
 from workloads.cosmoflow.data_sizes import DATA_SIZES, special_words
+from workloads.cosmoflow.execution_rules import check_execution
 from workloads.cosmoflow.members import MOST_DEPTH, MOST_RESOLUTION, Member, compound_member, training_flops
 from workloads.cosmoflow.memory import FLOAT_BYTES, peak_memory_bytes
 from workloads.cosmoflow.model_shape import MODEL_SIZES
 from workloads.cosmoflow.operations import step_operations
 from workloads.cosmoflow.shapes import CosmoFlowShape
+from workloads.execution import PLAIN, Execution
 from workloads.precision import Precision
 from workloads.protocol import UNDIVIDED, Axis, Cost, Degrees, Operation
 
@@ -56,8 +58,22 @@ class CosmoFlow:
         """
         CosmoFlowShape.from_problem(problem)
 
+    def check_execution(self, execution: Execution, *, precision: str, device: str, exchange: str) -> None:
+        """Do nothing for an execution that a rank on this device may be able to do; see ``execution_rules``.
+
+        Raises:
+            ProblemError: otherwise, with the setting and what would do.
+        """
+        check_execution(execution, precision=precision, device=device, exchange=exchange)
+
     def cost(
-        self, problem: Problem, *, batch_per_rank: int, precision: str, degrees: Degrees = UNDIVIDED
+        self,
+        problem: Problem,
+        *,
+        batch_per_rank: int,
+        precision: str,
+        degrees: Degrees = UNDIVIDED,
+        execution: Execution = PLAIN,  # noqa: ARG002
     ) -> Cost:
         """Analytic cost of one training step on one rank.
 

@@ -13,6 +13,10 @@ from saih.harness.clock import host_ns
 from saih.harness.device_events import elapsed_ns, record_event
 from saih.harness.exchange import NO_COMMUNICATION, Communication, communication
 from saih.harness.thread_state import keep_thread_state
+from workloads.execution import PLAIN
+
+DEFAULT_BUCKET_MIB = PLAIN.bucket_mib
+"""That of torch."""
 
 
 class DdpExchange:
@@ -23,14 +27,15 @@ class DdpExchange:
     1 to 2 % of a step of 16 ms.
     """
 
-    def __init__(self, group: dist.ProcessGroup) -> None:
+    def __init__(self, group: dist.ProcessGroup, bucket_mib: int = DEFAULT_BUCKET_MIB) -> None:
         self._group = group
+        self._bucket_mib = bucket_mib
         self._moments = _Moments()
         self._wrapped: list[DistributedDataParallel] = []
 
     def attach(self, model: nn.Module) -> nn.Module:
         """The model wrapped so that its backward pass averages gradients over ranks."""
-        self._wrapped.append(_wrap(model, _TimedGroup(self._group, self._moments)))
+        self._wrapped.append(_wrap(model, _TimedGroup(self._group, self._moments), self._bucket_mib))
         return self._wrapped[-1]
 
     def end_backward(self) -> None:
@@ -54,8 +59,9 @@ class DdpExchange:
 class CudaDdpExchange:
     """DistributedDataParallel on the process group, with its all-reduces timed by device events (nccl)."""
 
-    def __init__(self, group: dist.ProcessGroup) -> None:
+    def __init__(self, group: dist.ProcessGroup, bucket_mib: int = DEFAULT_BUCKET_MIB) -> None:
         self._group = group
+        self._bucket_mib = bucket_mib
         self._ready: list[torch.cuda.Event] = []
         self._done: list[torch.cuda.Event] = []
         self._passes: list[_Pass] = []
@@ -63,7 +69,7 @@ class CudaDdpExchange:
 
     def attach(self, model: nn.Module) -> nn.Module:
         """The model wrapped so that its backward pass averages gradients over ranks."""
-        wrapped = _wrap(model, self._group)
+        wrapped = _wrap(model, self._group, self._bucket_mib)
         self._wrapped.append(wrapped)
 
         def hook(state: object, bucket: GradBucket) -> torch.futures.Future[torch.Tensor]:
@@ -183,9 +189,13 @@ def _elapsed(
     return communication(pieces, elapsed_ns(origin, end))
 
 
-def _wrap(model: nn.Module, group: dist.ProcessGroup) -> DistributedDataParallel:
+def _wrap(model: nn.Module, group: dist.ProcessGroup, bucket_mib: int) -> DistributedDataParallel:
+    # torch makes the first bucket smaller, so that the exchange begins early, unless it is told a size.
+    cap_mib = None if bucket_mib == DEFAULT_BUCKET_MIB else bucket_mib
     # gradient_as_bucket_view saves a copy of all gradients, in time and in memory.
-    return DistributedDataParallel(model, process_group=group, gradient_as_bucket_view=True)
+    return DistributedDataParallel(
+        model, process_group=group, bucket_cap_mb=cap_mib, gradient_as_bucket_view=True
+    )
 
 
 def _pause(wrapped: list[DistributedDataParallel], *, is_paused: bool) -> None:

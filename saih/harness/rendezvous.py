@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 from saih.domain.point import Exchange
 from saih.harness.exchange import MeasuredExchange, NoExchange
-from saih.harness.exchange_ddp import CudaDdpExchange, DdpExchange
+from saih.harness.exchange_ddp import DEFAULT_BUCKET_MIB, CudaDdpExchange, DdpExchange
 from saih.harness.exchange_horovod import HorovodExchange, moments_of
 from saih.harness.horovod_library import require_horovod, running_horovod
 from saih.harness.ranks import Ranks
@@ -56,8 +56,19 @@ def open_groups(ranks: Ranks, timeout_s: float) -> Iterator[Callable[[int], dist
 
 
 @contextmanager
-def open_exchange(kind: Exchange, ranks: Ranks, timeout_s: float) -> Iterator[MeasuredExchange]:
-    """The gradient exchange of one point; every rank enters and leaves it.
+def open_exchange(
+    kind: Exchange, ranks: Ranks, timeout_s: float, bucket_mib: int = DEFAULT_BUCKET_MIB
+) -> Iterator[MeasuredExchange]:
+    """The gradient exchange of one point: see ``open_exchanges``."""
+    with open_exchanges(kind, ranks, timeout_s) as make:
+        yield make(bucket_mib)
+
+
+@contextmanager
+def open_exchanges(
+    kind: Exchange, ranks: Ranks, timeout_s: float
+) -> Iterator[Callable[[int], MeasuredExchange]]:
+    """Makes a gradient exchange for each model, of buckets of so many MiB; every rank enters and leaves it.
 
     One rank has nobody to exchange with and gets ``NoExchange``. ``timeout_s`` bounds one collective of a
     process group; Horovod's have no bound, the watchdog ends them.
@@ -66,10 +77,10 @@ def open_exchange(kind: Exchange, ranks: Ranks, timeout_s: float) -> Iterator[Me
         EnvironmentMissing: for Horovod where it cannot be used.
     """
     if kind == "none" or ranks.num_ranks == 1:
-        yield NoExchange()
+        yield lambda _: NoExchange()
     elif kind == "horovod":
         with running_horovod(ranks.comm) as horovod:
-            yield HorovodExchange(horovod, moments_of(ranks.device))
+            yield lambda _: HorovodExchange(horovod, moments_of(ranks.device))
     else:
         with process_group(ranks.comm, torch.device(ranks.device), timeout_s) as group:
-            yield DdpExchange(group) if ranks.device == "cpu" else CudaDdpExchange(group)
+            yield partial(DdpExchange if ranks.device == "cpu" else CudaDdpExchange, group)

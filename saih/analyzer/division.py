@@ -13,7 +13,7 @@ from workloads.protocol import Cost, Workload
 
 
 def grows_of(points: Sequence[PointSummary]) -> Grows:
-    """What more ranks make along a line: parts of one model or sample where points differ in these, or replicas."""
+    """What more ranks make along a line: parts of one model or sample where those differ, or replicas."""
     degrees = [point.point.placement.degrees for point in points]
     if len({one.tensor_parallel for one in degrees}) > 1:
         return "tensor"

@@ -67,8 +67,8 @@ def refusal(record: Record, machine: Machine, alterations: Sequence[Alteration])
     ranks = record.point.placement.num_ranks
     if record.point.placement.degrees.num_ranks > 1 and parts - {Part.INPUT}:
         return (
-            "its ranks divide a model or its samples and wait for each other all through a step, which a replay "
-            "of phases cannot tell; change the machine and measure"
+            "its ranks divide a model or its samples and wait for each other all through a step, which a "
+            "replay of phases cannot tell; change the machine and measure"
         )
     for part in (Part.INTERCONNECT, Part.IMBALANCE):
         if part in parts and ranks > 1 and record.point.exchange == "none":

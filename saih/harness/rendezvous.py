@@ -83,4 +83,9 @@ def open_exchanges(
             yield lambda _: HorovodExchange(horovod, moments_of(ranks.device))
     else:
         with process_group(ranks.comm, torch.device(ranks.device), timeout_s) as group:
-            yield partial(DdpExchange if ranks.device == "cpu" else CudaDdpExchange, group)
+
+            def make(bucket_mib: int) -> MeasuredExchange:
+                on_cpu = ranks.device == "cpu"
+                return DdpExchange(group, bucket_mib) if on_cpu else CudaDdpExchange(group, bucket_mib)
+
+            yield make

@@ -1,5 +1,6 @@
-"""Workloads whose steps can be executed in more than one way."""
+"""Workloads whose steps can be executed in more than one way, seen from the side of planning."""
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from augment.problem import Problem
@@ -7,18 +8,32 @@ from workloads.execution import PLAIN, Execution
 from workloads.protocol import UNDIVIDED, Cost, Degrees
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankSetting:
+    """What decides which executions a rank can do."""
+
+    precision: str
+    """Number format where the execution names none."""
+    device: str
+    """``cpu`` or ``cuda``."""
+    exchange: str = "none"
+    """How ranks share gradients."""
+    num_threads: int = 1
+    """Of one rank on a CPU."""
+    degrees: Degrees = UNDIVIDED
+
+
 @runtime_checkable
 class Tunable(Protocol):
     """A workload that takes executions other than the plain one; others refuse them."""
 
-    def check_execution(self, execution: Execution, *, precision: str, device: str, exchange: str) -> None:
-        """Do nothing for an execution that a rank on ``device`` (``cpu`` or ``cuda``) may be able to do.
+    def check_execution(self, execution: Execution, setting: RankSetting) -> None:
+        """Do nothing for an execution that such a rank may be able to do.
 
-        ``precision`` is the number format of the point, ``exchange`` how its ranks share gradients. What only
-        the job can find out, such as a compiler that is missing, is refused there.
+        What only the job can find out, such as a compiler that is missing, is refused there.
 
         Raises:
-            ProblemError: otherwise, with the setting and what would do.
+            ProblemError: otherwise, with what is asked and what would do.
         """
 
     def cost(

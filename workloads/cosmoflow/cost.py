@@ -20,6 +20,7 @@ from workloads.cosmoflow.shapes import CosmoFlowShape
 from workloads.execution import PLAIN, Execution
 from workloads.precision import Precision
 from workloads.protocol import UNDIVIDED, Axis, Cost, Degrees, Operation
+from workloads.tunable import RankSetting
 
 AXES = (
     Axis(name="data", sizes=DATA_SIZES, size_label="data set [bytes]"),
@@ -58,13 +59,13 @@ class CosmoFlow:
         """
         CosmoFlowShape.from_problem(problem)
 
-    def check_execution(self, execution: Execution, *, precision: str, device: str, exchange: str) -> None:
-        """Do nothing for an execution that a rank on this device may be able to do; see ``execution_rules``.
+    def check_execution(self, execution: Execution, setting: RankSetting) -> None:
+        """Do nothing for an execution that such a rank may be able to do.
 
         Raises:
-            ProblemError: otherwise, with the setting and what would do.
+            ProblemError: otherwise, with all that it cannot do and what would do.
         """
-        check_execution(execution, precision=precision, device=device, exchange=exchange)
+        check_execution(execution, setting)
 
     def cost(
         self,

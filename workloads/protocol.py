@@ -20,8 +20,18 @@ from workloads.execution import PLAIN, Execution
 from workloads.given_rates import GivenRates
 from workloads.means import ALONE, Means
 
-PhaseName = Literal["input_wait", "forward", "backward", "communication", "stage_wait", "optimizer", "other"]
-"""``stage_wait``: for ranks that hold other layers of the same model, which are busy or wait themselves."""
+PhaseName = Literal[
+    "input_wait",
+    "forward",
+    "backward_part",
+    "backward",
+    "communication",
+    "stage_wait",
+    "optimizer",
+    "other",
+]
+"""``backward_part``: of a backward pass that goes on, and whose end is marked ``backward``. ``stage_wait``: for
+ranks that hold other layers of the same model, which are busy or wait themselves."""
 Mark = Callable[[PhaseName], None]
 """``mark(phase)``: all work since the previous mark (or the step's begin) belonged to ``phase``."""
 
@@ -228,8 +238,9 @@ class Surroundings:
     exchange: GradientExchange
     degrees: Degrees = UNDIVIDED
     connect: Connect = alone
-    """Joins the default process group of torch.distributed over the ranks of this replica, which all call it
-    once; it ends after the session was closed."""
+    """Gives the process group of torch.distributed of the ranks of this replica, which all call it and always
+    get the same; it ends after the session was closed. It is the default one, unless ranks exchange gradients
+    by one of all ranks."""
     clock: ReadClock = no_clock
     execution: Execution = PLAIN
 

@@ -72,7 +72,7 @@ class Census(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leave
     def end(self, phase: PhaseName) -> None:
         """All operations since the last call belonged to ``phase``."""
         for kind, flops, memory_bytes, channels in self._open:
-            key = _Kind(phase, kind, max(0, memory_bytes).bit_length(), channels)
+            key = _Kind(phase.removesuffix("_part"), kind, max(0, memory_bytes).bit_length(), channels)
             self._flops[key] += flops
             self._bytes[key] += memory_bytes
             self._num[key] += 1

@@ -18,7 +18,10 @@ METERS = tuple(Meter)
 """The meters in the order in which they follow the phases in a row."""
 _END = "end"
 """In place of a phase: the step ends, and what nobody marked is behind it."""
-_COLUMN_OF = {str(phase): index for index, phase in enumerate(COLUMNS)} | {_END: COLUMNS.index(Phase.OTHER)}
+_COLUMN_OF = {str(phase): index for index, phase in enumerate(COLUMNS)} | {
+    "backward_part": COLUMNS.index(Phase.BACKWARD),
+    _END: COLUMNS.index(Phase.OTHER),
+}
 _BACKWARD = _COLUMN_OF[Phase.BACKWARD]
 _COMMUNICATION = _COLUMN_OF[Phase.COMMUNICATION]
 _TOTAL = _COLUMN_OF[Phase.COMMUNICATION_TOTAL]

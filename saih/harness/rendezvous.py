@@ -15,7 +15,7 @@ from saih.harness.exchange_horovod import HorovodExchange, moments_of
 from saih.harness.horovod_library import require_horovod, running_horovod
 from saih.harness.ranks import Ranks
 from saih.machine.mpi import MPI
-from saih.machine.process_group import process_group
+from saih.machine.process_group import process_group, subgroup
 from workloads.protocol import Connect, Degrees
 
 
@@ -40,19 +40,31 @@ def open_replica(ranks: Ranks, degrees: Degrees, timeout_s: float) -> Iterator[C
 def open_groups(ranks: Ranks, timeout_s: float) -> Iterator[Callable[[int], dist.ProcessGroup]]:
     """A way to a process group among so many consecutive ranks, counted from rank 0.
 
-    Every rank enters and leaves. The group is made when it is asked for, which all ranks do or none, once,
-    and ends on leaving.
+    Every rank enters and leaves. The group is made when it is first asked for, which all ranks do or none, and
+    ends on leaving. Where ranks exchange gradients by a process group, enter that one before: this one is then
+    made beside it, and else it is the default group of torch.distributed.
     ``timeout_s`` bounds one collective.
     """
+    groups: dict[int, dist.ProcessGroup] = {}
     with ExitStack() as stack:
 
         def join(num_ranks: int) -> dist.ProcessGroup:
-            crew = MPI.Intracomm(ranks.comm.Split(ranks.rank // num_ranks, ranks.rank))
-            group = stack.enter_context(process_group(crew, torch.device(ranks.device), timeout_s))
-            crew.Free()  # they met; the group has ways of its own
-            return group
+            if num_ranks not in groups:
+                has_default = dist.is_initialized()
+                made = subgroup(num_ranks, timeout_s) if has_default else _apart(ranks, num_ranks, timeout_s)
+                groups[num_ranks] = stack.enter_context(made)
+            return groups[num_ranks]
 
         yield join
+
+
+@contextmanager
+def _apart(ranks: Ranks, num_ranks: int, timeout_s: float) -> Iterator[dist.ProcessGroup]:
+    """A default process group of so many consecutive ranks, who know of no others."""
+    crew = MPI.Intracomm(ranks.comm.Split(ranks.rank // num_ranks, ranks.rank))
+    with process_group(crew, torch.device(ranks.device), timeout_s) as group:
+        crew.Free()  # they met; the group has ways of its own
+        yield group
 
 
 @contextmanager

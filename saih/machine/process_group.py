@@ -37,14 +37,36 @@ def process_group(comm: MPI.Intracomm, device: torch.device, timeout_s: float) -
     group = dist.group.WORLD
     if group is None:
         raise RuntimeError("torch.distributed made no default process group")
-    try:
+    with _ending(group):
         yield group
+
+
+@contextmanager
+def subgroup(num_ranks: int, timeout_s: float) -> Iterator[dist.ProcessGroup]:
+    """A process group of so many consecutive ranks of the default one, counted from its rank 0.
+
+    Every rank of the default group enters and leaves its own, and leaves it before that one.
+    ``timeout_s`` bounds one collective.
+    """
+    # Not each group by its own ranks alone: one made again would find what the first left in the store.
+    group, _ = dist.new_subgroups(group_size=num_ranks, timeout=timedelta(seconds=timeout_s))
+    if group is None:
+        raise RuntimeError(f"torch.distributed made no process group of {num_ranks} ranks")
+    with _ending(group):
+        yield group
+
+
+@contextmanager
+def _ending(group: dist.ProcessGroup) -> Iterator[None]:
+    """End the group on leaving."""
+    try:
+        yield
     except BaseException:
         # Collectives that other ranks never join would be waited for.
         group.abort()
         raise
     finally:
-        dist.destroy_process_group()
+        dist.destroy_process_group(group)
 
 
 def _meet(comm: MPI.Intracomm, timeout_s: float) -> TCPStore:

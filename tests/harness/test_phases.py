@@ -132,3 +132,19 @@ def test_communication_that_a_workload_marks_itself_is_all_exposed() -> None:
     timer.end()
     (row,) = named(timer)
     assert (row[Phase.FORWARD], row[Phase.COMMUNICATION], row[Phase.COMMUNICATION_TOTAL]) == (30, 5, 5)
+
+
+def test_a_backward_pass_may_wait_for_other_ranks_in_its_middle() -> None:
+    clock, exchange = FakeClock(), FakeExchange(total_ns=9, exposed_ns=4)
+    timer = StepTimer(clock, exchange)
+    timer.begin()
+    parts = (("backward_part", 20), ("communication", 6), ("backward_part", 5), ("communication", 1))
+    for phase, duration in (("forward", 10), *parts, ("backward", 30)):
+        clock.now_ns += duration
+        timer.mark(phase)  # type: ignore[arg-type]  # names of phases in a loop
+    timer.end()
+    (row,) = named(timer)
+    assert row[Phase.BACKWARD] == 20 + 5 + 30 - 4
+    assert row[Phase.COMMUNICATION] == 6 + 1 + 4
+    assert row[Phase.COMMUNICATION_TOTAL] == 6 + 1 + 9
+    assert exchange.ends == [-1, 1072]  # gradients are exchanged once

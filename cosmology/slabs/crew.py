@@ -44,9 +44,14 @@ class Message:
 
 def exchange(crew: Crew, sent: Sequence[Message], received: Sequence[Message]) -> None:
     """Send and receive all at once; received tensors are filled. Every rank of the crew calls it."""
-    messages = [*_operations(crew, dist.irecv, received), *_operations(crew, dist.isend, sent)]
-    for work in dist.batch_isend_irecv(messages) if messages else ():
+    for work in begun(crew, sent, received):
         work.wait()
+
+
+def begun(crew: Crew, sent: Sequence[Message], received: Sequence[Message]) -> Sequence[dist.Work]:
+    """Begin to send and receive all at once; wait for each of these, and keep what is sent until then."""
+    messages = [*_operations(crew, dist.irecv, received), *_operations(crew, dist.isend, sent)]
+    return dist.batch_isend_irecv(messages) if messages else ()
 
 
 def transposed(crew: Crew, blocks: Complex64[Tensor, "rank ..."]) -> Complex64[Tensor, "rank ..."]:

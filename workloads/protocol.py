@@ -8,11 +8,11 @@ Two halves, so that a login node never needs torch:
   anybody measures it: ``mark`` may do nothing at all.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar
 
 from augment.problem import Problem
 from workloads.activity import Activity
@@ -112,6 +112,8 @@ class Cost:
     """Peak resident memory of one rank's tensors; the run-time libraries are not in it."""
     axis_sizes: Mapping[str, float]
     """For each axis, how large this problem is along it (see ``Axis.size_label``)."""
+    host_bytes: int = 0
+    """Part of its peak memory which a GPU leaves in memory of its host: batches that wait."""
     dataset_files: int = 1
     """Files of the data set and of what it is made from; as many parts can be made at the same time."""
     dataset_core_s: float = 0.0
@@ -243,6 +245,8 @@ class Surroundings:
     by one of all ranks."""
     clock: ReadClock = no_clock
     execution: Execution = PLAIN
+    input: Literal["real", "synthetic"] = "real"
+    """``synthetic``: what is read is made in memory, in the shapes of the data set that nobody needs to make."""
 
     @property
     def num_replicas(self) -> int:
@@ -266,22 +270,6 @@ class Session(Protocol[Batch]):
 
     def close(self) -> None:
         """Release files and memory."""
-
-
-@runtime_checkable
-class TellingSession(Protocol):
-    """A session that has more to tell of its steps than how long they took."""
-
-    def tell(self, num_steps: int) -> Told:
-        """What this rank tells of the last ``num_steps`` steps; all ranks call it, so it may exchange."""
-
-
-@runtime_checkable
-class TellingJob(Protocol):
-    """The job side of an application whose sessions tell."""
-
-    def notes(self, told: Sequence[Told]) -> Mapping[str, str]:
-        """What the ranks told, by rank, as notes of the point; keys end in their unit."""
 
 
 class JobSide(Protocol):

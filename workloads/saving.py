@@ -15,7 +15,9 @@ class Saving:
     problem: Problem
     degrees: Degrees
     words: str
-    """What is set for it in a sweep file, such as ``checkpointing: stages``."""
+    """What a sweep file says for it, such as ``model.checkpointing: stages``."""
+    is_combined: bool = False
+    """Whether it takes two ways at once: only where neither does alone."""
 
 
 @runtime_checkable
@@ -23,7 +25,7 @@ class SavingWorkload(Protocol):
     """A workload that can trade work or ranks for memory."""
 
     def savings(self, problem: Problem, *, degrees: Degrees = UNDIVIDED) -> Sequence[Saving]:
-        """Every way to run ``problem`` in less memory of each rank, least change first.
+        """Every way to run ``problem`` in less memory of each rank; of one way the least change first.
 
         Raises:
             ProblemError: for a problem that cannot be built.

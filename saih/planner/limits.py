@@ -12,6 +12,7 @@ from workloads.protocol import Cost
 RUNTIME_BYTES_PER_RANK = 400_000_000
 """Allowance for one rank before any tensor: Python, torch, MPI and a process group. On a CPU with torch
 2.13 these were 305 MB resident, a third of it shared by two ranks; other builds of torch are larger."""
+_WAITING = ("waiting batches", "lower batch_per_rank")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class Claims:
         """Why there is no room for the point; None where there is, and it is claimed."""
         reason = (
             _seat_refusal(point.placement, self.limits)
-            or _memory_refusal(point, cost, self.limits)
+            or _memory_refusal(point.placement, cost, self.limits)
             or _making_refusal(point, cost, self.limits)
             or self._disk_refusal(point, cost)
         )
@@ -74,6 +75,11 @@ def _disk_bytes(cost: Cost) -> int:
 def parked_on_disk(point: Point, cost: Cost) -> int:
     """Bytes that all ranks of a point together park in files of the data folder; GPUs park on their host."""
     return 0 if point.placement.device == "cuda" else point.placement.num_ranks * cost.parked_bytes
+
+
+def has_room(placement: Placement, cost: Cost, limits: Limits) -> bool:
+    """Whether nodes have seats for the ranks, and nodes and GPUs memory for their tensors."""
+    return not (_seat_refusal(placement, limits) or _memory_refusal(placement, cost, limits))
 
 
 def limits_of(site: Site, disk_bytes: int | None) -> Limits:
@@ -122,10 +128,10 @@ def _seat_reason(placement: Placement, limits: Limits) -> str | None:
     return None
 
 
-def _memory_refusal(point: Point, cost: Cost, limits: Limits) -> Refusal | None:
-    if point.placement.device == "cuda":
-        return _device_refusal(cost, limits) or _host_refusal(point, cost, limits)
-    room, ranks = limits.memory_bytes_per_node, point.placement.ranks_per_node
+def _memory_refusal(placement: Placement, cost: Cost, limits: Limits) -> Refusal | None:
+    if placement.device == "cuda":
+        return _device_refusal(cost, limits) or _host_refusal(placement, cost, limits)
+    room, ranks = limits.memory_bytes_per_node, placement.ranks_per_node
     needed = ranks * (cost.peak_memory_bytes + RUNTIME_BYTES_PER_RANK)
     if room is None or needed <= room:
         return None
@@ -139,7 +145,7 @@ def _memory_refusal(point: Point, cost: Cost, limits: Limits) -> Refusal | None:
 
 
 def _device_refusal(cost: Cost, limits: Limits) -> Refusal | None:
-    room, needed = limits.device_memory_bytes, cost.peak_memory_bytes
+    room, needed = limits.device_memory_bytes, cost.peak_memory_bytes - cost.host_bytes
     if room is None or needed <= room:
         return None
     reason = (
@@ -165,16 +171,18 @@ def _making_refusal(point: Point, cost: Cost, limits: Limits) -> Refusal | None:
     return _lacking("memory of a node", needed, room, reason)
 
 
-def _host_refusal(point: Point, cost: Cost, limits: Limits) -> Refusal | None:
-    """Why the host has no memory for what its GPUs park there."""
-    room, ranks = limits.memory_bytes_per_node, point.placement.ranks_per_node
-    needed = ranks * (cost.parked_bytes + RUNTIME_BYTES_PER_RANK)
-    if not cost.parked_bytes or room is None or needed <= room:
+def _host_refusal(placement: Placement, cost: Cost, limits: Limits) -> Refusal | None:
+    """Why the host has no memory for what its GPUs park there, or the batches that wait for them."""
+    room, ranks = limits.memory_bytes_per_node, placement.ranks_per_node
+    held = cost.parked_bytes + cost.host_bytes
+    needed = ranks * (held + RUNTIME_BYTES_PER_RANK)
+    if not held or room is None or needed <= room:
         return None
+    what, remedy = ("parked layers", "park fewer layers") if cost.parked_bytes else _WAITING
     reason = (
-        f"{ranks} ranks x ({in_bytes(cost.parked_bytes)} of parked layers + "
+        f"{ranks} ranks x ({in_bytes(held)} of {what} + "
         f"{in_bytes(RUNTIME_BYTES_PER_RANK)} of libraries) = {in_bytes(needed)}, "
-        f"a node has {in_bytes(room)}; park fewer layers, or lower ranks_per_node."
+        f"a node has {in_bytes(room)}; {remedy}, or lower ranks_per_node."
     )
     return _lacking("memory of a node", needed, room, reason)
 

@@ -6,20 +6,24 @@ from functools import lru_cache
 
 from augment.model import WIDTHS
 from augment.problem import Problem, ProblemError, Shape
-from cosmology.architecture import Architecture
+from cosmology.architecture import ArchitectureError
 from cosmology.definition import REDSHIFT_ORDER, DatasetDefinition
+from cosmology.division import SampleDivision, most_ranks
 from cosmology.slabs.memory import rank_memory_bytes
 from workloads.activity import TRAINING, Activity
 from workloads.cosmoflow.data_sizes import DATA_SIZES, special_words
+from workloads.cosmoflow.exchanges import Exchanges, step_exchanges
 from workloads.cosmoflow.execution_rules import check_execution
 from workloads.cosmoflow.members import MOST_DEPTH, MOST_RESOLUTION, Member, compound_member, training_flops
-from workloads.cosmoflow.memory import FLOAT_BYTES, peak_memory_bytes
+from workloads.cosmoflow.memory import FLOAT_BYTES, StepMemory
 from workloads.cosmoflow.model_shape import MODEL_SIZES
 from workloads.cosmoflow.operations import step_operations
+from workloads.cosmoflow.savings import savings
 from workloads.cosmoflow.shapes import CosmoFlowShape
-from workloads.execution import PLAIN, Execution
+from workloads.execution import PLAIN, Execution, settled
 from workloads.precision import Precision
 from workloads.protocol import UNDIVIDED, Axis, Cost, Degrees, Operation
+from workloads.saving import Saving
 from workloads.tunable import RankSetting
 
 AXES = (
@@ -74,40 +78,48 @@ class CosmoFlow:
         batch_per_rank: int,
         precision: str,
         degrees: Degrees = UNDIVIDED,
-        execution: Execution = PLAIN,  # noqa: ARG002
+        execution: Execution = PLAIN,
     ) -> Cost:
-        """Analytic cost of one training step on one rank.
+        """Analytic cost of one training step on the mean rank; its peak memory is that of the fullest.
 
         The data axis is measured by the uncompressed bytes of the data set, the model axis by the FLOPs
-        of a training step per sample and input voxel, which hardly depends on the resolution.
+        of a training step per sample and input voxel, which hardly depends on the resolution. Neither depends on who shares the work. How a step is
+        executed changes its memory alone; what is searched for counts as the plain one, with which searches
+        begin.
 
         Raises:
             ProblemError: for a problem that cannot be built, a batch below 1, an unknown precision, or ranks
-                that shall divide the network.
+                that shall divide the network, or samples that they cannot.
         """
         shape = CosmoFlowShape.from_problem(problem)
-        _check_degrees(degrees)
+        division = _division(shape, degrees)
         if batch_per_rank < 1:
             raise ProblemError(f"batch_per_rank is {batch_per_rank}; give a whole number of at least 1.")
         data, simulated = shape.data, shape.dataset(seed=0)
-        network = _network_cost(shape.architecture(), batch_per_rank, Precision.named(precision))
+        number_format = Precision.named(settled(execution, precision).precision)
+        network = _network_cost(division, batch_per_rank, number_format, execution)
         return Cost(
             operations=network.operations,
             num_parameters=network.num_parameters,
             samples_per_step=batch_per_rank,
             gradient_bytes=FLOAT_BYTES * network.num_parameters,
-            input_bytes=batch_per_rank * data.sample_bytes,
+            input_bytes=batch_per_rank * data.sample_bytes // division.num_ranks,
             dataset_bytes=data.dataset_bytes,
             peak_memory_bytes=network.peak_memory_bytes,
+            host_bytes=network.host_bytes,
             axis_sizes={
                 "data": float(data.dataset_bytes),
-                "model": network.flops / (batch_per_rank * shape.resolution**3),
+                "model": training_flops(division.architecture) / shape.resolution**3,
             },
             dataset_files=2 * simulated.num_universes + 1,
             dataset_core_s=simulated.num_particle_steps / _PARTICLE_STEPS_PER_CORE_S,
             dataset_disk_bytes=simulated.disk_bytes,
             dataset_work=_dataset_work(simulated),
             dataset_memory_bytes=rank_memory_bytes(simulated.universes, 1),
+            ranks_per_replica=degrees.num_ranks,
+            exchanged_bytes=network.exchanges.num_bytes,
+            num_exchanges=network.exchanges.num_exchanges,
+            most_degrees=Degrees(spatial_parallel=most_ranks(shape.resolution)),
             techniques=shape.options.techniques,
         )
 
@@ -127,6 +139,14 @@ class CosmoFlow:
             return ", ".join([grids, *special_words(problem.data, shape.definition)])
         names = ", ".join(known.name for known in self.axes)
         raise ProblemError(f"axis {axis!r} is unknown to cosmoflow; its axes are {names}.")
+
+    def savings(self, problem: Problem, *, degrees: Degrees = UNDIVIDED) -> tuple[Saving, ...]:
+        """Every way to run ``problem`` in less memory of each rank, least change first.
+
+        Raises:
+            ProblemError: for a problem that cannot be built.
+        """
+        return savings(problem, degrees)
 
     def choices(self, size: str, problem: Problem) -> Sequence[int]:
         """Every value of a size of ``problem`` that may follow from a cost, growing; no cost falls with them.
@@ -197,13 +217,18 @@ def _dataset_work(definition: DatasetDefinition) -> str:
     )
 
 
-def _check_degrees(degrees: Degrees) -> None:
+def _division(shape: CosmoFlowShape, degrees: Degrees) -> SampleDivision:
+    """How ranks share samples; nothing else of this application can be divided."""
     for name in ("tensor_parallel", "pipeline_parallel"):
         if getattr(degrees, name) != 1:
             raise ProblemError(
                 f"{name} is {getattr(degrees, name)}, but every rank of cosmoflow trains the whole network; "
-                "set it to 1."
+                "set it to 1. spatial_parallel lets ranks share every sample."
             )
+    try:
+        return SampleDivision(architecture=shape.architecture(), num_ranks=degrees.spatial_parallel)
+    except ArchitectureError as error:
+        raise ProblemError(f"spatial_parallel is {degrees.spatial_parallel}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,18 +236,22 @@ class _NetworkCost:
     """What a step costs by the network alone, whatever the data set."""
 
     operations: tuple[Operation, ...]
-    flops: int
+    exchanges: Exchanges
     num_parameters: int
     peak_memory_bytes: int
+    host_bytes: int
 
 
 @lru_cache(maxsize=1024)
-def _network_cost(architecture: Architecture, batch: int, precision: Precision) -> _NetworkCost:
+def _network_cost(
+    division: SampleDivision, batch: int, precision: Precision, execution: Execution
+) -> _NetworkCost:
     """Found once: plans and analyses of many points ask for that of each network again and again."""
-    operations = step_operations(architecture, batch, precision)
+    memory = StepMemory(division=division, batch=batch, precision=precision, execution=execution)
     return _NetworkCost(
-        operations=operations,
-        flops=sum(operation.flops for operation in operations),
-        num_parameters=architecture.num_parameters,
-        peak_memory_bytes=peak_memory_bytes(architecture, batch, precision),
+        operations=step_operations(division, batch, precision),
+        exchanges=step_exchanges(division, batch, precision),
+        num_parameters=division.architecture.num_parameters,
+        peak_memory_bytes=memory.peak_bytes,
+        host_bytes=memory.host_bytes,
     )

@@ -1,7 +1,11 @@
-"""Memory of one CosmoFlow training step on one rank, from the network's shape."""
+"""Memory of one CosmoFlow training step on one rank, from the network's shape and how the step is executed."""
+
+from dataclasses import dataclass
 
 from augment.data import COUNT_BYTES
-from cosmology.architecture import Architecture, Convolution
+from cosmology.architecture import FINAL_SIDE, Architecture, Convolution
+from cosmology.division import SampleDivision
+from workloads.execution import PLAIN, Execution
 from workloads.precision import Precision
 
 FLOAT_BYTES = 4
@@ -11,82 +15,132 @@ _STATES_PER_PARAMETER = 3
 """Weight, gradient and momentum."""
 _BATCHES_AHEAD = 3
 """Two waiting and one being read, while one is in work."""
+_ON_DEVICE_AHEAD = 1
+"""Of these, where a GPU computes, the one that is copied to it already."""
 _POOLED_VOXELS = 8
 """A 2^3 pooling keeps one voxel of these."""
+_HALO_PLANES = 2
+"""That a rank with two neighbours keeps of them for each convolution."""
 
 
-def saved_activation_bytes(architecture: Architecture, batch: int, precision: Precision) -> int:
-    """Bytes of activations that the forward pass keeps for the backward pass, weights not counted.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepMemory:
+    """Bytes of one rank's tensors in a step over ``batch`` samples, which ranks divide so."""
 
-    Every convolution and dense layer keeps its input, every activation its result (shared with the next
-    layer's input where nothing lies between), every normalisation its input and its moments, every pooling
-    its indices, tanh its result. With checkpointing only what enters and leaves stages is kept.
-    """
-    e = precision.itemsize
-    # What is kept to compute a stage again is kept as it came, before any cast.
-    entering = FLOAT_BYTES if architecture.is_checkpointed else e
-    per_sample = architecture.channels * architecture.resolution**3 * entering
-    per_sample += sum(layer.out_features for layer in architecture.dense_layers) * e
-    for stage in range(len(architecture.stage_channels)):
-        per_sample += _stage_values(architecture, stage) // _POOLED_VOXELS * e
-        if not architecture.is_checkpointed:
-            per_sample += _inner_bytes(architecture, stage, e)
-    return batch * per_sample
+    division: SampleDivision
+    batch: int
+    precision: Precision
+    execution: Execution = PLAIN
 
+    @property
+    def saved_activation_bytes(self) -> int:
+        """Activations that the forward pass keeps for the backward pass, weights not counted.
 
-def recomputed_bytes(architecture: Architecture, batch: int, precision: Precision) -> int:
-    """Most bytes of activations that the backward pass computes again at a time: those of one stage."""
-    if not architecture.is_checkpointed:
-        return 0
-    stages = range(len(architecture.stage_channels))
-    return batch * max(_inner_bytes(architecture, stage, precision.itemsize) for stage in stages)
+        Every convolution and dense layer keeps its input (and what neighbours brought to it), every activation
+        its result (shared with the next layer's input where nothing lies between), every normalisation its
+        input and its moments, every pooling its indices, tanh its result. With checkpointing only what enters
+        and leaves stages is kept.
+        """
+        architecture, e = self.architecture, self.precision.itemsize
+        # What is kept to compute a stage again is kept as it came, before any cast.
+        entering = FLOAT_BYTES if architecture.is_checkpointed else e
+        per_sample = self._input_values * entering
+        per_sample += sum(layer.out_features for layer in architecture.dense_layers) * e
+        for stage in range(len(architecture.stage_channels)):
+            per_sample += self._left_values(stage) * e
+            if not architecture.is_checkpointed:
+                per_sample += self._inner_bytes(stage)
+        return self.batch * per_sample
 
+    @property
+    def recomputed_bytes(self) -> int:
+        """Most bytes of activations that the backward pass computes again at a time: those of one stage."""
+        if not self.architecture.is_checkpointed:
+            return 0
+        return self.batch * max(map(self._inner_bytes, range(len(self.architecture.stage_channels))))
 
-def peak_memory_bytes(architecture: Architecture, batch: int, precision: Precision) -> int:
-    """Peak bytes of one rank's tensors during a step, reached in the backward pass of the first stage.
+    @property
+    def peak_bytes(self) -> int:
+        """The peak during a step, reached in the backward pass of the first stage.
 
-    An estimate: what is kept for backward is exact; on top come what is computed again at a time, the
-    gradients in flight of the first stage's activations (two, and the running sum's where there are
-    residuals) and one copy of such a tensor in the convolution library's own layout, which that library
-    holds in float32. A gradient exchange's buckets are not in it.
-    """
-    largest = batch * architecture.stage_channels[0] * architecture.resolution**3
-    gradients_in_flight = 3 if architecture.residuals_per_stage else 2
-    batch_values = batch * architecture.channels * architecture.resolution**3
-    return (
-        _STATES_PER_PARAMETER * FLOAT_BYTES * architecture.num_parameters
-        + saved_activation_bytes(architecture, batch, precision)
-        + recomputed_bytes(architecture, batch, precision)
-        + largest * (gradients_in_flight * precision.itemsize + FLOAT_BYTES)
-        + _cast_bytes(architecture, batch_values, precision)
-        + _BATCHES_AHEAD * batch_values * (COUNT_BYTES + FLOAT_BYTES)
-    )
+        An estimate: what is kept for backward is exact; on top come what is computed again at a time, the
+        gradients in flight of the first stage's activations (two, and the running sum's where there are
+        residuals) and one copy of such a tensor in the convolution library's own layout, which that library
+        holds in float32. A gradient exchange's buckets are not in it.
+        """
+        largest = self.batch * self._stage_values(0)
+        gradients_in_flight = 3 if self.architecture.residuals_per_stage else 2
+        return (
+            _STATES_PER_PARAMETER * FLOAT_BYTES * self.architecture.num_parameters
+            + self.saved_activation_bytes
+            + self.recomputed_bytes
+            + largest * (gradients_in_flight * self.precision.itemsize + FLOAT_BYTES)
+            + self._cast_bytes
+            + _BATCHES_AHEAD * self._waiting_bytes
+        )
 
+    @property
+    def host_bytes(self) -> int:
+        """Part of the peak that a GPU leaves to its host: batches that wait there."""
+        return (_BATCHES_AHEAD - _ON_DEVICE_AHEAD) * self._waiting_bytes
 
-def _stage_values(architecture: Architecture, stage: int) -> int:
-    """Values of one convolution's result of one sample."""
-    return architecture.stage_channels[stage] * (architecture.resolution >> stage) ** 3
+    @property
+    def architecture(self) -> Architecture:
+        """The network that is trained."""
+        return self.division.architecture
 
+    @property
+    def _input_values(self) -> int:
+        """Of one sample on this rank."""
+        architecture = self.architecture
+        return architecture.channels * self.division.planes(0) * architecture.resolution**2
 
-def _inner_bytes(architecture: Architecture, stage: int, itemsize: int) -> int:
-    """What the layers inside a stage keep for one sample: all but its input and its result."""
-    residuals, values = architecture.residuals_per_stage, _stage_values(architecture, stage)
-    kept = 1 + 2 * residuals  # a branch and its sum for each residual
-    moments = 0
-    if architecture.is_normalised:
-        kept += 1 + residuals
-        moments = 2 * (1 + residuals) * _num_groups(architecture, stage)
-    return (values * kept + moments) * itemsize + values // _POOLED_VOXELS * INDEX_BYTES
+    @property
+    def _waiting_bytes(self) -> int:
+        """Of a batch that is made: its counts, and the grids that are made of them."""
+        return self.batch * self._input_values * (COUNT_BYTES + FLOAT_BYTES)
+
+    @property
+    def _cast_bytes(self) -> int:
+        """Bytes that stand beside their copies in the step's precision: the cast weights, the input."""
+        if self.precision.itemsize == FLOAT_BYTES:
+            return 0
+        weights = self.architecture.num_parameters * self.precision.itemsize
+        return weights + self.batch * self._input_values * FLOAT_BYTES
+
+    def _stage_values(self, stage: int) -> int:
+        """Values of one convolution's result of one sample, on this rank."""
+        side = self.architecture.resolution >> stage
+        return self.architecture.stage_channels[stage] * self.division.planes(stage) * side**2
+
+    def _left_values(self, stage: int) -> int:
+        """Values of one sample that a stage leaves, as the next layer holds them on this rank."""
+        architecture, following = self.architecture, stage + 1
+        if following == len(architecture.stage_channels):
+            return architecture.stage_channels[stage] * FINAL_SIDE**3
+        side = architecture.resolution >> following
+        return architecture.stage_channels[stage] * self.division.planes(following) * side**2
+
+    def _inner_bytes(self, stage: int) -> int:
+        """What the layers inside a stage keep for one sample: all but its input and its result."""
+        residuals, values = self.architecture.residuals_per_stage, self._stage_values(stage)
+        kept = 1 + 2 * residuals  # a branch and its sum for each residual
+        moments = 0
+        if self.architecture.is_normalised:
+            kept += 1 + residuals
+            moments = 2 * (1 + residuals) * _num_groups(self.architecture, stage)
+        inside = (values * kept + moments + self._halo_values(stage)) * self.precision.itemsize
+        return inside + values // _POOLED_VOXELS * INDEX_BYTES
+
+    def _halo_values(self, stage: int) -> int:
+        """What neighbours brought to the convolutions of a stage, of one sample."""
+        if not self.division.is_divided(stage):
+            return 0
+        layers = (layer for layer in self.architecture.convolutions if layer.stage == stage)
+        return sum(_HALO_PLANES * layer.in_channels * layer.side**2 for layer in layers)
 
 
 def _num_groups(architecture: Architecture, stage: int) -> int:
     channels = architecture.stage_channels[stage]
     layer = Convolution(stage=stage, residual=0, side=1, in_channels=channels, out_channels=channels)
     return layer.num_groups
-
-
-def _cast_bytes(architecture: Architecture, batch_values: int, precision: Precision) -> int:
-    """Bytes that stand beside their copies in the step's precision: the cast weights, the float32 input."""
-    if precision is Precision.FLOAT32:
-        return 0
-    return architecture.num_parameters * precision.itemsize + batch_values * FLOAT_BYTES

@@ -1,10 +1,12 @@
-"""Every operation of one CosmoFlow training step on one rank, with its FLOPs, traffic and launches.
+"""Every operation of one CosmoFlow training step on the mean rank, with its FLOPs, traffic and launches.
 
 Convention: a multiply-add is 2; products and convolutions alone have FLOPs, as torch's FlopCounterMode
 counts; elementwise work has 0, but its traffic and launches are there. Both gradients of every layer are
 counted, except the first convolution's input gradient, which nobody needs and nobody computes. What
 checkpointing computes again belongs to the backward pass, and its FLOPs count as they are spent. Traffic
-takes every operand once. Biases ride with their layer. A batch arrives normalised: that is host work of
+takes every operand once. Biases ride with their layer. Where ranks share every sample, each does its planes of
+the stages that are divided, and all of the others (see ``cosmology.division``); what they bring to each other is
+no operation but an exchange (see ``exchanges``). A batch arrives normalised: that is host work of
 the loader, outside the step.
 """
 
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 
 from cosmology.architecture import FINAL_SIDE, Architecture, Convolution, Dense
 from cosmology.definition import NUM_TARGETS
+from cosmology.division import SampleDivision
 from workloads.cosmoflow.memory import FLOAT_BYTES, INDEX_BYTES
 from workloads.precision import Precision
 from workloads.protocol import Operation, OpKind, PhaseName
@@ -26,17 +29,22 @@ _OPTIMIZER_KERNELS = 3
 """For each parameter tensor: scale the momentum, add the gradient, add to the weight."""
 
 
-def step_operations(architecture: Architecture, batch: int, precision: Precision) -> tuple[Operation, ...]:
-    """All operations of one step over ``batch`` samples, in the order in which they run."""
-    step = _Step(architecture=architecture, batch=batch, precision=precision)
-    return (*_forward(step), *_backward(step), _optimizer(architecture))
+def step_operations(division: SampleDivision, batch: int, precision: Precision) -> tuple[Operation, ...]:
+    """All operations of one step over ``batch`` samples that ranks divide so, in the order in which they run."""
+    step = _Step(division=division, batch=batch, precision=precision)
+    return (*_forward(step), *_backward(step), _optimizer(division.architecture))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
-    architecture: Architecture
+    division: SampleDivision
     batch: int
     precision: Precision
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network that is trained."""
+        return self.division.architecture
 
     @property
     def itemsize(self) -> int:
@@ -48,13 +56,17 @@ class _Step:
         """Values of the batch that reach the dense layers."""
         return self.batch * FINAL_SIDE**3 * self.architecture.stage_channels[-1]
 
+    def voxels(self, layer: Convolution) -> int:
+        """Of the batch that one rank works on."""
+        return self.batch * self.division.planes(layer.stage) * layer.side**2
+
     def inputs(self, layer: Convolution) -> int:
         """Values that a convolution reads."""
-        return self.batch * layer.in_channels * layer.side**3
+        return layer.in_channels * self.voxels(layer)
 
     def outputs(self, layer: Convolution) -> int:
         """Values that a convolution writes."""
-        return self.batch * layer.out_channels * layer.side**3
+        return layer.out_channels * self.voxels(layer)
 
     def ends_stage(self, layer: Convolution) -> bool:
         """Whether a pooling follows."""
@@ -142,7 +154,7 @@ def _convolving(step: _Step, layer: Convolution, name: str, phase: PhaseName) ->
         name=name,
         phase=phase,
         kind=OpKind.CONVOLUTION,
-        flops=2 * layer.num_weights * layer.side**3 * step.batch,
+        flops=2 * layer.num_weights * step.voxels(layer),
         memory_bytes=(step.inputs(layer) + step.outputs(layer) + layer.num_weights) * step.itemsize,
         num_kernels=1,
         channels=math.sqrt(layer.in_channels * layer.out_channels),
@@ -183,12 +195,12 @@ def _head(step: _Step, phase: PhaseName) -> Operation:
 
 def _casts(step: _Step, phase: PhaseName) -> Iterator[Operation]:
     """Between float32 and the step's precision: weights and input before, gradients after."""
-    if step.precision is Precision.FLOAT32:
+    if step.itemsize == FLOAT_BYTES:
         return
     architecture = step.architecture
     values, kernels = architecture.num_parameters, _num_tensors(architecture)
     if phase == "forward":
-        values += step.batch * architecture.channels * architecture.resolution**3
+        values += step.inputs(architecture.convolutions[0])
         kernels += 1
     name = "cast weights and input" if phase == "forward" else "cast gradients"
     yield _elementwise(name, phase, values * (step.itemsize + FLOAT_BYTES), kernels=kernels)

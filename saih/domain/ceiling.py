@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from saih.domain.interval import Interval
+from workloads.precision import Precision
 
 
 class CeilingKind(StrEnum):
@@ -73,6 +74,14 @@ TIME_KINDS = frozenset(
 """Kinds counted in seconds, of which less is better; the others are rates."""
 
 
+_ARITHMETIC = (
+    CeilingKind.GEMM,
+    CeilingKind.CONVOLUTION_FORWARD,
+    CeilingKind.CONVOLUTION_BACKWARD,
+    CeilingKind.CONVOLUTION_BACKWARD_WEIGHT,
+    CeilingKind.CONVOLUTION_BACKWARD_INPUT,
+)
+"""Kinds of which the best is the peak."""
 SLOWEST_QUANTUM, MEDIAN_QUANTUM = "slowest", "median"
 """Variants of ``CeilingKind.JITTER``."""
 _LATE, _SLOW = 0.5, 1.25
@@ -124,6 +133,13 @@ class Ceiling:
     def best(self) -> Interval:
         """The highest of the curve."""
         return max(self.rates, key=lambda rate: rate.value)
+
+    @property
+    def best_words(self) -> str:
+        """What the highest is of, such as ``gemm in bfloat16, side 2048``."""
+        size = self.sizes[self.rates.index(self.best)]
+        of = f" in {self.precision}" if self.precision else ""
+        return f"{self.name.replace('_', ' ')}{of}, {f'{self.size_unit} ' if self.size_unit else ''}{size:g}"
 
     def at(self, size: float) -> float:
         """The curve at ``size``, by linear interpolation in log-log, constant beyond its ends."""
@@ -187,11 +203,21 @@ class Ceilings:
         """The precisions whose arithmetic was measured."""
         return frozenset(curve.precision for curve in self.curves if curve.precision)
 
+    @property
+    def tried_precisions(self) -> frozenset[str]:
+        """Those, and the ones whose arithmetic could not be measured (``absent`` says why)."""
+        return self.precisions | {name for name in self.absent if name in set(Precision)}
+
     def keeping(self, older: "Ceilings") -> "Ceilings":
         """These ceilings, with the older curves of precisions that were not measured again."""
-        kept = tuple(curve for curve in older.curves if curve.precision in older.precisions - self.precisions)
-        vendor = {**older.vendor_flops_per_s, **self.vendor_flops_per_s}
-        return replace(self, curves=(*self.curves, *kept), vendor_flops_per_s=vendor)
+        others = older.precisions - self.precisions
+        kept = tuple(curve for curve in older.curves if curve.precision in others)
+        # A peak that was beaten by a measurement of its own format is in neither.
+        own = {name: peak for name, peak in self.vendor_flops_per_s.items() if name not in others}
+        vendor = {**older.vendor_flops_per_s, **own}
+        untried = older.tried_precisions - older.precisions - self.tried_precisions
+        absent = {**self.absent, **{name: older.absent[name] for name in sorted(untried)}}
+        return replace(self, curves=(*self.curves, *kept), vendor_flops_per_s=vendor, absent=absent)
 
     def after(self, older: "Ceilings", *, has_drifted: bool, reason: str) -> "Ceilings":
         """These ceilings, with the older ones kept behind them.
@@ -231,17 +257,15 @@ class Ceilings:
                 )
         return self
 
+    def peak_curve(self, precision: str) -> Ceiling | None:
+        """The curve of products or convolutions that holds the best measured arithmetic rate."""
+        found = [curve for kind in _ARITHMETIC if (curve := self.curve(kind, precision)) is not None]
+        return max(found, key=lambda curve: curve.best.value, default=None)
+
     def peak_flops_per_s(self, precision: str) -> Interval | None:
         """The best measured arithmetic rate of all ranks together (products and convolutions)."""
-        kinds = (
-            CeilingKind.GEMM,
-            CeilingKind.CONVOLUTION_FORWARD,
-            CeilingKind.CONVOLUTION_BACKWARD,
-            CeilingKind.CONVOLUTION_BACKWARD_WEIGHT,
-            CeilingKind.CONVOLUTION_BACKWARD_INPUT,
-        )
-        found = [curve.best for kind in kinds if (curve := self.curve(kind, precision)) is not None]
-        return max(found, key=lambda rate: rate.value, default=None)
+        curve = self.peak_curve(precision)
+        return None if curve is None else curve.best
 
 
 def contended_cores(ceilings: Ceilings) -> tuple[int, ...]:

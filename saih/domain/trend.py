@@ -23,6 +23,8 @@ from saih.domain.what_if import Saving
 
 RANKS_AXIS = "ranks"
 """Name of the axis along which only the number of ranks grows, in labels, sizes and trends."""
+EXECUTION_LABEL = "execution"
+"""Name of the label by which points are told apart that are executed in different ways."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

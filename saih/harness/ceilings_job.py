@@ -1,11 +1,13 @@
 """The job that measures ceilings, or finds out whether those that are known still hold."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from saih.domain.ceiling import Ceilings, contended_cores
+from saih.domain.ceiling import CeilingKind, Ceilings, contended_cores
 from saih.domain.ceiling_drift import Drift, anchors, drifts
 from saih.domain.job import Job
+from saih.domain.number_formats import precisions_met
 from saih.domain.record import Environment
 from saih.harness.events import tell
 from saih.harness.ranks import Ranks
@@ -17,12 +19,19 @@ from saih.store.structure import from_json, to_json
 
 BUDGET_S = 40.0
 CHECK_BUDGET_S = 8.0
+ADDED_BUDGET_S = 12.0
+"""For the arithmetic of one more number format."""
 _MOST_SHOWN = 5
 
 
 def measure_ceilings(job: Job, ranks: Ranks, environment: Environment) -> None:
-    """Measure all curves of the job's placement and keep them; every rank calls it."""
+    """Measure all curves of the job's placement and keep them; every rank calls it.
+
+    Arithmetic is measured in every number format that the points may run in.
+    """
     found = _measured(job, ranks, environment)
+    for precision in precisions_met(job.points)[1:]:
+        found = found.keeping(_arithmetic(job, ranks, environment, precision))
     if ranks.rank == 0:
         write_ceilings(Path(job.results_folder), found)
         tell("message", text=f"ceilings of {job.placement.label} measured")
@@ -77,10 +86,31 @@ def _measured(job: Job, ranks: Ranks, environment: Environment, known: Ceilings 
         ranks.comm,
         Path(job.data_folder),
         environment.environment_id,
-        precision=job.points[0].precision,
+        precision=precisions_met(job.points)[0],
         budget_s=BUDGET_S if known is None else CHECK_BUDGET_S,
         chosen=chosen,
     )
+
+
+def _arithmetic(job: Job, ranks: Ranks, environment: Environment, precision: str) -> Ceilings:
+    """The curves of products and convolutions in one more format; the reason where there are none."""
+
+    def chosen(name: CurveName, rungs: Sequence[Rung]) -> Sequence[Rung]:
+        return rungs if name.precision == precision else []
+
+    found = ceilings.measure(
+        job.placement,
+        ranks.comm,
+        Path(job.data_folder),
+        environment.environment_id,
+        precision=precision,
+        budget_s=ADDED_BUDGET_S,
+        chosen=chosen,
+    )
+    if precision in found.precisions:
+        return found
+    reason = found.absent.get(str(CeilingKind.GEMM), "nothing could be measured in it")
+    return replace(found, absent={precision: reason})
 
 
 def _known(job: Job, ranks: Ranks, environment: Environment) -> Ceilings | None:
@@ -88,7 +118,7 @@ def _known(job: Job, ranks: Ranks, environment: Environment) -> Ceilings | None:
     own = None
     if ranks.rank == 0:
         found = read_ceilings(Path(job.results_folder), environment.environment_id, job.placement)
-        if found is not None and job.points[0].precision in found.precisions:
+        if found is not None and precisions_met(job.points)[0] in found.precisions:
             own = to_json(found)
     shared = broadcast(ranks.comm, {"known": own})["known"]
     known: Ceilings | None = None if shared is None else from_json(Ceilings, shared)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from saih.domain.errors import DamagedData, SaihError
 from saih.domain.job import Task
+from saih.domain.number_formats import precisions_met
 from saih.domain.point import Placement, Point
 from saih.domain.record import Outcome
 from saih.launch.event import message
@@ -96,7 +97,7 @@ def _run_placement(
         )
     if around.environment is not None:
         environment_id = around.environment.environment_id
-    if not {point.precision for point in points} <= _precisions(around, placement, environment_id):
+    if not set(precisions_met(points)) <= _precisions(around, placement, environment_id):
         found_id = _run_task(around, "ceilings", placement, points).environment_id
         if around.environment is None:
             environment_id = found_id  # fewer of the nodes may be more alike
@@ -111,13 +112,13 @@ def _run_placement(
 
 
 def _precisions(around: Surroundings, placement: Placement, environment_id: str) -> frozenset[str]:
-    """The precisions whose ceilings are known in the environment for the placement."""
+    """The number formats whose ceilings were looked for in the environment for the placement."""
     try:
         found = read_ceilings(around.folder.root, environment_id, placement)
     except DamagedData as error:
         around.on_event(message(f"{error.problem} It is measured again."))
         return frozenset()
-    return frozenset() if found is None else found.precisions
+    return frozenset() if found is None else found.tried_precisions
 
 
 def _run_task(around: Surroundings, task: Task, placement: Placement, points: Sequence[Point]) -> JobEnd:

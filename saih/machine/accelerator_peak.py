@@ -1,7 +1,7 @@
 """Dense peak rates of accelerators by name, from their makers' data sheets; nothing for other names.
 
 Figures with sparsity are twice these and are never used. ``float64`` and ``float32`` include the matrix
-units where the maker's libraries use them by themselves; ``tf32`` is what float32 becomes once allowed.
+units where the maker's libraries use them by themselves; ``tf32`` are products of float32 that are rounded.
 """
 
 import re

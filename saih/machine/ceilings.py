@@ -17,18 +17,13 @@ from saih.machine.device import device_of, free_bytes, synchronise_on
 from saih.machine.message_law import fit_latency_bandwidth, fit_segments
 from saih.machine.messages import gather_all
 from saih.machine.mpi import MPI
+from saih.machine.number_format import dtype_of, multiplying
 from saih.machine.process_group import process_group
 from saih.machine.rank_peak import rank_peak_flops_per_s
 from saih.machine.sampling import CurveName, Rung, best_of_rounds
 from saih.machine.stopwatch import Stopwatch
 from saih.machine.storage_file import probe_file
 
-_DTYPES = {
-    "float64": torch.float64,
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
 _NO_REASON = "the measurement gave nothing"
 
 
@@ -56,13 +51,14 @@ def measure(  # noqa: PLR0913 - the last two have defaults
         UsageError: for a precision that is not known, or ranks that are not those of the placement.
         EnvironmentMissing: where the placement asks for accelerators that torch does not see.
     """
-    dtype = _dtype_of(precision)
+    dtype = dtype_of(precision)
     _check_world(placement, comm)
     device = device_of(placement, comm)
     watch = Stopwatch(comm=comm, synchronise=synchronise_on(device))
     with ExitStack() as stack:
         stack.enter_context(_threads(placement.threads_per_rank))
         stack.enter_context(torch.no_grad())
+        stack.enter_context(multiplying(precision, device))
         if comm.size > 1:
             stack.callback(comm.Barrier)  # rank 0 serves the group's store until the last rank has left
             stack.enter_context(process_group(comm, device, collective.TIMEOUT_S))
@@ -167,14 +163,6 @@ def _vendor_peaks(placement: Placement, comm: MPI.Intracomm, device: torch.devic
     parts = gather_all(comm, rank_peak_flops_per_s(placement, device))
     known = set.intersection(*(set(part) for part in parts))
     return {precision: sum(part[precision] for part in parts) for precision in sorted(known)}
-
-
-def _dtype_of(precision: str) -> torch.dtype:
-    if precision not in _DTYPES:
-        raise UsageError(
-            f"precision {precision!r} has no ceilings", f"use one of {', '.join(sorted(_DTYPES))}."
-        )
-    return _DTYPES[precision]
 
 
 def _check_world(placement: Placement, comm: MPI.Intracomm) -> None:

@@ -18,12 +18,7 @@ def rank_peak_flops_per_s(placement: Placement, device: torch.device) -> dict[st
 
 
 def _accelerator(device: torch.device) -> dict[str, float]:
-    peaks = accelerator_peak_flops_per_s(torch.cuda.get_device_name(device))
-    # Convolutions of float32 tensors may use the faster, shorter format unless that is switched off.
-    is_shortened = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
-    if is_shortened and "tf32" in peaks:
-        peaks["float32"] = peaks["tf32"]
-    return peaks
+    return accelerator_peak_flops_per_s(torch.cuda.get_device_name(device))
 
 
 def _cores(placement: Placement) -> dict[str, float]:

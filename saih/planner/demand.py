@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from saih.domain.batch import Batch
+from saih.domain.number_formats import precisions_met
 from saih.domain.site import Site
 from saih.planner.duration import KnownCeilings, apart_s, predict, preparing_s
 from saih.planner.packing import time_limit_s
@@ -84,6 +85,7 @@ def _idle_s(plan: Plan, batches: Sequence[Batch], ceilings: KnownCeilings) -> fl
             total += (batch.nodes - point.placement.nodes) * duration_s
         for placement in dict.fromkeys(point.placement for point in batch.points):
             known = ceilings.get(placement.seats_label)
-            prepared_s = preparing_s(placement, known, batch.points[0].precision)
+            precisions = precisions_met(point for point in batch.points if point.placement == placement)
+            prepared_s = preparing_s(placement, known, precisions)
             total += (batch.nodes - placement.nodes) * prepared_s
     return total

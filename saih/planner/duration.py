@@ -1,6 +1,6 @@
 """How long the parts of a sweep will take: meant to be seldom exceeded, not to be exact."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from saih.domain.ceiling import Ceilings
@@ -19,6 +19,10 @@ STEP_S = 0.003
 """What a step takes that has hardly any work: loading, the optimizer's many small tensors, the loop."""
 CEILINGS_S = 55.0
 """Measuring the ceilings of one placement: 40 s of probes, preparing them, and their starts."""
+ADDED_CEILINGS_S = 14.0
+"""Measuring arithmetic alone in one more number format."""
+_LAST_TRIAL_S = 20.0
+"""What a search takes beyond its budget: a compiler is not stopped while it works."""
 _START_S = 6.0
 """Python, torch and MPI come up; once for each job of ranks."""
 _START_S_PER_RANK = 0.02
@@ -38,7 +42,12 @@ def predict(point: Point, cost: Cost, ceilings: Ceilings | None = None) -> float
     wanted = min(timing.budget_s, timing.max_steps * step)
     # The budget is looked at between steps: the one that exceeds it is finished.
     measured = max(wanted + step, timing.min_steps * step)
-    return OPENING_S + timing.warmup_steps * step + measured
+    return OPENING_S + search_s(point) + timing.warmup_steps * step + measured
+
+
+def search_s(point: Point) -> float:
+    """Seconds of looking for the settings of a point, where it asks for that and nobody knows them."""
+    return point.timing.search_budget_s + _LAST_TRIAL_S if point.execution.is_searched else 0.0
 
 
 def step_s(point: Point, cost: Cost, ceilings: Ceilings | None = None) -> float:
@@ -46,7 +55,7 @@ def step_s(point: Point, cost: Cost, ceilings: Ceilings | None = None) -> float:
 
     Ranks that wait for others take as long as these.
     """
-    rates = rates_of(point.placement, point.precision, ceilings)
+    rates = rates_of(point.placement, point.asked_precision, ceilings)
     operations = sum(
         operation.stretch
         * max(
@@ -69,11 +78,11 @@ def starting_s(placement: Placement) -> float:
     return _START_S + _START_S_PER_RANK * placement.num_ranks
 
 
-def preparing_s(placement: Placement, ceilings: Ceilings | None, precision: str) -> float:
+def preparing_s(placement: Placement, ceilings: Ceilings | None, precisions: Collection[str]) -> float:
     """Seconds that a placement costs before its first point: starts, and ceilings that are not known."""
     starts = _NUM_JOBS * starting_s(placement)
-    is_known = ceilings is not None and precision in ceilings.precisions
-    return starts if is_known else starts + CEILINGS_S
+    unknown = [one for one in precisions if ceilings is None or one not in ceilings.tried_precisions]
+    return starts + (CEILINGS_S + ADDED_CEILINGS_S * (len(unknown) - 1) if unknown else 0.0)
 
 
 def generating_s(planned: Iterable[PlannedPoint], num_ranks: int) -> float:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from saih.domain.batch import Batch
 from saih.domain.errors import UsageError
+from saih.domain.number_formats import precisions_met
 from saih.domain.point import Placement, Point, Timing
 from saih.domain.site import Site
 from saih.domain.sweep import DroppedPoint
@@ -107,8 +108,8 @@ class _Bin:
     def with_s(self, unit: _Unit, ceilings: KnownCeilings) -> float:
         """How long it would take with ``unit``, whose new placements have to be prepared [s]."""
         new = [placement for placement in unit.placements if placement not in self.placements]
-        precision = unit.points[0].point.precision
-        prepared = sum(preparing_s(one, ceilings.get(one.seats_label), precision) for one in new)
+        precisions = precisions_met(one.point for one in unit.points)
+        prepared = sum(preparing_s(one, ceilings.get(one.seats_label), precisions) for one in new)
         return self.predicted_s + unit.measuring_s + prepared
 
     def take(self, unit: _Unit, predicted_s: float) -> None:

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from augment.ladder import climb
 from augment.problem import Problem, ProblemError
@@ -10,12 +11,16 @@ from saih.domain.errors import UsageError
 from saih.domain.limits import Limits
 from saih.domain.point import Placement, Point
 from saih.domain.sweep import MAX_POINTS, DroppedPoint, Sweep
-from saih.planner.limits import Claims, Refusal, parked_on_disk
+from saih.planner.execution import executed, execution_notes, execution_refusal
+from saih.planner.limits import Claims, Refusal, has_room, parked_on_disk
+from saih.planner.savings import ways_to_fit
 from saih.planner.seats import Seats, seats_of
 from saih.planner.supplying import supplied, supply_notes, supply_refusal
 from saih.planner.walk import Station, held_note, stations
 from workloads.catalog import workload
+from workloads.execution import Execution
 from workloads.protocol import Cost, Degrees, Workload
+from workloads.tunable import Tunable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +95,8 @@ def make_plan(sweep: Sweep, limits: Limits) -> Plan:
     num_repeated = 0
     judge = _Judge(application=application, claims=Claims(limits=limits))
     deviations: list[float] = []
-    for station in _stations(sweep, application):
-        point = _point(sweep, station)
+    for station, execution in _executed(sweep, application):
+        point = _point(sweep, station, execution)
         point_id = point.point_id
         if point_id in planned or point_id in dropped:
             num_repeated += 1
@@ -115,6 +120,14 @@ def cost_on(point: Point, application: Workload) -> Cost:
     Raises:
         ProblemError: for a problem that cannot be built, or divided as its placement asks.
     """
+    if isinstance(application, Tunable):
+        return application.cost(
+            point.problem,
+            batch_per_rank=point.batch_per_rank,
+            precision=point.asked_precision,
+            degrees=point.placement.degrees,
+            execution=point.execution,
+        )
     return application.cost(
         point.problem,
         batch_per_rank=point.batch_per_rank,
@@ -131,7 +144,8 @@ def labels(point: Point, application: Workload) -> Mapping[str, str]:
 def _check_count(sweep: Sweep) -> None:
     """The product is counted before it is expanded."""
     num_placements = len(sweep.rank_ladder.ranks) if sweep.rank_ladder else len(sweep.placements)
-    count = math.prod(len(ladder.rungs) for ladder in sweep.ladders) * num_placements
+    num_runs = num_placements * len(sweep.executions)
+    count = math.prod(len(ladder.rungs) for ladder in sweep.ladders) * num_runs
     if count > MAX_POINTS:
         raise UsageError(
             f"the sweep {sweep.name} has {count} points; at most {MAX_POINTS} are planned",
@@ -148,7 +162,14 @@ def _stations(sweep: Sweep, application: Workload) -> Iterator[Station]:
             yield from (Station(problem=problem, seats=seats) for problem in problems)
 
 
-def _point(sweep: Sweep, station: Station) -> Point:
+def _executed(sweep: Sweep, application: Workload) -> Iterator[tuple[Station, Execution]]:
+    """Executions of one problem follow each other, so that what changes meanwhile is the same for all."""
+    for station in _stations(sweep, application):
+        for execution, seats in executed(sweep, station.seats):
+            yield replace(station, seats=seats), execution
+
+
+def _point(sweep: Sweep, station: Station, execution: Execution) -> Point:
     return Point(
         workload=sweep.workload,
         problem=station.problem,
@@ -159,7 +180,12 @@ def _point(sweep: Sweep, station: Station) -> Point:
         timing=sweep.timing,
         seed=sweep.seed,
         supply=sweep.supply,
+        execution=execution,
     )
+
+
+_Asked = tuple[Problem, int, str, Degrees, Execution]
+"""What decides the cost of a point."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -168,9 +194,7 @@ class _Judge:
 
     application: Workload
     claims: Claims
-    known: dict[tuple[Problem, int, str, Degrees], tuple[Cost, Mapping[str, str]] | ProblemError] = field(
-        default_factory=dict
-    )
+    known: dict[_Asked, tuple[Cost, Mapping[str, str]] | ProblemError] = field(default_factory=dict)
 
     def judge(self, point: Point, seats: Seats) -> PlannedPoint | DroppedPoint:
         """The point with its cost, or with what is wrong or too large about it."""
@@ -180,21 +204,33 @@ class _Judge:
             return DroppedPoint(point=point, labels=given, reason=str(found))
         cost, described = found
         named = {**described, **seats.labels}
-        reason = seats.refusal or supply_refusal(cost, point.supply, point.workload)
+        reason = (
+            seats.refusal
+            or supply_refusal(cost, point.supply, point.workload)
+            or execution_refusal(point, self.application)
+        )
         cost = supplied(cost, point.supply)
         refused = Refusal(reason=reason) if reason else self.claims.refusal(point, cost)
         if refused is not None:
             return DroppedPoint(
                 point=point,
                 labels=named,
-                reason=refused.reason,
+                reason=f"{refused.reason}{self._ways(point, cost, refused)}",
                 tensor_bytes=cost.peak_memory_bytes,
                 shortage=refused.shortage,
             )
         return PlannedPoint(point=point, cost=cost, labels=named)
 
+    def _ways(self, point: Point, cost: Cost, refused: Refusal) -> str:
+        """What would let a point fit whose step has not enough memory."""
+        limits = self.claims.limits
+        if refused.shortage is None or has_room(point.placement, cost, limits):
+            return ""
+        return ways_to_fit(point, self.application, limits, partial(cost_on, application=self.application))
+
     def _described(self, point: Point) -> tuple[Cost, Mapping[str, str]] | ProblemError:
-        key = (point.problem, point.batch_per_rank, point.precision, point.placement.degrees)
+        degrees = point.placement.degrees
+        key = (point.problem, point.batch_per_rank, point.precision, degrees, point.execution)
         if key not in self.known:
             try:
                 self.application.check(point.problem)
@@ -217,6 +253,7 @@ def _notes(sweep: Sweep, num_repeated: int, deviations: Sequence[float]) -> Iter
     if sweep.walk is not None:
         yield held_note(sweep.walk, deviations)
     yield from supply_notes(sweep.supply)
+    yield from execution_notes(sweep)
     if workload(sweep.workload).activity.has_gradients:
         yield from _exchange_notes(sweep)
     if num_repeated:

@@ -46,7 +46,7 @@ def measuring_s(plan: Plan, batch: Batch) -> float:
     costs = {one.point.point_id: one.cost for one in plan.points}
     points = sum(predict(point, costs[point.point_id]) for point in batch.points)
     placements = {point.placement for point in batch.points}
-    return points + sum(preparing_s(placement, None, "float32") for placement in placements)
+    return points + sum(preparing_s(placement, None, ("float32",)) for placement in placements)
 
 
 @settings(max_examples=80, deadline=None)

@@ -30,6 +30,11 @@ def _reasons(chosen: Execution, setting: RankSetting) -> Iterator[str]:
         yield f"precision is {number_format} on device cpu, but {_GPU_FORMATS[number_format]}"
     if chosen.graph == "step":
         yield from _graph_reasons(setting)
+    if setting.degrees.spatial_parallel > 1 and setting.exchange == "none":
+        yield (
+            f"spatial_parallel is {setting.degrees.spatial_parallel} with exchange none, but each rank has a part of "
+            "the gradients of its samples only: use exchange ddp or horovod"
+        )
     if chosen.compiler != "none" and setting.degrees.spatial_parallel > 1:
         yield (
             f"compiler is {chosen.compiler} with spatial_parallel {setting.degrees.spatial_parallel}, but "

@@ -24,7 +24,7 @@ from benchmarks.generation_peers import PeerError, peer
 from cosmology.background import expansion, growth
 from cosmology.gravity import Gravity
 from cosmology.kept_memory import kept_memory
-from cosmology.linear_power import CMB_TEMPERATURE_K
+from cosmology.linear_power import CMB_TEMPERATURE_K, linear_power
 from cosmology.mesh import Mesh
 from cosmology.modes import Amplitude, linear_waves, white_waves
 from cosmology.painting import UNIT, counts, deposit_onto
@@ -35,12 +35,14 @@ from cosmology.perturbation import displacements
 from cosmology.power_kind import PowerKind
 from cosmology.power_spectrum import PowerSpectrum, measure_particle_power
 from cosmology.redshifts import REDSHIFTS
+from cosmology.sharpening import growth_off_lattice
+from cosmology.universe_definition import START_SCALE_FACTOR
 
 Floats = NDArray[np.float64]
 
 BOX_MPC_PER_H = 256.0
 SIDE = 128
-NUM_STEPS, FORCE_MESH_FACTOR, START = 20, 2, 0.1
+NUM_STEPS, FORCE_MESH_FACTOR = 20, 2
 EDGES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5)
 JUDGED_TO_K = 1.0
 PARAMETERS = Parameters()
@@ -88,7 +90,12 @@ def _measured(seed: int) -> list[PowerSpectrum]:
     lattice = Mesh(side=SIDE, box_mpc_per_h=BOX_MPC_PER_H, device=_device())
     scale_factors = _scale_factors()
     outputs = tuple(sorted(scale_factors))
-    solver = Solver(start_scale_factor=START, num_steps=NUM_STEPS, force_mesh_factor=FORCE_MESH_FACTOR)
+    solver = Solver(
+        start_scale_factor=START_SCALE_FACTOR,
+        num_steps=NUM_STEPS,
+        force_mesh_factor=FORCE_MESH_FACTOR,
+        sharp_from_growth=growth_off_lattice(linear_power(PARAMETERS, PowerKind.CAMB), BOX_MPC_PER_H / SIDE),
+    )
     run = evolve(
         displacements(lattice, linear_waves(lattice, PARAMETERS, seed, Amplitude.FIXED, PowerKind.CAMB)),
         growth(PARAMETERS),
@@ -193,9 +200,11 @@ def _peer_bars(side: int) -> list[bool]:
     """The same waves in PM++, force mesh as fine as the lattice, at redshift 0."""
     box = BOX_MPC_PER_H * side / SIDE
     lattice = Mesh(side=side, box_mpc_per_h=box, device=torch.device("cpu"))
-    edges = step_edges((1.0,), Solver(start_scale_factor=START, num_steps=NUM_STEPS, force_mesh_factor=1))
+    edges = step_edges(
+        (1.0,), Solver(start_scale_factor=START_SCALE_FACTOR, num_steps=NUM_STEPS, force_mesh_factor=1)
+    )
     waves = linear_waves(lattice, PARAMETERS, 1)
-    solver = Solver(start_scale_factor=START, num_steps=NUM_STEPS, force_mesh_factor=1)
+    solver = Solver(start_scale_factor=START_SCALE_FACTOR, num_steps=NUM_STEPS, force_mesh_factor=1)
     run = evolve(displacements(lattice, waves), growth(PARAMETERS), (1.0,), solver, Gravity(lattice).kick)
     (ours,) = run
     try:

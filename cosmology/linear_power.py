@@ -21,6 +21,8 @@ Power = Callable[[Floats], Floats]
 CMB_TEMPERATURE_K = 2.7255
 """Fixsen 2009, doi:10.1088/0004-637X/707/2/916."""
 _SPHERE_MPC_PER_H = 8.0
+_LOG_K = np.linspace(math.log(1e-5), math.log(1e2), 2048)
+"""Of h/Mpc: all waves that matter to an integral over the power."""
 
 
 def linear_power(parameters: Parameters, kind: PowerKind = PowerKind.EISENSTEIN_HU) -> Power:
@@ -30,10 +32,9 @@ def linear_power(parameters: Parameters, kind: PowerKind = PowerKind.EISENSTEIN_
         DatasetError: when CAMB is asked for and cannot be had here.
     """
     shape = _shape_of(parameters, kind)
-    log_k = np.linspace(math.log(1e-5), math.log(1e2), 2048)
-    grid = np.exp(log_k)
+    grid = np.exp(_LOG_K)
     variance = np.trapezoid(
-        shape(grid) * _sphere(grid * _SPHERE_MPC_PER_H) ** 2 * grid**3 / (2 * np.pi**2), log_k
+        shape(grid) * _sphere(grid * _SPHERE_MPC_PER_H) ** 2 * grid**3 / (2 * np.pi**2), _LOG_K
     )
     amplitude = parameters.sigma8**2 / float(variance)
 
@@ -42,6 +43,15 @@ def linear_power(parameters: Parameters, kind: PowerKind = PowerKind.EISENSTEIN_
         return np.where(k > 0, amplitude * shape(positive), 0.0)
 
     return power
+
+
+def rms_displacement_mpc_per_h(power: Power) -> float:
+    """Root mean square of linear displacements along one axis at redshift 0.
+
+    By linear theory displacements are i k delta / k^2: its square is the integral of P(k) dk / (6 pi^2).
+    """
+    grid = np.exp(_LOG_K)
+    return math.sqrt(float(np.trapezoid(power(grid) * grid, _LOG_K)) / (6 * np.pi**2))
 
 
 def transfer(parameters: Parameters, k: Floats) -> Floats:

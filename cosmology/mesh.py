@@ -5,6 +5,7 @@ z. A mesh divided among ranks by planes does the same one-dimensional transforms
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
@@ -127,9 +128,12 @@ def plane_derivative_waves(grid: Grid) -> tuple[Float[Tensor, "1 y 1"], Float[Te
     return _derivative(grid, y), _derivative(grid, z)
 
 
-def apply_inverse_laplacian(grid: Grid, waves: Waves, factor: float = 1.0) -> None:
+def apply_inverse_laplacian(
+    grid: Grid, waves: Waves, factor: float = 1.0, axis_factors: tuple[Tensor, Tensor, Tensor] | None = None
+) -> None:
     """Multiply waves by -factor/k^2 [(Mpc/h)^2] in place; they must lie without gaps in memory.
 
+    ``axis_factors`` [x 1 1], [1 y 1] and [1 1 z] multiply them besides.
     The mean is left finite: of a potential, only gradients are asked. Works on parts that stay in the
     cache, in the order of memory (transforms along x leave x innermost), and holds no table of k.
     """
@@ -144,7 +148,16 @@ def apply_inverse_laplacian(grid: Grid, waves: Waves, factor: float = 1.0) -> No
     for start in range(0, len(values), at_once):
         rows = slice(start, start + at_once)
         squared = (first[rows] + second + last).clamp_(min=0.5)  # whole numbers: exact in any order
-        values[rows].mul_(squared.reciprocal_().mul_(scale))
+        squared.reciprocal_().mul_(scale)
+        for axis, along in enumerate(axis_factors or ()):  # always in this order: the same bits in any layout
+            squared.mul_(_laid_out(along, order, axis, rows))
+        values[rows].mul_(squared)
+
+
+def _laid_out(along: Tensor, order: Sequence[int], axis: int, rows: slice) -> Tensor:
+    """Factors of one axis, as they meet rows of waves in memory's order, real and imaginary parts apart."""
+    place, laid_out = order.index(axis), along.permute(*order)
+    return laid_out[rows] if place == 0 else laid_out.repeat_interleave(2, dim=2) if place == 2 else laid_out
 
 
 def _derivative(grid: Grid, indices: Tensor) -> Tensor:

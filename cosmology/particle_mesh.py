@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from jaxtyping import Float
 from torch import Tensor
@@ -10,8 +11,12 @@ from torch import Tensor
 from cosmology.background import Growth
 from cosmology.perturbation import Displacements
 
-Kick = Callable[[Tensor, Tensor, float], None]
-"""``kick(momentum, place, impulse)`` adds ``impulse`` times the force [Mpc/h] at the particles."""
+
+class Kick(Protocol):
+    """What pulls the particles."""
+
+    def __call__(self, momentum: Tensor, place: Tensor, impulse: float, *, is_sharp: bool) -> None:
+        """Add ``impulse`` times the force [Mpc/h] at the particles; see ``cosmology.sharpening``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +27,8 @@ class Solver:
     num_steps: int
     force_mesh_factor: int
     """Force-mesh cells per particle spacing, per axis."""
+    sharp_from_growth: float = math.inf
+    """Linear growth, 1 today, from which forces are sharp; see ``cosmology.sharpening``."""
 
 
 def evolve(
@@ -46,7 +53,8 @@ def evolve(
     before = now.first_momentum
     for end in edges[1:]:
         middle, then = growth_at(math.sqrt(now.scale_factor * end)), growth_at(end)
-        kick(momentum, place, (middle.first_momentum - before) / now.first)
+        is_sharp = now.first >= solver.sharp_from_growth
+        kick(momentum, place, (middle.first_momentum - before) / now.first, is_sharp=is_sharp)
         place.add_(momentum, alpha=(then.first - now.first) / middle.first_momentum)
         if end in outputs:
             yield place

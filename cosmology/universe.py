@@ -13,12 +13,14 @@ from cosmology.background import growth
 from cosmology.dataset_error import DatasetError
 from cosmology.gravity import Gravity
 from cosmology.kept_memory import kept_memory
+from cosmology.linear_power import linear_power
 from cosmology.mesh import Grid, Mesh
 from cosmology.modes import linear_waves
 from cosmology.painting import counts
 from cosmology.parameters import Parameters, box_mpc_per_h, draw_targets, parameters_of, universe_seed
 from cosmology.particle_mesh import Kick, Solver, evolve
 from cosmology.perturbation import displacements
+from cosmology.sharpening import growth_off_lattice
 from cosmology.universe_definition import START_SCALE_FACTOR, UniverseDefinition
 
 _MAX_COUNT = np.iinfo(np.uint16).max
@@ -116,6 +118,9 @@ def snapshots(
         start_scale_factor=START_SCALE_FACTOR,
         num_steps=definition.num_steps,
         force_mesh_factor=definition.force_mesh_factor,
+        sharp_from_growth=growth_off_lattice(
+            linear_power(parameters, definition.linear_power), lattice.box_mpc_per_h / lattice.side
+        ),
     )
     run = evolve(
         displacements(lattice, linear_waves(lattice, parameters, seed, kind=definition.linear_power)),

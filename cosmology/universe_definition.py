@@ -19,7 +19,7 @@ from cosmology.packed_size import packed_bytes
 from cosmology.power_kind import PowerKind
 from cosmology.redshifts import REDSHIFTS
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 START_SCALE_FACTOR = 0.1
 """Scale factor at which second-order perturbation theory hands over to the particle mesh."""
 COUNT_BYTES = 2

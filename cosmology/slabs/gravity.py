@@ -11,6 +11,7 @@ from cosmology.mesh import Waves, apply_inverse_laplacian
 from cosmology.painting import check_least, count_onto, deposit_onto, kick_by
 from cosmology.particle_cells import Placed
 from cosmology.perturbation import gradient
+from cosmology.sharpening import axis_factors
 from cosmology.slabs.crew import gathered
 from cosmology.slabs.halo import Window, fetched_from_owners, summed_to_owners, windows_of
 from cosmology.slabs.mesh import SlabMesh
@@ -25,17 +26,17 @@ class SlabGravity:
 
     mesh: SlabMesh
 
-    def kick(self, momentum: Rows, place: Rows, impulse: float) -> None:
+    def kick(self, momentum: Rows, place: Rows, impulse: float, *, is_sharp: bool = False) -> None:
         """As ``cosmology.gravity.Gravity.kick``, bit for bit."""
         mesh, crew = self.mesh, self.mesh.crew
         windows = windows_of(place, mesh.side, mesh.box_mpc_per_h, crew)
         placed = _placed(place, mesh, windows[crew.rank])
-        field = gradient(mesh, self._potential(placed, windows))
+        field = gradient(mesh, self._potential(placed, windows, is_sharp=is_sharp))
         for axis in range(3):  # one after the other: the slab of each is freed before the next is fetched
             field[axis] = fetched_from_owners(field[axis], windows, crew)
         kick_by(momentum, field, placed, -impulse)
 
-    def _potential(self, placed: Placed, windows: list[Window]) -> Waves:
+    def _potential(self, placed: Placed, windows: list[Window], *, is_sharp: bool) -> Waves:
         """Waves of the potential [(Mpc/h)^2]."""
         mesh = self.mesh
         deposit = _nothing(placed)
@@ -45,7 +46,8 @@ class SlabGravity:
         # All ranks know it, so that none waits for one that has raised.
         check_least(min(least for (least,) in gathered(mesh.crew, (int(own.min()),))))
         waves = mesh.to_waves(own.to(torch.float32))
-        apply_inverse_laplacian(mesh, waves, overdensity_of_deposit(mesh.side, placed.displacement.shape[2]))
+        scale = overdensity_of_deposit(mesh.side, placed.displacement.shape[2])
+        apply_inverse_laplacian(mesh, waves, scale, axis_factors(mesh) if is_sharp else None)
         return waves
 
 

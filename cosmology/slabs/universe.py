@@ -53,9 +53,9 @@ def _simulated(
     gravity = SlabGravity(lattice.refined(definition.force_mesh_factor))
     steps = iter(range(1, definition.num_steps + 1))
 
-    def kick(momentum: Tensor, place: Tensor, impulse: float) -> None:
+    def kick(momentum: Tensor, place: Tensor, impulse: float, *, is_sharp: bool) -> None:
         progress(f"universe {number:06d}: step {next(steps)} of {definition.num_steps}")
-        gravity.kick(momentum, place, impulse)
+        gravity.kick(momentum, place, impulse, is_sharp=is_sharp)
 
     with kept_memory():
         for channel, place in snapshots(definition, origin.parameters, origin.seed, lattice, kick):

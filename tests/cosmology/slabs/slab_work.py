@@ -53,7 +53,9 @@ def kicked(crew: Crew, displacements: list[np.ndarray], sides: list[int]) -> lis
     for displacement, side in product(displacements, sides):
         place = rows_of(crew, torch.from_numpy(displacement), 1)
         momentum = torch.zeros_like(place)
-        SlabGravity(SlabMesh(side=side, box_mpc_per_h=BOX, crew=crew)).kick(momentum, place, 0.7)
+        SlabGravity(SlabMesh(side=side, box_mpc_per_h=BOX, crew=crew)).kick(
+            momentum, place, 0.7, is_sharp=True
+        )
         momenta.append(momentum.numpy())
     return momenta
 

@@ -68,7 +68,7 @@ def test_wherever_particles_are_their_pull_has_the_bits_of_one_rank(num_ranks: i
     expected = []
     for place, side in product(places, sides):
         momentum = torch.zeros_like(place)
-        Gravity(Mesh(side=side, box_mpc_per_h=BOX, device=CPU)).kick(momentum, place, 0.7)
+        Gravity(Mesh(side=side, box_mpc_per_h=BOX, device=CPU)).kick(momentum, place, 0.7, is_sharp=True)
         expected.append(momentum.numpy())
     for one, parts in zip(expected, zip(*found, strict=True), strict=True):
         assert np.array_equal(np.concatenate(parts, axis=1), one)

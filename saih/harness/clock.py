@@ -16,12 +16,15 @@ thread_ns: ReadClock = time.thread_time_ns
 
 
 def device_clock(device: str) -> ReadClock:
-    """The clock that waits for all work queued on ``device`` (``cpu`` or ``cuda:N``) before it reads."""
+    """The clock that waits for the work of the steps on ``device`` (``cpu`` or ``cuda:N``) before it reads.
+
+    On a GPU that is what its current stream holds: batches that are copied ahead on another are not waited for.
+    """
     if torch.device(device).type == "cpu":
         return host_ns
     return lambda: _synchronised_ns(device)
 
 
 def _synchronised_ns(device: str) -> int:
-    torch.cuda.synchronize(device)
+    torch.cuda.current_stream(device).synchronize()
     return time.perf_counter_ns()

@@ -24,6 +24,7 @@ from saih.harness.ranks import Ranks, take_seats
 from saih.harness.rendezvous import require_exchanges
 from saih.harness.sentinel import Sentinel
 from saih.harness.shared_data import require_same_data
+from saih.harness.staging import Staging, staging_base
 from saih.harness.study_run import study
 from saih.harness.verify_run import verify_points
 from saih.machine.energy import find_counters
@@ -72,7 +73,8 @@ def run_job(job: Job, sides: Sides, comm: MPI.Intracomm) -> None:
 
 
 def _generate(job: Job, sides: Sides, ranks: Ranks) -> None:
-    wanted = {(point.workload, point.problem.data): point for point in job.points}
+    real = [point for point in job.points if point.supply.input == "real"]
+    wanted = {(point.workload, point.problem.data): point for point in real}
     with Sentinel(ranks.comm, GENERATION_PATIENCE * job.watchdog_s, last_words=_no_words) as sentinel:
         setting = _setting(job, ranks, sentinel)
         for index, point in enumerate(wanted.values()):
@@ -127,8 +129,11 @@ def _measure_points(job: Job, sides: Sides, ranks: Ranks, environment: Environme
     log = AttemptLog(folder, environment, fence) if ranks.rank == 0 else None
     last_words = _no_words if log is None else log.last_words
     pending = _pending(job, folder, environment, ranks)
-    with Sentinel(ranks.comm, job.watchdog_s, last_words) as sentinel:
-        setting = replace(_setting(job, ranks, sentinel), counters=_counters(ranks))
+    with (
+        Sentinel(ranks.comm, job.watchdog_s, last_words) as sentinel,
+        Staging(ranks, staging_base(job), sentinel.beat) as staging,
+    ):
+        setting = replace(_setting(job, ranks, sentinel), counters=_counters(ranks), staging=staging)
         for index, point in enumerate(pending):
             sentinel.beat(f"before point {point.point_id}")
             _tell_progress(ranks, index, len(pending), f"point {point.point_id}")

@@ -18,8 +18,9 @@ from saih.harness.decision import Decision, decide
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.energy_log import EnergyLog
 from saih.harness.exchange import MeasuredExchange
+from saih.harness.feed import Feed, Feeding, open_feed
 from saih.harness.phases import COLUMNS, METERS, Rows, StepTimer, step_ns
-from saih.harness.prefetch import Making, Prefetch
+from saih.harness.prefetch import Making
 from saih.harness.processor_log import ProcessorLog
 from saih.harness.rank_rows import gather_steps
 from saih.harness.step_meter import WorkMeter
@@ -29,7 +30,8 @@ from saih.machine.clock_violations import ReadViolations, no_violations
 from saih.machine.energy_counter import Counters
 from saih.machine.messages import Message, broadcast
 from saih.machine.mpi import MPI
-from workloads.protocol import Session, TellingSession
+from workloads.protocol import Session
+from workloads.telling import TellingSession
 
 Losses = NDArray[np.float64]
 _BAD_VALUES = (math.nan, math.inf, -math.inf)
@@ -48,6 +50,8 @@ class Instruments:
     """Told where this rank is, after every step."""
     counters: Counters = energy_counter.NONE
     """Of energy; read between chunks of measured steps."""
+    feeding: Feeding = Feeding()
+    """How batches reach the steps."""
     violations: ReadViolations = no_violations
     """For how long the clock of the GPU was held down; read before the first and after the last step."""
 
@@ -80,8 +84,8 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
     ledger = Ledger(timing.warmup_steps)
     energy = EnergyLog(instruments.counters, instruments.clock)
     processor = ProcessorLog(instruments.clock, instruments.violations)
-    with Prefetch(session.produce) as prefetch:
-        timed = TimedSession(session, prefetch, instruments)
+    with open_feed(session.produce, instruments.feeding) as feed:
+        timed = TimedSession(session, feed, instruments)
         ending, decision = check(ledger, timed.run(timing.warmup_steps), timing, instruments.comm)
         processor.begin()
         energy.begin()
@@ -89,14 +93,14 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
             num_steps = decision.num_steps
             ending, decision = check(ledger, timed.run(num_steps), timing, instruments.comm)
             energy.add(num_steps)
-        pressure = processor.report(prefetch.thread_id) if ending == COMPLETED else {}
+        pressure = processor.report(feed.thread_id) if ending == COMPLETED else {}
         told = _told(session, ledger) if ending == COMPLETED else {}
         operations = timed.count() if ending == COMPLETED else ()
     return Measurement(
         ending=ending,
         stop_reason=decision.reason,
         steps=ledger.steps(instruments.comm) if ending == COMPLETED else None,
-        reading=prefetch.reading,
+        reading=feed.reading,
         energy=energy.report() if ending == COMPLETED else {},
         pressure=pressure,
         operations=operations,
@@ -111,9 +115,9 @@ def _told(session: Session[Any], ledger: "Ledger") -> Message:
 class TimedSession:
     """A session whose steps are timed, in chunks of contiguous steps."""
 
-    def __init__(self, session: Session[Any], prefetch: Prefetch[Any], instruments: Instruments) -> None:
+    def __init__(self, session: Session[Any], feed: Feed, instruments: Instruments) -> None:
         self._session = session
-        self._prefetch = prefetch
+        self._feed = feed
         self._timer = StepTimer(instruments.clock, instruments.exchange)
         self._meter = WorkMeter()
         self._beat = instruments.beat
@@ -121,7 +125,7 @@ class TimedSession:
 
     def run(self, num_steps: int) -> tuple[Rows, Losses]:
         """Durations [ns] of ``COLUMNS``, then ``METERS``, and the loss of each next step on this rank."""
-        timer, meter, take = self._timer, self._meter, self._prefetch.take
+        timer, meter, take = self._timer, self._meter, self._feed.take
         mark, step = timer.mark, self._session.step
         losses: list[float] = []
         making: list[Making] = []
@@ -140,7 +144,7 @@ class TimedSession:
 
     def count(self) -> tuple[CountedOperation, ...]:
         """The operations of one more step, which is not timed."""
-        batch, _ = self._prefetch.take()
+        batch, _ = self._feed.take()
         with Census() as census:
             self._session.step(batch, census.marking(self._timer.mark))
         return census.operations()

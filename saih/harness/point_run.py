@@ -22,18 +22,23 @@ from saih.harness.clock import device_clock, host_ns
 from saih.harness.ending import COMPLETED, Ending, ending_of
 from saih.harness.energy_sum import Crew, Report, together
 from saih.harness.exchange import MeasuredExchange
+from saih.harness.feed import Feeding, feeding_of
 from saih.harness.measure import Instruments, Measurement, measure
 from saih.harness.processor_log import worst
 from saih.harness.ranks import Ranks
 from saih.harness.rendezvous import open_exchange, open_replica
 from saih.harness.sentinel import Sentinel
+from saih.harness.settlement import Settlement, as_asked
+from saih.harness.staging import Staging
 from saih.harness.usage import peak_device_bytes, peak_memory_bytes, reset_peak_memory, summary
 from saih.machine import energy_counter
 from saih.machine.clock_violations import ReadViolations, no_violations, violations_of
 from saih.machine.energy import machine_name, num_cores
 from saih.machine.energy_counter import Counters
 from saih.machine.messages import gather
-from workloads.protocol import Connect, JobSide, Session, Surroundings, TellingJob
+from workloads.execution import settled
+from workloads.protocol import Connect, JobSide, Session, Surroundings
+from workloads.telling import TellingJob
 
 _PATIENT = (Outcome.COMPLETED, Outcome.DIVERGED)
 
@@ -48,24 +53,31 @@ class Setting:
     watchdog_s: float
     counters: Counters = energy_counter.NONE
     """Of energy: those that this rank reads."""
+    staging: Staging | None = None
+    """Copies data sets to the nodes for points that ask for it; None: they read the data folder."""
     has_whole_nodes: bool = False
     """Whether the scheduler gives the nodes to nobody else."""
 
 
-def run_point(point: Point, side: JobSide, setting: Setting) -> AttemptResult:
+def run_point(
+    point: Point, side: JobSide, setting: Setting, settlement: Settlement | None = None
+) -> AttemptResult:
     """How the point ended, the same on all ranks; steps and notes are on rank 0 only.
+
+    ``settlement`` says how its steps are executed; None: as the point itself does.
 
     Does not return when the ranks cannot agree: then the sentinel records why and ends the job.
     """
     ranks = setting.ranks
+    settlement = settlement or as_asked(point)
     _freeze_modules()
     reset_peak_memory(ranks.device)
-    measurement = _measure(point, side, setting)
+    measurement = _measure(settlement, point, side, setting)
     ending = agree_or_give_up(measurement.ending, setting)
     usages = gather(ranks.comm, _usage(measurement, ranks.device))
     pressures = gather(ranks.comm, measurement.pressure)
     reports = gather(ranks.comm, _energy_report(measurement, ranks))
-    notes = {} if usages is None else {"hosts": " ".join(ranks.hosts), **summary(usages)}
+    notes = {} if usages is None else {"hosts": " ".join(ranks.hosts), **summary(usages), **settlement.notes}
     if reports is not None and ending == COMPLETED:
         notes |= energy_notes(together(reports, _crew(point, setting)))
     if pressures is not None and ending == COMPLETED:
@@ -76,6 +88,8 @@ def run_point(point: Point, side: JobSide, setting: Setting) -> AttemptResult:
     censuses = gather(ranks.comm, {"note": to_note(measurement.operations)})
     if censuses is not None and ending == COMPLETED:
         notes |= counted_notes([from_note(census["note"]) for census in censuses])
+    if setting.staging is not None and ending == COMPLETED:
+        notes |= setting.staging.notes(point)
     _release_memory(ranks.device)
     return AttemptResult(
         outcome=ending.outcome,
@@ -111,11 +125,14 @@ def failure(error: BaseException, rank: int) -> Ending:
     return ending_of(error, rank)
 
 
-def _measure(point: Point, side: JobSide, setting: Setting) -> Measurement:
-    ranks = setting.ranks
+def _measure(settlement: Settlement, asked: Point, side: JobSide, setting: Setting) -> Measurement:
+    ranks, point = setting.ranks, settlement.applied(asked)
+    if settlement.ending != COMPLETED:
+        return Measurement(ending=settlement.ending, stop_reason="", steps=None, reading=None)
     try:
         # Collectives wait longer than the watchdog, which knows more about who is missing.
-        with open_exchange(point.exchange, ranks, 2 * setting.watchdog_s) as exchange:
+        patience_s, bucket_mib = 2 * setting.watchdog_s, point.execution.bucket_mib
+        with open_exchange(point.exchange, ranks, patience_s, bucket_mib) as exchange:
             return _measure_session(point, side, setting, exchange)
     # A sys.exit in a session must not leave the other ranks waiting either.
     except (Exception, SystemExit) as error:
@@ -135,8 +152,9 @@ def open_session(
 ) -> Iterator[tuple[Session[Any], Instruments]]:
     """The application of a point, prepared on this rank, and what is needed to time it; every rank enters."""
     ranks, timeout_s = setting.ranks, 2 * setting.watchdog_s
+    data_folder = _data_folder(point, side, setting)
     with open_replica(ranks, point.placement.degrees, timeout_s) as connect:
-        surroundings = _surroundings(point, setting, exchange, connect)
+        surroundings = _surroundings(point, setting, exchange, connect, data_folder)
         _seed(point.seed, ranks.device)
         instruments = Instruments(
             comm=ranks.comm,
@@ -147,6 +165,7 @@ def open_session(
             violations=_violations(ranks.device),
         )
         session = side.prepare(point.problem, surroundings)
+        instruments = replace(instruments, feeding=_feeding(point, session, ranks.device))
         try:
             setting.sentinel.beat("after preparing")
             yield session, instruments
@@ -154,18 +173,33 @@ def open_session(
             session.close()
 
 
+def _data_folder(point: Point, side: JobSide, setting: Setting) -> Path:
+    """Where the point reads: its node's copy, or the data folder."""
+    if setting.staging is None:
+        return setting.data_folder
+    return setting.staging.stage(point, side, setting.data_folder)
+
+
+def _feeding(point: Point, session: Session[Any], device: str) -> Feeding:
+    is_made_once = point.supply.input == "synthetic"
+    ranks_per_node = point.placement.ranks_per_node
+    return feeding_of(session, device, ranks_per_node=ranks_per_node, is_made_once=is_made_once)
+
+
 def _surroundings(
-    point: Point, setting: Setting, exchange: MeasuredExchange, connect: Connect
+    point: Point, setting: Setting, exchange: MeasuredExchange, connect: Connect, data_folder: Path
 ) -> Surroundings:
-    ranks = setting.ranks
+    ranks, execution = setting.ranks, settled(point.execution, point.precision)
     return Surroundings(
         rank=ranks.rank,
         num_ranks=ranks.num_ranks,
         device=ranks.device,
-        precision=point.precision,
+        precision=execution.precision,
+        execution=execution,
         batch_per_rank=point.batch_per_rank,
         seed=point.seed,
-        data_folder=setting.data_folder,
+        data_folder=data_folder,
+        input=point.supply.input,
         exchange=exchange,
         degrees=point.placement.degrees,
         connect=connect,

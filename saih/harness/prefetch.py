@@ -75,6 +75,11 @@ class Prefetch(Generic[Batch]):
         """The kernel's number of the loader thread; None before its begin."""
         return self._thread.native_id
 
+    @property
+    def has_next(self) -> bool:
+        """Whether the next batch, or what ended the making, lies ready."""
+        return not self._made.empty()
+
     def take(self) -> tuple[Batch, Making]:
         """The next batch, and what making it took; waits for it.
 

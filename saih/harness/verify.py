@@ -22,7 +22,8 @@ from saih.harness.intervention import SwitchedSession
 from saih.harness.intervention_load import Load, priced_loads
 from saih.harness.measure import Instruments, TimedSession
 from saih.harness.phases import COLUMNS, METERS, Rows, step_ns
-from saih.harness.prefetch import BURST, Prefetch
+from saih.harness.feed import Feed, open_feed
+from saih.harness.prefetch import BURST
 from saih.harness.verify_schedule import (
     Calibration,
     Slot,
@@ -73,8 +74,8 @@ def switch_session(
     The seed decides the order on all ranks alike; rank 0 decides the doses. Steps after each switch are
     dropped, and weights begin anew with every window, so that no window depends on those before it.
     """
-    with Prefetch(session.produce) as prefetch:
-        windows = _Windows(session, prefetch, instruments)
+    with open_feed(session.produce, instruments.feeding) as feed:
+        windows = _Windows(session, feed, instruments)
         found, steps = _calibrated(windows, order, instruments)
         loads = priced_loads(order.device, instruments.clock)
         toggles = toggles_of(order.plan, found)
@@ -104,9 +105,9 @@ def switch_session(
 class _Windows:
     """Runs windows, and keeps what those without an intervention tell."""
 
-    def __init__(self, session: SwitchedSession, prefetch: Prefetch[Any], instruments: Instruments) -> None:
+    def __init__(self, session: SwitchedSession, feed: Feed, instruments: Instruments) -> None:
         self._session = session
-        self._timed = TimedSession(session, prefetch, instruments)
+        self._timed = TimedSession(session, feed, instruments)
         self._instruments = instruments
         self._off_rows: list[Rows] = []
         self._cpu_some: list[float] = []

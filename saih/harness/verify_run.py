@@ -19,6 +19,7 @@ from saih.harness.point_run import Setting, agree_or_give_up, failure, open_sess
 from saih.harness.ranks import Ranks
 from saih.harness.rendezvous import open_exchange
 from saih.harness.sentinel import Sentinel
+from saih.harness.staging import Staging, staging_base
 from saih.harness.verify import Order, Switching, switch_session
 from saih.machine.messages import broadcast
 from saih.store.attempt import Attempt, read_environment
@@ -48,13 +49,17 @@ def verify_points(job: Job, sides: Mapping[str, JobSide], ranks: Ranks, environm
     folder = SweepFolder(Path(job.results_folder), job.sweep_name)
     fence = Fence(holder_path=job.holder_path, token=job.holder_token)
     attempts = _pending(job, folder, environment, ranks)
-    with Sentinel(ranks.comm, job.watchdog_s, _no_words) as sentinel:
+    with (
+        Sentinel(ranks.comm, job.watchdog_s, _no_words) as sentinel,
+        Staging(ranks, staging_base(job), sentinel.beat) as staging,
+    ):
         setting = Setting(
             ranks=ranks,
             data_folder=Path(job.data_folder),
             sentinel=sentinel,
             watchdog_s=job.watchdog_s,
             has_whole_nodes=job.has_whole_nodes,
+            staging=staging,
         )
         for point in job.points:
             number = attempts.get(point.point_id)

@@ -12,7 +12,8 @@ from augment.problem import Problem, ProblemError, Shape
 from workloads.energon.memory import KEPT_BLOCK
 from workloads.energon.rank_errors import PassError
 from workloads.energon.session import EnergonJob
-from workloads.protocol import PhaseName, Session, Surroundings, TellingJob, TellingSession, Told
+from workloads.protocol import PhaseName, Session, Surroundings, Told
+from workloads.telling import TellingJob, TellingSession
 from workloads.transformer.kv_cache import BLOCK
 
 

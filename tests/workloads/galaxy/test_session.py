@@ -11,7 +11,8 @@ import torch
 
 from augment.problem import Problem, ProblemError, Shape
 from workloads.galaxy.session import GalaxyJob
-from workloads.protocol import PhaseName, Session, Surroundings, TellingJob, TellingSession
+from workloads.protocol import PhaseName, Session, Surroundings
+from workloads.telling import TellingJob, TellingSession
 
 MODEL: dict[str, Any] = {"layers": 2, "hidden": 32, "heads": 4, "vocab": 31}
 

@@ -1,35 +1,39 @@
 """CosmoFlow in a job: makes its data set, and trains a member of the family step by step."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from augment.problem import Problem, ProblemError
 from cosmology import network
+from cosmology.architecture import Architecture
 from cosmology.dataset import Dataset, open_dataset
 from cosmology.generation import Resources, complete, seal
+from workloads.cosmoflow import knobs
 from workloads.cosmoflow.batches import BatchOrder
+from workloads.cosmoflow.compiled_network import compile_stages, compiled, compiling, forget_programs
+from workloads.cosmoflow.descent import Descent
+from workloads.cosmoflow.execution_rules import check_execution
+from workloads.cosmoflow.grid_reader import MEMORY_FORMATS, Batch, GridReader, Normaliser
+from workloads.cosmoflow.number_format import TEST_PRECISION, NumberFormat, number_format
+from workloads.cosmoflow.passes import EagerPasses, Normalise, Passes, recorded
 from workloads.cosmoflow.problem_data import definition_of
-from workloads.cosmoflow.schedule import MOMENTUM, learning_rate
+from workloads.cosmoflow.process_settings import ProcessSettings
+from workloads.cosmoflow.schedule import learning_rate
 from workloads.cosmoflow.shapes import CosmoFlowShape
+from workloads.execution import Execution, settled
 from workloads.means import ALONE, Means
-from workloads.precision import Precision
 from workloads.protocol import Mark, Progress, Session, Surroundings, Told
 from workloads.steady_clock import steady_ns
 from workloads.studying import Study
-
-LAYOUT = torch.channels_last_3d
-"""Convolutions and poolings run 1.5 to 2 times as fast as with channels first, on CPUs too."""
-TEST_PRECISION = "float64"
-"""Outside the product's formats: shows that N ranks equal one, to the last digits."""
-
-Batch = tuple[Float[Tensor, "batch channel x y z"], Float[Tensor, "batch 4"]]
+from workloads.tunable import RankSetting
+from workloads.tuning import Knob, TuningFacts
 
 
 class CosmoFlowJob:
@@ -58,7 +62,8 @@ class CosmoFlowJob:
         """Open the data set, build the network, attach the gradient exchange.
 
         Raises:
-            ProblemError: for a precision that is not known, or a batch above the data set.
+            ProblemError: for a precision that is not known, a batch above the data set, or an execution that
+                this rank cannot do.
             DatasetError: when the data set is not whole.
         """
         dataset = open_dataset(
@@ -68,6 +73,10 @@ class CosmoFlowJob:
             num_ranks=surroundings.num_ranks,
         )
         return TrainingSession(CosmoFlowShape.from_problem(problem), dataset, surroundings)
+
+    def settings(self, problem: Problem, facts: TuningFacts) -> Sequence[Knob]:
+        """What of an execution is worth a trial; see ``knobs``."""
+        return knobs.knobs(facts)
 
     def validate(self, problem: Problem, study: Study) -> Told:
         """Every gate of a valid learning problem, or of a smaller twin; see ``gates``."""
@@ -89,65 +98,133 @@ class CosmoFlowJob:
 
 
 class TrainingSession:
-    """Training by stochastic gradient descent on one rank."""
+    """Training by stochastic gradient descent on one rank, in the way that its execution says."""
 
     def __init__(self, shape: CosmoFlowShape, dataset: Dataset, surroundings: Surroundings) -> None:
-        self._dataset = dataset
-        self._device = torch.device(surroundings.device)
-        self._rank = surroundings.rank
-        self._order = BatchOrder(
-            seed=surroundings.seed,
-            num_samples=len(dataset),
-            batch_per_rank=surroundings.batch_per_rank,
-            num_ranks=surroundings.num_ranks,
-        )
-        self._mean_C = torch.from_numpy(dataset.channel_mean)
-        self._std_C = torch.from_numpy(dataset.channel_std)
-        self._precision = surroundings.precision
-        self._dtype = _weights_dtype(surroundings.precision)
-        architecture = shape.architecture()
-        self._recipe = architecture.recipe
-        model = network.build(architecture, seed=surroundings.seed, recipe=self._recipe)
-        model.to(self._device, self._dtype)
-        model.to(memory_format=LAYOUT)  # type: ignore[call-overload]  # torch's stub leaves it out
-        rate = learning_rate(architecture, surroundings.batch_per_rank * surroundings.num_ranks)
-        self._optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=MOMENTUM)
-        self._model = surroundings.exchange.attach(model)
+        with ExitStack() as stack:
+            stack.callback(dataset.close)
+            execution = _checked(surroundings)
+            self._settings = ProcessSettings(execution, torch.device(surroundings.device))
+            stack.callback(_leave, self._settings, execution)
+            numbers = number_format(execution.precision, torch.device(surroundings.device))
+            self._reader = _reader(shape, dataset, surroundings, execution, numbers)
+            self._descent, self._passes = _passes(shape, self._reader, surroundings, execution, numbers)
+            self._closing = stack.pop_all()
 
     def produce(self, step: int) -> Batch:
         """Read this rank's part of a batch and normalise it, in pinned memory where a GPU takes it."""
-        counts, targets = self._dataset.read(self._order.indices(step, self._rank))
-        grids = network.normalise(torch.from_numpy(counts), self._mean_C, self._std_C, self._recipe)
-        batch = grids.to(self._dtype, memory_format=LAYOUT), torch.from_numpy(targets).to(self._dtype)
-        return batch if self._device.type == "cpu" else (batch[0].pin_memory(), batch[1].pin_memory())
+        return self._reader.read(step)
 
     def step(self, batch: Batch, mark: Mark) -> Float[Tensor, ""]:
         """One descent on a batch; gives its mean squared error."""
-        grids, targets = (part.to(self._device, non_blocking=True) for part in batch)
+        passes = self._passes
+        received = passes.receive(batch)
         mark("input_wait")
-        with self._autocast():
-            predicted = self._model(grids)
-        loss = functional.mse_loss(predicted.to(self._dtype), targets)
+        loss = passes.forward(received)
         mark("forward")
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        passes.backward(loss)
         mark("backward")
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        self._descent.step()
+        passes.end()
         mark("optimizer")
         return loss.detach()
 
+    def resume(self) -> None:
+        """Set what sessions of a process share as this one wants it: another may have been stepped since."""
+        self._settings.resume()
+
     def close(self) -> None:
-        """Close the data set's files."""
-        self._dataset.close()
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self._precision == Precision.BFLOAT16:
-            return torch.autocast(self._device.type, torch.bfloat16)
-        return nullcontext()
+        """Close the data set's files, and leave the process as it was before."""
+        self._closing.close()
 
 
-def _weights_dtype(precision: str) -> torch.dtype:
-    if precision == TEST_PRECISION:
-        return torch.float64
-    Precision.named(precision)
-    return torch.float32
+def _checked(surroundings: Surroundings) -> Execution:
+    """The execution with its number format.
+
+    Raises:
+        ProblemError: for one that such a rank cannot do, whatever is installed.
+    """
+    execution = settled(surroundings.execution, surroundings.precision)
+    setting = RankSetting(
+        precision=execution.precision,
+        device=torch.device(surroundings.device).type,
+        exchange="none" if surroundings.num_ranks == 1 else "between ranks",
+        num_threads=execution.threads,  # ProcessSettings knows how many there are
+        degrees=surroundings.degrees,
+    )
+    if execution.precision != TEST_PRECISION:
+        check_execution(execution, setting)
+    return execution
+
+
+def _leave(settings: ProcessSettings, execution: Execution) -> None:
+    is_last = settings.leave()
+    if is_last and execution.compiler != "none":
+        forget_programs()
+
+
+def _reader(
+    shape: CosmoFlowShape,
+    dataset: Dataset,
+    surroundings: Surroundings,
+    execution: Execution,
+    numbers: NumberFormat,
+) -> GridReader:
+    """Who makes batches; it normalises on the CPU, unless the device shall."""
+    order = BatchOrder(
+        seed=surroundings.seed,
+        num_samples=len(dataset),
+        batch_per_rank=surroundings.batch_per_rank,
+        num_ranks=surroundings.num_replicas,
+    )
+    normaliser = Normaliser(
+        torch.from_numpy(dataset.channel_mean),
+        torch.from_numpy(dataset.channel_std),
+        shape.architecture().recipe,
+        numbers.grids,
+        execution.layout,
+    )
+    return GridReader(dataset, order, surroundings.replica, normaliser, numbers, execution.inputs)
+
+
+def _passes(
+    shape: CosmoFlowShape,
+    reader: GridReader,
+    surroundings: Surroundings,
+    execution: Execution,
+    numbers: NumberFormat,
+) -> tuple[Descent, Passes]:
+    """Who moves the weights, and what is done with a batch before: compiled, exchanged, recorded."""
+    device, architecture = torch.device(surroundings.device), shape.architecture()
+    model = _network(architecture, surroundings, execution, numbers)
+    rate = learning_rate(architecture, surroundings.batch_per_rank * surroundings.num_replicas)
+    descent = Descent(model.parameters(), rate, execution.optimizer, numbers.scaled_on)
+    normaliser = reader.normaliser.on(device)
+    normalise: Normalise = normaliser
+    if execution.compiler == "inductor":
+        compile_stages(model.stages, device)
+        normalise = compiled(normaliser.__call__)
+    with_model = partial(EagerPasses, normalise=normalise, descent=descent, device=device, numbers=numbers)
+    if execution.compiler == "inductor":
+        with compiling(device):
+            with_model(model).rehearse(reader.blank(device))
+    passes = with_model(surroundings.exchange.attach(model))
+    if execution.graph == "step":
+        return descent, recorded(passes, reader.blank(device))
+    return descent, passes
+
+
+def _network(
+    architecture: Architecture, surroundings: Surroundings, execution: Execution, numbers: NumberFormat
+) -> network.Network:
+    """The network on its device, its weights decided by the seed.
+
+    Raises:
+        KernelError: for own kernels where they cannot be made.
+    """
+    model = network.build(
+        architecture, seed=surroundings.seed, recipe=architecture.recipe, kernels=execution.kernels
+    )
+    model.to(torch.device(surroundings.device), numbers.weights)
+    model.to(memory_format=MEMORY_FORMATS[execution.layout])  # type: ignore[call-overload]  # torch's stub leaves it out
+    return model

@@ -1,8 +1,8 @@
 """How ranks divide a sample: each holds a slab of its planes, for as many stages as leave it enough of them.
 
-A convolution reads one plane of each neighbouring slab (its halo), a pooling pairs of planes of its own. So a
-stage is divided while every rank holds two of its planes. Before the first that is not, the slabs are gathered,
-and every rank does the rest of the network alike, on whole grids.
+A convolution reads one plane of each neighbouring slab (its halo), a pooling pairs of planes of its own. So
+a stage is divided while every rank holds two of its planes. Before the first that is not, the slabs are
+gathered, and every rank does the rest of the network alike, on whole grids.
 """
 
 from dataclasses import dataclass

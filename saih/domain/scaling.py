@@ -12,8 +12,8 @@ Scaling = Literal["strong", "weak", "throughput"]
 ``throughput``: independent replicas, one on each rank, that exchange nothing."""
 
 Grows = Literal["data", "tensor", "pipeline", "spatial"]
-"""What more ranks make: replicas of the model, parts of each of its layers, stages of layers, or parts of each
-sample."""
+"""What more ranks make: replicas of the model, parts of each of its layers, stages of layers, or parts of
+each sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

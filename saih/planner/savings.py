@@ -1,4 +1,4 @@
-"""What would let a point fit that has not enough memory: ways that its workload knows, each with its memory."""
+"""What would let a point fit that has too little memory: ways its workload knows, with what they need."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -32,8 +32,8 @@ def _reasons(chosen: Execution, setting: RankSetting) -> Iterator[str]:
         yield from _graph_reasons(setting)
     if setting.degrees.spatial_parallel > 1 and setting.exchange == "none":
         yield (
-            f"spatial_parallel is {setting.degrees.spatial_parallel} with exchange none, but each rank has a part of "
-            "the gradients of its samples only: use exchange ddp or horovod"
+            f"spatial_parallel is {setting.degrees.spatial_parallel} with exchange none, but each rank has "
+            "a part of the gradients of its samples only: use exchange ddp or horovod"
         )
     if chosen.compiler != "none" and setting.degrees.spatial_parallel > 1:
         yield (

@@ -1,4 +1,4 @@
-"""Memory of one CosmoFlow training step on one rank, from the network's shape and how the step is executed."""
+"""Memory of one CosmoFlow training step on one rank, from the network's shape and the step's execution."""
 
 from dataclasses import dataclass
 
@@ -36,10 +36,10 @@ class StepMemory:
     def saved_activation_bytes(self) -> int:
         """Activations that the forward pass keeps for the backward pass, weights not counted.
 
-        Every convolution and dense layer keeps its input (and what neighbours brought to it), every activation
-        its result (shared with the next layer's input where nothing lies between), every normalisation its
-        input and its moments, every pooling its indices, tanh its result. With checkpointing only what enters
-        and leaves stages is kept.
+        Every convolution and dense layer keeps its input (and what neighbours brought to it), every
+        activation its result (shared with the next layer's input where nothing lies between), every
+        normalisation its input and its moments, every pooling its indices, tanh its result. With
+        checkpointing only what enters and leaves stages is kept.
         """
         architecture, e = self.architecture, self.precision.itemsize
         # What is kept to compute a stage again is kept as it came, before any cast.

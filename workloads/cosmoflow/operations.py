@@ -4,10 +4,10 @@ Convention: a multiply-add is 2; products and convolutions alone have FLOPs, as 
 counts; elementwise work has 0, but its traffic and launches are there. Both gradients of every layer are
 counted, except the first convolution's input gradient, which nobody needs and nobody computes. What
 checkpointing computes again belongs to the backward pass, and its FLOPs count as they are spent. Traffic
-takes every operand once. Biases ride with their layer. Where ranks share every sample, each does its planes of
-the stages that are divided, and all of the others (see ``cosmology.division``); what they bring to each other is
-no operation but an exchange (see ``exchanges``). A batch arrives normalised: that is host work of
-the loader, outside the step.
+takes every operand once. Biases ride with their layer. Where ranks share every sample, each does its planes
+of the stages that are divided, and all of the others (see ``cosmology.division``); what they bring to each
+other is no operation but an exchange (see ``exchanges``). A batch arrives normalised: that is host work
+of the loader, outside the step.
 """
 
 import math
@@ -30,7 +30,7 @@ _OPTIMIZER_KERNELS = 3
 
 
 def step_operations(division: SampleDivision, batch: int, precision: Precision) -> tuple[Operation, ...]:
-    """All operations of one step over ``batch`` samples that ranks divide so, in the order in which they run."""
+    """All operations of one step over ``batch`` samples that ranks divide so, in their order."""
     step = _Step(division=division, batch=batch, precision=precision)
     return (*_forward(step), *_backward(step), _optimizer(division.architecture))
 

@@ -45,16 +45,13 @@ def _cpu_knobs(facts: TuningFacts) -> Iterator[Knob]:
 
 
 def has_fast_bfloat16() -> bool:
-    """Whether the CPU has instructions for it; without them it is slower than float32."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and _has_products()
-
-
-def _has_products() -> bool:
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    """Whether the CPU has instructions for products of it; without them it is slower than float32."""
+    cpu = torch.cpu
+    return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())  # noqa: SLF001 - no public way
 
 
 def _narrower(formats: tuple[Precision, ...], facts: TuningFacts) -> Knob:
     """Those that take no more memory than what the point was planned with."""
     most = Precision.named(facts.precision).itemsize
-    values = tuple(one for one in formats if one.itemsize <= most and one != facts.precision)
+    values = tuple(one.value for one in formats if one.itemsize <= most and one != facts.precision)
     return Knob(name="precision", values=values)

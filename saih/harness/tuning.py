@@ -1,0 +1,276 @@
+"""The search for the fastest execution of a point: one setting after the other, against the fastest by then.
+
+It begins with the plain execution and descends coordinate by coordinate. A candidate is timed in windows of
+steps that alternate with windows of the fastest by then, so that drift of the machine takes part in both, and
+is kept where it is faster beyond noise and its first losses are the plain ones within rounding. What cannot
+be done fails by name, and the search goes on.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+
+from saih.domain.interval import Interval, median
+from saih.domain.point import Point
+from saih.domain.quantity import counted
+from saih.domain.record import Outcome
+from saih.domain.tuning import FOUND, Candidate, Tuned, TuningPlan, Verdict
+from saih.harness.ending import COMPLETED, Ending
+from saih.harness.tuning_bench import Bench, TrialFailed
+from saih.harness.tuning_decision import LEVEL, Pair, Shape, gain_of, loss_refusal, shape_of, verdict_of
+from workloads.execution import PLAIN, REFERENCE, Execution, settled
+from workloads.tuning import NUM_COMPARED_LOSSES, Knob
+
+ALL_SETTINGS = "all settings"
+"""In place of one: those that were found for another problem, at once."""
+_PASSES = 2
+"""A setting that did not win before another one was kept may win after it."""
+_HOPELESS_GAIN = 0.9
+"""What is slower than this is not tried a second time."""
+_YARDSTICK_PAIRS = 3
+_ONE_STEP = Shape(num_settling=0, num_timed=1)
+_LONG_STEP_SHARE = 1 / 40
+"""Of the budget: steps that take longer are not repeated to warm up."""
+_UNCHANGED = Interval(low=1.0, value=1.0, high=1.0, level=LEVEL, count=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What one search is given; the same on all ranks."""
+
+    point: Point
+    environment_id: str
+    plan: TuningPlan
+    knobs: tuple[Knob, ...]
+    hint: Execution | None
+    """What was found for another problem of this environment; None for nothing."""
+    progress: Callable[[str], None]
+    """Told what is tried now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """How a search ended; ``tuned`` is None where no execution at all could be stepped."""
+
+    ending: Ending
+    tuned: Tuned | None
+
+
+def search(task: Task, bench: Bench) -> Found:
+    """The fastest execution of a point on its ranks; every rank calls it and gets the same."""
+    return _Search(task, bench).run()
+
+
+class _Search:
+    def __init__(self, task: Task, bench: Bench) -> None:
+        self._task = task
+        self._bench = bench
+        self._plain = replace(settled(PLAIN, task.point.precision), name=FOUND)
+        self._best: Execution | None = None
+        self._step_ns = 0.0
+        self._seen: set[Execution] = set()
+        self._candidates: list[Candidate] = []
+        self._ending = COMPLETED
+        self._hopeless: set[tuple[str, str]] = set()
+        self._num_untried = 0
+        self._is_repeat = False
+
+    def run(self) -> Found:
+        """Descend until nothing changes, or the budget is spent."""
+        self._begin()
+        if self._task.hint is not None:
+            self._consider(ALL_SETTINGS, "as found for another problem", self._task.hint)
+        for _ in range(_PASSES):
+            before = self._best
+            for knob, value in self._values():
+                self._consider(knob.name, str(value), _turned(self._best or self._plain, knob, value))
+            if self._best == before:
+                break
+            self._is_repeat = True
+        if self._best is None:
+            return Found(ending=self._ending, tuned=None)
+        return Found(ending=COMPLETED, tuned=self._tuned(self._best))
+
+    def _begin(self) -> None:
+        self._seen.add(self._plain)
+        self._task.progress("the plain execution")
+        try:
+            self._step_ns = self._warm_up(self._plain)
+        except TrialFailed as failed:
+            self._ending = failed.ending
+            self._note("plain", "", "failed", reason=failed.ending.reason)
+        else:
+            self._best = self._plain
+
+    def _values(self) -> Iterator[tuple[Knob, str | int]]:
+        for knob in self._task.knobs:
+            plain: str | int = getattr(self._plain, knob.name)
+            for value in dict.fromkeys((plain, *knob.values)):
+                yield knob, value
+
+    def _consider(self, setting: str, value: str, candidate: Execution) -> None:
+        """Try an execution that nobody tried yet, while there is time."""
+        if candidate in self._seen or (setting, value) in self._hopeless:
+            return
+        self._seen.add(candidate)
+        if self._is_spent():
+            if not self._is_repeat:
+                self._num_untried += 1
+                self._note(setting, value, "not tried", reason="the budget was spent")
+            return
+        self._task.progress(f"{setting} {value}".replace("_", " "))
+        try:
+            self._try(setting, value, candidate)
+        except TrialFailed as failed:
+            if failed.ending.outcome is Outcome.OUT_OF_MEMORY and self._best and not self._bench.is_apart:
+                self._consider_apart(setting, value, candidate)
+            else:
+                self._note(setting, value, "failed", reason=failed.ending.reason)
+
+    def _consider_apart(self, setting: str, value: str, candidate: Execution) -> None:
+        """Without the fastest by then beside it, which takes memory too."""
+        self._bench.close()
+        self._bench.is_apart = True
+        try:
+            self._try(setting, value, candidate)
+        except TrialFailed as failed:
+            self._note(setting, value, "failed", reason=failed.ending.reason)
+        finally:
+            self._bench.is_apart = False
+
+    def _try(self, setting: str, value: str, candidate: Execution) -> None:
+        step_ns = self._warm_up(candidate)
+        refusal = self._refusal(candidate)
+        if refusal or self._best is None:
+            self._end_trial(candidate, setting, value, (refusal, None, step_ns))
+            return
+        gain, step_ns = self._contest(self._best, candidate)
+        self._end_trial(candidate, setting, value, (self._refusal(candidate), gain, step_ns))
+
+    def _end_trial(
+        self, candidate: Execution, setting: str, value: str, result: tuple[str, Interval | None, float]
+    ) -> None:
+        """Keep the candidate or let it go; the refusal, its gain and its step decide."""
+        refusal, gain, step_ns = result
+        verdict: Verdict = "refused" if refusal else _final(gain)
+        self._note(setting, value, verdict, gain=gain, step_ns=step_ns, reason=refusal or _reason(gain))
+        if gain is not None and gain.high < _HOPELESS_GAIN:
+            self._hopeless.add((setting, value))
+        if verdict != "kept":
+            self._bench.drop(candidate)
+            return
+        if self._best is not None:
+            if gain is not None and gain.low > 1 / _HOPELESS_GAIN and setting != ALL_SETTINGS:
+                self._hopeless.add((setting, str(getattr(self._best, setting))))
+            self._bench.drop(self._best)
+        self._best, self._step_ns = candidate, step_ns
+
+    def _contest(self, best: Execution, candidate: Execution) -> tuple[Interval, float]:
+        """The candidate's gain, and its step [ns]."""
+        pairs: list[Pair] = []
+        shape = shape_of(self._step_ns)
+        while True:
+            pairs.append(self._pair(best, candidate, shape, is_swapped=len(pairs) % 2 == 1))
+            gain = gain_of(pairs)
+            if verdict_of(gain) is not None or self._is_spent():
+                return gain, median([after for _, after in pairs])
+
+    def _pair(self, best: Execution, candidate: Execution, shape: Shape, *, is_swapped: bool) -> Pair:
+        order = (candidate, best) if is_swapped else (best, candidate)
+        steps = {one: self._bench.window(one, shape).step_ns for one in order}
+        return steps[best], steps[candidate]
+
+    def _warm_up(self, execution: Execution) -> float:
+        """Prepare an execution; gives about what its step takes [ns]. Long steps are not repeated."""
+        window = self._bench.window(execution, _ONE_STEP)
+        if window.step_ns < _LONG_STEP_SHARE * self._task.plan.budget_s * 1e9:
+            num_steps = max(self._task.point.timing.warmup_steps, NUM_COMPARED_LOSSES)
+            self._bench.num_warmup = num_steps
+            window = self._bench.window(execution, Shape(num_settling=num_steps - 2, num_timed=1))
+        return window.step_ns
+
+    def _refusal(self, candidate: Execution) -> str:
+        plain, own = self._bench.losses(self._plain), self._bench.losses(candidate)
+        return loss_refusal(plain, own, (self._plain.precision, candidate.precision))
+
+    def _is_spent(self) -> bool:
+        return self._bench.elapsed_s() >= self._task.plan.budget_s
+
+    def _note(
+        self,
+        setting: str,
+        value: str,
+        verdict: Verdict,
+        *,
+        gain: Interval | None = None,
+        step_ns: float | None = None,
+        reason: str = "",
+    ) -> None:
+        self._candidates.append(
+            Candidate(
+                setting=setting, value=value, verdict=verdict, gain=gain, step_ns=step_ns, reason=reason
+            )
+        )
+
+    def _tuned(self, best: Execution) -> Tuned:
+        searched_s = self._bench.elapsed_s()
+        against_plain = self._against(best, self._plain)
+        reference = replace(REFERENCE, name=FOUND)
+        against_reference = self._against(best, reference) if self._task.plan.has_yardsticks else None
+        return Tuned(
+            environment_id=self._task.environment_id,
+            point=self._task.point,
+            execution=best,
+            step_ns=self._step_ns,
+            candidates=tuple(self._candidates),
+            against_plain=against_plain,
+            against_reference=against_reference,
+            duration_s=searched_s,
+            stop_reason=self._stop_reason(),
+            batches=(),
+            finished_utc=datetime.now(UTC).isoformat(timespec="microseconds"),
+        )
+
+    def _against(self, best: Execution, yardstick: Execution) -> Interval | None:
+        """Step of a yardstick over that of the best; None where it cannot run, or time is up."""
+        if best == yardstick:
+            return _UNCHANGED
+        kept = [one for one in self._candidates if one.verdict == "kept"]
+        if yardstick == self._plain and len(kept) == 1:
+            return kept[0].gain
+        if self._is_spent() and not self._task.plan.has_yardsticks:
+            return None
+        self._task.progress("what was found, beside what it is compared with")
+        try:
+            self._warm_up(yardstick)
+            shape = shape_of(self._step_ns)
+            swaps = [number % 2 == 1 for number in range(_YARDSTICK_PAIRS)]
+            pairs = [self._pair(yardstick, best, shape, is_swapped=swap) for swap in swaps]
+        except TrialFailed:
+            return None
+        finally:
+            self._bench.drop(yardstick)
+        return gain_of(pairs)
+
+    def _stop_reason(self) -> str:
+        if not self._num_untried:
+            return "every setting was tried"
+        return f"budget of {self._task.plan.budget_s:g} s spent, {self._num_untried} not tried"
+
+
+def _final(gain: Interval | None) -> Verdict:
+    """Of a candidate that is not refused; one without a gain is the first that could be stepped."""
+    return "kept" if gain is None else verdict_of(gain) or "no gain"
+
+
+def _reason(gain: Interval | None) -> str:
+    if gain is None:
+        return "the first that could be stepped; there was nothing to compare its losses with"
+    return "" if verdict_of(gain) else f"the budget was spent after {counted(gain.count, 'pair')} of windows"
+
+
+def _turned(execution: Execution, knob: Knob, value: str | int) -> Execution:
+    known = {one.name for one in fields(Execution)} - {"name"}
+    if knob.name not in known:
+        raise ValueError(f"an execution has no setting {knob.name!r}; use {', '.join(sorted(known))}")
+    return replace(execution, **{knob.name: value})  # type: ignore[arg-type]  # a field by its name

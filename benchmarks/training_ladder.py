@@ -1,0 +1,108 @@
+"""Share of peak over the ladder of data and model sizes: the preset ``share-of-peak`` as a user runs it.
+
+Every problem is measured in the reference execution and in the tuned one. Shares are of the measured ceiling of
+the number format that ran, and of the vendor's peak where that is known.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bars import judge
+from benchmarks.saih_command import saih
+
+SWEEP = "share-of-peak"
+LARGEST_LIMIT_PERCENT = 60.0
+_NOISE = 0.02
+"""Part of a share by which the next rung may be below it: what a share is known to."""
+_QUICK = ("--set", "timing.budget_s=2")
+_PHASES = ("input_wait", "forward", "backward", "communication", "optimizer", "other")
+Points = Sequence[Mapping[str, Any]]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the ladder in each execution, and the bars; 1 when one is missed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="2 s for each point")
+    parser.add_argument("--results", type=Path, help="results of the sweep that are there already")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="saih-ladder-") as name:
+        folder = options.results.parent if options.results else Path(name)
+        if not options.results:
+            saih(folder, ["sweep", SWEEP, "--no-report", *(_QUICK if options.quick else ())])
+        points: Points = saih(folder, ["analyze", SWEEP, "--json"]).document["points"]
+    by_execution = _by_execution(points)
+    for execution, its in by_execution.items():
+        _show(execution, its)
+    return 0 if _judge(by_execution) else 1
+
+
+def _by_execution(points: Points) -> dict[str, Points]:
+    """The points of each execution, from the cheapest sample on."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for point in sorted(points, key=_flops_per_sample):
+        found.setdefault(_execution(point)["name"], []).append(point)
+    return dict(found)
+
+
+def _judge(by_execution: Mapping[str, Points]) -> bool:
+    shares = [_share(point) for point in by_execution.get("tuned", ())]
+    falls = [before - after for before, after in pairwise(shares) if after < before * (1 - _NOISE)]
+    met = [
+        judge("share of peak along the ladder, worst fall", 100 * max(falls, default=0.0), "points", "<=", 0),
+        judge(
+            "share of the measured peak, largest", 100 * max(shares, default=0.0), "%", ">=", LARGEST_LIMIT_PERCENT
+        ),
+    ]
+    return all(met)
+
+
+def _show(execution: str, points: Points) -> None:
+    print(f"\n{execution}")
+    print(
+        f"{'problem':<38} {'samples/s':>10} {'GFLOP/s':>9} {'of measured':>12} {'of vendor':>10} "
+        f"{'GiB':>6}  {'step split [%]: ' + ', '.join(_PHASES)}"
+    )
+    for point in points:
+        words = ", ".join(words for axis, words in point["labels"].items() if axis != "execution")
+        vendor = point["share_of_vendor_peak"]
+        memory = (point["peak_memory_bytes"] or 0) / 2**30
+        print(
+            f"{words:<38} {point['samples_per_s']['value']:>10.2f} {point['flops_per_s']['value'] / 1e9:>9.1f} "
+            f"{100 * _share(point):>10.1f} % {'' if vendor is None else f'{100 * vendor["value"]:.1f} %':>10} "
+            f"{memory:>6.2f}  {_split(point)}"
+        )
+        print(f"{'':<38} {_settings(point)}")
+
+
+def _split(point: Mapping[str, Any]) -> str:
+    whole = point["step_ns"]["value"]
+    return " ".join(f"{100 * point['phases_ns'][phase]['value'] / whole:.0f}" for phase in _PHASES)
+
+
+def _share(point: Mapping[str, Any]) -> float:
+    share = point["share_of_peak"]
+    return 0.0 if share is None else float(share["value"])
+
+
+def _flops_per_sample(point: Mapping[str, Any]) -> float:
+    return float(point["flops_per_s"]["value"] / point["samples_per_s"]["value"])
+
+
+def _execution(point: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = point["point"].get("execution", {"name": "plain"})
+    return found
+
+
+def _settings(point: Mapping[str, Any]) -> str:
+    """What ran, where the analysis tells more than the name."""
+    ran = point.get("execution") or {}
+    return ", ".join(f"{name} {value}" for name, value in ran.items() if name != "name")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,69 @@
+"""What a trustworthy trend costs: the sweep ``laptop`` as a user runs it, from nothing to its report.
+
+Its 12 points are measured until their median step is known to 2 %, or their budget is spent. The parts are
+timed by the commands that a user would give one after the other; ``saih sweep laptop`` does all of it at once.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bars import judge
+from benchmarks.saih_command import Done, saih
+
+SWEEP = "laptop"
+POINTS_LIMIT_S = 180.0
+WIDTH_LIMIT_PERCENT = 2.0
+_QUICK = ("--axis", "model", "--set", "base.data.resolution=16", "--set", "timing.budget_s=2")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the time of each part and the intervals, and the bars; 1 when one is missed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="4 points of 16^3, no ceilings")
+    options = parser.parse_args(arguments)
+    rest = _QUICK if options.quick else ()
+    with tempfile.TemporaryDirectory(prefix="saih-trend-") as name:
+        parts = _run(Path(name), rest, has_ceilings=not options.quick)
+        points = saih(Path(name), ["analyze", SWEEP, "--json"]).document["points"]
+    _show(parts, points)
+    widths_percent = [_width_percent(point) for point in points]
+    num_sure = sum(width <= WIDTH_LIMIT_PERCENT for width in widths_percent)
+    met = [
+        judge("laptop sweep, its points", parts["points"].duration_s, "s", "<", POINTS_LIMIT_S),
+        judge("points known to 2 %", 100 * num_sure / len(points), "%", ">=", 100),
+    ]
+    return 0 if all(met) else 1
+
+
+def _run(folder: Path, rest: Sequence[str], *, has_ceilings: bool) -> Mapping[str, Done]:
+    parts = {"data sets": saih(folder, ["generate", SWEEP, *rest])}
+    if has_ceilings:
+        parts["ceilings"] = saih(folder, ["ceilings", SWEEP, *rest])
+    parts["points"] = saih(folder, ["sweep", SWEEP, *rest, "--no-report"])
+    parts["report"] = saih(folder, ["report", SWEEP])
+    return parts
+
+
+def _show(parts: Mapping[str, Done], points: Sequence[Mapping[str, Any]]) -> None:
+    total_s = sum(done.duration_s for done in parts.values())
+    for name, done in parts.items():
+        print(f"{name:<12} {done.duration_s:7.1f} s")
+    print(f"{'everything':<12} {total_s:7.1f} s")
+    print(f"\n{'point':<44} {'step [ms]':>10} {'interval [%]':>13}  why it ended")
+    for point in points:
+        words = ", ".join(point["labels"].values())
+        step_ms = point["step_ns"]["value"] * 1e-6
+        print(f"{words:<44} {step_ms:>10.2f} {_width_percent(point):>13.2f}  {point['stop_reason']}")
+
+
+def _width_percent(point: Mapping[str, Any]) -> float:
+    step = point["step_ns"]
+    return float(100 * (step["high"] - step["low"]) / step["value"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

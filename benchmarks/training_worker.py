@@ -1,0 +1,101 @@
+"""One contestant of the training step, in turns: ``python -m benchmarks.training_worker KIND JSON``."""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.convolution_list import Timer, works_of
+from benchmarks.plain_loop import PlainLoop
+from benchmarks.training_contest import CONVOLUTIONS, PLAIN_LOOP, SESSION, Member
+from benchmarks.turn_takers import answer_turns
+from saih.harness.exchange import NoExchange
+from workloads.cosmoflow.training import CosmoFlowJob
+from workloads.execution import Execution, settled
+from workloads.protocol import Surroundings
+
+NUM_BATCHES = 4
+WARMUP_STEPS = 3
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+Asked = dict[str, Any]
+Answer = Callable[[int], object]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prepare, warm up, and answer until nobody asks."""
+    kind, text = arguments
+    asked: Asked = json.loads(text)
+    member = Member(**asked["member"])
+    torch.set_num_threads(member.threads)
+    answer_turns(_KINDS[kind](member, asked))
+    return 0
+
+
+def _plain(member: Member, _asked: Asked) -> Answer:
+    generator = torch.Generator().manual_seed(1)
+    shape = (member.batch, member.architecture.channels, *[member.resolution] * 3)
+    batches = [
+        (torch.randn(shape, generator=generator), torch.rand((member.batch, 4), generator=generator))
+        for _ in range(NUM_BATCHES)
+    ]
+    return _timed(PlainLoop(member.architecture, batches, member.device).train)
+
+
+def _session(member: Member, asked: Asked) -> Answer:
+    execution = settled(Execution(**asked["execution"]), "float32")
+    device = "cuda:0" if member.device == "cuda" else "cpu"
+    surroundings = Surroundings(
+        rank=0,
+        num_ranks=1,
+        device=device,
+        precision=execution.precision,
+        batch_per_rank=member.batch,
+        seed=1,
+        data_folder=Path(tempfile.gettempdir()),
+        exchange=NoExchange(),
+        execution=execution,
+        input="synthetic",
+    )
+    session = CosmoFlowJob().prepare(member.problem, surroundings)
+    batches = [session.produce(step) for step in range(NUM_BATCHES)]
+
+    def train(num_steps: int) -> float:
+        return sum(float(session.step(batches[step % NUM_BATCHES], _no_mark)) for step in range(num_steps))
+
+    return _timed(train)
+
+
+def _convolutions(member: Member, asked: Asked) -> Answer:
+    works = works_of(member.architecture, member.batch)
+    timer = Timer(works, _DTYPES[asked["precision"]], torch.device(member.device))
+    return lambda _number: timer.turn()
+
+
+def _timed(train: Callable[[int], float]) -> Answer:
+    train(WARMUP_STEPS)
+
+    def answer(num_steps: int) -> float:
+        begin_s = time.perf_counter()
+        train(num_steps)
+        return (time.perf_counter() - begin_s) / num_steps
+
+    return answer
+
+
+def _no_mark(_phase: str) -> None:
+    """Nobody measures phases here."""
+
+
+_KINDS: dict[str, Callable[[Member, Asked], Answer]] = {
+    PLAIN_LOOP: _plain,
+    SESSION: _session,
+    CONVOLUTIONS: _convolutions,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -83,9 +83,9 @@ class CosmoFlow:
         """Analytic cost of one training step on the mean rank; its peak memory is that of the fullest.
 
         The data axis is measured by the uncompressed bytes of the data set, the model axis by the FLOPs
-        of a training step per sample and input voxel, which hardly depends on the resolution. Neither depends on
-        who shares the work. How a step is executed changes its memory alone; what is searched for counts as
-        the plain one, with which searches begin.
+        of a training step per sample and input voxel, which hardly depends on the resolution. Neither
+        depends on who shares the work. How a step is executed changes its memory alone; what is searched for
+        counts as the plain one, with which searches begin.
 
         Raises:
             ProblemError: for a problem that cannot be built, a batch below 1, an unknown precision, or ranks

@@ -4,7 +4,8 @@ Each divided convolution takes one plane of both neighbours (its halo) on the wa
 the gradients of these planes on the way back; nobody needs those of the first convolution. A divided
 normalisation sums its moments over all ranks, and their gradients. Before the first stage that is not
 divided, or the dense layers, every rank gathers all slabs; on the way back each keeps its own part of a
-gradient that all have. What checkpointing computes again it exchanges again. The exchange of weight gradients is not in it.
+gradient that all have. What checkpointing computes again it exchanges again. The exchange of weight gradients
+is not in it.
 """
 
 from dataclasses import dataclass

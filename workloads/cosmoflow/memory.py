@@ -14,13 +14,17 @@ INDEX_BYTES = 8
 _STATES_PER_PARAMETER = 3
 """Weight, gradient and momentum."""
 _BATCHES_AHEAD = 3
-"""Two waiting and one being read, while one is in work."""
+"""Two waiting and one being made, while one is in work."""
 _ON_DEVICE_AHEAD = 1
-"""Of these, where a GPU computes, the one that is copied to it already."""
+"""Of these, where a GPU computes, the one that is on it already."""
+_MADE_OF_BYTES = COUNT_BYTES + FLOAT_BYTES
+"""For each value of a batch that a loader normalises: its count, and a number before its last cast."""
+_OWN_INDEX_BYTES = 1
+"""Of SAIH's own kernels."""
 _POOLED_VOXELS = 8
 """A 2^3 pooling keeps one voxel of these."""
-_HALO_PLANES = 2
-"""That a rank with two neighbours keeps of them for each convolution."""
+_MOST_NEIGHBOURS = 2
+"""Each brings one plane to every convolution, which keeps it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +46,7 @@ class StepMemory:
         checkpointing only what enters and leaves stages is kept.
         """
         architecture, e = self.architecture, self.precision.itemsize
-        # What is kept to compute a stage again is kept as it came, before any cast.
-        entering = FLOAT_BYTES if architecture.is_checkpointed else e
-        per_sample = self._input_values * entering
+        per_sample = self._input_values * e
         per_sample += sum(layer.out_features for layer in architecture.dense_layers) * e
         for stage in range(len(architecture.stage_channels)):
             per_sample += self._left_values(stage) * e
@@ -65,24 +67,26 @@ class StepMemory:
 
         An estimate: what is kept for backward is exact; on top come what is computed again at a time, the
         gradients in flight of the first stage's activations (two, and the running sum's where there are
-        residuals) and one copy of such a tensor in the convolution library's own layout, which that library
-        holds in float32. A gradient exchange's buckets are not in it.
+        residuals; own kernels have one less without) and one copy of such a tensor in the convolution
+        library's own layout, which that library holds in float32. A gradient exchange's buckets are not in
+        it.
         """
         largest = self.batch * self._stage_values(0)
-        gradients_in_flight = 3 if self.architecture.residuals_per_stage else 2
         return (
             _STATES_PER_PARAMETER * FLOAT_BYTES * self.architecture.num_parameters
             + self.saved_activation_bytes
             + self.recomputed_bytes
-            + largest * (gradients_in_flight * self.precision.itemsize + FLOAT_BYTES)
+            + largest * (self._gradients_in_flight * self.precision.itemsize + FLOAT_BYTES)
             + self._cast_bytes
-            + _BATCHES_AHEAD * self._waiting_bytes
+            + self.host_bytes
+            + self._device_batch_bytes
         )
 
     @property
     def host_bytes(self) -> int:
-        """Part of the peak that a GPU leaves to its host: batches that wait there."""
-        return (_BATCHES_AHEAD - _ON_DEVICE_AHEAD) * self._waiting_bytes
+        """Part of the peak that a GPU leaves to its host: batches that are made, or wait there."""
+        making = 0 if self._has_counts else self.batch * self._input_values * _MADE_OF_BYTES
+        return (_BATCHES_AHEAD - _ON_DEVICE_AHEAD) * self._handed_bytes + making
 
     @property
     def architecture(self) -> Architecture:
@@ -96,17 +100,37 @@ class StepMemory:
         return architecture.channels * self.division.planes(0) * architecture.resolution**2
 
     @property
-    def _waiting_bytes(self) -> int:
-        """Of a batch that is made: its counts, and the grids that are made of them."""
-        return self.batch * self._input_values * (COUNT_BYTES + FLOAT_BYTES)
+    def _handed_bytes(self) -> int:
+        """Of a batch as the loader hands it over."""
+        value_bytes = COUNT_BYTES if self._has_counts else self.precision.itemsize
+        return self.batch * self._input_values * value_bytes
+
+    @property
+    def _device_batch_bytes(self) -> int:
+        """Of batches where the network is, besides what it reads: one ahead, counts in work, a static one."""
+        num_batches = _ON_DEVICE_AHEAD + self._has_counts + (self.execution.graph == "step")
+        return num_batches * self._handed_bytes
+
+    @property
+    def _has_counts(self) -> bool:
+        return self.execution.inputs == "counts"
+
+    @property
+    def _has_own_kernels(self) -> bool:
+        return self.execution.kernels == "own"
+
+    @property
+    def _gradients_in_flight(self) -> int:
+        if self.architecture.residuals_per_stage:
+            return 3
+        return 1 if self._has_own_kernels else 2
 
     @property
     def _cast_bytes(self) -> int:
-        """Bytes that stand beside their copies in the step's precision: the cast weights, the input."""
+        """Of weights, beside themselves in the step's precision."""
         if self.precision.itemsize == FLOAT_BYTES:
             return 0
-        weights = self.architecture.num_parameters * self.precision.itemsize
-        return weights + self.batch * self._input_values * FLOAT_BYTES
+        return self.architecture.num_parameters * self.precision.itemsize
 
     def _stage_values(self, stage: int) -> int:
         """Values of one convolution's result of one sample, on this rank."""
@@ -124,20 +148,23 @@ class StepMemory:
     def _inner_bytes(self, stage: int) -> int:
         """What the layers inside a stage keep for one sample: all but its input and its result."""
         residuals, values = self.architecture.residuals_per_stage, self._stage_values(stage)
-        kept = 1 + 2 * residuals  # a branch and its sum for each residual
+        # A branch and its sum for each residual; own pooling keeps nothing of what it pools.
+        kept = 2 * residuals + (0 if self._has_own_kernels else 1)
         moments = 0
         if self.architecture.is_normalised:
             kept += 1 + residuals
             moments = 2 * (1 + residuals) * _num_groups(self.architecture, stage)
         inside = (values * kept + moments + self._halo_values(stage)) * self.precision.itemsize
-        return inside + values // _POOLED_VOXELS * INDEX_BYTES
+        index_bytes = _OWN_INDEX_BYTES if self._has_own_kernels else INDEX_BYTES
+        return inside + values // _POOLED_VOXELS * index_bytes
 
     def _halo_values(self, stage: int) -> int:
         """What neighbours brought to the convolutions of a stage, of one sample."""
         if not self.division.is_divided(stage):
             return 0
         layers = (layer for layer in self.architecture.convolutions if layer.stage == stage)
-        return sum(_HALO_PLANES * layer.in_channels * layer.side**2 for layer in layers)
+        num_planes = min(_MOST_NEIGHBOURS, self.division.num_ranks - 1)
+        return sum(num_planes * layer.in_channels * layer.side**2 for layer in layers)
 
 
 def _num_groups(architecture: Architecture, stage: int) -> int:

@@ -194,16 +194,12 @@ def _head(step: _Step, phase: PhaseName) -> Operation:
 
 
 def _casts(step: _Step, phase: PhaseName) -> Iterator[Operation]:
-    """Between float32 and the step's precision: weights and input before, gradients after."""
+    """Between float32 and the step's precision: weights before, gradients after; a batch comes as it is read."""
     if step.itemsize == FLOAT_BYTES:
         return
-    architecture = step.architecture
-    values, kernels = architecture.num_parameters, _num_tensors(architecture)
-    if phase == "forward":
-        values += step.inputs(architecture.convolutions[0])
-        kernels += 1
-    name = "cast weights and input" if phase == "forward" else "cast gradients"
-    yield _elementwise(name, phase, values * (step.itemsize + FLOAT_BYTES), kernels=kernels)
+    traffic = step.architecture.num_parameters * (step.itemsize + FLOAT_BYTES)
+    name = "cast weights" if phase == "forward" else "cast gradients"
+    yield _elementwise(name, phase, traffic, kernels=_num_tensors(step.architecture))
 
 
 def _optimizer(architecture: Architecture) -> Operation:

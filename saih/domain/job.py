@@ -5,9 +5,12 @@ from typing import Literal
 
 from saih.domain.point import Placement, Point
 from saih.domain.study import StudyPlan
+from saih.domain.tuning import TuningPlan
 from saih.domain.verification import VerifyPlan
 
-Task = Literal["generate", "ceilings", "check_ceilings", "measure", "verify", "validate", "search"]
+Task = Literal[
+    "generate", "ceilings", "check_ceilings", "measure", "verify", "validate", "search", "tune"
+]
 EVENT_PREFIX = "saih-event "
 """Begins each line on stdout by which a job tells an event; the rest of the line is one JSON object."""
 LAUNCHER_VARIABLE = "SAIH_LAUNCHER"
@@ -28,6 +31,7 @@ class Job:
     runs the points.
     ``verify`` switches causes on and off at those that are measured. ``validate`` shows whether the problems
     of the points can be learnt, ``search`` finds the models that learn best at their costs.
+    ``tune`` searches the fastest executions of the points.
     """
 
     task: Task
@@ -50,5 +54,7 @@ class Job:
     """Trials that finished before count as none; empty where any counts."""
     study: StudyPlan | None = field(default=None, metadata={"came_later": True})
     """How to study; None for the other tasks."""
+    tuning: TuningPlan | None = field(default=None, metadata={"came_later": True})
+    """How to search executions; None for the other tasks."""
     staging_folder: str = field(default="", metadata={"came_later": True})
     """Folder of every node's own to which data sets are copied; empty: TMPDIR of the ranks."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from saih.domain.errors import SaihError, UsageError
-from saih.domain.job import GENERATION_PATIENCE, Job
+from saih.domain.job import GENERATION_PATIENCE, Job, Task
 from saih.domain.point import Point
 from saih.domain.record import Environment
 from saih.harness.attempt_log import AttemptLog
@@ -26,6 +26,8 @@ from saih.harness.sentinel import Sentinel
 from saih.harness.shared_data import require_same_data
 from saih.harness.staging import Staging, staging_base
 from saih.harness.study_run import study
+from saih.harness.tuning_job import tune_points
+from saih.harness.tuning_settle import Archive, settle
 from saih.harness.verify_run import verify_points
 from saih.machine.energy import find_counters
 from saih.machine.energy_counter import Counters
@@ -58,21 +60,13 @@ def run_job(job: Job, sides: Sides, comm: MPI.Intracomm) -> None:
     environment = replace(environment, notes={**environment.notes, **clocks})
     if ranks.rank == 0:
         tell("environment", environment_id=environment.environment_id)
-    if job.task == "measure":
+    if job.task in _STEPPING:
         require_exchanges({point.exchange for point in job.points if ranks.num_ranks > 1})
-        _measure_points(job, sides, ranks, environment)
-    elif job.task == "verify":
-        require_exchanges({point.exchange for point in job.points if ranks.num_ranks > 1})
-        verify_points(job, sides, ranks, environment)
-    elif job.task in ("validate", "search"):
-        study(job, sides, ranks, environment)
-    elif job.task == "generate":
-        _generate(job, sides, ranks)
-    else:
-        _ceilings(job, ranks, environment)
+    work = _WORKS.get(job.task, _ceilings)
+    work(job, sides, ranks, environment)
 
 
-def _generate(job: Job, sides: Sides, ranks: Ranks) -> None:
+def _generate(job: Job, sides: Sides, ranks: Ranks, _: Environment) -> None:
     real = [point for point in job.points if point.supply.input == "real"]
     wanted = {(point.workload, point.problem.data): point for point in real}
     with Sentinel(ranks.comm, GENERATION_PATIENCE * job.watchdog_s, last_words=_no_words) as sentinel:
@@ -115,7 +109,7 @@ def _seal(side: JobSide, point: Point, setting: Setting) -> None:
         side.seal(point.problem, setting.data_folder)
 
 
-def _ceilings(job: Job, ranks: Ranks, environment: Environment) -> None:
+def _ceilings(job: Job, _: Sides, ranks: Ranks, environment: Environment) -> None:
     # Measuring ceilings reports no progress while it lasts; a check may measure everything after a few sizes.
     patience_s = job.watchdog_s + 2 * (BUDGET_S + CHECK_BUDGET_S)
     with Sentinel(ranks.comm, patience_s, last_words=_no_words):
@@ -139,7 +133,12 @@ def _measure_points(job: Job, sides: Sides, ranks: Ranks, environment: Environme
             _tell_progress(ranks, index, len(pending), f"point {point.point_id}")
             if log is not None:
                 log.begin(point)
-            result = run_point(point, sides[point.workload], setting)
+            side = sides[point.workload]
+            trying = partial(_tell_trial, ranks, (index, len(pending)), point)
+            archive = Archive(
+                root=folder.root, environment=environment, fence=fence, tell=trying
+            )
+            result = run_point(point, side, setting, settle(point, side, setting, archive))
             if log is not None:
                 log.finish(result)
     _tell_progress(ranks, len(pending), len(pending), "every point has its outcome")
@@ -200,5 +199,23 @@ def _tell_progress(ranks: Ranks, done: int, total: int, text: str) -> None:
         tell("progress", done=done, total=total, text=text)
 
 
+def _tell_trial(ranks: Ranks, place: tuple[int, int], point: Point, text: str) -> None:
+    """What a search tries before a point is measured."""
+    _tell_progress(ranks, *place, f"point {point.point_id}: trying {text}")
+
+
 def _no_words(ending: Ending) -> None:
     """No attempt is open here; the error event tells."""
+
+
+_STEPPING: frozenset[Task] = frozenset({"measure", "verify", "tune"})
+"""Tasks whose ranks exchange gradients."""
+_WORKS: Mapping[Task, Callable[[Job, Sides, Ranks, Environment], None]] = {
+    "measure": _measure_points,
+    "verify": verify_points,
+    "tune": tune_points,
+    "validate": study,
+    "search": study,
+    "generate": _generate,
+}
+"""What does each task; the others measure ceilings."""

@@ -67,6 +67,7 @@ benchmarks: $(TEST_STAMP)  ## Quick forms of the main benchmarks; each prints it
 	$(BIN)/python -m benchmarks.galaxy --quick
 	$(BIN)/python -m benchmarks.generation --quick
 	$(BIN)/python -m benchmarks.growth --quick
+	$(BIN)/python -m benchmarks.training --quick
 
 gallery: $(RUN_STAMP)  ## Make docs/gallery and the README's figure from results/reference
 	SAIH=$(abspath $(BIN))/saih tools/gallery.sh

@@ -8,6 +8,8 @@ no dropout, as in its configurations for convergence.
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +17,7 @@ import tensorflow as tf
 NUM_BATCHES, WARMUP_STEPS = 4, 3
 
 
-def main():
+def main() -> None:
     """Warm up, and answer until nobody asks."""
     asked = json.loads(sys.argv[1])
     tf.config.threading.set_intra_op_parallelism_threads(asked["threads"])
@@ -43,7 +45,7 @@ def main():
         print(f"answer {(time.perf_counter() - begin_s) / num_steps}", flush=True)
 
 
-def build(asked):
+def build(asked: Mapping[str, Any]) -> Any:  # Any: TensorFlow has no types here
     """The network."""
     layers = [tf.keras.layers.Input((*[asked["side"]] * 3, asked["channels"]))]
     for stage_channels in asked["stage_channels"]:
@@ -59,7 +61,7 @@ def build(asked):
     return tf.keras.Sequential(layers)
 
 
-def train(model, batches, num_steps):
+def train(model: Any, batches: Sequence[Any], num_steps: int) -> None:
     """So many steps; Keras reads the loss of each."""
     for step in range(num_steps):
         model.train_on_batch(*batches[step % len(batches)])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.adaptive_sweep import Measured, Outcome, choose_among, cut, outcome_of
-from saih.analyzer.summary import cost_of
+from saih.analyzer.ran_execution import cost_of
 from saih.analyzer.terms import GROWTH
 from saih.commands.import_stage import import_file
 from saih.domain.point import Timing

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 
 from saih.analyzer.copied_run import copied_runs
 from saih.analyzer.energy import energy_trends
+from saih.analyzer.execution_gain import execution_gains, naming_executions
 from saih.analyzer.mistaken_unit import mistaken_points
 from saih.analyzer.paced_ceilings import shown_ceilings
 from saih.analyzer.rank_line import find_rank_lines, has_rank_axis, with_ranks
 from saih.analyzer.rank_trends import find_rank_trends
 from saih.analyzer.scaling import scale
-from saih.analyzer.summary import cost_of, summarize
+from saih.analyzer.ran_execution import cost_of, untold_execution
+from saih.analyzer.summary import summarize
 from saih.analyzer.surface_findings import find_surfaces
 from saih.analyzer.trends import find_trends
 from saih.analyzer.validation import refusal, remarks
@@ -81,11 +83,12 @@ def analyze(  # noqa: PLR0913 - the last one is for workloads outside the catalo
         num_planned=num_planned,
         warnings=tuple(warnings),
     )
-    analysis = _with_trends(analysis, rank_ladder, find_workload)
+    analysis = _with_trends(naming_executions(analysis), rank_ladder, find_workload)
     return replace(
         analysis,
         energy_trends=energy_trends(analysis.trends, analysis.points),
         surfaces=find_surfaces(analysis.points),
+        gains=execution_gains(analysis.points),
     )
 
 
@@ -231,7 +234,7 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
                 record_ids=tuple(one.record_id for one in group),
             )
         )
-    reason = refusal(record)
+    reason = refusal(record) or untold_execution(record)
     steps = record.result.steps
     if reason or steps is None:
         labels = _labels(point, workload)
@@ -251,7 +254,7 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
     own = newest.in_force(record.finished_utc) if newest is not None else None
     summary = summarize(record, steps, workload, own)
     name = _name(record, summary.labels)
-    peak = own.peak_flops_per_s(point.precision) if own is not None else None
+    peak = own.peak_flops_per_s(summary.precision) if own is not None else None
     said = tuple(f"{name}: {text}." for text in remarks(record, summary.flops_per_s, peak))
     if own is not None and own is not newest:
         words = (

@@ -24,7 +24,10 @@ def check_ceilings(scene: Scene, laws: Laws) -> list[Check]:
 def _ceiling(scene: Scene) -> Check:
     name = "below the measured peak"
     if not scene.share_curve:
+        several = len({point.precision for point in scene.points}) > 1
         text = "No ceiling was measured for this placement and precision."
+        if several:
+            text = "Its points ran in several number formats, each of which has a peak of its own."
         return Check(name=name, passed=None, statement=text)
     measured = [point.share_of_peak for point in scene.points if point.share_of_peak is not None]
     worst = max([share.low for share in measured] + [point.interval.low for point in scene.share_curve])

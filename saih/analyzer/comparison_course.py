@@ -101,6 +101,7 @@ def _words(match: Match, axis: str, fixed: Fixed) -> str:
     parts = dict(fixed[0])
     said = [label for name, label in point.labels.items() if name not in (axis, "ranks")]
     said += [parts["precision"]] if "precision" in parts else []
+    said += [parts["execution"]] if "execution" in parts and "execution" not in point.labels else []
     if axis in dict(match.key):
         said += [point.placement_label] if point.placement_label else []
     elif fixed[3].startswith("strong") and point.global_batch is not None:

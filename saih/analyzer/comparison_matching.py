@@ -68,6 +68,7 @@ def words_of(point: SystemPoint) -> str:
     rungs = ", ".join(f"{axis} {label}" for axis, label in point.labels.items() if axis != RANKS_AXIS)
     run = [f"batch {parts['batch_per_rank']} per rank"] if "batch_per_rank" in parts else []
     run += [parts["precision"]] if "precision" in parts else []
+    run += [parts["execution"]] if "execution" in parts and "execution" not in point.labels else []
     run += [f"exchange {parts['exchange']}"] if "exchange" in parts else []
     run += [point.placement_label] if point.placement_label else []
     run += [f"seed {point.facts['seed']}"] if "seed" in point.facts else []

@@ -131,12 +131,18 @@ def _peak(scene: Scene, point: Point, ceilings: Ceilings, given: GivenRates | No
         return []
     reached, most = percent(scene.peak_share, 3), with_si(peak.value, "FLOP/s")
     if given is None or not given.flops_per_s:
-        return [f"The step reaches {reached} of the measured peak of {most}."]
+        return [f"The step reaches {reached} of the measured peak of {most}{_peak_words(point, ceilings)}."]
     if given.busiest_over_mean <= 1:
         return [f"The step reaches {reached} of the peak that ranks are held to, {most}."]
     whole = with_si(peak.value * given.busiest_over_mean, "FLOP/s")
     left = f"what is left of the peak that ranks are held to, {whole}, where all wait for the busiest of them"
     return [f"The step reaches {reached} of {most}: {left}."]
+
+
+def _peak_words(point: Point, ceilings: Ceilings) -> str:
+    """Of which operation the measured peak is."""
+    curve = ceilings.peak_curve(point.precision)
+    return "" if curve is None else f" ({curve.best_words})"
 
 
 def _interconnect(

@@ -78,13 +78,13 @@ def _lines(points: Sequence[PointSummary], axis: str) -> list[list[PointSummary]
     """
     groups: dict[tuple[object, ...], list[PointSummary]] = defaultdict(list)
     for one in points:
-        problem = one.point.problem
-        fixed = problem.model if axis == "data" else problem.data
-        settings = (one.point.batch_per_rank, one.point.precision, one.point.exchange, one.point.workload)
+        own = one.point
+        fixed = own.problem.model if axis == "data" else own.problem.data
+        settings = (own.batch_per_rank, own.precision, own.execution, own.exchange, own.workload)
         switched = tuple(sorted(one.techniques.items()))
         usual = ("data", "model", RANKS_AXIS)
         others = tuple(size for name, size in one.axis_sizes.items() if name not in usual)
-        key = (fixed, one.point.placement, one.point.timing, one.point.seed, switched, others, *settings)
+        key = (fixed, own.placement, own.timing, own.seed, switched, others, *settings)
         groups[key].append(one)
     return [
         group

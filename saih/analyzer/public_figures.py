@@ -119,7 +119,7 @@ def _share_of_vendor_peak(
     )
     if not known or not peers:
         return placed
-    half = [pair for pair in known if pair[0].point.precision in _HALF]
+    half = [pair for pair in known if pair[0].precision in _HALF]
     point, best = max(half or known, key=lambda pair: pair[1].value)
     shares = [one.share_of_vendor_peak for one in peers]
     devices = ", ".join(sorted({one.device.name for one in peers}))
@@ -127,7 +127,7 @@ def _share_of_vendor_peak(
     head = f"The highest share of the maker's peak at the reference problem is {share(best)}"
     placed = replace(placed, value=share(best), reference=reference, record_ids=(point.record_id,))
     if not half:
-        ran = point.point.precision
+        ran = point.precision
         text = f"{head}. It is not placed: the public shares are of 16-bit peaks, and this ran in {ran}."
         return replace(placed, text=text)
     verdict = _verdict(best, min(shares), max(shares))

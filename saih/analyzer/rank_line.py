@@ -95,6 +95,8 @@ def _common(point: Point, grows: Grows) -> Hashable:
         point.problem.data,
         point.problem.model,
         point.precision,
+        point.execution,
+        point.supply,
         alone,
         point.timing,
         point.seed,

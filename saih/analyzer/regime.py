@@ -8,8 +8,10 @@ from saih.domain.trend import PointSummary
 
 _IN_CACHE = 0.6
 """Part of the best bandwidth below which a working set counts as beyond the caches."""
-_HARMLESS = ("nodes", "working set in the caches")
-"""Settings that must change as the problem or the number of ranks grows."""
+FOUND_SETTINGS = "settings found"
+"""Of an execution that was searched."""
+_HARMLESS = ("nodes", "working set in the caches", FOUND_SETTINGS)
+"""Settings that must change as the problem or the number of ranks grows, or that a search chose for it."""
 
 
 def changes_of_setting(

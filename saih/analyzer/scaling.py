@@ -54,7 +54,7 @@ def setting_words(line: RankLine) -> str:
         else f"batch {point.batch_per_rank} per rank"
     )
     threads = f"{counted(point.placement.threads_per_rank, 'thread')} per rank ({point.placement.device})"
-    return f"{batch}, {point.precision}, exchange {line.exchange}, {threads}, seed {point.seed}"
+    return f"{batch}, {point.run_words}, exchange {line.exchange}, {threads}, seed {point.seed}"
 
 
 def _rung(point: PointSummary, base: PointSummary) -> ScalingRung:

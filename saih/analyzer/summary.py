@@ -15,6 +15,8 @@ from saih.analyzer.energy import energy_of
 from saih.analyzer.learning import check_loss
 from saih.analyzer.paced_ceilings import ceilings_for
 from saih.analyzer.propagation import quotient
+from saih.analyzer.ran_execution import as_run, cost_of, ran_execution
+from saih.analyzer.regime import FOUND_SETTINGS
 from saih.analyzer.step_table import table_of
 from saih.analyzer.variation import variation_of
 from saih.domain.ceiling import Ceilings
@@ -22,7 +24,7 @@ from saih.domain.contention import contention_of
 from saih.domain.interval import Interval
 from saih.domain.record import Phase, Record, Steps
 from saih.domain.trend import PointSummary
-from workloads.protocol import Cost, Workload
+from workloads.protocol import Workload
 
 _CACHE_STATES = ("warm", "mixed", "cold")
 _MOST_DIGITS = 18
@@ -41,7 +43,8 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
     flops = cost.flops
     flops_per_step = float(flops * num_ranks)
     flops_per_s = step_ns.inverted(flops_per_step * 1e9)
-    peaks = _shares(flops_per_s, ceilings, point.precision)
+    ran = as_run(record)
+    peaks = _shares(flops_per_s, ceilings, ran.precision)
     traffic = sum(operation.memory_bytes for operation in cost.operations)
     samples = cost.samples_per_step * point.placement.data_parallel
     energy = energy_of(record.result.notes, steps.num_steps, samples)
@@ -63,7 +66,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         stop_reason=record.result.stop_reason,
         loss=check_loss(steps.losses, workload.activity),
         diagnosis=diagnose(
-            steps, counted_cost(record, cost), point, busiest, contention_of(record.result.notes)
+            steps, counted_cost(record, cost), ran, busiest, contention_of(record.result.notes)
         ),
         balance=balance_of(steps, point.ranks_that_meet),
         efficiency=efficiency_of(steps, point.ranks_that_meet),
@@ -78,30 +81,22 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         measured_utc=record.finished_utc,
         energy=None if isinstance(energy, str) else energy,
         energy_reason=energy if isinstance(energy, str) else "",
+        execution=ran_execution(record),
     )
 
 
 def _settings(record: Record) -> dict[str, str]:
-    """Where the ranks noted that their input came from, if they could tell."""
+    """Where the ranks noted that their input came from, if they could tell; what a search found."""
     noted = record.result.notes.get("cache_state", "")
-    return {"input cache": noted} if noted in _CACHE_STATES else {}
+    told = {"input cache": noted} if noted in _CACHE_STATES else {}
+    found = {FOUND_SETTINGS: ran_execution(record).words} if record.point.execution.is_searched else {}
+    return told | found
 
 
 def _peak_memory_bytes(record: Record) -> int | None:
     """What the ranks noted; a note that is no positive number says nothing."""
     noted = record.result.notes.get("peak_memory_bytes", "")
     return int(noted) or None if noted.isdecimal() and len(noted) <= _MOST_DIGITS else None
-
-
-def cost_of(record: Record, workload: Workload) -> Cost:
-    """Analytic cost of one step of this record on one rank."""
-    point = record.point
-    return workload.cost(
-        point.problem,
-        batch_per_rank=point.batch_per_rank,
-        precision=point.precision,
-        degrees=point.placement.degrees,
-    )
 
 
 def deciding_phases(steps: Steps, size: int | None = None) -> dict[Phase, NDArray[np.float64]]:

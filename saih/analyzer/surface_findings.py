@@ -47,7 +47,7 @@ def _setting(point: PointSummary) -> Hashable:
     """All that decides a run but the problem, the number of ranks, the batch and the exchange."""
     own, placement = point.point, point.point.placement
     where = (placement.threads_per_rank, placement.device, placement.binding)
-    return (own.workload, own.precision, *where, *sorted(point.techniques.items()))
+    return (own.workload, own.precision, own.execution, *where, *sorted(point.techniques.items()))
 
 
 def _find(group: Sequence[PointSummary]) -> SurfaceFinding | None:
@@ -65,7 +65,7 @@ def _find(group: Sequence[PointSummary]) -> SurfaceFinding | None:
     threads = f"{placement.threads_per_rank} thread{'' if placement.threads_per_rank == 1 else 's'} per rank"
     return SurfaceFinding(
         axes=growing_axes(group),
-        setting=f"{own.precision}, {threads} ({placement.device})",
+        setting=f"{own.run_words}, {threads} ({placement.device})",
         num_points=len(group),
         laws=_laws(surface),
         typical_error=float(np.median(gaps)),

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from saih.domain.point import Point
 from saih.domain.system import ENERGY_PARTS, Key, Price, System, SystemPoint, key_of
-from saih.domain.trend import RANKS_AXIS, Analysis, FailedPoint, PointSummary
+from saih.domain.trend import EXECUTION_LABEL, RANKS_AXIS, Analysis, FailedPoint, PointSummary
+from workloads.execution import PLAIN
 
 TIMED = "whole steps with their input; staging and start-up do not count"
 
@@ -78,8 +79,13 @@ def _point(summary: PointSummary, run: str) -> SystemPoint:
         placement_label=placement.label,
         global_batch=summary.point.batch_per_rank * placement.data_parallel,
         run=run,
-        facts={"seed": str(summary.point.seed), **_energy_facts(summary)},
+        facts={"seed": str(summary.point.seed), **_found_facts(summary), **_energy_facts(summary)},
     )
+
+
+def _found_facts(summary: PointSummary) -> dict[str, str]:
+    """The settings that a search found: they may differ from system to system."""
+    return {"settings found": summary.execution.words} if summary.point.execution.is_searched else {}
 
 
 def _energy_facts(summary: PointSummary) -> dict[str, str]:
@@ -105,11 +111,20 @@ def _key(point: Point) -> Key:
             "data": _canonical(point.problem.data),
             "model": _canonical(point.problem.model),
             "batch_per_rank": str(point.batch_per_rank),
-            "precision": point.precision,
+            "precision": point.asked_precision,
+            **_executed(point),
             "exchange": point.exchange,
             **placement,
         }
     )
+
+
+def _executed(point: Point) -> dict[str, str]:
+    """As what its steps are executed; nothing for the plain execution, as systems have it that know no other.
+
+    Two systems that search are asked the same, whatever each of them finds.
+    """
+    return {} if point.execution == PLAIN else {EXECUTION_LABEL: point.execution.label}
 
 
 def _canonical(shape: Mapping[str, object]) -> str:

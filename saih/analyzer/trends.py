@@ -26,7 +26,7 @@ from saih.domain.ceiling import Ceilings
 from saih.domain.interval import Interval
 from saih.domain.peer import PeerForecast
 from saih.domain.scaling import Scaling
-from saih.domain.trend import RANKS_AXIS, CurvePoint, Fit, PointSummary, Trend
+from saih.domain.trend import EXECUTION_LABEL, RANKS_AXIS, CurvePoint, Fit, PointSummary, Trend
 from workloads.protocol import Axis
 
 Array = NDArray[np.float64]
@@ -108,7 +108,7 @@ def _course(
         fixed=_fixed(group[0], axis.name),
         points=group,
         sizes=[point.axis_sizes[axis.name] for point in group],
-        peak=_peak(group[0], ceilings),
+        peak=_common_peak(group, ceilings),
         ceilings=ceilings,
         memory_bytes=memory_room(facts, group[0].point.placement),
     )
@@ -259,9 +259,14 @@ def _flops(group: Sequence[PointSummary], sizes: Sequence[float], grid: Array) -
     return np.asarray(np.where(grid > unique[-1], fitted * anchor, inside), dtype=np.float64)
 
 
+def _common_peak(group: Sequence[PointSummary], ceilings: Ceilings | None) -> Interval | None:
+    """That of all points; None where a search ran them in number formats with a peak each."""
+    return _peak(group[0], ceilings) if len({point.precision for point in group}) == 1 else None
+
+
 def _peak(point: PointSummary, ceilings: Ceilings | None) -> Interval | None:
     """What the share of peak of a point is a share of: measured, or given by its problem."""
-    peak = ceilings.peak_flops_per_s(point.point.precision) if ceilings is not None else None
+    peak = ceilings.peak_flops_per_s(point.precision) if ceilings is not None else None
     given = given_peak(point)
     if given is not None:
         return Interval(value=given, low=given, high=given, level=0.95, count=1)
@@ -270,11 +275,12 @@ def _peak(point: PointSummary, ceilings: Ceilings | None) -> Interval | None:
 
 def _fixed(summary: PointSummary, axis: str) -> str:
     point = summary.point
-    others = [f"{name} {label}" for name, label in summary.labels.items() if name not in (axis, RANKS_AXIS)]
+    untold = (axis, RANKS_AXIS, EXECUTION_LABEL)
+    others = [f"{name} {label}" for name, label in summary.labels.items() if name not in untold]
     settings = [
         *(f"{name} {state}" for name, state in summary.techniques.items()),
         f"batch {point.batch_per_rank} per rank",
-        point.precision,
+        point.run_words,
         f"exchange {point.exchange}",
         point.placement.label,
         f"seed {point.seed}",

@@ -7,6 +7,7 @@ from enum import Enum
 
 import numpy as np
 
+from saih.analyzer.ran_execution import ran_execution
 from saih.analyzer.replay import Change, replayed
 from saih.analyzer.roofline import Floor, duration_by_limit, floors, has_arithmetic
 from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
@@ -49,7 +50,7 @@ class Machine:
 
     def floors(self, record: Record) -> tuple[Floor, ...] | None:
         """The least time of each operation; None without ceilings of arithmetic at this precision."""
-        precision = record.point.precision
+        precision = ran_execution(record).precision
         if self.ceilings is None or not has_arithmetic(self.ceilings, precision):
             return None
         return floors(self.cost, record.point.placement.num_ranks, self.ceilings, precision)
@@ -61,8 +62,8 @@ def refusal(record: Record, machine: Machine, alterations: Sequence[Alteration])
     unknown = sorted(parts & NEEDS_CEILINGS)
     if unknown and machine.floors(record) is None:
         return (
-            f"no ceilings were measured for {record.point.placement.label} at {record.point.precision}, so "
-            f"the share of {' and '.join(unknown)} is unknown; run `saih ceilings`"
+            f"no ceilings were measured for {record.point.placement.label} at "
+            f"{ran_execution(record).precision}, so the share of {' and '.join(unknown)} is unknown; run `saih ceilings`"
         )
     ranks = record.point.placement.num_ranks
     if record.point.placement.degrees.num_ranks > 1 and parts - {Part.INPUT}:

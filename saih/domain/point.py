@@ -9,7 +9,7 @@ from typing import Any, Literal
 from augment.problem import Problem
 from saih.domain.errors import UsageError
 from saih.domain.supply import FROM_DATA_FOLDER, Supply
-from workloads.execution import PLAIN, Execution
+from workloads.execution import PLAIN, TUNED, TUNED_AT_PRECISION, Execution
 from workloads.protocol import Degrees
 
 SCHEMA_VERSION = 1
@@ -167,6 +167,18 @@ class Point(_Named):
     def asked_precision(self) -> str:
         """Number format of its products, as far as it is known before it runs; a search may narrow it."""
         return self.execution.precision or self.precision
+
+    @property
+    def run_words(self) -> str:
+        """Number format and execution in words: ``float32``, ``reference (float32)``, ``tuned from float32``."""
+        if self.execution == PLAIN:
+            return self.precision
+        if self.execution.name == TUNED.name:
+            return f"tuned from {self.precision}"
+        if self.execution.name == TUNED_AT_PRECISION.name:
+            return f"tuned at {self.precision}"
+        label = self.execution.label
+        return label if self.execution.precision in label.split(", ") else f"{label} ({self.asked_precision})"
 
     @property
     def ranks_that_meet(self) -> int:

@@ -7,12 +7,15 @@ from saih.domain.ceiling import Ceilings
 from saih.domain.crossing import Crossing
 from saih.domain.efficiency import PopEfficiency
 from saih.domain.energy import Energy, EnergyPart
+from saih.domain.execution_gain import ExecutionGain
 from saih.domain.interval import Interval
 from saih.domain.normality import Placed
 from saih.domain.peer import PeerForecast
 from saih.domain.point import Point
 from saih.domain.record import Environment, Outcome, Phase
-from saih.domain.scaling import Scaling
+from saih.domain.scaling_line import RankBalance as RankBalance  # noqa: PLC0414 - words of the analysis
+from saih.domain.scaling_line import ScalingLine as ScalingLine  # noqa: PLC0414
+from saih.domain.scaling_line import ScalingRung as ScalingRung  # noqa: PLC0414
 from saih.domain.study import Search, Validation
 from saih.domain.surface import SurfaceFinding
 from saih.domain.sweep import DroppedPoint
@@ -20,6 +23,7 @@ from saih.domain.variation import Variation
 from saih.domain.verdict import Limit as Limit  # noqa: PLC0414 - a word of the analysis, defined below it
 from saih.domain.verification import Verification
 from saih.domain.what_if import Saving
+from workloads.execution import PLAIN, Execution
 
 RANKS_AXIS = "ranks"
 """Name of the axis along which only the number of ranks grows, in labels, sizes and trends."""
@@ -51,24 +55,6 @@ class LossCheck:
     statement: str
     name: str = "loss"
     """What the number is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankBalance:
-    """How evenly the ranks of a point work, from the medians of every rank.
-
-    Work is the step without its exposed communication and without waiting for other stages: ranks that wait
-    for a slower one wait there, and their whole steps are equally long.
-    """
-
-    num_ranks: int
-    """Ranks that are compared: those of one replica, where ranks divide a model and replicas never meet."""
-    slowest_rank: int
-    mean_work_ns: float
-    imbalance: float
-    """Work of the slowest rank over the mean of all; 1 is even."""
-    is_awaited: bool = True
-    """Whether the others wait for the slowest one; ranks that exchange nothing do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +111,13 @@ class PointSummary:
     """Verdicts put to the test by switching their causes on and off; the first is that of the point."""
     validation: Validation | None = None
     """Whether its problem was shown to be worth learning; None where nobody looked."""
+    execution: Execution = PLAIN
+    """As which it ran: of a searched one the settings that were found."""
+
+    @property
+    def precision(self) -> str:
+        """The number format that its products really were in."""
+        return self.execution.precision or self.point.asked_precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,54 +219,6 @@ class FailedPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScalingRung:
-    """One placement of a scaling line, held against the smallest one that was measured."""
-
-    record_id: str
-    num_ranks: int
-    placement_label: str
-    batch_per_rank: int
-    step_ns: Interval
-    samples_per_s: Interval
-    speedup: Interval
-    """Throughput over that of the smallest rung."""
-    efficiency: Interval
-    """Speed-up over the ratio of ranks; 1 is ideal."""
-    share_of_peak: Interval | None
-    """Of the ceiling measured at this placement; None where there is none."""
-    exposed_share: Interval
-    """Exposed communication as a share of the typical step."""
-    exposed_ns: Interval
-    communication_ns: Interval | None
-    """All communication, hidden or not; None where it was not recorded."""
-    balance: RankBalance | None
-    limit: Limit
-    pop: PopEfficiency | None = None
-    computation_scaling: Interval | None = None
-    """Useful rank-time of a sample at the smallest rung over that here; 1 is ideal."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScalingLine:
-    """Points that differ in their number of ranks alone, and what more ranks bring."""
-
-    scaling: Scaling
-    setting: str
-    """What is the same at all rungs but the sizes of the problem, in words."""
-    rungs: tuple[ScalingRung, ...]
-    """Measured ones, by growing number of ranks; at least one."""
-    unmeasured: tuple[str, ...]
-    """Rungs without a measurement, with the reason of each."""
-    rises: Mapping[Limit, Interval]
-    """How much more rank-time each limit takes per sample at the largest rung than at the smallest, in units
-    of all rank-time per sample at the smallest; the sum is 1 / efficiency - 1."""
-    rising: Limit | None
-    """The limit that rises most; None where efficiency is not surely lost, or with one rung."""
-    findings: tuple[str, ...]
-    """Sentences with the numbers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """Everything that reports see of one sweep on one environment."""
 
@@ -300,3 +245,5 @@ class Analysis:
     """Laws over several axes at once; empty where fewer than two of them grow, or points are too few."""
     search: Search | None = None
     """The models that learn best at each cost; None where nobody searched."""
+    gains: tuple[ExecutionGain, ...] = ()
+    """What one execution is faster than another, at each point that was measured in both."""

@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import torch
 from saih.domain.job import Job
 from saih.domain.point import Point
 from saih.domain.record import Environment
+from saih.domain.tuning import execution_of
 from saih.domain.verification import FULL, Toggle, Trial
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.events import tell
@@ -21,11 +22,12 @@ from saih.harness.rendezvous import open_exchange
 from saih.harness.sentinel import Sentinel
 from saih.harness.staging import Staging, staging_base
 from saih.harness.verify import Order, Switching, switch_session
-from saih.machine.messages import broadcast
-from saih.store.attempt import Attempt, read_environment
+from saih.machine.messages import Message, broadcast
+from saih.store.attempt import Attempt, read_environment, read_outcome
 from saih.store.fence import Fence
 from saih.store.sweep_folder import SweepFolder
 from saih.store.verification_file import completed_attempt, is_tried, write_trial
+from workloads.execution import Execution
 from workloads.protocol import JobSide
 
 _SEED_DIGITS = 8
@@ -48,7 +50,7 @@ def verify_points(job: Job, sides: Mapping[str, JobSide], ranks: Ranks, environm
     """
     folder = SweepFolder(Path(job.results_folder), job.sweep_name)
     fence = Fence(holder_path=job.holder_path, token=job.holder_token)
-    attempts = _pending(job, folder, environment, ranks)
+    measured = _pending(job, folder, environment, ranks)
     with (
         Sentinel(ranks.comm, job.watchdog_s, _no_words) as sentinel,
         Staging(ranks, staging_base(job), sentinel.beat) as staging,
@@ -62,12 +64,13 @@ def verify_points(job: Job, sides: Mapping[str, JobSide], ranks: Ranks, environm
             staging=staging,
         )
         for point in job.points:
-            number = attempts.get(point.point_id)
-            if number is None:
+            if point.point_id not in measured:
                 continue
+            number, execution = measured[point.point_id]
             sentinel.beat(f"before verifying point {point.point_id}")
             _tell(ranks, "verify_begin", point_id=point.point_id)
-            tested = _tested(point, job, sides[point.workload], setting)
+            ran = replace(point, execution=execution)
+            tested = _tested(ran, _order(point, job, ranks), sides[point.workload], setting)
             ending = agree_or_give_up(tested.ending, setting)
             if ranks.rank == 0 and ending == COMPLETED and tested.switching is not None:
                 attempt = Attempt(sweep_path=folder.path, point_id=point.point_id, number=number)
@@ -79,14 +82,16 @@ def verify_points(job: Job, sides: Mapping[str, JobSide], ranks: Ranks, environm
             _release(ranks.device)
 
 
-def _pending(job: Job, folder: SweepFolder, environment: Environment, ranks: Ranks) -> Mapping[str, int]:
-    """The attempt of each point that is to be put to the test, on all ranks.
+def _pending(
+    job: Job, folder: SweepFolder, environment: Environment, ranks: Ranks
+) -> Mapping[str, tuple[int, Execution]]:
+    """The attempt of each point that is to be put to the test, and how it was executed, on all ranks.
 
     What was measured in another environment is passed over: its windows would tell of another machine.
     """
     if ranks.rank != 0:
-        return dict(broadcast(ranks.comm, None)["attempts"])
-    pending: dict[str, int] = {}
+        return _executions(broadcast(ranks.comm, None))
+    pending: dict[str, tuple[int, dict[str, str | int]]] = {}
     for point in job.points:
         attempt = completed_attempt(folder, point.point_id)
         if attempt is None or is_tried(attempt, job.verify_since_utc):
@@ -95,26 +100,33 @@ def _pending(job: Job, folder: SweepFolder, environment: Environment, ranks: Ran
             reason = "its record is of another environment; measure it again here first"
             _tell(ranks, "verify_end", point_id=point.point_id, outcome="refused", reason=reason)
             continue
-        pending[point.point_id] = attempt.number
-    broadcast(ranks.comm, {"attempts": pending})
-    return pending
+        execution = execution_of(point, read_outcome(attempt).notes)
+        pending[point.point_id] = attempt.number, asdict(execution)
+    return _executions(broadcast(ranks.comm, pending))
 
 
-def _tested(point: Point, job: Job, side: JobSide, setting: Setting) -> _Tested:
-    ranks = setting.ranks
+def _executions(told: Message) -> dict[str, tuple[int, Execution]]:
+    return {point_id: (number, Execution(**settings)) for point_id, (number, settings) in told.items()}
 
-    def on_pair(done: int, total: int, toggle: Toggle) -> None:
-        _tell(ranks, "progress", done=done, total=total, text=f"verifying: {toggle.intervention}")
 
-    order = Order(
+def _order(point: Point, job: Job, ranks: Ranks) -> Order:
+    return Order(
         plan=job.verify or FULL,
         seed=_seed(point),
         warmup_steps=point.timing.warmup_steps,
         device=ranks.device,
         meeting=point.meeting,
     )
+
+
+def _tested(point: Point, order: Order, side: JobSide, setting: Setting) -> _Tested:
+    ranks, timeout_s = setting.ranks, 2 * setting.watchdog_s
+
+    def on_pair(done: int, total: int, toggle: Toggle) -> None:
+        _tell(ranks, "progress", done=done, total=total, text=f"verifying: {toggle.intervention}")
+
     try:
-        with open_exchange(point.exchange, ranks, 2 * setting.watchdog_s) as plain:
+        with open_exchange(point.exchange, ranks, timeout_s, point.execution.bucket_mib) as plain:
             exchange = SwitchedExchange(plain)
             with open_session(point, side, setting, exchange) as (session, instruments):
                 switched = SwitchedSession(session, exchange, ranks.device, ranks.rank)

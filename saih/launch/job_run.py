@@ -11,6 +11,7 @@ from saih.domain.point import Placement, Point
 from saih.domain.record import Environment
 from saih.domain.site import Site
 from saih.domain.study import StudyPlan
+from saih.domain.tuning import TuningPlan
 from saih.domain.verification import VerifyPlan
 from saih.launch.event import Event, error_of
 from saih.launch.local import Cause, Ending, Run, run_ranks
@@ -51,6 +52,8 @@ class Options:
     """Trials that finished before are run again."""
     study: StudyPlan | None = None
     """How to study; only for tasks that do."""
+    tuning: TuningPlan | None = None
+    """How to search executions; only for the task that does."""
     check: Callable[[], None] | None = None
     """Called as soon as nobody else can begin to run or submit the sweep; ends the campaign by raising."""
 
@@ -160,6 +163,7 @@ def _job(around: Surroundings, task: Task, placement: Placement, points: Sequenc
         verify=around.options.verify if task == "verify" else None,
         verify_since_utc=around.options.verify_since_utc if task == "verify" else "",
         study=around.options.study if task in STUDIES else None,
+        tuning=around.options.tuning if task == "tune" else None,
         staging_folder=site.staging_folder,
     )
 

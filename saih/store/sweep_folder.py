@@ -41,6 +41,8 @@ from saih.store.structure import to_json
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _POINT_ID = re.compile(r"[0-9a-f]{16}")
 _ATTEMPT = re.compile(r"attempt-([1-9][0-9]{0,8})")
+_TAKEN = ("ceilings", "executions")
+"""Folders of results that are no sweeps."""
 _MAX_DIFFERENCES = 20
 
 
@@ -52,10 +54,11 @@ class SweepFolder:
     name: str
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name == "ceilings":
+        if not _NAME.fullmatch(self.name) or self.name in _TAKEN:
             raise UsageError(
                 f"a sweep cannot be called {self.name!r}.",
-                "use letters, digits, '.', '_' and '-', begin with a letter or digit, and not 'ceilings'.",
+                "use letters, digits, '.', '_' and '-', begin with a letter or digit, and not "
+                f"{' or '.join(map(repr, _TAKEN))}.",
             )
 
     @property

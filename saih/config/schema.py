@@ -17,7 +17,7 @@ from saih.domain.scaling import Grows, Scaling
 from saih.domain.site import SchedulerName
 from saih.domain.supply import Input, Staging, Supply
 
-RESERVED_NAMES = ("ceilings",)
+RESERVED_NAMES = ("ceilings", "executions")
 """Folders below the results folder that are no sweeps."""
 SCHEDULERS: tuple[SchedulerName, ...] = get_args(SchedulerName)
 DEFAULT_SCALING: Scaling = "weak"

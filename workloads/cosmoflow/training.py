@@ -1,6 +1,6 @@
 """CosmoFlow in a job: makes its data set, and trains a member of the family step by step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,6 @@ from torch import Tensor
 
 from augment.problem import Problem, ProblemError
 from cosmology import network
-from cosmology.architecture import Architecture
-from cosmology.dataset import Dataset, open_dataset
 from cosmology.generation import Resources, complete, seal
 from workloads.cosmoflow import knobs
 from workloads.cosmoflow.batches import BatchOrder
@@ -25,12 +23,16 @@ from workloads.cosmoflow.number_format import TEST_PRECISION, NumberFormat, numb
 from workloads.cosmoflow.passes import EagerPasses, Normalise, Passes, recorded
 from workloads.cosmoflow.problem_data import definition_of
 from workloads.cosmoflow.process_settings import ProcessSettings
+from workloads.cosmoflow.sample_part import PartSamples, SamplePart, open_part, part_notes
+from workloads.cosmoflow.samples import NUM_PRODUCERS, Samples, open_samples
 from workloads.cosmoflow.schedule import learning_rate
 from workloads.cosmoflow.shapes import CosmoFlowShape
+from workloads.cosmoflow.stored import stored_files
 from workloads.execution import Execution, settled
 from workloads.means import ALONE, Means
 from workloads.protocol import Mark, Progress, Session, Surroundings, Told
 from workloads.steady_clock import steady_ns
+from workloads.stored_files import Reading, StoredFile
 from workloads.studying import Study
 from workloads.tunable import RankSetting
 from workloads.tuning import Knob, TuningFacts
@@ -66,17 +68,20 @@ class CosmoFlowJob:
                 this rank cannot do.
             DatasetError: when the data set is not whole.
         """
-        dataset = open_dataset(
-            definition_of(problem),
-            surroundings.data_folder,
-            rank=surroundings.rank,
-            num_ranks=surroundings.num_ranks,
-        )
-        return TrainingSession(CosmoFlowShape.from_problem(problem), dataset, surroundings)
+        samples = open_samples(problem, surroundings)
+        return TrainingSession(CosmoFlowShape.from_problem(problem), samples, surroundings)
+
+    def files(self, problem: Problem, data_folder: Path, reading: Reading) -> Sequence[StoredFile]:
+        """The files of the data set, and which of them some ranks read; see ``stored``."""
+        return stored_files(problem, data_folder, reading)
 
     def settings(self, problem: Problem, facts: TuningFacts) -> Sequence[Knob]:
         """What of an execution is worth a trial; see ``knobs``."""
         return knobs.knobs(facts)
+
+    def notes(self, told: Sequence[Told]) -> Mapping[str, str]:
+        """What ranks that share samples brought to each other in the middle of steps."""
+        return part_notes(told)
 
     def validate(self, problem: Problem, study: Study) -> Told:
         """Every gate of a valid learning problem, or of a smaller twin; see ``gates``."""
@@ -100,16 +105,23 @@ class CosmoFlowJob:
 class TrainingSession:
     """Training by stochastic gradient descent on one rank, in the way that its execution says."""
 
-    def __init__(self, shape: CosmoFlowShape, dataset: Dataset, surroundings: Surroundings) -> None:
+    def __init__(self, shape: CosmoFlowShape, dataset: Samples, surroundings: Surroundings) -> None:
         with ExitStack() as stack:
             stack.callback(dataset.close)
             execution = _checked(surroundings)
             self._settings = ProcessSettings(execution, torch.device(surroundings.device))
             stack.callback(_leave, self._settings, execution)
             numbers = number_format(execution.precision, torch.device(surroundings.device))
-            self._reader = _reader(shape, dataset, surroundings, execution, numbers)
-            self._descent, self._passes = _passes(shape, self._reader, surroundings, execution, numbers)
+            self._part = open_part(shape.architecture(), surroundings)
+            samples = self._part.of(dataset)
+            self._reader = _reader(shape, samples, surroundings, execution, numbers)
+            self._descent, self._passes = _passes(self._part, self._reader, surroundings, execution, numbers)
             self._closing = stack.pop_all()
+
+    @property
+    def num_producers(self) -> int:
+        """How many threads may call ``produce`` at the same time."""
+        return NUM_PRODUCERS
 
     def produce(self, step: int) -> Batch:
         """Read this rank's part of a batch and normalise it, in pinned memory where a GPU takes it."""
@@ -120,14 +132,20 @@ class TrainingSession:
         passes = self._passes
         received = passes.receive(batch)
         mark("input_wait")
+        self._part.begin_step(mark)
         loss = passes.forward(received)
         mark("forward")
+        self._part.begin_backward(mark)
         passes.backward(loss)
         mark("backward")
         self._descent.step()
         passes.end()
         mark("optimizer")
         return loss.detach()
+
+    def tell(self, num_steps: int) -> Told:
+        """What this rank brought to others that share its samples, in the mean over steps."""
+        return self._part.tell()
 
     def resume(self) -> None:
         """Set what sessions of a process share as this one wants it: another may have been stepped since."""
@@ -165,7 +183,7 @@ def _leave(settings: ProcessSettings, execution: Execution) -> None:
 
 def _reader(
     shape: CosmoFlowShape,
-    dataset: Dataset,
+    dataset: PartSamples,
     surroundings: Surroundings,
     execution: Execution,
     numbers: NumberFormat,
@@ -188,16 +206,16 @@ def _reader(
 
 
 def _passes(
-    shape: CosmoFlowShape,
+    part: SamplePart,
     reader: GridReader,
     surroundings: Surroundings,
     execution: Execution,
     numbers: NumberFormat,
 ) -> tuple[Descent, Passes]:
     """Who moves the weights, and what is done with a batch before: compiled, exchanged, recorded."""
-    device, architecture = torch.device(surroundings.device), shape.architecture()
-    model = _network(architecture, surroundings, execution, numbers)
-    rate = learning_rate(architecture, surroundings.batch_per_rank * surroundings.num_replicas)
+    device = torch.device(surroundings.device)
+    model = _network(part, surroundings, execution, numbers)
+    rate = learning_rate(part.architecture, surroundings.batch_per_rank * surroundings.num_replicas)
     descent = Descent(model.parameters(), rate, execution.optimizer, numbers.scaled_on)
     normaliser = reader.normaliser.on(device)
     normalise: Normalise = normaliser
@@ -215,16 +233,20 @@ def _passes(
 
 
 def _network(
-    architecture: Architecture, surroundings: Surroundings, execution: Execution, numbers: NumberFormat
+    part: SamplePart, surroundings: Surroundings, execution: Execution, numbers: NumberFormat
 ) -> network.Network:
-    """The network on its device, its weights decided by the seed.
+    """The network on its device, reading this rank's part of samples, its weights decided by the seed.
 
     Raises:
         KernelError: for own kernels where they cannot be made.
     """
     model = network.build(
-        architecture, seed=surroundings.seed, recipe=architecture.recipe, kernels=execution.kernels
+        part.architecture,
+        seed=surroundings.seed,
+        recipe=part.architecture.recipe,
+        kernels=execution.kernels,
     )
     model.to(torch.device(surroundings.device), numbers.weights)
     model.to(memory_format=MEMORY_FORMATS[execution.layout])  # type: ignore[call-overload]  # torch's stub leaves it out
+    part.divide(model)
     return model

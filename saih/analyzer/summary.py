@@ -23,6 +23,7 @@ from saih.domain.ceiling import Ceilings
 from saih.domain.contention import contention_of
 from saih.domain.interval import Interval
 from saih.domain.record import Phase, Record, Steps
+from saih.domain.staged import staged_of
 from saih.domain.trend import PointSummary
 from workloads.protocol import Workload
 
@@ -74,8 +75,9 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         tensor_bytes=cost.peak_memory_bytes,
         peak_memory_bytes=_peak_memory_bytes(record),
         settings=_settings(record),
-        techniques=cost.techniques,
-        input_bytes=cost.input_bytes,
+        techniques={**cost.techniques, **point.supply.techniques},
+        staged=staged_of(record.result.notes),
+        input_bytes=cost.input_bytes if point.supply.input == "real" else 0,
         is_peak_given=cost.given is not None and cost.given.flops_per_s > 0,
         gradient_bytes=cost.gradient_bytes if point.exchange != "none" and num_ranks > 1 else 0,
         measured_utc=record.finished_utc,

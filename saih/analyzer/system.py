@@ -113,6 +113,7 @@ def _key(point: Point) -> Key:
             "batch_per_rank": str(point.batch_per_rank),
             "precision": point.asked_precision,
             **_executed(point),
+            **point.supply.techniques,
             "exchange": point.exchange,
             **placement,
         }

@@ -16,6 +16,7 @@ from saih.domain.record import Environment, Outcome, Phase
 from saih.domain.scaling_line import RankBalance as RankBalance  # noqa: PLC0414 - words of the analysis
 from saih.domain.scaling_line import ScalingLine as ScalingLine  # noqa: PLC0414
 from saih.domain.scaling_line import ScalingRung as ScalingRung  # noqa: PLC0414
+from saih.domain.staged import Staged
 from saih.domain.study import Search, Validation
 from saih.domain.surface import SurfaceFinding
 from saih.domain.sweep import DroppedPoint
@@ -111,6 +112,8 @@ class PointSummary:
     """Verdicts put to the test by switching their causes on and off; the first is that of the point."""
     validation: Validation | None = None
     """Whether its problem was shown to be worth learning; None where nobody looked."""
+    staged: Staged | None = None
+    """What copying its data set to the nodes took; None where they read the data folder."""
     execution: Execution = PLAIN
     """As which it ran: of a searched one the settings that were found."""
 

@@ -21,7 +21,8 @@ def confidence(analysis: Analysis) -> tuple[str | Claim, ...]:
     """Sentences on how well the numbers are known, then the first of the analyzer's own warnings."""
     tried = records_of((*analysis.points, *analysis.failed))
     outcomes = Claim(claim_id="outcomes", text=f"{outcome_words(analysis)}.", record_ids=tried)
-    claims = (outcomes, *_widths(analysis.points), *_losses(analysis.points), *_checks(analysis))
+    supplied = _supplied(analysis.points)
+    claims = (outcomes, *supplied, *_widths(analysis.points), *_losses(analysis.points), *_checks(analysis))
     claims = (*claims, *_gates(analysis, is_studied=True))
     return (*claims, *_warned("warning-in-brief", first_warnings(analysis.warnings), tried))
 
@@ -59,6 +60,18 @@ def _warned(claim_id: str, warnings: Sequence[str], record_ids: Sequence[str]) -
         for number, warning in enumerate(warnings, start=1)
         if warning
     ]
+
+
+def _supplied(points: Sequence[PointSummary]) -> list[Claim]:
+    """That no data set was read, where that is so: rates then hold for machines whose input costs nothing."""
+    made = [point for point in points if point.point.supply.input == "synthetic"]
+    if not made:
+        return []
+    text = (
+        f"Input was synthetic at {counted(len(made), 'point')}: a few batches, made once in memory, came "
+        "again and again. Rates are those of training alone; reading and decoding are not in them."
+    )
+    return [Claim(claim_id="synthetic-input", text=text, record_ids=records_of(made))]
 
 
 def _widths(points: Sequence[PointSummary]) -> list[Claim]:

@@ -35,6 +35,7 @@ from saih.reports.point_section import point_section
 from saih.reports.roofline_section import roofline_section
 from saih.reports.rung_labels import told_apart
 from saih.reports.scaling_sections import scaling_sections
+from saih.reports.staging_section import staging_section
 from saih.reports.study_section import study_section
 from saih.reports.takeover_section import takeover_section
 from saih.reports.takeover_words import takeover_claims
@@ -97,6 +98,7 @@ def trend_document(analysis: Analysis) -> Document:
             edge_section(analysis),
             time_section(analysis, points),
             *scaling_sections(analysis),
+            *_known(staging_section(analysis)),
             *_known(energy_section(analysis)),
             roofline_section(analysis, points),
             *_known(what_if_section(analysis)),

@@ -25,6 +25,7 @@ VERBS = {
     "verify": "Put verdicts to the test by switching their causes on and off.",
     "validate": "Show whether the problems of a sweep can be learnt.",
     "search": "Find for each cost the model that learns best.",
+    "tune": "Search the fastest execution of each point.",
     "what-if": "Predict steps if something were faster, gone or larger.",
     "report": "Write the report of a sweep as PDF and as HTML, or check one.",
     "compare": "Compare two or more systems on matched points, or one over time.",

@@ -18,8 +18,10 @@ _TASKS = {
     "verify": "putting verdicts to the test",
     "validate": "studying whether problems can be learnt",
     "search": "searching for the models that learn best",
+    "tune": "searching for the fastest executions",
 }
-_BEGUN = {"verify_begin": "verifying", "study_begin": "studying"}
+_BEGUN = {"verify_begin": "verifying", "study_begin": "studying", "tune_begin": "tuning"}
+_COUNTED_ENDS = ("study_end", "tune_end")
 _GAUGE = 12
 
 
@@ -69,9 +71,9 @@ class Progress:
                     self._go_on(f"{self._count(1)} {self._point(event)}")
                 case "progress":
                     self._go_on(f"{event.get('text', '')} ({event.get('done')}/{event.get('total')})")
-                case "verify_begin" | "study_begin" as begun:
+                case "verify_begin" | "study_begin" | "tune_begin" as begun:
                     self._go_on(f"{_BEGUN[begun]} {self._point(event)}")
-                case "verify_end" | "study_end":
+                case "verify_end" | "study_end" | "tune_end":
                     self._end_test(event)
                 case "point_end":
                     self._end(event)
@@ -117,7 +119,7 @@ class Progress:
         reason = f": {event['reason']}" if event.get("reason") else ""
         self.current = ""
         said = f"{self._point(event)}: {event.get('outcome', '')}{reason}"
-        if event.get("event") == "study_end":
+        if event.get("event") in _COUNTED_ENDS:
             self.ended.add(str(event.get("point_id", "")))
             self.lines.stay(f"{self._count(0)} {said}")
         else:

@@ -99,6 +99,12 @@ class Tuned:
         """The question that this answers."""
         return tuned_id_of(self.point)
 
+    def answers(self, plan: TuningPlan) -> bool:
+        """Whether all that is asked now was found out already."""
+        told = {one.batch_per_rank for one in self.batches}
+        has_yardsticks = self.against_reference is not None or not plan.has_yardsticks
+        return self.finished_utc >= plan.since_utc and has_yardsticks and told >= set(plan.batches)
+
 
 def tuned_id_of(point: Point) -> str:
     """What a search is about: 16 hexadecimal digits of the hash of all that decides the fastest execution."""

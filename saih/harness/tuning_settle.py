@@ -83,10 +83,7 @@ def search_and_keep(
 
 def is_known(tuned: Tuned | None, plan: TuningPlan) -> bool:
     """Whether what was found before answers what is asked now."""
-    if tuned is None or tuned.finished_utc < plan.since_utc:
-        return False
-    told = {one.batch_per_rank for one in tuned.batches}
-    return told >= set(plan.batches) and (not plan.has_yardsticks or tuned.against_reference is not None)
+    return tuned is not None and tuned.answers(plan)
 
 
 def known_of(root: Path, environment_id: str, point: Point) -> Tuned | None:

@@ -135,3 +135,23 @@ def test_switches_may_be_off_and_other_sizes_are_never_0() -> None:
     with pytest.raises(SweepFileError) as caught:
         parse_sweep(SMALLEST, "f.yaml", ["base.data.sequence=0", "base.model.layers=0"])
     assert [mistake.key for mistake in caught.value.mistakes] == ["base.data.sequence", "base.model.layers"]
+
+
+def test_ranks_that_share_samples_are_read_defined_and_climbed() -> None:
+    sweep = swept("{nodes: 2, ranks_per_node: 4, spatial_parallel: 4}")
+    (placement,) = sweep.placements
+    assert (placement.data_parallel, placement.spatial_parallel) == (2, 4)
+    assert define(sweep)["placement"]["spatial_parallel"] == 4
+    assert restore(define(sweep), "d") == sweep
+    climbing = swept("{ranks_per_node: 8}", "axes: {ranks: {grows: spatial}}\n")
+    ladder = climbing.rank_ladder
+    assert ladder == RankLadder(scaling="strong", ranks=(1, 2, 4, 8), grows="spatial")
+    placed = [placed_on(climbing.placements[0], ranks, ladder.grows) for ranks in ladder.ranks]
+    assert [(one.data_parallel, one.spatial_parallel) for one in placed] == [(1, 1), (1, 2), (1, 4), (1, 8)]
+    assert restore(define(climbing), "d") == climbing
+
+
+def test_ranks_that_share_no_whole_samples_are_told() -> None:
+    (mistake,) = mistakes_of("{ranks_per_node: 6, spatial_parallel: 4}")
+    assert "whole replicas of tensor_parallel x pipeline_parallel x spatial_parallel = 1 x 1 x 4" in mistake
+    assert "use multiples of 4 ranks" in mistake

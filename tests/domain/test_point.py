@@ -77,3 +77,15 @@ def test_replicas_meet_only_where_they_exchange_gradients(
 def test_one_rank_meets_nobody_whatever_it_would_exchange() -> None:
     point = replace(POINT, exchange="ddp", placement=Placement())
     assert point.meeting == "never"
+
+
+def test_a_placement_whose_ranks_share_samples_says_so_and_others_are_named_as_ever() -> None:
+    shared = Placement(ranks_per_node=4, data_parallel=2, spatial_parallel=2)
+    assert shared.label == "1 node x 4 ranks x 1 thread (cpu, spatial 2)"
+    assert shared.degrees.num_ranks == 2
+    assert shared.seats == Placement(ranks_per_node=4, data_parallel=4)
+    assert shared.definition["spatial_parallel"] == 2
+    assert "spatial_parallel" not in shared.seats.definition
+    assert replace(POINT, placement=shared, exchange="none").ranks_that_meet == 2
+    with pytest.raises(UsageError, match="data x tensor x pipeline x spatial degrees are 1 x 1 x 1 x 3 = 3"):
+        Placement(ranks_per_node=2, spatial_parallel=3)

@@ -40,6 +40,11 @@ class Execution:
     """Threads of one rank's arithmetic on a CPU; 0: all that it has."""
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is what every application does unasked."""
+        return self == PLAIN
+
+    @property
     def is_searched(self) -> bool:
         """Whether the settings follow from measurements before the point."""
         return self.name in SEARCHED

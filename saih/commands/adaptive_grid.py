@@ -43,6 +43,11 @@ def axes_of(sweep: Sweep, plan: Plan) -> Axes:
     Raises:
         UsageError: when points differ in something that has no size.
     """
+    if len({planned.point.execution for planned in plan.points}) > 1:
+        raise UsageError(
+            f"points of {sweep.name} differ in their execution, which has no size",
+            "leave --adaptive out, or sweep one execution after the other (run.execution).",
+        )
     if len({tuple(sorted(planned.cost.techniques.items())) for planned in plan.points}) > 1:
         raise UsageError(
             f"points of {sweep.name} differ in a technique, which has no size",

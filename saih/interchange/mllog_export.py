@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from saih.domain.record import Record, Steps
+from saih.domain.tuning import execution_of
 from saih.interchange.mllog import Event, EventKind
 from saih.interchange.mlperf_hpc import OWN_KEY
 
@@ -83,6 +84,19 @@ def unfilled(events: Sequence[Event]) -> Mapping[str, str]:
     return {key: reason for key, reason in asked.items() if key not in there or key in _ALWAYS}
 
 
+def _executed(record: Record) -> dict[str, str]:
+    """The number format that it ran in, and where it was not executed plainly, how."""
+    point = record.point
+    try:
+        execution = execution_of(point, record.result.notes)
+    except ValueError:
+        return {"precision": point.asked_precision, "execution": point.execution.label}
+    if point.execution.is_plain:
+        return {"precision": execution.precision}
+    words = {"execution": point.execution.label, "execution_settings": execution.words}
+    return {"precision": execution.precision, **words}
+
+
 def _settings(record: Record, submitter: Submitter, time_ms: float) -> list[Event]:
     point, placement = record.point, record.point.placement
     values = {
@@ -108,7 +122,7 @@ def _settings(record: Record, submitter: Submitter, time_ms: float) -> list[Even
         "environment_id": record.environment.environment_id,
         "data": dict(point.problem.data),
         "model": dict(point.problem.model),
-        "precision": point.precision,
+        **_executed(record),
         "exchange": point.exchange,
         "placement": placement.label,
         "times": "counted back from the end of the record by the measured steps",

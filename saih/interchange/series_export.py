@@ -87,8 +87,15 @@ def _reading(size: float, interval: Interval, point: PointSummary, facts: Mappin
         written=repr(interval.value),
         place=point.record_id,
         spread=interval,
-        facts=facts,
+        facts={**facts, **_executed(point)},
     )
+
+
+def _executed(point: PointSummary) -> dict[str, str]:
+    """How a point was executed that was not executed plainly."""
+    if point.point.execution.is_plain:
+        return {}
+    return {"execution": point.point.execution.label, "settings": point.execution.words}
 
 
 def _row(series: Series, phase: str, reading: Reading) -> Mapping[str, str | float | int | None]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from saih.domain.trend import RANKS_AXIS
+from saih.domain.trend import EXECUTION_LABEL, RANKS_AXIS
 
-_OTHERS = ("data", "model", RANKS_AXIS)
+_OTHERS = ("data", "model", RANKS_AXIS, EXECUTION_LABEL)
 
 
 def data_label(labels: Mapping[str, str], absent: str = "") -> str:

@@ -36,9 +36,9 @@ class Grid:
 
 
 def setting_of(point: Point) -> str:
-    """What a grid has fixed: placement, batch, precision, exchange and seed, in words."""
+    """What a grid has fixed: placement, batch, number format, execution, exchange and seed, in words."""
     exchange = "" if point.exchange == "none" else f", {point.exchange}"
-    shared = f"batch {point.batch_per_rank} per rank, {point.precision}{exchange}, seed {point.seed}"
+    shared = f"batch {point.batch_per_rank} per rank, {point.run_words}{exchange}, seed {point.seed}"
     return f"{point.placement.label}, {shared}"
 
 

@@ -34,6 +34,7 @@ class Course:
     trends: tuple[Trend, ...]
     ceilings: Ceilings | None
     precision: str
+    """Number format of all points; empty where a search chose several."""
 
 
 def growth_section(analysis: Analysis) -> Section:
@@ -79,8 +80,10 @@ def _course(
     ceilings: Sequence[Ceilings],
 ) -> Course:
     first = points[trends[0].record_ids[0]].point
+    formats = {points[one].precision for trend in trends for one in trend.record_ids if one in points}
     own = next((found for found in ceilings if found.placement_label == first.placement.seats_label), None)
-    return Course(setting=setting, trends=trends, ceilings=own, precision=first.precision)
+    precision = formats.pop() if len(formats) == 1 else ""
+    return Course(setting=setting, trends=trends, ceilings=own, precision=precision)
 
 
 def _lines(course: Course, points: Mapping[str, PointSummary], ordinate: Ordinate) -> tuple[Line, ...]:
@@ -161,6 +164,8 @@ def _roofs(course: Course) -> tuple[Roof, ...]:
 
 def _ceiling_words(course: Course) -> str:
     found, precision = course.ceilings, course.precision
+    if found is not None and not precision:
+        return "100 % = measured peak of the number format that each point ran in"
     peak = found.peak_flops_per_s(precision) if found else None
     if found is None or peak is None:
         return "no ceiling was measured"

@@ -37,8 +37,8 @@ def _placement(ceilings: Ceilings, points: Sequence[NumberedPoint]) -> list[Bloc
     here = [
         point for point in points if point.summary.point.placement.seats_label == ceilings.placement_label
     ]
-    for precision in sorted({point.summary.point.precision for point in here}) or ["float32"]:
-        shown = [point for point in here if point.summary.point.precision == precision]
+    for precision in sorted({point.summary.precision for point in here}) or ["float32"]:
+        shown = [point for point in here if point.summary.precision == precision]
         caption = (
             f"{counted(len(shown), 'point')} ({precision}) with 95 % intervals under the ceilings "
             "measured at the same placement (grey bands: intervals). Intensity counts the least "
@@ -46,7 +46,7 @@ def _placement(ceilings: Ceilings, points: Sequence[NumberedPoint]) -> list[Bloc
         )
         alt = f"Roofline with {counted(len(shown), 'point')}."
         blocks.append(Picture(svg=roofline_figure(shown, ceilings, precision), alt=alt, caption=caption))
-    blocks += _ceilings(ceilings, here[0].summary.point.precision if here else "float32")
+    blocks += _ceilings(ceilings, here[0].summary.precision if here else "float32")
     return blocks
 
 
@@ -79,7 +79,7 @@ def _remarks(ceilings: Ceilings) -> Iterator[str]:
 def _devices(analysis: Analysis) -> list[Block]:
     """One figure for each device and precision, its placements as colours; all ceilings as one table."""
     blocks: list[Block] = []
-    precisions = sorted({point.point.precision for point in analysis.points}) or ["float32"]
+    precisions = sorted({point.precision for point in analysis.points}) or ["float32"]
     for device in sorted({point.point.placement.device for point in analysis.points}):
         for precision in precisions:
             known = _placed(analysis, device, precision)
@@ -114,7 +114,7 @@ def _placed(analysis: Analysis, device: str, precision: str) -> list[Placed]:
             for point in analysis.points
             if point.point.placement.seats_label == label
             and point.point.placement.device == device
-            and point.point.precision == precision
+            and point.precision == precision
         )
         if here and label in ceilings:
             own = ceilings[label]

@@ -49,7 +49,7 @@ def _parts(point: Point) -> tuple[str, ...]:
     return (
         *_seats(point.placement),
         f"batch {point.batch_per_rank}",
-        point.precision,
+        point.run_words,
         point.exchange if point.exchange != "none" else "no exchange",
         f"seed {point.seed}",
     )

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from saih.domain.quantity import with_si
 from saih.domain.record import STEP_PHASES, Phase
-from saih.domain.trend import RANKS_AXIS, PointSummary
+from saih.domain.trend import EXECUTION_LABEL, RANKS_AXIS, PointSummary
 from saih.reports.data_label import data_label
 from saih.reports.figure import drawn
 from saih.reports.fitted import fitted, width_mm
@@ -100,13 +100,14 @@ def stack_figure(points: Sequence[NumberedPoint]) -> str:
 def _row_label(point: NumberedPoint) -> str:
     """Its rungs, each cut to an equal part of the room where they need more of it, and its number."""
     labels = point.summary.labels
-    known = [data_label(labels), labels.get("model", "")]
+    known = [data_label(labels), labels.get("model", ""), labels.get(EXECUTION_LABEL, "")]
+    known = [label for label in known if label]
     last = f"{fitted(labels.get(RANKS_AXIS, ''), _RANKS_MM, _LABEL_SIZE)}  #{point.number}"
     room_mm = _LABEL_MM - width_mm(f", {last}", _LABEL_SIZE)
-    words = ", ".join(plain(label) for label in known if label)
+    words = ", ".join(plain(label) for label in known)
     if width_mm(words, _LABEL_SIZE) > room_mm:
-        part_mm = room_mm / 2 - width_mm(",", _LABEL_SIZE)
-        words = ", ".join(fitted(label, part_mm, _LABEL_SIZE) for label in known if label)
+        part_mm = room_mm / max(len(known), 2) - width_mm(",", _LABEL_SIZE)
+        words = ", ".join(fitted(label, part_mm, _LABEL_SIZE) for label in known)
     separator = ", " if words and labels.get(RANKS_AXIS) else ""
     return f"{words or 'as given'}{separator}{last}"
 

@@ -2,16 +2,19 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from saih.domain.quantity import counted, percent, with_si
 from saih.domain.record import Environment
 from saih.domain.trend import Check, LossCheck, PointSummary, Trend
 from saih.reports.document import Column, Table
+from saih.reports.execution_words import execution_words, has_executions
 from saih.reports.grid import setting_of
 from saih.reports.label import shortened
 from saih.reports.point_cells import measured_cells, rung_cells
 from saih.reports.stack_figure import NumberedPoint, phase_words
 from saih.reports.words import line_name
+from workloads.execution import PLAIN
 
 _ROUNDING = 1e-9
 """A law that passes through all its points leaves a residual of rounding alone."""
@@ -23,13 +26,15 @@ _REASON = 300
 
 def points_table(points: Sequence[NumberedPoint]) -> Table:
     """One row for each measured point."""
-    settings = {setting_of(point.summary.point) for point in points}
+    settings = {_setting(point) for point in points}
+    executed = has_executions([point.summary for point in points])
     setting = (Column(title="setting", weight=2.0),) if len(settings) > 1 else ()
     columns = (
         Column(title="#", weight=0.4, side="right"),
         Column(title="data", weight=1.4),
         Column(title="model", weight=1.4),
         *setting,
+        *((Column(title="execution", weight=1.6),) if executed else ()),
         Column(title="median step [interval]", weight=2.1, side="right"),
         Column(title="steps", weight=0.6, side="right"),
         Column(title="samples/s", weight=1.0, side="right"),
@@ -40,17 +45,23 @@ def points_table(points: Sequence[NumberedPoint]) -> Table:
         Column(title="measuring stopped by", weight=1.8),
         Column(title=points[0].summary.loss.name if points else "loss", weight=1.5),
     )
-    rows = tuple(_point_row(point, has_setting=bool(setting)) for point in points)
+    rows = tuple(_point_row(point, has_setting=bool(setting), has_execution=executed) for point in points)
     return Table(columns=columns, rows=rows, alt="Measured points with intervals, verdicts and checks")
 
 
-def _point_row(point: NumberedPoint, *, has_setting: bool) -> tuple[str, ...]:
+def _setting(point: NumberedPoint) -> str:
+    """Without the execution, which has a column of its own."""
+    return setting_of(replace(point.summary.point, execution=PLAIN))
+
+
+def _point_row(point: NumberedPoint, *, has_setting: bool, has_execution: bool) -> tuple[str, ...]:
     summary = point.summary
     diagnosis = summary.diagnosis
     return (
         str(point.number),
         *rung_cells(summary, _NAME),
-        *((setting_of(summary.point),) if has_setting else ()),
+        *((_setting(point),) if has_setting else ()),
+        *((shortened(execution_words(summary), _NAME),) if has_execution else ()),
         *measured_cells(summary),
         f"{diagnosis.limit} ({diagnosis.runner_up})" if diagnosis.runner_up else str(diagnosis.limit),
         shortened(summary.stop_reason, _NAME) or "not recorded",

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from saih.domain.claim import Claim
 from saih.domain.quantity import counted, duration, factor, percent, share, with_si
 from saih.domain.sweep import DroppedPoint
-from saih.domain.trend import RANKS_AXIS, Analysis, FailedPoint, PointSummary, ScalingRung
+from saih.domain.trend import EXECUTION_LABEL, RANKS_AXIS, Analysis, FailedPoint, PointSummary, ScalingRung
 from saih.reports.caution import first_warnings
 from saih.reports.data_label import data_label
+from saih.reports.execution_words import gain_claims
 from saih.reports.rung_labels import told_apart
 from saih.reports.scaling_table import exposed_words, imbalance_words
 from saih.reports.takeover_words import takeover_claims
@@ -16,6 +18,7 @@ from saih.reports.terminal_text import columns_of, cut, visible, wrapped
 from saih.reports.words import findings, line_words, range_words, system_words
 
 _LABEL = 22
+_EXECUTION = 18
 _WIDE = 92
 """From here on verdicts have room in words; below, they are the letters of the map."""
 _MAX_POINTS, _FIRST_POINTS = 60, 50
@@ -45,11 +48,15 @@ def head_lines(analysis: Analysis, width: int) -> list[str]:
         f"{name}: {visible(headline)}",
         *wrapped(system_words(analysis.environment), width),
         "",
-        *_items((*(claim.text for claim in (*findings(analysis), *takeover_claims(analysis))), *same), width),
+        *_items((*(claim.text for claim in _claims(analysis)), *same), width),
     ]
     if analysis.warnings:
         lines += ["", "Warnings", *_items(first_warnings(analysis.warnings), width)]
     return lines
+
+
+def _claims(analysis: Analysis) -> tuple[Claim, ...]:
+    return (*findings(analysis), *gain_claims(analysis), *takeover_claims(analysis))
 
 
 def points_lines(analysis: Analysis, width: int) -> list[str]:
@@ -59,17 +66,20 @@ def points_lines(analysis: Analysis, width: int) -> list[str]:
     if not points:
         return []
     has_ranks = any(RANKS_AXIS in point.labels for point in points)
-    has_words = width >= _WIDE + (8 if has_ranks else 0)
+    has_executions = any(EXECUTION_LABEL in point.labels for point in points)
+    has_words = width >= _WIDE + (8 if has_ranks else 0) + (_EXECUTION if has_executions else 0)
     peak = "share of peak" if all(point.share_of_peak for point in points) else "share of peak or rate"
     titles = ["#", "data", "model", "median step", "n", peak, "held back by" if has_words else "by"]
     if has_ranks:
         titles.insert(3, RANKS_AXIS)
+    if has_executions:
+        titles.insert(3, EXECUTION_LABEL)
     numbered = list(enumerate(points, start=1))
     hidden = len(points) - _MAX_POINTS
     if hidden > 0:
         numbered = numbered[:_FIRST_POINTS] + numbered[_FIRST_POINTS - _MAX_POINTS :]
-    rows = [_row(number, point, has_ranks=has_ranks, has_words=has_words) for number, point in numbered]
-    lines = table_lines(titles, rows, width=width, cuttable=((1, 2),), num_keys=3)
+    rows = [_row(number, point, has_words=has_words) for number, point in numbered]
+    lines = table_lines(titles, rows, width=width, cuttable=((1, 2),), num_keys=4 if has_executions else 3)
     tail = [f"({counted(hidden, 'point')} between them not shown; --json lists all)"] if hidden > 0 else []
     return [*lines, *tail]
 
@@ -130,7 +140,7 @@ def _scaling_row(rung: ScalingRung) -> tuple[str, ...]:
     )
 
 
-def _row(number: int, point: PointSummary, *, has_ranks: bool, has_words: bool) -> tuple[str, ...]:
+def _row(number: int, point: PointSummary, *, has_words: bool) -> tuple[str, ...]:
     measured = (
         share(point.share_of_peak) if point.share_of_peak else with_si(point.flops_per_s.value, "FLOP/s")
     )
@@ -139,7 +149,8 @@ def _row(number: int, point: PointSummary, *, has_ranks: bool, has_words: bool) 
         str(number),
         cut(data_label(point.labels, "not scaled"), _LABEL),
         cut(point.labels.get("model", "not scaled"), _LABEL),
-        *((str(point.point.placement.num_ranks),) if has_ranks else ()),
+        *((cut(point.labels[EXECUTION_LABEL], _EXECUTION),) if EXECUTION_LABEL in point.labels else ()),
+        *((str(point.point.placement.num_ranks),) if RANKS_AXIS in point.labels else ()),
         duration(point.step_ns),
         str(point.step_ns.count),
         measured,

@@ -3,6 +3,7 @@
 from saih.domain.quantity import NO_BREAK
 from saih.domain.trend import Analysis
 from saih.reports.energy_words import energy_lines
+from saih.reports.execution_words import gain_lines
 from saih.reports.rung_labels import told_apart
 from saih.reports.study_text import study_lines
 from saih.reports.terminal import head_lines, points_lines, scaling_lines, unmeasured_lines
@@ -21,6 +22,7 @@ def analysis_text(analysis: Analysis, width: int = 80) -> str:
         map_ or legend_lines(sorted(letters), width),
         plots_lines(shorter, width),
         points_lines(analysis, width),
+        gain_lines(shorter, width),
         verification_lines(analysis, width),
         study_lines(analysis, width),
         unmeasured_lines(analysis, width),

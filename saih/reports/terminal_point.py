@@ -18,6 +18,7 @@ from saih.domain.record import HIDDEN_PHASES, STEP_PHASES, Phase
 from saih.domain.trend import PointSummary
 from saih.reports.efficiency_words import Line, efficiency_lines, pressure_lines
 from saih.reports.energy_words import per_sample
+from saih.reports.execution_text import NOTES, execution_lines
 from saih.reports.point_sheet import Course, PointCost, PointSheet
 from saih.reports.study_text import point_study_lines
 from saih.reports.terminal_bars import bar, sparkline
@@ -29,7 +30,7 @@ _TITLE = 22
 _BAR = 24
 _MAX_SPARK = 100
 _BYTES = ("bytes_asked", "bytes_read", "peak_memory_bytes", "peak_device_bytes")
-_TOLD_ELSEWHERE = ("energy_", "pressure_", "operations_counted")
+_TOLD_ELSEWHERE = (*NOTES, "energy_", "pressure_", "operations_counted")
 """Begins of the names of notes that are shown in words, or are for programs."""
 _MAX_ATTEMPTS = 20
 _WIDE_RANGE = 100.0
@@ -48,6 +49,7 @@ def point_text(sheet: PointSheet, width: int) -> str:
         _verdict(measured, width) if measured is not None else [],
         point_verification_lines(measured, width) if measured is not None else [],
         point_study_lines(measured, width) if measured is not None else [],
+        _titled("Execution", execution_lines(measured, _known_notes(sheet)), width) if measured is not None else [],
         _titled("Efficiency", efficiency_lines(measured), width) if measured is not None else [],
         _titled("Processors while it was measured", pressure_lines(_known_notes(sheet)), width),
         _energy(measured, width) if measured is not None else [],
@@ -68,7 +70,7 @@ def _head(sheet: PointSheet, width: int) -> list[str]:
         lines += _entry(axis, f"{label}{sized}", width)
     point, timing = sheet.point, sheet.point.timing
     run = (
-        f"{point.workload}, batch {point.batch_per_rank} per rank, {point.precision}, "
+        f"{point.workload}, batch {point.batch_per_rank} per rank, {point.run_words}, "
         f"exchange {point.exchange}, seed {point.seed}"
     )
     asked = (

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from saih.domain.interval import Interval
-from saih.domain.trend import RANKS_AXIS, CurvePoint, PointSummary, Trend
+from saih.domain.trend import EXECUTION_LABEL, RANKS_AXIS, CurvePoint, PointSummary, Trend
 from saih.reports.trend_figure import Line, Ordinate
 
 ByRecord = Mapping[str, PointSummary]
@@ -19,10 +19,10 @@ def trend_lines(
 
 
 def line_label(trend: Trend, points: ByRecord) -> str:
-    """The rungs of the other axes of the problem; ranks belong to the setting, which the figure names."""
+    """The rungs of the other axes of the problem; ranks and executions belong to the setting in the title."""
     first = points.get(trend.record_ids[0]) if trend.record_ids else None
     labels = first.labels.items() if first is not None else ()
-    others = [label for axis, label in sorted(labels) if axis not in (trend.axis, RANKS_AXIS)]
+    others = [label for axis, label in sorted(labels) if axis not in (trend.axis, RANKS_AXIS, EXECUTION_LABEL)]
     return ", ".join(others) or trend.fixed
 
 

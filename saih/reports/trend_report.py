@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from saih.domain.claim import Claim
 from saih.domain.quantity import counted
 from saih.domain.trend import Analysis
 from saih.reports import tables
@@ -24,6 +25,8 @@ from saih.reports.document import (
 from saih.reports.edge_section import edge_section
 from saih.reports.energy_section import energy_section
 from saih.reports.evidence import claims_of, with_evidence
+from saih.reports.execution_section import execution_section
+from saih.reports.execution_words import MOST_IN_SUMMARY, gain_claims
 from saih.reports.grid import Grid, grids
 from saih.reports.growth_sections import growth_section
 from saih.reports.label import shortened
@@ -92,6 +95,7 @@ def trend_document(analysis: Analysis) -> Document:
             growth_section(analysis),
             turn_section(analysis),
             takeover_section(analysis, takeover_claims(analysis)[_num_taken_over(analysis) :]),
+            *_known(execution_section(analysis)),
             *_known(verification_section(analysis)),
             *_known(study_section(analysis)),
             map_section(analysis),
@@ -112,7 +116,12 @@ def trend_document(analysis: Analysis) -> Document:
 
 def _num_taken_over(analysis: Analysis) -> int:
     """How many sentences on what takes over the summary has room for; their section tells the others."""
-    return max(0, _MOST_FINDINGS - len(findings(analysis)))
+    return max(0, _MOST_FINDINGS - len(findings(analysis)) - len(_gains(analysis)))
+
+
+def _gains(analysis: Analysis) -> tuple[Claim, ...]:
+    """The sentences on executions that the summary has room for."""
+    return gain_claims(analysis)[:MOST_IN_SUMMARY]
 
 
 def _known(section: Section | None) -> tuple[Section, ...]:
@@ -127,7 +136,11 @@ def _summary(analysis: Analysis, shared: Sequence[str]) -> Section:
             Cards(cards=_cards(analysis)),
             Heading(text="Findings"),
             Bullets(
-                items=(*findings(analysis), *takeover_claims(analysis)[: _num_taken_over(analysis)]),
+                items=(
+                    *findings(analysis),
+                    *_gains(analysis),
+                    *takeover_claims(analysis)[: _num_taken_over(analysis)],
+                ),
             ),
             *(_map(grid, shared) for grid in first),
             *_to_try(analysis),

@@ -110,14 +110,14 @@ _ISO = Section(
         Key(
             name="walk",
             kind=Rungs(axis=None),
-            meaning="lists of sizes of data or model, of ranks, or of batch_per_rank; lists pair up, unless "
-            "combine: product crosses them",
+            meaning="lists of sizes of data or model, of ranks, batch_per_rank or spatial_parallel; lists pair up, "
+            "unless combine: product crosses them",
             is_required=True,
         ),
         Key(
             name="free",
             kind=Text(),
-            meaning="the size that follows, such as width, samples, batch_per_rank or ranks",
+            meaning="the size that follows, such as width, samples, batch_per_rank, ranks or spatial_parallel",
             is_required=True,
         ),
         Key(

@@ -12,8 +12,8 @@ from saih.config.mistake import nearest
 from saih.config.workload_sizes import sizes_in
 from saih.domain.errors import UsageError
 from saih.domain.point import Placement
-from saih.domain.scaling import placed_on
-from saih.domain.sweep import BATCH, RANKS, Sweep, Walk
+from saih.domain.scaling import placed_on, sharing
+from saih.domain.sweep import BATCH, RANKS, SHARING, Sweep, Walk
 from workloads.growing import GrowingWorkload
 from workloads.protocol import Workload
 
@@ -22,7 +22,7 @@ WALKS = (ISO, COMPOUND)
 _ISO: Path = ("axes", ISO)
 _COMPOUND: Path = ("axes", COMPOUND)
 _GIVEN: Path = (*_ISO, "walk")
-_RUN_SIZES = (RANKS, BATCH)
+_RUN_SIZES = (RANKS, BATCH, SHARING)
 
 
 def check_walk_axis(
@@ -115,7 +115,7 @@ def _check_iso(entries: Entries, workload: Workload, num_placements: int) -> Non
                 entries.values[(*_GIVEN, name)].place,
                 (*_GIVEN, name),
                 f"the size {name!r}",
-                "a size of the workload, ranks or batch_per_rank",
+                "a size of the workload, ranks, batch_per_rank or spatial_parallel",
                 nearest(name, known),
             )
     free = entries.values.get((*_ISO, "free"))
@@ -138,7 +138,8 @@ def _check_iso(entries: Entries, workload: Workload, num_placements: int) -> Non
 
 
 def _check_run_sizes(entries: Entries, placements: Sequence[Placement]) -> None:
-    """Ranks and batches of a walk are whole numbers, and its ranks fill nodes."""
+    """Ranks and batches of a walk are whole numbers, its ranks fill nodes, and those of a sample divide them."""
+    lists = dict(_lists(entries))
     for name in _RUN_SIZES:
         entry = entries.values.get((*_GIVEN, name))
         for value in entry.value if entry is not None and isinstance(entry.value, tuple) else ():
@@ -146,6 +147,8 @@ def _check_run_sizes(entries: Entries, placements: Sequence[Placement]) -> None:
                 count = Shape.of({name: value}).count(name)
                 if name == RANKS and placements:
                     placed_on(placements[0], count)
+                if name == SHARING and placements and RANKS not in lists:
+                    sharing(placements[0], count)
             except (ProblemError, UsageError) as error:
                 entries.report(
                     entries.places[_GIVEN], (*_GIVEN, name), str(value), "another number", str(error)

@@ -87,6 +87,21 @@ def placed_on(base: Placement, ranks: int, grows: Grows = "data") -> Placement:
     )
 
 
+def sharing(base: Placement, ranks: int) -> Placement:
+    """The same ranks, of which so many share every sample.
+
+    Raises:
+        UsageError: when they make no whole replicas.
+    """
+    unit = ranks * base.tensor_parallel * base.pipeline_parallel
+    if base.num_ranks % unit:
+        raise UsageError(
+            f"{base.num_ranks} ranks are no whole replicas of {unit} ranks, {ranks} of which share every sample",
+            "use a spatial_parallel that divides the ranks of the placement.",
+        )
+    return replace(base, data_parallel=base.num_ranks // unit, spatial_parallel=ranks)
+
+
 def rank_unit(base: Placement, grows: Grows) -> int:
     """Numbers of ranks are multiples of this: what is divided besides the degree that grows."""
     return math.prod(degree for name, degree in _dividing(base).items() if name != grows)

@@ -18,7 +18,7 @@ MAX_POINTS = 100_000
 
 
 Walk = IsoWalk | CompoundWalk
-RANKS, BATCH = "ranks", "batch_per_rank"
+RANKS, BATCH, SHARING = "ranks", "batch_per_rank", "spatial_parallel"
 """Sizes of a run that an iso walk may change or let follow, besides those of data and model."""
 
 

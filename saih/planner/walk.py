@@ -3,6 +3,7 @@
 A walk begins at the base: what it holds is what the base problem has on the seats of the first station.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,8 +13,8 @@ from augment.problem import Problem, ProblemError, Shape, Value
 from saih.domain.errors import UsageError
 from saih.domain.point import Placement
 from saih.domain.quantity import percent
-from saih.domain.scaling import placed_on
-from saih.domain.sweep import BATCH, RANKS, Sweep, Walk
+from saih.domain.scaling import placed_on, sharing
+from saih.domain.sweep import BATCH, RANKS, SHARING, Sweep, Walk
 from saih.planner.seats import Seats
 from workloads.growing import GrowingWorkload
 from workloads.protocol import Workload
@@ -124,6 +125,8 @@ class _Iso:
         free = self.walk.free
         if free == RANKS:
             choices: Sequence[int] = self._rank_choices(base.seats)
+        elif free == SHARING:
+            choices = self._sharing_choices(place)
         else:
             choices = range(1, _MOST_BATCH + 1) if free == BATCH else self._choices(place)
 
@@ -145,7 +148,7 @@ class _Iso:
 
     def _with(self, place: _Place, name: str, value: Value) -> _Place:
         """``place`` with one size changed."""
-        if name in (RANKS, BATCH):
+        if name in (RANKS, BATCH, SHARING):
             return replace(place, seats=self._seated(place.seats, name, value))
         problem = place.problem
         is_data = any(
@@ -159,10 +162,26 @@ class _Iso:
         count = Shape.of({name: value}).count(name)
         if name == BATCH:
             return replace(seats, batch_per_rank=count, labels={**seats.labels, "batch": f"{count} a rank"})
+        if name == SHARING:
+            words = f"{count} rank{'' if count == 1 else 's'} a sample"
+            placement = sharing(seats.placement, count)
+            return replace(seats, placement=placement, labels={**seats.labels, "sharing": words})
         placement = placed_on(self.sweep.placements[0], count)
         words = f"{count} rank{'' if count == 1 else 's'}"
         exchange = self.sweep.exchange if count > 1 else "none"
         return replace(seats, placement=placement, exchange=exchange, labels={**seats.labels, RANKS: words})
+
+    def _sharing_choices(self, place: _Place) -> tuple[int, ...]:
+        """Most first: of more ranks that share a sample each needs less."""
+        unshared = sharing(place.seats.placement, 1)
+        most = math.gcd(unshared.data_parallel, self._most_sharing(place))
+        return tuple(count for count in range(most, 0, -1) if most % count == 0)
+
+    def _most_sharing(self, place: _Place) -> int:
+        cost = self.application.cost(
+            place.problem, batch_per_rank=place.seats.batch_per_rank, precision=self.sweep.precision
+        )
+        return cost.most_degrees.spatial_parallel
 
     def _rank_choices(self, seats: Seats) -> tuple[int, ...]:
         """1, 2, 4, ... ranks of one node, then of 1, 2, 4, ... nodes."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from augment.iso import IsoWalk
 from augment.problem import Problem, Shape
 from saih.domain.limits import Limits
 from saih.domain.point import Device, Exchange, Placement, Timing
@@ -140,3 +141,26 @@ def test_waiting_batches_need_memory_of_the_host_of_a_gpu() -> None:
     needed = planned.cost.host_bytes + RUNTIME_BYTES_PER_RANK
     assert len(make_plan(asked, Limits(memory_bytes_per_node=needed)).points) == 1
     assert "of waiting batches" in reason_of(asked, Limits(memory_bytes_per_node=needed - 1))
+
+
+def test_a_walk_shares_finer_samples_among_more_ranks_at_the_memory_of_one() -> None:
+    walk = IsoWalk(
+        hold="memory",
+        rungs=tuple(Shape.of(resolution=side) for side in (128, 256, 512)),
+        free="spatial_parallel",
+        tolerance=0.2,
+    )
+    placed = Placement(nodes=8, ranks_per_node=8, data_parallel=64)
+    plan = make_plan(replace(sweep(placed), walk=walk), Limits())
+    assert [planned.point.placement.spatial_parallel for planned in plan.points] == [1, 8, 64]
+    assert [planned.point.placement.data_parallel for planned in plan.points] == [64, 8, 1]
+    assert plan.points[1].labels["sharing"] == "8 ranks a sample"
+
+
+def test_a_walk_over_shared_samples_gives_wider_networks_to_more_ranks() -> None:
+    rungs = tuple(Shape.of(spatial_parallel=ranks) for ranks in (1, 2, 4))
+    walk = IsoWalk(hold="memory", rungs=rungs, free="width")
+    plan = make_plan(replace(sweep(Placement(ranks_per_node=4, data_parallel=4)), walk=walk), Limits())
+    widths = [planned.point.problem.model["width"] for planned in plan.points]
+    assert widths == sorted(widths, key=float)
+    assert len(set(widths)) == 3

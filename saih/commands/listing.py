@@ -13,6 +13,7 @@ from saih.domain.batch import Batch
 from saih.domain.quantity import counted, with_si
 from saih.domain.site import Site
 from saih.domain.sweep import Sweep
+from saih.domain.trend import EXECUTION_LABEL
 from saih.planner.demand import Demand, demand
 from saih.planner.duration import NO_CEILINGS, KnownCeilings, predict
 from saih.planner.limits import in_bytes
@@ -43,6 +44,7 @@ def plan_text(
     site = site or anywhere(sweep)
     plan = within_time(plan, site, ceilings)
     parts = [f"sweep {sweep.name}: {counted(len(plan.points), 'point')} of {sweep.workload}", *_axes(plan)]
+    parts += _executions(sweep)
     parts += ["", *_points(plan, width)]
     parts += explanation_lines(plan.points, width)
     if plan.dropped:
@@ -97,7 +99,7 @@ def _point_json(planned: PlannedPoint, ceilings: KnownCeilings) -> dict[str, Any
         "definition": planned.point.definition,
         "flops_per_step_and_rank": planned.cost.flops,
         "num_parameters": planned.cost.num_parameters,
-        "peak_memory_bytes_per_rank": planned.cost.peak_memory_bytes,
+        "peak_memory_bytes_per_rank": planned.cost.tensor_bytes(planned.point.placement.device),
         "dataset_bytes": planned.cost.dataset_bytes,
         "dataset_disk_bytes": planned.cost.dataset_disk_bytes or planned.cost.dataset_bytes,
         "dataset_work": planned.cost.dataset_work,
@@ -131,8 +133,14 @@ def _axes(plan: Plan) -> list[str]:
     return [
         f"  {name}: {len(labels)} rungs, {next(iter(labels))} to {list(labels)[-1]}"
         for name, labels in rungs.items()
-        if len(labels) > 1
+        if len(labels) > 1 and name != EXECUTION_LABEL
     ]
+
+
+def _executions(sweep: Sweep) -> list[str]:
+    """In which executions every problem is measured; nothing where it is the plain one alone."""
+    told = "; ".join(execution.label for execution in sweep.executions)
+    return [] if all(one.is_plain for one in sweep.executions) else [f"  executed as: {told}"]
 
 
 def _points(plan: Plan, width: int | None) -> list[str]:
@@ -157,7 +165,7 @@ def _row(planned: PlannedPoint, labels: Mapping[str, str]) -> tuple[str, ...]:
         planned.point.point_id,
         *labels.values(),
         with_si(planned.cost.flops * planned.point.placement.num_ranks, "FLOP"),
-        in_bytes(planned.cost.peak_memory_bytes),
+        in_bytes(planned.cost.tensor_bytes(planned.point.placement.device)),
         in_bytes(planned.cost.dataset_bytes),
     )
 

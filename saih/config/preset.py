@@ -14,6 +14,7 @@ PRESETS = {
     "galaxy": "inference by two unequal devices at three rates of their link, 12 points, 3 minutes",
     "node": "one node with four GPUs, 12 points",
     "cluster": "sixteen nodes with four GPUs each, 16 points up to 512^3",
+    "share-of-peak": "one rank of two threads, 8 points as reference and tuned, about 10 minutes",
     "iso": "two ranks on one small machine, 3 points of equal FLOP at different resolutions",
     "ladder": "models from 1 GFLOP to 1 PFLOP a sample on one node with four GPUs, 7 points",
     "official": "the official data set, 9216 universes of 512^3 particles: for `saih plan --on-paper`",

@@ -196,7 +196,7 @@ class _Iso:
         cost = self.application.cost(
             place.problem,
             batch_per_rank=place.seats.batch_per_rank,
-            precision=self.sweep.precision,
+            precision=self.sweep.executions[0].precision or self.sweep.precision,
             degrees=placement.degrees,
         )
         if self.walk.hold == "flops":

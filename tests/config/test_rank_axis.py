@@ -132,7 +132,8 @@ def test_presets_climb_ranks_when_asked_and_only_then(preset: str, most: int) ->
 
 
 def test_the_presets_are_all_tried() -> None:
-    assert set(PRESETS) == {"laptop", "node", "cluster", "energon", "galaxy", "iso", "ladder", "official"}
+    own = {"laptop", "node", "cluster", "energon", "galaxy", "iso", "ladder", "official", "share-of-peak"}
+    assert set(PRESETS) == own
     with pytest.raises(UsageError, match="one replica of the model only"):
         with_axes(preset_sweep("energon"), ("ranks",))
 

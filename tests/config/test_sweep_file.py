@@ -25,7 +25,7 @@ base:
   model: {depth: 1, width: 4}
 """
 AXES = "axes: {data: {resolution: [16, 32]}, model: {width: [4, 8, 16]}}\n"
-OF_FEW_POINTS = {"iso": 3, "ladder": 7, "official": 1}
+OF_FEW_POINTS = {"iso": 3, "ladder": 7, "official": 1, "share-of-peak": 16}
 
 
 def mistakes_of(text: str, *overrides: str) -> list[str]:

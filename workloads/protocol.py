@@ -154,6 +154,10 @@ class Cost:
         """Floating-point operations for one sample of one step, over all ranks that work on it."""
         return self.flops * self.ranks_per_replica / self.samples_per_step
 
+    def tensor_bytes(self, device: str) -> int:
+        """Peak bytes of one rank's tensors in the memory of what computes: ``cpu`` or ``cuda``."""
+        return self.peak_memory_bytes - (self.host_bytes if device == "cuda" else 0)
+
     def flops_of(self, phase: PhaseName) -> int:
         """Floating-point operations of one phase of one step on one rank."""
         return sum(operation.flops for operation in self.operations if operation.phase == phase)

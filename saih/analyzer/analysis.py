@@ -230,7 +230,7 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
                 outcome=last.outcome,
                 reason=last.reason,
                 num_attempts=len(group),
-                tensor_bytes=cost_of(group[0], workload).peak_memory_bytes,
+                tensor_bytes=cost_of(group[0], workload).tensor_bytes(point.placement.device),
                 record_ids=tuple(one.record_id for one in group),
             )
         )
@@ -245,7 +245,7 @@ def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceili
                 outcome=Outcome.FAILED,
                 reason=f"refused by the analysis: {reason}",
                 num_attempts=len(group),
-                tensor_bytes=cost_of(group[0], workload).peak_memory_bytes,
+                tensor_bytes=cost_of(group[0], workload).tensor_bytes(point.placement.device),
                 record_ids=tuple(one.record_id for one in group),
             ),
             warnings=(f"{_name(record, labels)} is refused: {reason}.",),

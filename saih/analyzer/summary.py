@@ -72,7 +72,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         balance=balance_of(steps, point.ranks_that_meet),
         efficiency=efficiency_of(steps, point.ranks_that_meet),
         variation=variation_of(steps),
-        tensor_bytes=cost.peak_memory_bytes,
+        tensor_bytes=cost.tensor_bytes(point.placement.device),
         peak_memory_bytes=_peak_memory_bytes(record),
         settings=_settings(record),
         techniques={**cost.techniques, **point.supply.techniques},

@@ -185,7 +185,7 @@ def _point_cost(cost: Cost, point: Point) -> PointCost:
         input_bytes_per_step=cost.input_bytes * num_ranks,
         gradient_bytes=cost.gradient_bytes,
         dataset_bytes=cost.dataset_bytes,
-        peak_memory_bytes_per_rank=cost.peak_memory_bytes,
+        peak_memory_bytes_per_rank=cost.tensor_bytes(point.placement.device),
         num_parameters=cost.num_parameters,
     )
 

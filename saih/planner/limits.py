@@ -145,7 +145,7 @@ def _memory_refusal(placement: Placement, cost: Cost, limits: Limits) -> Refusal
 
 
 def _device_refusal(cost: Cost, limits: Limits) -> Refusal | None:
-    room, needed = limits.device_memory_bytes, cost.peak_memory_bytes - cost.host_bytes
+    room, needed = limits.device_memory_bytes, cost.tensor_bytes("cuda")
     if room is None or needed <= room:
         return None
     reason = (

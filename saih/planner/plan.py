@@ -216,7 +216,7 @@ class _Judge:
                 point=point,
                 labels=named,
                 reason=f"{refused.reason}{self._ways(point, cost, refused)}",
-                tensor_bytes=cost.peak_memory_bytes,
+                tensor_bytes=cost.tensor_bytes(point.placement.device),
                 shortage=refused.shortage,
             )
         return PlannedPoint(point=point, cost=cost, labels=named)

@@ -50,8 +50,8 @@ def _fitting(
 
 def _words(saving: Saving, placement: Placement, before: Placement, cost: Cost) -> str:
     moved = "" if placement.num_ranks == before.num_ranks else f" on {placement.seats_label}"
-    needed = cost.peak_memory_bytes - (cost.host_bytes if placement.device == "cuda" else 0)
-    return f"{saving.words}{moved} ({in_bytes(needed)} of tensors on each rank)"
+    needed = in_bytes(cost.tensor_bytes(placement.device))
+    return f"{saving.words}{moved} ({needed} of tensors on each rank)"
 
 
 def _placed(base: Placement, degrees: Degrees, limits: Limits) -> Placement | None:

@@ -85,7 +85,11 @@ def test_sharing_without_an_exchange_is_dropped_by_name() -> None:
     ("workload", "data", "model"),
     [
         ("energon", {"sequence": 32}, {"layers": 2, "hidden": 64, "heads": 4}),
-        ("galaxy", {"sequence": 32, "link_mbit": 100, "speeds": "20:10"}, {"layers": 2, "hidden": 64, "heads": 4}),
+        (
+            "galaxy",
+            {"sequence": 32, "link_mbit": 100, "speeds": "20:10"},
+            {"layers": 2, "hidden": 64, "heads": 4},
+        ),
     ],
 )
 def test_workloads_without_grids_refuse_by_name(
@@ -93,7 +97,8 @@ def test_workloads_without_grids_refuse_by_name(
 ) -> None:
     base = Problem(data=Shape.of(data), model=Shape.of(model))
     asked = replace(sweep(crew(2), exchange="none"), workload=workload, base=base, batch_per_rank=1)
-    assert f"spatial_parallel is 2, but {workload} has no grids for ranks to share" in reason_of(asked, Limits())
+    told = f"spatial_parallel is 2, but {workload} has no grids for ranks to share"
+    assert told in reason_of(asked, Limits())
 
 
 def peak(asked: Sweep) -> int:

@@ -137,7 +137,9 @@ def test_flops_and_parameters_are_those_that_torch_counts(seed: int) -> None:
         assert cost.flops == sum(forward.values()) + sum(backward.values())
 
 
-def saved_bytes(architecture: Architecture, batch: int, precision: Precision, kernels: Kernels = "torch") -> int:
+def saved_bytes(
+    architecture: Architecture, batch: int, precision: Precision, kernels: Kernels = "torch"
+) -> int:
     division = SampleDivision(architecture=architecture)
     execution = Execution(kernels=kernels)
     memory = StepMemory(division=division, batch=batch, precision=precision, execution=execution)

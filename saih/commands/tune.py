@@ -46,7 +46,7 @@ def command(
     is_again: bool,
     is_json: bool,
 ) -> int:
-    """Search the fastest execution of each point: what each setting buys.
+    """Search the fastest execution of each point.
 
     SWEEP is a YAML file, the name of a sweep with results, or a preset. Points that ask for execution: tuned
     are searched as they ask; where none does, all are searched in any number format. Settings are tried one

@@ -1,6 +1,6 @@
 """Searches for the fastest executions of a sweep's points on this machine, and what they found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -42,14 +42,16 @@ def tune_here(request: Request) -> int:
     """Search every point of which the fastest execution is not known, then tell of all; gives the exit code."""
     sweep = read_choice(request.choice)
     points = _points(request, sweep)
-    plan = _dated(request)
-    left = [one for one in points if not _answers(_known(request, one), plan)]
+    plan, environment_id = _dated(request), capture().environment_id
+    known = _known(request, points, environment_id)
+    left = [one for one in points if not _answers(known.get(one.point.point_id), plan)]
     if left:
         say(f"{sweep.name}: {counted(len(left), 'point')} to search, about {plan.budget_s:g} s each")
         options = Options(seed=sweep.seed, tuning=plan)
         run_for(left, "generate", sweep, request.choice, options)
         run_for(left, "tune", sweep, request.choice, options)
-    found = [(one, _known(request, one)) for one in points]
+        known = _known(request, points, environment_id)
+    found = [(one, known.get(one.point.point_id)) for one in points]
     if request.is_json:
         give_json("tune", {"sweep": sweep.name, "points": [_as_json(*pair) for pair in found]})
     else:
@@ -103,12 +105,20 @@ def _dated(request: Request) -> TuningPlan:
     return replace(request.plan, since_utc=datetime.now(UTC).isoformat(timespec="microseconds"))
 
 
-def _known(request: Request, one: PlannedPoint) -> Tuned | None:
-    try:
-        return read_tuned(request.choice.results_folder, capture().environment_id, one.point)
-    except DamagedData as error:
-        say(f"{error.problem} It is searched again.")
-        return None
+def _known(
+    request: Request, points: Sequence[PlannedPoint], environment_id: str
+) -> Mapping[str, Tuned]:
+    """What was found, by the id of each point; damaged files are told and passed over."""
+    found: dict[str, Tuned] = {}
+    for one in points:
+        try:
+            tuned = read_tuned(request.choice.results_folder, environment_id, one.point)
+        except DamagedData as error:
+            say(f"{error.problem} It is searched again.")
+            continue
+        if tuned is not None:
+            found[one.point.point_id] = tuned
+    return found
 
 
 def _answers(tuned: Tuned | None, plan: TuningPlan) -> bool:

@@ -84,6 +84,8 @@ class Tuned:
     against_plain: Interval | None
     """Step of the plain execution over that of the found one; None where it was not measured."""
     against_reference: Interval | None
+    has_yardsticks: bool
+    """Whether both were asked for."""
     duration_s: float
     stop_reason: str
     batches: tuple[BatchRate, ...]
@@ -102,8 +104,8 @@ class Tuned:
     def answers(self, plan: TuningPlan) -> bool:
         """Whether all that is asked now was found out already."""
         told = {one.batch_per_rank for one in self.batches}
-        has_yardsticks = self.against_reference is not None or not plan.has_yardsticks
-        return self.finished_utc >= plan.since_utc and has_yardsticks and told >= set(plan.batches)
+        is_compared = self.has_yardsticks or not plan.has_yardsticks
+        return self.finished_utc >= plan.since_utc and is_compared and told >= set(plan.batches)
 
 
 def tuned_id_of(point: Point) -> str:

@@ -9,6 +9,8 @@ be done fails by name, and the search goes on.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 from saih.domain.interval import Interval, median
 from saih.domain.point import Point
@@ -21,6 +23,7 @@ from saih.harness.tuning_decision import LEVEL, Pair, Shape, gain_of, loss_refus
 from workloads.execution import PLAIN, REFERENCE, Execution, settled
 from workloads.tuning import NUM_COMPARED_LOSSES, Knob
 
+T = TypeVar("T")
 ALL_SETTINGS = "all settings"
 """In place of one: those that were found for another problem, at once."""
 _PASSES = 2
@@ -120,21 +123,22 @@ class _Search:
             return
         self._task.progress(f"{setting} {value}".replace("_", " "))
         try:
-            self._try(setting, value, candidate)
+            self._with_room(partial(self._try, setting, value, candidate))
         except TrialFailed as failed:
-            if failed.ending.outcome is Outcome.OUT_OF_MEMORY and self._best and not self._bench.is_apart:
-                self._consider_apart(setting, value, candidate)
-            else:
-                self._note(setting, value, "failed", reason=failed.ending.reason)
+            self._note(setting, value, "failed", reason=failed.ending.reason)
 
-    def _consider_apart(self, setting: str, value: str, candidate: Execution) -> None:
-        """Without the fastest by then beside it, which takes memory too."""
+    def _with_room(self, work: Callable[[], T]) -> T:
+        """What the work gives; one execution at a time where two together ran out of memory."""
+        try:
+            return work()
+        except TrialFailed as failed:
+            is_out = failed.ending.outcome is Outcome.OUT_OF_MEMORY
+            if not is_out or self._bench.is_apart or self._best is None:
+                raise
         self._bench.close()
         self._bench.is_apart = True
         try:
-            self._try(setting, value, candidate)
-        except TrialFailed as failed:
-            self._note(setting, value, "failed", reason=failed.ending.reason)
+            return work()
         finally:
             self._bench.is_apart = False
 
@@ -225,6 +229,7 @@ class _Search:
             candidates=tuple(self._candidates),
             against_plain=against_plain,
             against_reference=against_reference,
+            has_yardsticks=self._task.plan.has_yardsticks,
             duration_s=searched_s,
             stop_reason=self._stop_reason(),
             batches=(),
@@ -242,15 +247,17 @@ class _Search:
             return None
         self._task.progress("what was found, beside what it is compared with")
         try:
-            self._warm_up(yardstick)
-            shape = shape_of(self._step_ns)
-            swaps = [number % 2 == 1 for number in range(_YARDSTICK_PAIRS)]
-            pairs = [self._pair(yardstick, best, shape, is_swapped=swap) for swap in swaps]
+            return self._with_room(partial(self._measured_against, best, yardstick))
         except TrialFailed:
             return None
         finally:
             self._bench.drop(yardstick)
-        return gain_of(pairs)
+
+    def _measured_against(self, best: Execution, yardstick: Execution) -> Interval:
+        self._warm_up(yardstick)
+        shape = shape_of(self._step_ns)
+        swaps = [number % 2 == 1 for number in range(_YARDSTICK_PAIRS)]
+        return gain_of([self._pair(yardstick, best, shape, is_swapped=swap) for swap in swaps])
 
     def _stop_reason(self) -> str:
         if not self._num_untried:

@@ -70,7 +70,7 @@ def run_point(
     """
     ranks = setting.ranks
     settlement = settlement or as_asked(point)
-    _freeze_modules()
+    freeze_modules()
     reset_peak_memory(ranks.device)
     measurement = _measure(settlement, point, side, setting)
     ending = agree_or_give_up(measurement.ending, setting)
@@ -246,7 +246,7 @@ def _crew(point: Point, setting: Setting) -> Crew:
 
 
 @cache
-def _freeze_modules() -> None:
+def freeze_modules() -> None:
     """Once: what there is before the first point stays; looking through it after each took 0.1 s."""
     gc.freeze()
 

@@ -12,7 +12,7 @@ from saih.domain.point import Point
 from saih.domain.record import Environment, Outcome
 from saih.domain.tuning import Tuned, TuningPlan, execution_notes, search_notes
 from saih.harness.ending import Ending
-from saih.harness.point_run import Setting
+from saih.harness.point_run import Setting, freeze_modules
 from saih.harness.settlement import Settlement, as_asked
 from saih.harness.tuning import Found, Task, search
 from saih.harness.tuning_bench import Bench
@@ -70,6 +70,7 @@ def search_and_keep(
         hint=_hint(point, setting, archive),
         progress=archive.tell,
     )
+    freeze_modules()
     num_threads = torch.get_num_threads()
     try:
         with Bench(point, side, setting) as bench:

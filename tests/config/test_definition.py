@@ -19,7 +19,9 @@ from saih.domain.errors import UsageError
 from saih.domain.point import Placement, Timing
 from saih.domain.scaling import RankLadder
 from saih.domain.sweep import Sweep
+from workloads.execution import GIVEN, PLAIN, REFERENCE, TUNED, TUNED_AT_PRECISION, Execution
 
+FIRST_LAYOUT = Execution(name=GIVEN, layout="channels_first", optimizer="fused", bucket_mib=50)
 COUNTS = st.integers(1, 4096)
 PLACEMENTS = st.builds(
     lambda nodes, ranks, **rest: Placement(
@@ -60,6 +62,15 @@ SWEEPS = st.builds(
         budget_s=st.floats(1e-3, 1e5),
     ),
     seed=st.integers(0, 2**31 - 1),
+    executions=st.sampled_from(
+        [
+            (PLAIN,),
+            (REFERENCE, TUNED),
+            (TUNED_AT_PRECISION,),
+            (FIRST_LAYOUT,),
+            (PLAIN, FIRST_LAYOUT, REFERENCE),
+        ]
+    ),
 )
 
 

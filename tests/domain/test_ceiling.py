@@ -147,3 +147,27 @@ def test_a_core_is_contended_when_its_quanta_are_late_or_long() -> None:
     slower = replace(median, rates=(median.rates[0], rate(1.5e-4)))
     assert contended_cores(ceilings(late, slower)) == (1,)
     assert contended_cores(ceilings(GEMM)) == ()
+
+
+def test_the_peak_names_the_operation_that_it_is_of() -> None:
+    forward = curve(CeilingKind.CONVOLUTION_FORWARD, (8, 64), (5.0, 50.0))
+    found = ceilings(GEMM, forward)
+    peak = found.peak_curve("float32")
+    assert peak is forward
+    assert peak.best_words == "convolution forward in float32, n 64"
+    assert found.peak_flops_per_s("float32") == forward.best
+    assert found.peak_curve("bfloat16") is None
+
+
+def test_curves_of_one_more_number_format_are_kept_beside_the_others() -> None:
+    lower = replace(GEMM, precision="bfloat16")
+    first = replace(ceilings(GEMM), vendor_flops_per_s={"float32": 1e3, "bfloat16": 1e3})
+    more = replace(ceilings(lower), vendor_flops_per_s={"float32": 1e3})  # it was beaten in bfloat16
+    both = first.keeping(more)
+    assert both.precisions == both.tried_precisions == {"float32", "bfloat16"}
+    assert both.vendor_flops_per_s == {"float32": 1e3}
+    in_vain = replace(ceilings(), absent={"bfloat16": "no such operation", "gemm": "no such operation"})
+    tried = first.keeping(in_vain)
+    assert tried.tried_precisions == {"float32", "bfloat16"}
+    assert tried.absent == {"bfloat16": "no such operation"}
+    assert tried.curves == first.curves

@@ -19,6 +19,7 @@ from saih.domain.record import Environment, Outcome
 from saih.store import codec
 from saih.store.document import render
 from saih.store.structure import to_json
+from workloads.execution import TUNED
 
 PATH = Path("somewhere.json")
 NAMES = st.text(min_size=1, max_size=8)
@@ -246,3 +247,23 @@ def test_a_document_is_plain_json_with_its_kind_and_schema(make_point: Callable[
     assert document["kind"] == "saih point"
     assert document["schema_version"] == 1
     assert document["content"]["point_id"] == make_point(1).point_id
+
+
+def test_points_from_before_there_were_executions_come_back_with_their_ids() -> None:
+    point = Point(
+        workload="cosmoflow",
+        problem=Problem(data=Shape.of(resolution=16), model=Shape.of(width=4)),
+        batch_per_rank=2,
+        precision="float32",
+        exchange="none",
+        placement=Placement(),
+        timing=Timing(),
+        seed=1,
+    )
+    older = {**to_json(point), "point_id": point.point_id}
+    for name in ("execution", "supply"):
+        del older[name]
+    assert codec.decode_point(render("saih point", older), PATH) == point
+    later = replace(point, execution=TUNED)
+    assert codec.decode_point(codec.encode_point(later), PATH) == later
+    assert later.point_id != point.point_id

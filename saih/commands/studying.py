@@ -14,6 +14,7 @@ from saih.config.definition import define
 from saih.domain.errors import EnvironmentMissing, UsageError
 from saih.domain.quantity import counted
 from saih.domain.study import StudyPlan, Validation, subject_id_of
+from saih.domain.supply import FROM_DATA_FOLDER
 from saih.domain.sweep import Sweep
 from saih.launch.job_run import Options
 from saih.planner.plan import PlannedPoint
@@ -50,7 +51,7 @@ def validate_here(request: Request) -> int:
     left = [one for one in chosen if not _is_known(known.get(subject_id_of(one.point)), plan)]
     if left:
         say(f"{sweep.name}: {counted(len(left), 'problem')} to study, {plan.budget_s:g} s each")
-        run_for(left, "validate", sweep, request.choice, Options(seed=sweep.seed, study=plan))
+        run_for(_real(left), "validate", sweep, request.choice, Options(seed=sweep.seed, study=plan))
     studies, damages = read_studies(folder)
     known = studies.validations
     for damage in damages:
@@ -86,14 +87,19 @@ def search_here(request: Request) -> int:
         data = chosen[0].labels.get("data", "one data set")
         say(f"{sweep.name}: {counted(len(chosen), 'cost')} on {data}, about {plan.budget_s:g} s")
         options = Options(seed=sweep.seed, study=plan)
-        run_for(chosen[:1], "generate", sweep, request.choice, options)
-        run_for(chosen, "search", sweep, request.choice, options)
+        run_for(_real(chosen[:1]), "generate", sweep, request.choice, options)
+        run_for(_real(chosen), "search", sweep, request.choice, options)
         found = read_search(folder)
     if request.is_json:
         give_json("search", {"sweep": sweep.name, "search": None if found is None else to_json(found)})
     elif found is not None:
         give("\n".join(search_lines(found, _WIDTH)))
     return 1 if found is None else 0
+
+
+def _real(points: Sequence[PlannedPoint]) -> list[PlannedPoint]:
+    """The same problems with their data sets: nothing can be learnt from synthetic samples."""
+    return [replace(one, point=replace(one.point, supply=FROM_DATA_FOLDER)) for one in points]
 
 
 def _require_optuna() -> None:

@@ -71,6 +71,8 @@ class Measurement:
     """``ProcessorLog.report`` of the measured steps; empty where they did not complete."""
     operations: tuple[CountedOperation, ...] = ()
     """What one more step ran on this rank; empty where the steps did not complete."""
+    num_loaders: int = 1
+    """Threads that made batches."""
     told: Message = field(default_factory=dict)
     """What the session of this rank tells of the measured steps; empty where they did not complete."""
 
@@ -101,6 +103,7 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
         stop_reason=decision.reason,
         steps=ledger.steps(instruments.comm) if ending == COMPLETED else None,
         reading=feed.reading,
+        num_loaders=instruments.feeding.num_loaders,
         energy=energy.report() if ending == COMPLETED else {},
         pressure=pressure,
         operations=operations,

@@ -88,8 +88,7 @@ def run_point(
     censuses = gather(ranks.comm, {"note": to_note(measurement.operations)})
     if censuses is not None and ending == COMPLETED:
         notes |= counted_notes([from_note(census["note"]) for census in censuses])
-    if setting.staging is not None and ending == COMPLETED:
-        notes |= setting.staging.notes(point)
+    notes |= _supply_notes(point, setting, measurement) if ending == COMPLETED else {}
     _release_memory(ranks.device)
     return AttemptResult(
         outcome=ending.outcome,
@@ -98,6 +97,12 @@ def run_point(
         steps=measurement.steps if ending == COMPLETED else None,
         notes=notes,
     )
+
+
+def _supply_notes(point: Point, setting: Setting, measurement: Measurement) -> dict[str, str]:
+    """How many threads made batches, where that was not one, and what staging took."""
+    loaders = {"loader_threads": str(measurement.num_loaders)} if measurement.num_loaders > 1 else {}
+    return loaders | (setting.staging.notes(point) if setting.staging is not None else {})
 
 
 def agree_or_give_up(own: Ending, setting: Setting, patience: float = 1.0) -> Ending:
@@ -182,7 +187,8 @@ def _data_folder(point: Point, side: JobSide, setting: Setting) -> Path:
 
 def _feeding(point: Point, session: Session[Any], device: str) -> Feeding:
     is_made_once = point.supply.input == "synthetic"
-    ranks_per_node = point.placement.ranks_per_node
+    # Ranks that are bound see their own cores only.
+    ranks_per_node = 1 if point.placement.binding == "core" else point.placement.ranks_per_node
     return feeding_of(session, device, ranks_per_node=ranks_per_node, is_made_once=is_made_once)
 
 

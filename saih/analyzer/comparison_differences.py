@@ -36,7 +36,7 @@ def point_differences(match: Match, a: System, b: System) -> tuple[str, ...]:
         *((axis, left.labels[axis], right.labels[axis]) for axis in _common_axes(left, right)),
         *(
             (part, dict(left.key).get(part, ""), dict(right.key).get(part, ""))
-            for part in ("exchange", "batch_per_rank")
+            for part in ("exchange", "execution", "batch_per_rank")
         ),
         *(
             (fact, _values(match.a, fact), _values(match.b, fact))

@@ -13,7 +13,7 @@ class Matching(StrEnum):
     """Which points ask the same."""
 
     PLACEMENT = "placement"
-    """Workload, problem, batch, precision, exchange and shape of the placement agree."""
+    """Workload, problem, batch, precision, execution, exchange and shape of the placement agree."""
     NODES = "nodes"
     """Workload, problem, precision and number of nodes agree; each system uses its nodes as it does best."""
 

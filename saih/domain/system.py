@@ -22,6 +22,7 @@ PLACEMENT_PARTS = frozenset(
         "binding",
         "batch_per_rank",
         "exchange",
+        "execution",
     }
 )
 """Parts of a key that say how a node is used; node to node they may differ."""

@@ -66,7 +66,8 @@ def matching_words(matching: Matching) -> str:
             "uses its nodes as it is fastest"
         )
     return (
-        "Matched points ask the same: workload, problem, batch, precision, exchange, shape of the placement"
+        "Matched points ask the same: workload, problem, batch, precision, execution, exchange, shape of the "
+        "placement"
     )
 
 

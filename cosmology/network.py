@@ -5,6 +5,7 @@ Legend of tensor names: B batch, C channels, X Y Z voxels, F features.
 
 from contextlib import nullcontext
 from itertools import groupby
+from typing import Literal
 
 import torch
 from jaxtyping import Float, UInt16
@@ -20,16 +21,23 @@ from cosmology.architecture import (
     Convolution,
     Recipe,
 )
+from cosmology.kernels import first_stage, pooling
+
+Kernels = Literal["torch", "own"]
 
 
-def build(architecture: Architecture, *, seed: int, recipe: Recipe) -> "Network":
+def build(
+    architecture: Architecture, *, seed: int, recipe: Recipe, kernels: Kernels = "torch"
+) -> "Network":
     """The network on the CPU in float32, its weights decided by ``seed`` alone.
 
     Biases are zero, factors of normalisations one. ``recipe`` decides the last dense layer: see ``Recipe``.
-    The global random state of torch is neither read nor moved.
+    The global random state of torch is neither read nor moved. ``kernels`` says who computes what lies between
+    the convolutions, and the first of them; parameters and their names are the same.
+    On processors own kernels are compiled on first use, or by ``kernels.building.library`` before.
     """
     with torch.device("meta"):
-        network = Network(architecture)
+        network = Network(architecture, kernels)
     network.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
     for parameter in network.parameters():
@@ -64,10 +72,10 @@ def normalise(
 class Network(nn.Module):
     """One member of the family; ``forward`` gives normalised targets in [-1.2, 1.2]."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, kernels: Kernels = "torch") -> None:
         super().__init__()
         by_stage = groupby(architecture.convolutions, key=lambda convolution: convolution.stage)
-        self.stages = nn.ModuleList(Stage(tuple(members), architecture) for _, members in by_stage)
+        self.stages = nn.ModuleList(Stage(tuple(members), architecture, kernels) for _, members in by_stage)
         *hidden, last = architecture.dense_layers
         self.hidden = nn.ModuleList(nn.Linear(layer.in_features, layer.out_features) for layer in hidden)
         self.last = nn.Linear(last.in_features, last.out_features)
@@ -86,8 +94,15 @@ class Network(nn.Module):
 class Stage(nn.Module):
     """One convolution, then residual ones of the same width, then a pooling that halves the grid."""
 
-    def __init__(self, convolutions: tuple[Convolution, ...], architecture: Architecture) -> None:
+    def __init__(
+        self, convolutions: tuple[Convolution, ...], architecture: Architecture, kernels: Kernels
+    ) -> None:
         super().__init__()
+        self._has_own_kernels = kernels == "own"
+        # A convolution by itself, for which the gradient of its weights is all that is wanted.
+        self._is_bare = len(convolutions) == 1 and not architecture.is_normalised
+        self.is_divided = False
+        """Whether ranks share its grid: its end planes then meet those of neighbours before they are pooled."""
         self.branch_scale = architecture.branch_scale
         self.is_checkpointed = architecture.is_checkpointed
         self.convolutions = nn.ModuleList(
@@ -106,20 +121,32 @@ class Stage(nn.Module):
         return self._features(x_BCXYZ)
 
     def _features(self, x_BCXYZ: Tensor) -> Tensor:
+        if self._has_own_kernels and len(self.convolutions) == 1:
+            return self._own_features(x_BCXYZ)
         x_BCXYZ = self._convolved(0, x_BCXYZ)
         for number in range(1, len(self.convolutions)):
             branch_BCXYZ = self._convolved(number, x_BCXYZ)
             x_BCXYZ = torch.add(x_BCXYZ, branch_BCXYZ, alpha=self.branch_scale)
+        if self._has_own_kernels:
+            return pooling.pooled_activation(x_BCXYZ, 1.0)
         # Plain max_pool3d would leave half precision under autocast on the CPU; a maximum needs no digits.
         pooled_BCXYZ, _ = functional.max_pool3d_with_indices(x_BCXYZ, (2, 2, 2))
         return pooled_BCXYZ
 
+    def _own_features(self, x_BCXYZ: Tensor) -> Tensor:
+        weight, bias = (self.convolutions[0].get_parameter(name) for name in ("weight", "bias"))
+        if self._is_bare and not self.is_divided and first_stage.is_possible(x_BCXYZ, weight):
+            return first_stage.convolved_and_pooled(x_BCXYZ, weight, bias, NEGATIVE_SLOPE)
+        return pooling.pooled_activation(self._normalised(0, x_BCXYZ), NEGATIVE_SLOPE)
+
     def _convolved(self, number: int, x_BCXYZ: Tensor) -> Tensor:
-        x_BCXYZ = self.convolutions[number](x_BCXYZ)
-        if self.norms:
-            x_BCXYZ = self.norms[number](x_BCXYZ)
         # In place: the activation's slope follows from its result's sign, so one copy serves backward.
-        return functional.leaky_relu_(x_BCXYZ, NEGATIVE_SLOPE)
+        return functional.leaky_relu_(self._normalised(number, x_BCXYZ), NEGATIVE_SLOPE)
+
+    def _normalised(self, number: int, x_BCXYZ: Tensor) -> Tensor:
+        """A convolution's result, before its activation."""
+        x_BCXYZ = self.convolutions[number](x_BCXYZ)
+        return self.norms[number](x_BCXYZ) if self.norms else x_BCXYZ
 
 
 class Norm(nn.GroupNorm):

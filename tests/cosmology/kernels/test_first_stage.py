@@ -1,0 +1,100 @@
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cosmology.kernels import first_stage, native
+
+SLOPE = 0.3
+
+
+@pytest.fixture(autouse=True)
+def two_threads() -> None:
+    torch.set_num_threads(2)
+
+
+def parts(in_channels: int, channels: int, shape: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Grid, weights and bias, all exact in bfloat16, so that only sums and results are rounded."""
+    generator = torch.Generator().manual_seed(in_channels + channels)
+    x = torch.randn((2, in_channels, *shape), generator=generator)
+    weight = torch.randn((channels, in_channels, 3, 3, 3), generator=generator) / (27 * in_channels) ** 0.5
+    bias = 0.1 * torch.randn(channels, generator=generator)
+    return tuple(part.bfloat16().float() for part in (x, weight, bias))  # type: ignore[return-value]  # of three
+
+
+def written_out(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    full = functional.conv3d(x, weight, bias, padding=1)
+    return functional.max_pool3d(functional.leaky_relu(full, SLOPE), 2)
+
+
+def run(dtype: torch.dtype, *given: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Result, the gradient it is given, and the gradients of weights and bias."""
+    x, *parameters = given
+    weight, bias = (parameter.clone().requires_grad_() for parameter in parameters)
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16):
+        pooled = first_stage.convolved_and_pooled(x, weight, bias, SLOPE)
+    upstream = torch.randn(pooled.shape, generator=torch.Generator().manual_seed(1)).to(pooled.dtype)
+    return pooled, upstream, *torch.autograd.grad(pooled, (weight, bias), upstream)
+
+
+CASES = [
+    (4, 32, (16, 16, 16)),
+    (4, 8, (8, 8, 8)),
+    (1, 5, (4, 2, 6)),
+    (3, 40, (4, 4, 32)),
+    (2, 32, (2, 4, 24)),
+    (6, 16, (4, 6, 8)),
+    (10, 33, (2, 4, 16)),
+]
+
+
+@pytest.mark.parametrize(("in_channels", "channels", "shape"), CASES)
+def test_float32_gives_what_fp64_gives(in_channels: int, channels: int, shape: tuple[int, ...]) -> None:
+    given = parts(in_channels, channels, shape)
+    pooled, upstream, *gradients = run(torch.float32, *given)
+    x, weight, bias = (part.double().requires_grad_() for part in given)
+    expected = written_out(x, weight, bias)
+    torch.testing.assert_close(pooled.double(), expected, rtol=1e-5, atol=1e-5)
+    truths = torch.autograd.grad(expected, (weight, bias), upstream.double())
+    for gradient, truth in zip(gradients, truths, strict=True):
+        torch.testing.assert_close(gradient.double(), truth, rtol=1e-5, atol=1e-5 * float(truth.abs().max()))
+
+
+@pytest.mark.parametrize(("in_channels", "channels", "shape"), CASES)
+def test_bfloat16_gives_what_fp64_gives_rounded(
+    in_channels: int, channels: int, shape: tuple[int, ...]
+) -> None:
+    given = parts(in_channels, channels, shape)
+    pooled, upstream, *gradients = run(torch.bfloat16, *given)
+    x, weight, bias = (part.double().requires_grad_() for part in given)
+    expected = written_out(x, weight, bias)
+    assert pooled.dtype is torch.bfloat16
+    torch.testing.assert_close(pooled.double(), expected, rtol=2**-7, atol=2**-9)
+    truths = torch.autograd.grad(expected, (weight, bias), upstream.double())
+    for gradient, truth in zip(gradients, truths, strict=True):
+        # Where two voxels of a window round to the same, another one than in fp64 may have the gradient.
+        assert (gradient.double() - truth).norm() < 0.02 * truth.norm()
+
+
+def test_gradients_have_the_order_of_their_weights() -> None:
+    x, weight, bias = parts(4, 8, (4, 4, 4))
+    weight = weight.contiguous(memory_format=torch.channels_last_3d)
+    assert run(torch.float32, x, weight, bias)[2].stride() == weight.stride()
+
+
+def test_a_grid_whose_gradient_is_wanted_goes_another_way() -> None:
+    x, weight, _ = parts(4, 8, (4, 4, 4))
+    assert first_stage.is_possible(x, weight)
+    assert not first_stage.is_possible(x.requires_grad_(), weight)
+    assert not first_stage.is_possible(x.detach().double(), weight.double())
+    assert not first_stage.is_possible(x.detach(), torch.zeros(8, native.MOST_WINDOW_CHANNELS + 1, 3, 3, 3))
+
+
+def test_the_number_of_threads_changes_no_bit_of_the_result() -> None:
+    given = parts(4, 32, (16, 16, 16))
+    results = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        results.append(run(torch.bfloat16, *given)[0])
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])

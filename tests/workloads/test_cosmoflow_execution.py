@@ -228,6 +228,21 @@ def test_a_network_that_cannot_be_compiled_is_refused_by_name(folder: Path) -> N
         prepared(folder, Execution(name="given", compiler="inductor", kernels="own"))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_grids_that_are_looked_up_are_those_that_are_computed_to_the_last_bit(folder: Path, precision: str) -> None:
+    plain, looked_up = (
+        prepared(folder, Execution(name="given", kernels=kernels), precision=precision)
+        for kernels in ("torch", "own")
+    )
+    for step in range(4):
+        for computed, found in zip(plain.produce(step), looked_up.produce(step), strict=True):
+            assert found.stride() == computed.stride()
+            assert torch.equal(found, computed)
+    plain.close()
+    looked_up.close()
+
+
 def trained(scaled_on: str, gradients: list[float]) -> list[float]:
     weight = nn.Parameter(torch.tensor(1.0))
     descent = Descent([weight], 0.1, "foreach", scaled_on)

@@ -11,13 +11,11 @@ from torch.nn import functional
 from augment.problem import ProblemError
 from workloads.cosmoflow.descent import Descent
 from workloads.cosmoflow.grid_reader import Batch
+from workloads.cosmoflow.normaliser import Normalise
 from workloads.cosmoflow.number_format import NumberFormat
 
 _REHEARSALS = 3
 """Libraries make their work spaces and choose algorithms in the first passes, which cannot be recorded."""
-
-Normalise = Callable[[Tensor], Tensor]
-"""Makes normalised grids of counts."""
 
 
 class Passes(Protocol):

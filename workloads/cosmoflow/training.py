@@ -18,9 +18,10 @@ from workloads.cosmoflow.batches import BatchOrder
 from workloads.cosmoflow.compiled_network import compile_stages, compiled, compiling, forget_programs
 from workloads.cosmoflow.descent import Descent
 from workloads.cosmoflow.execution_rules import check_execution
-from workloads.cosmoflow.grid_reader import MEMORY_FORMATS, Batch, GridReader, Normaliser
+from workloads.cosmoflow.grid_reader import Batch, GridReader
+from workloads.cosmoflow.normaliser import MEMORY_FORMATS, Normalisation, Normalise
 from workloads.cosmoflow.number_format import TEST_PRECISION, NumberFormat, number_format
-from workloads.cosmoflow.passes import EagerPasses, Normalise, Passes, recorded
+from workloads.cosmoflow.passes import EagerPasses, Passes, recorded
 from workloads.cosmoflow.problem_data import definition_of
 from workloads.cosmoflow.process_settings import ProcessSettings
 from workloads.cosmoflow.sample_part import PartSamples, SamplePart, open_part, part_notes
@@ -111,11 +112,18 @@ class TrainingSession:
             execution = _checked(surroundings)
             self._settings = ProcessSettings(execution, torch.device(surroundings.device))
             stack.callback(_leave, self._settings, execution)
-            numbers = number_format(execution.precision, torch.device(surroundings.device))
-            self._part = open_part(shape.architecture(), surroundings)
+            architecture = shape.architecture()
+            self._part = open_part(architecture, surroundings)
             samples = self._part.of(dataset)
-            self._reader = _reader(shape, samples, surroundings, execution, numbers)
-            self._descent, self._passes = _passes(self._part, self._reader, surroundings, execution, numbers)
+            normalisation = Normalisation(
+                mean_C=torch.from_numpy(samples.channel_mean),
+                std_C=torch.from_numpy(samples.channel_std),
+                recipe=architecture.recipe,
+                numbers=number_format(execution.precision, torch.device(surroundings.device)),
+                execution=execution,
+            )
+            self._reader = _reader(samples, surroundings, normalisation)
+            self._descent, self._passes = _passes(self._part, self._reader, surroundings, normalisation)
             self._closing = stack.pop_all()
 
     @property
@@ -181,49 +189,35 @@ def _leave(settings: ProcessSettings, execution: Execution) -> None:
         forget_programs()
 
 
-def _reader(
-    shape: CosmoFlowShape,
-    dataset: PartSamples,
-    surroundings: Surroundings,
-    execution: Execution,
-    numbers: NumberFormat,
-) -> GridReader:
-    """Who makes batches; it normalises on the CPU, unless the device shall."""
+def _reader(samples: PartSamples, surroundings: Surroundings, normalisation: Normalisation) -> GridReader:
+    """Who makes batches; it normalises them, unless the device shall."""
     order = BatchOrder(
         seed=surroundings.seed,
-        num_samples=len(dataset),
+        num_samples=len(samples),
         batch_per_rank=surroundings.batch_per_rank,
         num_ranks=surroundings.num_replicas,
     )
-    normaliser = Normaliser(
-        torch.from_numpy(dataset.channel_mean),
-        torch.from_numpy(dataset.channel_std),
-        shape.architecture().recipe,
-        numbers.grids,
-        execution.layout,
-    )
-    return GridReader(dataset, order, surroundings.replica, normaliser, numbers, execution.inputs)
+    hands_counts = normalisation.execution.inputs == "counts"
+    normalise = None if hands_counts else normalisation.in_loader()
+    return GridReader(samples, order, surroundings.replica, normalise, normalisation.numbers)
 
 
 def _passes(
-    part: SamplePart,
-    reader: GridReader,
-    surroundings: Surroundings,
-    execution: Execution,
-    numbers: NumberFormat,
+    part: SamplePart, reader: GridReader, surroundings: Surroundings, normalisation: Normalisation
 ) -> tuple[Descent, Passes]:
     """Who moves the weights, and what is done with a batch before: compiled, exchanged, recorded."""
-    device = torch.device(surroundings.device)
+    device, execution = torch.device(surroundings.device), normalisation.execution
+    numbers = normalisation.numbers
     model = _network(part, surroundings, execution, numbers)
     rate = learning_rate(part.architecture, surroundings.batch_per_rank * surroundings.num_replicas)
     descent = Descent(model.parameters(), rate, execution.optimizer, numbers.scaled_on)
-    normaliser = reader.normaliser.on(device)
-    normalise: Normalise = normaliser
-    if execution.compiler == "inductor":
+    normalise: Normalise = normalisation.on(device)
+    is_compiled = execution.compiler == "inductor"
+    if is_compiled:
         compile_stages(model.stages, device)
-        normalise = compiled(normaliser.__call__)
+        normalise = compiled(normalise.__call__)
     with_model = partial(EagerPasses, normalise=normalise, descent=descent, device=device, numbers=numbers)
-    if execution.compiler == "inductor":
+    if is_compiled:
         with compiling(device):
             with_model(model).rehearse(reader.blank(device))
     passes = with_model(surroundings.exchange.attach(model))

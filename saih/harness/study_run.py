@@ -1,7 +1,6 @@
 """Studies of a job's problems on all its ranks: can they be learnt, and which models learn best."""
 
 import gc
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +20,8 @@ from saih.harness.events import tell
 from saih.harness.point_run import Setting, agree_or_give_up, failure
 from saih.harness.ranks import Ranks
 from saih.harness.sentinel import Sentinel
-from saih.machine.messages import broadcast, gather_all
+from saih.harness.study_gathering import OtherRankError, gather_told, tell_failure
+from saih.machine.messages import broadcast
 from saih.machine.mpi import MPI
 from saih.store.fence import Fence
 from saih.store.structure import from_json
@@ -38,7 +38,6 @@ from saih.store.sweep_folder import SweepFolder
 from workloads.protocol import JobSide, Told
 from workloads.studying import Study, StudyingJob
 
-_POLL_S = 0.01
 Work = Callable[[Study], Told]
 
 
@@ -187,11 +186,16 @@ def _studied(desk: _Desk, study_id: str, work: Work, place: tuple[int, int]) -> 
     """How the work ended for all ranks, and what was told where it completed."""
     told: Told | None = None
     own = COMPLETED
+    asked = _study(desk, study_id, place)
     try:
-        told = work(_study(desk, study_id, place))
+        told = work(asked)
+        asked.gather({})  # who is done hears of those that fail until then
+    except OtherRankError:
+        told = None
     # A sys.exit in an application must not leave the other ranks waiting either.
     except (Exception, SystemExit) as error:
         own = failure(error, desk.ranks.rank)
+        tell_failure(desk.comm, desk.setting.sentinel.beat)
     ending = agree_or_give_up(own, desk.setting, GENERATION_PATIENCE)
     _release(desk.ranks.device)
     return ending, told if ending == COMPLETED else None
@@ -216,18 +220,9 @@ def _study(desk: _Desk, study_id: str, place: tuple[int, int]) -> Study:
         data_folder=desk.setting.data_folder,
         folder=path,
         budget_s=desk.plan.budget_s,
-        gather=partial(_gather, desk),
+        gather=partial(gather_told, desk.comm, beat=desk.setting.sentinel.beat),
         progress=progress,
     )
-
-
-def _gather(desk: _Desk, told: Told) -> Sequence[Told]:
-    """What all ranks told; a rank that waits for the others to come is not stuck."""
-    request = desk.comm.Ibarrier()
-    while not request.Test():
-        desk.setting.sentinel.beat("waiting for what other ranks find")
-        time.sleep(_POLL_S)
-    return gather_all(desk.comm, told)
 
 
 def _checked_validation(side: StudyingJob, problem: Problem, told_to: Study) -> Told:

@@ -45,6 +45,8 @@ class Studying:
             time.sleep(1.5)
         told = study.gather({"rank": study.rank, "had": done.exists()})
         gates = [_gate(f"G{one['rank']}", "went on" if one["had"] else "fresh") for one in told]
+        if fault == "one-rank-late" and study.rank == 1:
+            raise ValueError("rank 1 alone, at last")
         verdict = {"is_twin": False, "subject": str(problem.model["width"])}
         return {**verdict, "required": ["G0"], "gates": gates, **({"odd": 1} if fault == "odd" else {})}
 

@@ -85,7 +85,7 @@ def statements(root: Path, asked: Point) -> list[str]:
 def test_what_ranks_find_is_kept_once_whatever_fails_or_is_killed(tmp_path: Path) -> None:
     known = (point(1), point(1, batch=2), point(3, "late-rank"))
     failing = (point(2, "error"), point(4, "odd"))
-    slow, last = point(5, "slow"), point(6, "one-rank")
+    slow, last, afterwards = point(5, "slow"), point(6, "one-rank"), point(8, "one-rank-late")
     process = start(tmp_path, "validate", *known, *failing, slow)
     work = tmp_path / f"results/studied/studies/work-{subject_id_of(slow)}"
     deadline = time.monotonic() + 200
@@ -103,14 +103,18 @@ def test_what_ranks_find_is_kept_once_whatever_fails_or_is_killed(tmp_path: Path
         assert statements(tmp_path, asked) == []
     assert not list(tmp_path.glob(f"results/studied/studies/work-{subject_id_of(known[0])}"))
 
-    process = start(tmp_path, "validate", *known, slow, last, point(7))
+    process = start(tmp_path, "validate", *known, slow, last, afterwards, point(7))
     out, _ = process.communicate(timeout=300)
-    assert process.returncode != 0
-    assert "rank 1 alone" in out
+    assert process.returncode == 0, out
     begun = [event["point_id"] for event in events(out, "study_begin")]
-    assert begun == [slow.point_id, last.point_id]
+    assert begun == [slow.point_id, last.point_id, afterwards.point_id, point(7).point_id]
+    assert [end["outcome"] for end in events(out, "study_end")] == ["passed", "failed", "failed", "passed"]
+    assert [
+        "alone" in end["reason"] and "rank 1" in end["reason"] for end in events(out, "study_end")[1:3]
+    ] == [True, True]
     assert statements(tmp_path, slow) == ["went on", "went on"]
-    assert statements(tmp_path, point(7)) == []
+    assert statements(tmp_path, last) == statements(tmp_path, afterwards) == []
+    assert statements(tmp_path, point(7)) == ["fresh", "fresh"]
 
 
 def test_a_search_is_one_job_over_all_problems_and_is_kept(tmp_path: Path) -> None:

@@ -53,10 +53,10 @@ TITLES: Mapping[str, str] = MappingProxyType(
         "G8": "the data are sound",
     }
 )
-REQUIRED = ("G0", "G2", "G3")
-"""Without these nothing is said of a problem."""
-TWIN_REQUIRED = (*REQUIRED, "G4", "G8")
+TWIN_REQUIRED = ("G0", "G2", "G3", "G4", "G8")
 """Where these pass on a twin, a point may be measured for its speed; the others tell how far it learnt."""
+REQUIRED = (*TWIN_REQUIRED, "G5")
+"""Without these nothing is said of a problem that was studied itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

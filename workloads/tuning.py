@@ -1,4 +1,4 @@
-"""What an application offers whose steps can be executed in several ways: which settings are worth a trial."""
+"""What an application offers whose steps can be executed in several ways: settings worth a trial."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -39,7 +39,7 @@ class Request:
 
 
 def tune_here(request: Request) -> int:
-    """Search every point of which the fastest execution is not known, then tell of all; gives the exit code."""
+    """Search every point that nobody searched, then tell of all; gives the exit code."""
     sweep = read_choice(request.choice)
     points = _points(request, sweep)
     plan, environment_id = _dated(request), capture().environment_id
@@ -105,9 +105,7 @@ def _dated(request: Request) -> TuningPlan:
     return replace(request.plan, since_utc=datetime.now(UTC).isoformat(timespec="microseconds"))
 
 
-def _known(
-    request: Request, points: Sequence[PlannedPoint], environment_id: str
-) -> Mapping[str, Tuned]:
+def _known(request: Request, points: Sequence[PlannedPoint], environment_id: str) -> Mapping[str, Tuned]:
     """What was found, by the id of each point; damaged files are told and passed over."""
     found: dict[str, Tuned] = {}
     for one in points:

@@ -8,9 +8,7 @@ from saih.domain.study import StudyPlan
 from saih.domain.tuning import TuningPlan
 from saih.domain.verification import VerifyPlan
 
-Task = Literal[
-    "generate", "ceilings", "check_ceilings", "measure", "verify", "validate", "search", "tune"
-]
+Task = Literal["generate", "ceilings", "check_ceilings", "measure", "verify", "validate", "search", "tune"]
 EVENT_PREFIX = "saih-event "
 """Begins each line on stdout by which a job tells an event; the rest of the line is one JSON object."""
 LAUNCHER_VARIABLE = "SAIH_LAUNCHER"

@@ -135,9 +135,7 @@ def _measure_points(job: Job, sides: Sides, ranks: Ranks, environment: Environme
                 log.begin(point)
             side = sides[point.workload]
             trying = partial(_tell_trial, ranks, (index, len(pending)), point)
-            archive = Archive(
-                root=folder.root, environment=environment, fence=fence, tell=trying
-            )
+            archive = Archive(root=folder.root, environment=environment, fence=fence, tell=trying)
             result = run_point(point, side, setting, settle(point, side, setting, archive))
             if log is not None:
                 log.finish(result)

@@ -1,4 +1,4 @@
-"""Whether one execution is faster than another, from windows of both in turns, and whether both learn alike. Pure."""
+"""Whether one execution is faster than another, by windows of both in turns, and learns the same. Pure."""
 
 import math
 from collections.abc import Sequence

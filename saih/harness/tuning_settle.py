@@ -1,4 +1,4 @@
-"""The settings with which a point is measured: those asked for, those found before, or those a search finds."""
+"""The settings with which a point is measured: as asked for, as found before, or as a search finds them."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

@@ -28,7 +28,9 @@ def found_words(tuned: Tuned) -> str:
 def _headline(label: str, tuned: Tuned, width: int) -> list[str]:
     lines = wrapped(f"{label}: {found_words(tuned)}, {in_seconds(tuned.step_ns)} per step", width, rest="  ")
     yardsticks = ((tuned.against_plain, "plain"), (tuned.against_reference, "reference"))
-    told = [f"{factor(gain)} the speed of the {name} execution" for gain, name in yardsticks if gain is not None]
+    told = [
+        f"{factor(gain)} the speed of the {name} execution" for gain, name in yardsticks if gain is not None
+    ]
     lines += wrapped("; ".join(told), width, "  ", "    ") if told else []
     lines += wrapped(f"searched for {tuned.duration_s:.1f} s: {tuned.stop_reason}", width, "  ", "    ")
     return lines

@@ -1,7 +1,7 @@
 """Where the fastest executions are kept that searches found, for each environment: whole or absent.
 
-Below the results folder, ``executions/ENVIRONMENT_ID/ID.json`` tells of one question (see ``tuned_id_of``), so
-that every sweep of the same environment uses what one of them found.
+Below the results folder, ``executions/ENVIRONMENT_ID/ID.json`` tells of one question (see ``tuned_id_of``),
+so that every sweep of the same environment uses what one of them found.
 """
 
 from collections.abc import Iterator

@@ -3,18 +3,23 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 from study_samples import search, validation
+from tuning_samples import tuned
 
 from saih.cli import VERBS, group, run
 from saih.domain.point import Point
 from saih.domain.study import subject_id_of
+from saih.machine.environment import capture
 from saih.store.study_file import write_search, write_validation
 from saih.store.sweep_folder import SweepFolder
+from saih.store.tuned_file import write_tuned
+from workloads.execution import TUNED
 
 Measured = Callable[..., tuple[Point, ...]]
 WORKS: dict[str, tuple[str, ...]] = {
@@ -27,6 +32,7 @@ WORKS: dict[str, tuple[str, ...]] = {
     "verify": ("tiny", "--dry-run"),
     "validate": ("tiny",),
     "search": ("tiny",),
+    "tune": ("tiny",),
     "what-if": ("tiny", "input removed"),
     "report": ("tiny",),
     "compare": ("tiny", "twin"),
@@ -51,6 +57,7 @@ FAILS: dict[str, tuple[str, ...]] = {
     "verify": ("nowhere",),
     "validate": ("nowhere",),
     "search": ("nowhere",),
+    "tune": ("nowhere",),
     "what-if": ("tiny", "magic x2"),
     "compare": ("nowhere", "tiny"),
     "import": ("nowhere.zip",),
@@ -78,11 +85,14 @@ def sometimes_slow(verb: str) -> Any:
 
 
 def keep_studies(root: Path, points: tuple[Point, ...]) -> None:
-    """Studies of every problem, so that asking for them starts nothing."""
+    """Studies of every problem, and executions of every point: asking for them starts nothing."""
     folder = SweepFolder(root / "results", "tiny")
     for point in points:
         write_validation(folder, validation(subject_id_of(point), "ppppppppp"))
     write_search(folder, search())
+    for point in points:
+        asked = replace(point, execution=TUNED)
+        write_tuned(root / "results", tuned(asked, capture().environment_id))
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """A data set on disk: open it, read samples; every damage is a DatasetError naming file and remedy."""
 
-from collections import OrderedDict
-from collections.abc import Sequence
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +42,8 @@ class Dataset:
             for universe, file in zip(definition.universe_numbers, manifest.files, strict=True)
         }
         self._open: OrderedDict[int, _OpenShard] = OrderedDict()
+        self._readers: Counter[int] = Counter()
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return self.definition.num_samples
@@ -53,14 +57,22 @@ class Dataset:
         self.close()
 
     def read(
-        self, indices: Sequence[int] | NDArray[np.int64]
+        self, indices: Sequence[int] | NDArray[np.int64], planes: tuple[int, int] | None = None
     ) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
-        """Counts [batch, channel, x, y, z] and targets [batch, 4] of some samples; one thread at a time.
+        """Counts [batch, channel, x, y, z] and targets [batch, 4] of some samples.
+
+        ``planes``: only those from the first up to the second along x are read, and checked by the
+        checksums of their chunks; whole samples are checked by those of the manifest. Several threads may
+        call it at once.
 
         Raises:
-            DatasetError: when a sample does not verify, or an index is out of range.
+            DatasetError: when a sample does not verify, or an index or a plane is out of range.
         """
-        counts = np.empty((len(indices), *self.definition.sample_shape), np.uint16)
+        channels, side, *others = self.definition.sample_shape
+        begin, end = planes or (0, side)
+        if not 0 <= begin < end <= side:
+            raise DatasetError(f"planes {begin} to {end} are asked for; a sample has planes 0 to {side}.")
+        counts = np.empty((len(indices), channels, end - begin, *others), np.uint16)
         targets = np.empty((len(indices), 4), TARGET_TYPE)
         for place, index in enumerate(indices):
             if not 0 <= index < len(self):
@@ -68,22 +80,39 @@ class Dataset:
                     f"sample {index} is asked for; the data set has samples 0 to {len(self) - 1}."
                 )
             universe, row = self.definition.place_of(int(index))
-            targets[place] = self._shard(universe).read(row, counts[place])
+            with self._held(universe) as shard:
+                targets[place] = shard.read(row, counts[place], None if planes is None else (begin, end))
         return counts, targets
 
     def close(self) -> None:
         """Close every open file."""
-        while self._open:
-            self._open.popitem()[1].file.close()
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].file.close()
 
-    def _shard(self, universe: int) -> "_OpenShard":
-        if universe not in self._open:
-            if len(self._open) >= self._max_open_shards:
-                self._open.popitem(last=False)[1].file.close()
-            path = shard_path(self._folder, universe)
-            self._open[universe] = _opened(path, self.definition, universe, self._checksums[universe])
-        self._open.move_to_end(universe)
-        return self._open[universe]
+    @contextmanager
+    def _held(self, universe: int) -> Iterator["_OpenShard"]:
+        """An open shard that no other thread closes meanwhile."""
+        with self._lock:
+            if universe not in self._open:
+                self._close_one()
+                path = shard_path(self._folder, universe)
+                self._open[universe] = _opened(path, self.definition, universe, self._checksums[universe])
+            self._open.move_to_end(universe)
+            self._readers[universe] += 1
+            shard = self._open[universe]
+        try:
+            yield shard
+        finally:
+            with self._lock:
+                self._readers[universe] -= 1
+
+    def _close_one(self) -> None:
+        """Make room for a file: close the one that was not read for longest, and is not being read now."""
+        if len(self._open) >= self._max_open_shards:
+            idle = next((universe for universe in self._open if not self._readers[universe]), None)
+            if idle is not None:
+                self._open.pop(idle).file.close()
 
 
 def open_dataset(
@@ -116,11 +145,14 @@ class _OpenShard:
     targets: NDArray[np.float32]
     checksums: NDArray[np.uint32]
 
-    def read(self, row: int, into: NDArray[np.uint16]) -> NDArray[np.float32]:
-        """Unpack the counts of a sample; gives its targets. Both have the checksum of the manifest."""
+    def read(self, row: int, into: NDArray[np.uint16], planes: tuple[int, int] | None) -> NDArray[np.float32]:
+        """Unpack the counts of a sample, or some of its planes; gives its targets.
+
+        A whole sample and its targets have the checksum of the manifest; planes have those of their chunks.
+        """
         with naming_damage(self.path):
-            self.counts.read(row, into)
-        if sample_crc32c(into, self.targets[row]) != self.checksums[row]:
+            self.counts.read(row, into, planes, is_checked_later=planes is None)
+        if planes is None and sample_crc32c(into, self.targets[row]) != self.checksums[row]:
             raise DatasetError(
                 f"sample {row} of {self.path} is damaged (its CRC-32C disagrees with the manifest); {REMEDY}."
             )

@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -62,9 +62,9 @@ def naming_damage(path: Path) -> Iterator[None]:
 
 
 def checked_dataset(
-    file: h5py.File, name: str, shape: tuple[int, ...], dtype: str, chunk: tuple[int, ...]
+    file: h5py.File, name: str, shape: tuple[int, ...], dtype: str, chunks: Sequence[tuple[int, ...]]
 ) -> h5py.Dataset:
-    """The dataset ``name``, stored in this file with checksums, of exactly this shape, type and chunk."""
+    """The dataset ``name``, stored in this file with checksums, of this shape, type, and one of the chunks."""
     link = file.get(name, getlink=True)
     if link is None:
         raise DatasetError(f"{file.filename} lacks {name}; {REMEDY}.")
@@ -81,9 +81,9 @@ def checked_dataset(
         )
     if not dataset.fletcher32:
         raise DatasetError(f"{name} of {file.filename} has no checksums; {REMEDY}.")
-    if dataset.chunks != chunk or dataset.maxshape != shape:
+    if dataset.chunks not in chunks or dataset.maxshape != shape:
         raise DatasetError(
-            f"{name} of {file.filename} is cut into chunks of {dataset.chunks}, not {chunk}, or may grow; "
+            f"{name} of {file.filename} is cut into chunks of {dataset.chunks}, not {chunks[0]}, or may grow; "
             f"{REMEDY}."
         )
     return dataset
@@ -98,7 +98,7 @@ def read_column(
     file: h5py.File, name: str, shape: tuple[int, ...], dtype: str
 ) -> NDArray[Any]:  # Any: of any type
     """A table that ``write_column`` wrote, packed by nothing that could unpack to more."""
-    dataset = checked_dataset(file, name, shape, dtype, shape)
+    dataset = checked_dataset(file, name, shape, dtype, (shape,))
     properties = dataset.id.get_create_plist()
     filters = tuple(properties.get_filter(place)[0] for place in range(properties.get_nfilters()))
     if filters != (h5z.FILTER_FLETCHER32,):

@@ -22,7 +22,7 @@ from cosmology.shard_record import (
     sample_crc32c,
     write_record,
 )
-from cosmology.stored_counts import COUNT_TYPE, StoredCounts, chunk_of, create_counts
+from cosmology.stored_counts import COUNT_TYPE, StoredCounts, chunk_of, chunks_of, create_counts
 
 TARGET_TYPE = "<f4"
 _HISTOGRAM_BLOCK = 1 << 16
@@ -76,7 +76,7 @@ def checked_parts(
     """Counts and targets [row, 4] of an open shard, once all but the counts themselves has been checked."""
     rows = layout.samples_of(universe)
     shape = (rows, *layout.sample_shape)
-    counts = StoredCounts(checked_dataset(file, "full", shape, COUNT_TYPE, chunk_of(layout.sample_shape)))
+    counts = StoredCounts(checked_dataset(file, "full", shape, COUNT_TYPE, chunks_of(layout.sample_shape)))
     targets = read_column(file, "unitPar", (rows, 4), TARGET_TYPE)
     found = file.attrs.get("dataset_id")
     found = found.decode() if isinstance(found, bytes) else found

@@ -79,7 +79,7 @@ def read_universe(path: Path, definition: UniverseDefinition, num_channels: int)
     counts = np.empty((num_channels, *_shape(definition)[1:]), np.uint16)
     with opened(path) as file:
         stored = StoredCounts(
-            checked_dataset(file, "full", _shape(definition), COUNT_TYPE, _chunk(definition))
+            checked_dataset(file, "full", _shape(definition), COUNT_TYPE, (_chunk(definition),))
         )
         universes_id = file.attrs.get("universes_id")
         for channel in range(num_channels):

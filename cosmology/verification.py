@@ -15,7 +15,7 @@ from cosmology.hdf5 import REMEDY, checked_dataset, naming_damage, opened, read_
 from cosmology.manifest import check_present, manifest_path, read_any_manifest
 from cosmology.shard import TARGET_TYPE
 from cosmology.shard_record import ShardFile, record_path, recorded, sample_crc32c
-from cosmology.stored_counts import COUNT_TYPE, StoredCounts, chunk_of
+from cosmology.stored_counts import COUNT_TYPE, StoredCounts, chunks_of
 from cosmology.universe_file import compare_with_record, read_universe_record
 
 
@@ -136,7 +136,7 @@ def _damaged_samples(path: Path, file: ShardFile, sample_shape: tuple[int, ...])
         with opened(path) as open_shard:
             shape = (rows, *sample_shape)
             stored = StoredCounts(
-                checked_dataset(open_shard, "full", shape, COUNT_TYPE, chunk_of(sample_shape))
+                checked_dataset(open_shard, "full", shape, COUNT_TYPE, chunks_of(sample_shape))
             )
             targets = read_column(open_shard, "unitPar", (rows, 4), TARGET_TYPE)
             sample = np.empty(sample_shape, np.uint16)

@@ -16,8 +16,16 @@ from hypothesis import strategies as st
 
 from cosmology.codec import Codec, default_codec
 from cosmology.dataset_error import DatasetError
+from cosmology.fletcher32 import fletcher32
 from cosmology.hdf5 import created, naming_damage, open_file, opened
-from cosmology.stored_counts import MAX_CHUNK_BYTES, StoredCounts, chunk_of, create_counts
+from cosmology.stored_counts import (
+    MAX_CHUNK_BYTES,
+    PLANES_BYTES,
+    StoredCounts,
+    chunk_of,
+    chunks_of,
+    create_counts,
+)
 
 SHAPE = (3, 2, 16, 16, 16)
 CODECS = list(Codec)
@@ -64,18 +72,29 @@ def test_counts_come_back_from_octants(tmp_path: Path, codec: Codec) -> None:
 
 
 @given(channels=st.integers(1, 16), side=st.sampled_from([8, 16, 32, 64, 128, 256, 512, 1024]))
-def test_a_chunk_is_a_sample_or_an_octant_of_at_most_128_mib(channels: int, side: int) -> None:
+def test_a_chunk_is_a_sample_or_planes_of_it_of_at_most_4_mib(channels: int, side: int) -> None:
     shape = (channels, side, side, side)
-    one, held, *sides = chunk_of(shape)
+    one, held, planes, *sides = chunk_of(shape)
+    assert (one, held, sides) == (1, channels, [side, side])
+    assert side % planes == 0
+    assert 2 * math.prod(chunk_of(shape)) <= PLANES_BYTES or planes == 1
+    assert planes == side or 4 * math.prod(chunk_of(shape)) > PLANES_BYTES
+
+
+@given(channels=st.integers(1, 16), side=st.sampled_from([8, 16, 32, 64, 128, 256, 512, 1024]))
+def test_chunks_of_before_were_samples_or_octants_of_at_most_128_mib(channels: int, side: int) -> None:
+    shape = (channels, side, side, side)
+    now, (one, held, *sides) = chunks_of(shape)
+    assert now == chunk_of(shape)
     assert (one, held) == (1, channels)
     assert len(set(sides)) == 1
-    assert side % sides[0] == 0
-    assert 2 * math.prod(chunk_of(shape)) <= MAX_CHUNK_BYTES
-    assert sides[0] == side or 16 * math.prod(chunk_of(shape)) > MAX_CHUNK_BYTES
+    num_bytes = 2 * held * math.prod(sides)
+    assert num_bytes <= MAX_CHUNK_BYTES
+    assert sides[0] == side or 8 * num_bytes > MAX_CHUNK_BYTES
 
 
-def test_a_sample_of_the_reference_is_one_chunk() -> None:
-    assert chunk_of((4, 128, 128, 128)) == (1, 4, 128, 128, 128)
+def test_a_sample_of_the_reference_is_four_chunks() -> None:
+    assert chunk_of((4, 128, 128, 128)) == (1, 4, 32, 128, 128)
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -98,7 +117,8 @@ def test_a_flipped_bit_in_a_chunk_is_found(tmp_path: Path, codec: Codec, place: 
 
 
 def test_a_gzip_bomb_is_refused_and_never_unpacked(tmp_path: Path) -> None:
-    bomb = zlib.compress(bytes(40_000_000)) + bytes(4)
+    bomb = zlib.compress(bytes(40_000_000))
+    bomb += fletcher32(bomb).to_bytes(4, "little")
     path = tmp_path / "file.h5"
     with created(path) as file:
         chunk = (1, 2, 64, 64, 64)

@@ -65,6 +65,7 @@ def summary(
         flops_per_byte=10.0,
         num_parameters=250_000,
         dataset_bytes=1024 * 1000,
+        input_bytes=1000,
         stop_reason="",
         loss=LossCheck(first=1, last=0.5, is_learning=True, statement=""),
         diagnosis=Diagnosis(limit=Limit.COMPUTE, runner_up=None, shares={}, evidence=()),

@@ -9,10 +9,10 @@ from saih.analyzer.energy import energy_trends
 from saih.analyzer.execution_gain import execution_gains, naming_executions
 from saih.analyzer.mistaken_unit import mistaken_points
 from saih.analyzer.paced_ceilings import shown_ceilings
+from saih.analyzer.ran_execution import cost_of, untold_execution
 from saih.analyzer.rank_line import find_rank_lines, has_rank_axis, with_ranks
 from saih.analyzer.rank_trends import find_rank_trends
 from saih.analyzer.scaling import scale
-from saih.analyzer.ran_execution import cost_of, untold_execution
 from saih.analyzer.summary import summarize
 from saih.analyzer.surface_findings import find_surfaces
 from saih.analyzer.trends import find_trends

@@ -19,6 +19,7 @@ Member = TypeVar("Member", PointSummary, FailedPoint, DroppedPoint)
 
 def naming_executions(analysis: Analysis) -> Analysis:
     """The analysis with labels that name executions, where its points differ in them."""
+    members: tuple[PointSummary | FailedPoint | DroppedPoint, ...]
     members = (*analysis.points, *analysis.failed, *analysis.dropped)
     if len({one.point.execution for one in members}) < 2:
         return analysis

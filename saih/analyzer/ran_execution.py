@@ -36,8 +36,8 @@ def untold_execution(record: Record) -> str:
     if is_told:
         return ""
     return (
-        f"it ran as {point.execution.name}, and its notes do not tell with which settings, so that not even its "
-        "number format is known; measure the point again"
+        f"it ran as {point.execution.name}, and its notes do not tell with which settings, so that not even "
+        "its number format is known; measure the point again"
     )
 
 

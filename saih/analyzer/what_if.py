@@ -13,8 +13,8 @@ from saih.analyzer.analysis import analyze
 from saih.analyzer.correlation import dependent_median_interval
 from saih.analyzer.counted import counted_cost
 from saih.analyzer.fit import PREDICTION_LEVEL
-from saih.analyzer.replay import replayed_ns
 from saih.analyzer.ran_execution import cost_of
+from saih.analyzer.replay import replayed_ns
 from saih.analyzer.what_if_records import (
     Machine,
     Stance,

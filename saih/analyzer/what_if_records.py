@@ -63,7 +63,8 @@ def refusal(record: Record, machine: Machine, alterations: Sequence[Alteration])
     if unknown and machine.floors(record) is None:
         return (
             f"no ceilings were measured for {record.point.placement.label} at "
-            f"{ran_execution(record).precision}, so the share of {' and '.join(unknown)} is unknown; run `saih ceilings`"
+            f"{ran_execution(record).precision}, so the share of {' and '.join(unknown)} is unknown; "
+            "run `saih ceilings`"
         )
     ranks = record.point.placement.num_ranks
     if record.point.placement.degrees.num_ranks > 1 and parts - {Part.INPUT}:

@@ -91,8 +91,8 @@ _RANKS = Section(
         Key(
             name="grows",
             kind=Choice(words=get_args(Grows)),
-            meaning="data: more ranks make replicas; tensor, pipeline, spatial: they divide one model, or its "
-            "samples, further, and scaling is strong whatever it says",
+            meaning="data: more ranks make replicas; tensor, pipeline, spatial: they divide one model, or "
+            "its samples, further, and scaling is strong whatever it says",
             default="data",
         ),
     ),
@@ -110,14 +110,14 @@ _ISO = Section(
         Key(
             name="walk",
             kind=Rungs(axis=None),
-            meaning="lists of sizes of data or model, of ranks, batch_per_rank or spatial_parallel; lists pair up, "
-            "unless combine: product crosses them",
+            meaning="lists of sizes of data or model, of ranks, batch_per_rank or spatial_parallel; lists "
+            "pair up, unless combine: product crosses them",
             is_required=True,
         ),
         Key(
             name="free",
             kind=Text(),
-            meaning="the size that follows, such as width, samples, batch_per_rank, ranks or spatial_parallel",
+            meaning="the size that follows: width, samples, batch_per_rank, ranks, spatial_parallel or such",
             is_required=True,
         ),
         Key(
@@ -197,8 +197,8 @@ _RUN = Section(
         Key(
             name="input",
             kind=Choice(words=get_args(Input)),
-            meaning="real: samples of the data set; synthetic: a few batches of the same shapes, made once in "
-            "memory, so that no data set is made or read",
+            meaning="real: samples of the data set; synthetic: a few batches of the same shapes, made once "
+            "in memory, so that no data set is made or read",
             default=_SUPPLY.input,
         ),
         Key(

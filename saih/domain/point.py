@@ -170,7 +170,7 @@ class Point(_Named):
 
     @property
     def run_words(self) -> str:
-        """Number format and execution in words: ``float32``, ``reference (float32)``, ``tuned from float32``."""
+        """Number format and execution: ``float32``, ``reference (float32)``, ``tuned from float32``."""
         if self.execution == PLAIN:
             return self.precision
         if self.execution.name == TUNED.name:
@@ -204,18 +204,22 @@ class Point(_Named):
         """
         execution = {} if self.execution == PLAIN else {"execution": asdict(self.execution)}
         supply = {} if self.supply == FROM_DATA_FOLDER else {"supply": asdict(self.supply)}
-        return execution | supply | {
-            "schema_version": self.schema_version,
-            "workload": self.workload,
-            "data": dict(self.problem.data),
-            "model": dict(self.problem.model),
-            "batch_per_rank": self.batch_per_rank,
-            "precision": self.precision,
-            "exchange": self.exchange,
-            "placement": self.placement.definition,
-            "timing": {one.name: getattr(self.timing, one.name) for one in fields(self.timing)},
-            "seed": self.seed,
-        }
+        return (
+            execution
+            | supply
+            | {
+                "schema_version": self.schema_version,
+                "workload": self.workload,
+                "data": dict(self.problem.data),
+                "model": dict(self.problem.model),
+                "batch_per_rank": self.batch_per_rank,
+                "precision": self.precision,
+                "exchange": self.exchange,
+                "placement": self.placement.definition,
+                "timing": {one.name: getattr(self.timing, one.name) for one in fields(self.timing)},
+                "seed": self.seed,
+            }
+        )
 
     @property
     def point_id(self) -> str:

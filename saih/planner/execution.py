@@ -26,8 +26,8 @@ def execution_notes(sweep: Sweep) -> Iterator[str]:
     searched = [one.name for one in sweep.executions if one.is_searched]
     if searched:
         yield (
-            f"{' and '.join(searched)}: before such a point its fastest settings are searched, which takes up to "
-            f"{sweep.timing.search_budget_s:g} s and is done once for the same problem, batch and placement."
+            f"{' and '.join(searched)}: before such a point its fastest settings are searched, which takes "
+            f"up to {sweep.timing.search_budget_s:g} s, once for the same problem, batch and placement."
         )
 
 
@@ -37,7 +37,8 @@ def execution_refusal(point: Point, application: Workload) -> str:
     if not isinstance(application, Tunable):
         if point.execution == PLAIN:
             return ""
-        return f"{application.name} runs its steps in one way, not {point.execution.label}; remove run.execution."
+        asked = point.execution.label
+        return f"{application.name} runs its steps in one way, not {asked}; remove run.execution."
     setting = RankSetting(
         precision=point.precision,
         device=placement.device,

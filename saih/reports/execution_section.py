@@ -16,7 +16,7 @@ _METHOD = (
 
 
 def execution_section(analysis: Analysis) -> Section | None:
-    """A row for each rung, and sentences that the summary has no room for; None where nothing was measured in two executions."""
+    """A row for each rung, and sentences that the summary has no room for; None for one execution alone."""
     if not analysis.gains:
         return None
     points = {point.record_id: point for point in analysis.points}

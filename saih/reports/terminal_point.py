@@ -49,7 +49,9 @@ def point_text(sheet: PointSheet, width: int) -> str:
         _verdict(measured, width) if measured is not None else [],
         point_verification_lines(measured, width) if measured is not None else [],
         point_study_lines(measured, width) if measured is not None else [],
-        _titled("Execution", execution_lines(measured, _known_notes(sheet)), width) if measured is not None else [],
+        _titled("Execution", execution_lines(measured, _known_notes(sheet)), width)
+        if measured is not None
+        else [],
         _titled("Efficiency", efficiency_lines(measured), width) if measured is not None else [],
         _titled("Processors while it was measured", pressure_lines(_known_notes(sheet)), width),
         _energy(measured, width) if measured is not None else [],

@@ -22,7 +22,9 @@ def line_label(trend: Trend, points: ByRecord) -> str:
     """The rungs of the other axes of the problem; ranks and executions belong to the setting in the title."""
     first = points.get(trend.record_ids[0]) if trend.record_ids else None
     labels = first.labels.items() if first is not None else ()
-    others = [label for axis, label in sorted(labels) if axis not in (trend.axis, RANKS_AXIS, EXECUTION_LABEL)]
+    others = [
+        label for axis, label in sorted(labels) if axis not in (trend.axis, RANKS_AXIS, EXECUTION_LABEL)
+    ]
     return ", ".join(others) or trend.fixed
 
 

@@ -1,4 +1,4 @@
-"""Points of several executions: each in the number format that it ran in, held against each other, never joined."""
+"""Points of several executions: in the number format that they ran in, and never joined."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,12 @@ def made(synthetic: SimpleNamespace) -> Callable[..., Record]:
     """A record of one execution whose steps take ``step_ms``."""
 
     def build(
-        execution: Execution, step_ms: float, *, rows: int = 8, found: Execution | None = None, **changes: object
+        execution: Execution,
+        step_ms: float,
+        *,
+        rows: int = 8,
+        found: Execution | None = None,
+        **changes: object,
     ) -> Record:
         at = synthetic.point(rows=rows, execution=execution, **changes)
         generator = np.random.default_rng([rows, int(100 * step_ms)])
@@ -40,8 +45,12 @@ def made(synthetic: SimpleNamespace) -> Callable[..., Record]:
 def ceilings(synthetic: SimpleNamespace) -> Ceilings:
     """Those of float32, and a higher peak in bfloat16."""
     known: Ceilings = synthetic.ceilings()
-    lower = replace(synthetic.ceiling(CeilingKind.GEMM, (64.0, 512.0), (9e10, LOWER_PEAK)), precision="bfloat16")
-    return replace(known, curves=(*known.curves, lower), vendor_flops_per_s={"float32": 2e11, "bfloat16": 1e12})
+    lower = replace(
+        synthetic.ceiling(CeilingKind.GEMM, (64.0, 512.0), (9e10, LOWER_PEAK)), precision="bfloat16"
+    )
+    return replace(
+        known, curves=(*known.curves, lower), vendor_flops_per_s={"float32": 2e11, "bfloat16": 1e12}
+    )
 
 
 def analysed(synthetic: SimpleNamespace, records: list[Record], *ceilings: Ceilings) -> Analysis:
@@ -86,7 +95,10 @@ def test_what_tuning_brings_is_a_ratio_with_an_interval_at_each_rung(
     records = [
         record
         for rows in (8, 16)
-        for record in (made(REFERENCE, 3.0 * rows, rows=rows), made(TUNED, 1.0 * rows, rows=rows, found=FOUND))
+        for record in (
+            made(REFERENCE, 3.0 * rows, rows=rows),
+            made(TUNED, 1.0 * rows, rows=rows, found=FOUND),
+        )
     ]
     found = analysed(synthetic, records)
     assert [gain.labels["data"] for gain in found.gains] == ["8 rows", "16 rows"]
@@ -114,7 +126,10 @@ def test_trends_never_join_executions_and_labels_tell_them_apart(
     records = [
         record
         for rows in sizes
-        for record in (made(REFERENCE, 3.0 * rows, rows=rows), made(TUNED, 1.0 * rows, rows=rows, found=FOUND))
+        for record in (
+            made(REFERENCE, 3.0 * rows, rows=rows),
+            made(TUNED, 1.0 * rows, rows=rows, found=FOUND),
+        )
     ]
     found = analysed(synthetic, records, ceilings)
     assert len(found.trends) == 2

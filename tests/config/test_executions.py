@@ -89,8 +89,9 @@ def test_workloads_that_run_their_steps_in_one_way_refuse_others() -> None:
 
 
 def test_more_points_than_anybody_could_run_are_refused_with_their_executions() -> None:
-    ladders = "axes: {model: {width: [" + ", ".join(str(4 * one) for one in range(1, 60_000)) + "]}}\n"
-    with pytest.raises(SweepFileError, match="119998 points"):
+    samples, widths = list(range(1, 401)), list(range(4, 4 * 301, 4))
+    ladders = f"axes: {{data: {{samples: {samples}}}, model: {{width: {widths}}}}}\n"
+    with pytest.raises(SweepFileError, match=r"240000 points \(400 x 300 x 1 x 2\)"):
         parse_sweep(f"{SMALLEST}{ladders}run: {{execution: [reference, tuned]}}\n", "f.yaml")
 
 

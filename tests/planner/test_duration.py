@@ -89,7 +89,9 @@ def test_starts_grow_with_ranks_and_known_ceilings_are_not_measured_again() -> N
     small, large = Placement(), Placement(nodes=1024, ranks_per_node=4, data_parallel=4096)
     assert starting_s(small) < 10
     assert 60 < starting_s(large) < 600
-    assert preparing_s(small, None, ("float32",)) - preparing_s(small, ceilings(1.0), ("float32",)) == CEILINGS_S
+    assert (
+        preparing_s(small, None, ("float32",)) - preparing_s(small, ceilings(1.0), ("float32",)) == CEILINGS_S
+    )
     assert preparing_s(small, ceilings(1.0), ("bfloat16",)) == preparing_s(small, None, ("bfloat16",))
 
 

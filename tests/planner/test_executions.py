@@ -115,7 +115,9 @@ def test_searches_take_time_that_is_planned(one: Sweep) -> None:
 
 
 def test_ceilings_are_wanted_in_every_format_that_a_search_may_choose(one: Sweep) -> None:
-    points = {execution.name: only(planned(one, execution)) for execution in (PLAIN, TUNED, TUNED_AT_PRECISION)}
+    points = {
+        execution.name: only(planned(one, execution)) for execution in (PLAIN, TUNED, TUNED_AT_PRECISION)
+    }
     assert possible_precisions(points["plain"]) == ("float32",)
     assert possible_precisions(points["tuned"]) == ("float32", "bfloat16")
     assert possible_precisions(points["tuned_at_precision"]) == ("float32",)

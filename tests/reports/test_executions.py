@@ -10,10 +10,10 @@ from saih.domain.execution_gain import ExecutionGain
 from saih.domain.interval import Interval
 from saih.domain.trend import Analysis
 from saih.domain.tuning import SEARCH_NOTE
+from saih.reports.document import Table
 from saih.reports.execution_section import execution_section
 from saih.reports.execution_text import execution_lines
 from saih.reports.execution_words import gain_claims, gain_lines
-from saih.reports.document import Table
 from saih.reports.tables import lead, points_table
 from saih.reports.terminal import points_lines
 from saih.reports.terminal_analysis import analysis_text
@@ -53,7 +53,7 @@ def twice(analysis_of: Callable[..., Analysis]) -> Analysis:
 def test_the_gain_is_a_finding_and_a_line_for_each_rung(twice: Analysis) -> None:
     (claim,) = gain_claims(twice)
     largest = max(twice.gains, key=lambda gain: gain.axis_sizes["data"] * gain.axis_sizes["model"])
-    assert claim.text.startswith("Tuned is 3.1x [2.9, 3.3] the reference at ")
+    assert claim.text.startswith("Tuned is 3.10x [2.90,\N{NO-BREAK SPACE}3.30] the reference at ")
     assert largest.labels["data"] in claim.text
     assert "bfloat16, own kernels" in claim.text
     assert len(claim.record_ids) == len(twice.points)
@@ -71,7 +71,7 @@ def test_the_report_and_the_terminal_show_them(twice: Analysis) -> None:
     ids = [claim.claim_id for claim in trend_claims(twice, document).claims]
     assert ids.count("execution/tuned") == 1
     text = analysis_text(twice, 120)
-    assert "Tuned is 3.1x" in text
+    assert "Tuned is 3.10x" in text
     assert "What executions bring" in text
     assert " execution " in points_lines(twice, 140)[0]
     table = points_table(lead(twice.points))
@@ -107,6 +107,8 @@ def test_a_point_tells_its_settings_and_what_was_tried(twice: Analysis) -> None:
     assert dict(execution_lines(reference, {})) == {"settings": "reference"}
 
 
-@pytest.mark.parametrize("note", ["", "{", "[]", '{"candidates": 5}', '{"candidates": [{}], "duration_s": 1}'])
+@pytest.mark.parametrize(
+    "note", ["", "{", "[]", '{"candidates": 5}', '{"candidates": [{}], "duration_s": 1}']
+)
 def test_a_note_that_is_none_of_a_search_says_nothing(twice: Analysis, note: str) -> None:
     assert len(execution_lines(twice.points[1], {SEARCH_NOTE: note})) == 1

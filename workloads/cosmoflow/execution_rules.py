@@ -44,8 +44,8 @@ def _reasons(chosen: Execution, setting: RankSetting) -> Iterator[str]:
         yield f"threads is {chosen.threads} on device {setting.device}, but they are those of a CPU: use 0"
     elif chosen.threads > setting.num_threads:
         yield (
-            f"threads is {chosen.threads}, but a rank of the placement has {setting.num_threads}: use as many "
-            "at most, or raise threads_per_rank"
+            f"threads is {chosen.threads}, but a rank of the placement has {setting.num_threads}: use as "
+            "many at most, or raise threads_per_rank"
         )
 
 
@@ -54,11 +54,11 @@ def _graph_reasons(setting: RankSetting) -> Iterator[str]:
         yield "graph is step on device cpu, but steps are recorded on GPUs only: use none"
     if setting.exchange != "none":
         yield (
-            f"graph is step with exchange {setting.exchange}, but sums of gradients are timed by the host, which "
-            "a recorded step does without: use graph none, or a single rank"
+            f"graph is step with exchange {setting.exchange}, but sums of gradients are timed by the host, "
+            "which a recorded step does without: use graph none, or a single rank"
         )
     elif setting.degrees.spatial_parallel > 1:
         yield (
-            f"graph is step with spatial_parallel {setting.degrees.spatial_parallel}, but messages between slabs "
-            "are sent by the host: use none"
+            f"graph is step with spatial_parallel {setting.degrees.spatial_parallel}, but messages between "
+            "slabs are sent by the host: use none"
         )

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from benchmarks.forked_ranks import on_ranks
-from cosmology.architecture import Architecture
 from cosmology.division import SampleDivision
 from tests.cosmology.spatial.spatial_work import (
     AGAIN,
@@ -38,15 +37,28 @@ ROUNDED = [
     Case(architecture=replace(DEEP, residuals_per_stage=0), dtype=torch.float32, kernels="own"),
     Case(architecture=TALL, dtype=torch.float32, is_cast=True),
 ]
-LIMITS = [1e-4, 1e-4, 0.05]
+LIMITS = [1e-4, 1e-4, 0.2]
+"""Which voxel of a pooling is the largest depends on the last digit: one device's gradients in bfloat16 are 0.16
+from those in float32 here."""
 
 
 @pytest.mark.parametrize("num_ranks", [2, 4])
 def test_outputs_loss_and_gradients_are_those_of_one_device(num_ranks: int, tmp_path: Path) -> None:
-    by_rank: list[list[Deviation]] = on_ranks(num_ranks, tmp_path, deviations, [*EXACT, *ROUNDED])
-    for rank, found in enumerate(by_rank):
-        for case, limit, off in zip([*EXACT, *ROUNDED], [1e-10] * len(EXACT) + LIMITS, found, strict=True):
-            assert max(off.outputs, off.loss, off.gradients) < limit, (rank, case, off)
+    cases, limits = [*EXACT, *ROUNDED], [1e-10] * len(EXACT) + LIMITS
+    by_rank: list[list[Deviation]] = on_ranks(num_ranks, tmp_path, deviations, cases)
+    for case, limit, *ranks in zip(cases, limits, *by_rank, strict=True):
+        assert all(max(off.outputs, off.loss, off.gradients) < limit for off in ranks), (case, ranks)
+        check_messages(case, ranks)
+
+
+def check_messages(case: Case, ranks: list[Deviation]) -> None:
+    """The mean rank brings what the formula says, which knows numbers of 2 and 4 bytes."""
+    division = SampleDivision(architecture=case.architecture, num_ranks=len(ranks))
+    precision = Precision.BFLOAT16 if case.is_cast else Precision.FLOAT32
+    due = step_exchanges(division, BATCH, precision)
+    assert {off.num_exchanges for off in ranks} == {due.num_exchanges}
+    times = 2 if case.dtype is torch.float64 else 1
+    assert sum(off.num_bytes for off in ranks) / len(ranks) == times * due.num_bytes
 
 
 def test_ranks_with_two_planes_each_share_one_stage_and_go_on_alike(tmp_path: Path) -> None:
@@ -60,16 +72,6 @@ def test_two_replicas_of_two_ranks_have_the_mean_gradients_of_one_device(tmp_pat
     for loss, gradient in on_ranks(4, tmp_path, replicas_of_two, Case(architecture=AGAIN)):
         assert loss < 1e-10
         assert gradient < 1e-10
-
-
-@pytest.mark.parametrize("architecture", [TALL, replace(AGAIN, resolution=32, stage_channels=(4, 8, 16))])
-def test_ranks_send_what_the_formula_says(architecture: Architecture, tmp_path: Path) -> None:
-    cases = [Case(architecture=architecture, dtype=torch.float32)]
-    found = [each[0] for each in on_ranks(4, tmp_path, deviations, cases)]
-    division = SampleDivision(architecture=architecture, num_ranks=4)
-    due = step_exchanges(division, BATCH, Precision.FLOAT32)
-    assert {off.num_exchanges for off in found} == {due.num_exchanges}
-    assert sum(off.num_bytes for off in found) / 4 == due.num_bytes
 
 
 @pytest.mark.parametrize("num_ranks", [2, 4])

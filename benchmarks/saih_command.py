@@ -40,7 +40,12 @@ def saih(folder: Path, words: Sequence[str], environment: Mapping[str, str] = os
     """
     begin_s = time.perf_counter()
     done = subprocess.run(
-        [*_PROGRAM, *words], cwd=folder, env=_with_this_code(environment), stdout=subprocess.PIPE, text=True, check=False
+        [*_PROGRAM, *words],
+        cwd=folder,
+        env=_with_this_code(environment),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         said = done.stdout.strip().splitlines()

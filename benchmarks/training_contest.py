@@ -42,9 +42,7 @@ class Member:
         """As a sweep asks for it; samples enough for several batches."""
         samples = max(8, 4 * self.batch)
         return Problem(
-            data=Shape.of(
-                samples=samples, universes=samples, resolution=self.resolution, channels=CHANNELS
-            ),
+            data=Shape.of(samples=samples, universes=samples, resolution=self.resolution, channels=CHANNELS),
             model=Shape.of(depth=1, width=self.width),
         )
 
@@ -65,7 +63,7 @@ def own_threads() -> int:
 
 
 def plain_loop(member: Member, *, name: str = "plain loop", as_started: bool = False) -> TurnTaker:
-    """The plain loop; ``as_started``: by ``python loop.py``, without the allocator settings of SAIH's ranks."""
+    """The plain loop; ``as_started``: by ``python loop.py``, without the allocator settings of our ranks."""
     environment = dict(os.environ) if as_started else _rank_environment(member)
     return _taker(name, PLAIN_LOOP, member, {}, environment)
 

@@ -1,7 +1,7 @@
 """Share of peak over the ladder of data and model sizes: the preset ``share-of-peak`` as a user runs it.
 
-Every problem is measured in the reference execution and in the tuned one. Shares are of the measured ceiling of
-the number format that ran, and of the vendor's peak where that is known.
+Every problem is measured in the reference execution and in the tuned one. Shares are of the measured
+ceiling of the number format that ran, and of the vendor's peak where that is known.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.bars import judge
 from benchmarks.saih_command import saih
+from workloads.execution import Execution
 
 SWEEP = "share-of-peak"
 LARGEST_LIMIT_PERCENT = 60.0
@@ -55,7 +56,11 @@ def _judge(by_execution: Mapping[str, Points]) -> bool:
     met = [
         judge("share of peak along the ladder, worst fall", 100 * max(falls, default=0.0), "points", "<=", 0),
         judge(
-            "share of the measured peak, largest", 100 * max(shares, default=0.0), "%", ">=", LARGEST_LIMIT_PERCENT
+            "share of the measured peak, largest",
+            100 * max(shares, default=0.0),
+            "%",
+            ">=",
+            LARGEST_LIMIT_PERCENT,
         ),
     ]
     return all(met)
@@ -69,19 +74,20 @@ def _show(execution: str, points: Points) -> None:
     )
     for point in points:
         words = ", ".join(words for axis, words in point["labels"].items() if axis != "execution")
-        vendor = point["share_of_vendor_peak"]
+        rates = f"{point['samples_per_s']['value']:>10.2f} {point['flops_per_s']['value'] / 1e9:>9.1f}"
+        shares = f"{_percent(point['share_of_peak']):>12} {_percent(point['share_of_vendor_peak']):>10}"
         memory = (point["peak_memory_bytes"] or 0) / 2**30
-        print(
-            f"{words:<38} {point['samples_per_s']['value']:>10.2f} {point['flops_per_s']['value'] / 1e9:>9.1f} "
-            f"{100 * _share(point):>10.1f} % {'' if vendor is None else f'{100 * vendor["value"]:.1f} %':>10} "
-            f"{memory:>6.2f}  {_split(point)}"
-        )
+        print(f"{words:<38} {rates} {shares} {memory:>6.2f}  {_split(point)}")
         print(f"{'':<38} {_settings(point)}")
 
 
 def _split(point: Mapping[str, Any]) -> str:
     whole = point["step_ns"]["value"]
     return " ".join(f"{100 * point['phases_ns'][phase]['value'] / whole:.0f}" for phase in _PHASES)
+
+
+def _percent(share: Mapping[str, Any] | None) -> str:
+    return "" if share is None else f"{100 * share['value']:.1f} %"
 
 
 def _share(point: Mapping[str, Any]) -> float:
@@ -100,8 +106,8 @@ def _execution(point: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _settings(point: Mapping[str, Any]) -> str:
     """What ran, where the analysis tells more than the name."""
-    ran = point.get("execution") or {}
-    return ", ".join(f"{name} {value}" for name, value in ran.items() if name != "name")
+    ran = Execution(**point["execution"])
+    return ran.words or "as plain"
 
 
 if __name__ == "__main__":

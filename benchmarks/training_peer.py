@@ -1,9 +1,9 @@
 """The reference network of MLPerf HPC in its own framework, TensorFlow, against the step of SAIH.
 
-TensorFlow is installed in an environment of its own below the user's cache, once. Both train the same layers on
-batches of the same shape in memory, with the same number of threads, in turns: TensorFlow by the model and the
-settings of the reference (Keras, stochastic gradient descent with momentum, mean squared error), in float32 and
-in its mixed format with bfloat16, each compiled to a graph as Keras does.
+TensorFlow is installed in an environment of its own below the user's cache, once. Both train the same
+layers on batches of the same shape in memory, with the same number of threads, in turns: TensorFlow by
+the model and the settings of the reference (Keras, stochastic gradient descent with momentum, mean
+squared error), in float32 and in its mixed format with bfloat16, each compiled to a graph as Keras does.
 """
 
 import argparse
@@ -34,7 +34,7 @@ ROUNDS, QUICK_ROUNDS = 9, 5
 _TURN_S = 0.5
 
 
-class PeerMissing(RuntimeError):
+class PeerMissingError(RuntimeError):
     """TensorFlow cannot be had here; the message says why."""
 
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         python = peer_python()
-    except PeerMissing as error:
+    except PeerMissingError as error:
         print(f"the peer is absent: {error}")
         return 1
     met = []
@@ -94,7 +94,7 @@ def peer_python() -> Path:
     """The interpreter of an environment with TensorFlow, made where there is none.
 
     Raises:
-        PeerMissing: when it cannot be installed.
+        PeerMissingError: when it cannot be installed.
     """
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(cache) / "saih" / "peers" / "tensorflow"
@@ -112,7 +112,7 @@ def _install(command: Sequence[str]) -> None:
         subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_LIMIT_S, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         said = str(getattr(error, "stderr", None) or error).strip().splitlines()
-        raise PeerMissing(f"{' '.join(command)} failed: {said[-1] if said else 'no message'}") from error
+        raise PeerMissingError(f"{' '.join(command)} failed: {said[-1] if said else 'no message'}") from error
 
 
 def _peer(python: Path, member: Member, policy: str) -> TurnTaker:
@@ -132,6 +132,7 @@ def _peer(python: Path, member: Member, policy: str) -> TurnTaker:
 
 def _words(gain: Interval) -> str:
     return f"{gain.value:.2f} [{gain.low:.2f}, {gain.high:.2f}]"
+
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

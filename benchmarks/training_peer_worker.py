@@ -1,8 +1,8 @@
 """The reference network in TensorFlow, in turns; run by the interpreter of an environment that has it.
 
-Layers and settings are those of MLPerf HPC's CosmoFlow (Keras, channels last): per stage a convolution of 3^3, a
-LeakyReLU as Keras has it and a maximum of 2^3, then dense layers of 128 and 64 and four tanh values times 1.2;
-no dropout, as in its configurations for convergence.
+Layers and settings are those of MLPerf HPC's CosmoFlow (Keras, channels last): per stage a convolution of
+3^3, a LeakyReLU as Keras has it and a maximum of 2^3, then dense layers of 128 and 64 and four tanh
+values times 1.2; no dropout, as in its configurations for convergence.
 """
 
 import json

@@ -1,10 +1,11 @@
 """The training step against a plain loop, and against what the convolutions alone reach.
 
-Four contestants train the same layers in turns, each in a process of its own: the plain loop as ``python loop.py``
-starts it, the same with the allocator settings of SAIH's ranks, the reference execution, and the tuned one, whose
-settings are searched beforehand (``saih tune``). A fifth does nothing but the convolutions of the same step, each
-in its faster layout and the number format of the tuned execution: their rate is the ceiling of that list of
-shapes. Ratios are taken turn by turn; intervals are of their medians.
+Four contestants train the same layers in turns, each in a process of its own: the plain loop as ``python
+loop.py`` starts it, the same with the allocator settings of SAIH's ranks, the reference execution, and
+the tuned one, whose settings are searched beforehand (``saih tune``). A fifth does nothing but the
+convolutions of the same step, each in its faster layout and the number format of the tuned execution:
+their rate is the ceiling of that list of shapes. Ratios are taken turn by turn; intervals are of their
+medians.
 
 What the harness adds to a step is measured by ``python -m benchmarks.overhead``.
 """
@@ -77,9 +78,7 @@ def main(arguments: Sequence[str]) -> int:
     num_rounds = QUICK_ROUNDS if options.quick else ROUNDS
     met = []
     for resolution, width, batch in QUICK_SIZES if options.quick else SIZES:
-        member = Member(
-            resolution=resolution, width=width, batch=batch, threads=own_threads(), device=device
-        )
+        member = Member(resolution=resolution, width=width, batch=batch, threads=own_threads(), device=device)
         contest = compete(member, num_rounds)
         show(contest)
         met += judged(contest)
@@ -144,7 +143,11 @@ def judged(contest: Contest) -> list[bool]:
     """Print the bars that this size decides."""
     member, met = contest.member, []
     if (member.resolution, member.width) == JUDGED:
-        met.append(judge(f"tuned over plain loop, {member.name}", contest.ratio(PLAIN, TUNED).value, "times", ">=", 3))
+        met.append(
+            judge(
+                f"tuned over plain loop, {member.name}", contest.ratio(PLAIN, TUNED).value, "times", ">=", 3
+            )
+        )
     excess = 100 * (contest.ratio(OURS, PLAIN).value - 1)
     met.append(judge(f"reference over plain loop, {member.name}", excess, "%", "<=", 2))
     if member.width >= WIDE:

@@ -1,7 +1,8 @@
 """What a trustworthy trend costs: the sweep ``laptop`` as a user runs it, from nothing to its report.
 
-Its 12 points are measured until their median step is known to 2 %, or their budget is spent. The parts are
-timed by the commands that a user would give one after the other; ``saih sweep laptop`` does all of it at once.
+Its 12 points are measured until their median step is known to 2 %, or their budget is spent. The parts
+are timed by the commands that a user would give one after the other; ``saih sweep laptop`` does all of it
+at once.
 """
 
 import argparse

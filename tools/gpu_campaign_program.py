@@ -1,13 +1,13 @@
 """A campaign on one GPU that has neither network nor MPI: what ``tools/gpu_campaign`` does.
 
-    tools/gpu_campaign pack wheels/                      where there is a network: what images of GPU software lack
-    tools/gpu_campaign run --out campaign --wheels wheels/   on the machine with the GPU
+    tools/gpu_campaign pack wheels/            where there is a network: what images of GPU software lack
+    tools/gpu_campaign run --out campaign --wheels wheels/             on the machine with the GPU
 
-``run`` measures the sweep ``results/reference/campaign.yaml`` on one rank, without MPI, and ends by its limit
-whatever happens: records of points that are finished by then are kept, and what is late is left out. The folder
-gets the records as one bundle (``campaign.saih.zip``), the analysis as JSON, the report where typst is
-installed, and the log. ``--device cpu --quick`` shows in small that all of it runs. Only the standard library is
-imported here: this begins where nothing is installed yet.
+``run`` measures the sweep ``results/reference/campaign.yaml`` on one rank, without MPI, and ends by its
+limit whatever happens: records of points that are finished by then are kept, and what is late is left
+out. The folder gets the records as one bundle (``campaign.saih.zip``), the analysis as JSON, the report
+where typst is installed, and the log. ``--device cpu --quick`` shows in small that all of it runs. Only
+the standard library is imported here: this begins where nothing is installed yet.
 """
 
 import argparse
@@ -84,8 +84,8 @@ def main(arguments: Sequence[str]) -> int:
         absent = missing(NEEDED, packages)
         if absent:
             print(
-                f"missing here: {', '.join(absent)}. Where there is a network: tools/gpu_campaign pack wheels "
-                f"--python {sys.version_info[0]}.{sys.version_info[1]}; then here: --wheels wheels",
+                f"missing here: {', '.join(absent)}. Where there is a network: tools/gpu_campaign pack "
+                f"wheels --python {sys.version_info[0]}.{sys.version_info[1]}; then here: --wheels wheels",
                 file=sys.stderr,
             )
             return 3
@@ -134,7 +134,12 @@ def missing(modules: Mapping[str, str], packages: Path) -> list[str]:
 def environment_of(base: Mapping[str, str], packages: Path) -> dict[str, str]:
     """What the commands run in: this code, the packages, and one rank that needs no MPI."""
     paths = [str(ROOT), str(packages), *filter(None, [base.get("PYTHONPATH", "")])]
-    return {**base, "PYTHONPATH": os.pathsep.join(paths), "SAIH_LAUNCHER": "none", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        **base,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "SAIH_LAUNCHER": "none",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def measure(campaign: Campaign, words: Sequence[str]) -> bool:
@@ -189,7 +194,11 @@ def _output(said: Path | None, log: object) -> Iterator[object]:
 
 
 def _waited(process: "subprocess.Popen[bytes]", limit_s: float) -> int:
-    for patience_s, ending in ((max(limit_s, 1.0), signal.SIGINT), (_STOP_S, signal.SIGTERM), (_STOP_S, None)):
+    for patience_s, ending in (
+        (max(limit_s, 1.0), signal.SIGINT),
+        (_STOP_S, signal.SIGTERM),
+        (_STOP_S, None),
+    ):
         with suppress(subprocess.TimeoutExpired):
             return process.wait(patience_s)
         if ending is not None:
@@ -223,6 +232,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     running.add_argument("--out", type=Path, required=True, help="folder of what was found")
     running.add_argument("--wheels", type=Path, help="folder that `pack` filled")
     running.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="where to compute")
-    running.add_argument("--quick", action="store_true", help="a few tiny points on the CPU: shows that it runs")
-    running.add_argument("--limit-s", type=float, default=LIMIT_S, help="of everything (default: %(default)s s)")
+    running.add_argument(
+        "--quick", action="store_true", help="a few tiny points on the CPU: shows that it runs"
+    )
+    running.add_argument(
+        "--limit-s", type=float, default=LIMIT_S, help="of everything (default: %(default)s s)"
+    )
     return parser.parse_args(arguments)

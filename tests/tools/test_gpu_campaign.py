@@ -1,4 +1,4 @@
-"""The campaign for a GPU without MPI runs whole on a CPU in small; what it lacks is named; it ends in time."""
+"""The campaign for a GPU without MPI runs whole on a CPU in small, names what it lacks, and ends in time."""
 
 import json
 import os
@@ -34,7 +34,14 @@ def know_ceilings(results: Path) -> None:
     """As if they had been measured: that takes a minute."""
     rate = Interval(low=1e12, value=1e12, high=1e12, level=0.95, count=9)
     curves = [
-        Ceiling(kind=CeilingKind.GEMM, precision=precision, unit="FLOP/s", size_unit="", sizes=(64.0,), rates=(rate,))
+        Ceiling(
+            kind=CeilingKind.GEMM,
+            precision=precision,
+            unit="FLOP/s",
+            size_unit="",
+            sizes=(64.0,),
+            rates=(rate,),
+        )
         for precision in ("float32", "bfloat16")
     ]
     write_ceilings(
@@ -70,7 +77,9 @@ def test_the_campaign_runs_whole_on_one_rank_without_any_mpi(
     assert bundle.about.num_points == 8
     assert bundle.about.is_anonymised
     points = json.loads((out / "campaign.json").read_text())["points"]
-    assert sorted(point["point"]["execution"]["name"] for point in points) == 4 * ["reference"] + 4 * ["tuned"]
+    assert sorted(point["point"]["execution"]["name"] for point in points) == 4 * ["reference"] + 4 * [
+        "tuned"
+    ]
     for point in points:
         assert point["samples_per_s"]["value"] > 0
         assert point["point"]["placement"]["device"] == "cpu"

@@ -12,7 +12,7 @@ from workloads.execution import Execution
 from workloads.protocol import Mark, Surroundings
 from workloads.tuning import Knob, TuningFacts
 
-STEP_S = 0.004
+STEP_S = 0.012
 KNOBS = (
     Knob(name="precision", values=("bfloat16",)),
     Knob(name="layout", values=("channels_first",)),

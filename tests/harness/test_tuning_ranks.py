@@ -46,7 +46,7 @@ def point(workload: str) -> Point:
     )
 
 
-def write_job(root: Path, number: int, task: Task, *points: Point) -> str:
+def write_job(root: Path, number: int, task: Task, *points: Point, budget_s: float = 15) -> str:
     job = Job(
         task=task,
         sweep_name="tuned",
@@ -55,7 +55,7 @@ def write_job(root: Path, number: int, task: Task, *points: Point) -> str:
         placement=TWO,
         points=points,
         watchdog_s=60,
-        tuning=TuningPlan(budget_s=1.5, batches=(1, 4)) if task == "tune" else None,
+        tuning=TuningPlan(budget_s=budget_s) if task == "tune" else None,
     )
     path = root / f"{number}-{task}.json"
     path.write_bytes(encode_job(job))
@@ -69,13 +69,13 @@ def events(output: str) -> list[dict[str, Any]]:
 
 def test_ranks_find_the_same_and_points_run_with_it(tmp_path: Path) -> None:
     made, real = point("made"), point("cosmoflow")
-    tasks: tuple[tuple[Task, tuple[Point, ...]], ...] = (
-        ("generate", (real,)),
-        ("tune", (made, real)),
-        ("tune", (made, real)),
-        ("measure", (made, real)),
-    )
-    jobs = [write_job(tmp_path, number, task, *points) for number, (task, points) in enumerate(tasks)]
+    jobs = [
+        write_job(tmp_path, 1, "generate", real),
+        write_job(tmp_path, 2, "tune", made),
+        write_job(tmp_path, 3, "tune", real, budget_s=1),  # what takes long to prepare is left out
+        write_job(tmp_path, 4, "tune", made, real),
+        write_job(tmp_path, 5, "measure", made, real),
+    ]
     launcher = str(Path(sys.executable).with_name("mpirun"))
     ranks = [launcher, "-n", "2", "--map-by", "slot:OVERSUBSCRIBE", "--bind-to", "none"]
     worker = [sys.executable, "-m", "mpi4py", str(Path(__file__).with_name("tuning_ranks.py")), *jobs]
@@ -92,21 +92,16 @@ def test_ranks_find_the_same_and_points_run_with_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     told = events(done.stdout)
     begun = [event["point_id"] for event in told if event["event"] == "tune_begin"]
-    assert begun == [made.point_id, real.point_id]  # the second job had nothing to search
+    assert begun == [made.point_id, real.point_id]  # the last search had nothing to do
     environment_id = next(event["environment_id"] for event in told if event["event"] == "environment")
 
     found = read_tuned(tmp_path / "results", environment_id, made)
     assert found is not None, done.stdout
     verdicts = {(one.setting, one.value): one for one in reversed(found.candidates)}
     assert found.execution.precision == "bfloat16"
-    assert verdicts["layout", "channels_first"].verdict in ("slower", "not tried")
-    assert verdicts["kernels", "own"].verdict in ("failed", "not tried")
-    if verdicts["kernels", "own"].verdict == "failed":
-        assert (
-            "rank 1 raised RuntimeError: the own kernel does not run here"
-            in verdicts["kernels", "own"].reason
-        )
-    assert [one.batch_per_rank for one in found.batches] == [1, 4]
+    assert verdicts["layout", "channels_first"].verdict == "slower"
+    assert verdicts["kernels", "own"].verdict == "failed"
+    assert "rank 1 raised RuntimeError: the own kernel does not run" in verdicts["kernels", "own"].reason
 
     searched = read_tuned(tmp_path / "results", environment_id, real)
     assert searched is not None, done.stdout

@@ -73,7 +73,10 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="saih-spatial-") as name:
         folder = Path(name)
         turns = [
-            {size: on_ranks(size, folder / f"{turn}-{size}", trained, architecture, num_steps) for size in SIZES}
+            {
+                size: on_ranks(size, folder / f"{turn}-{size}", trained, architecture, num_steps)
+                for size in SIZES
+            }
             for turn in range(QUICK_TURNS if is_quick else TURNS)
         ]
         exact = {size: on_ranks(size, folder / f"exact-{size}", deviation) for size in SIZES[1:]}
@@ -137,7 +140,7 @@ def _deviation(crew: Crew, architecture: Architecture) -> float:
         found.append([outputs.detach(), loss.detach(), *_gradients(model)])
     for gradient in found[1][2:]:
         dist.all_reduce(gradient, group=crew.group)
-        gradient /= crew.num_ranks
+        gradient.div_(crew.num_ranks)
     return max(float((one - own).abs().max() / one.abs().max()) for one, own in zip(*found, strict=True))
 
 
@@ -164,7 +167,9 @@ def _slab(architecture: Architecture, crew: Crew | None, dtype: torch.dtype) -> 
     rank, num_ranks = (0, 1) if crew is None else (crew.rank, crew.num_ranks)
     each = side // num_ranks
     planes = [
-        torch.randn((BATCH, architecture.channels, side, side), generator=torch.Generator().manual_seed(plane))
+        torch.randn(
+            (BATCH, architecture.channels, side, side), generator=torch.Generator().manual_seed(plane)
+        )
         for plane in range(rank * each, (rank + 1) * each)
     ]
     return torch.stack(planes, dim=2).to(dtype, memory_format=torch.channels_last_3d)
@@ -188,12 +193,12 @@ class _Watch:
 
 def _print_table(architecture: Architecture, turns: list[Turn]) -> None:
     print(
-        f"{architecture.resolution}^3 x {architecture.channels}, width {WIDTH}, batch {BATCH}, float32, one thread "
-        f"a rank, {len(turns)} turns; {architecture.num_parameters / 1e6:.1f} M parameters"
+        f"{architecture.resolution}^3 x {architecture.channels}, width {WIDTH}, batch {BATCH}, float32, one "
+        f"thread a rank, {len(turns)} turns; {architecture.num_parameters / 1e6:.1f} M parameters"
     )
     print(
-        f"{'ranks':>5}{'ms a step':>11}{'speed-up':>22}{'waiting ms':>12}{'MB a rank':>11}{'less weights':>14}"
-        f"{'formula':>9}{'kB sent':>9}{'formula':>9}"
+        f"{'ranks':>5}{'ms a step':>11}{'speed-up':>22}{'waiting ms':>12}{'MB a rank':>11}"
+        f"{'less weights':>14}{'formula':>9}{'kB sent':>9}{'formula':>9}"
     )
     for size in SIZES:
         speed = _speed_up(turns, size)
@@ -233,7 +238,13 @@ def _bars(architecture: Architecture, turns: list[Turn], exact: dict[int, list[A
     return [
         *found,
         judge("bytes sent off the formula", 100 * off_bytes, "%", "<=", 0.1),
-        judge("speed-up of 2 ranks of one thread on one sample", _speed_up(turns, 2).value, "x", ">=", LEAST_SPEED_UP),
+        judge(
+            "speed-up of 2 ranks of one thread on one sample",
+            _speed_up(turns, 2).value,
+            "x",
+            ">=",
+            LEAST_SPEED_UP,
+        ),
     ]
 
 

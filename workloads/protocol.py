@@ -30,8 +30,8 @@ PhaseName = Literal[
     "optimizer",
     "other",
 ]
-"""``backward_part``: of a backward pass that goes on, and whose end is marked ``backward``. ``stage_wait``: for
-ranks that hold other layers of the same model, which are busy or wait themselves."""
+"""``backward_part``: of a backward pass that goes on, and whose end is marked ``backward``. ``stage_wait``:
+for ranks that hold other layers of the same model, which are busy or wait themselves."""
 Mark = Callable[[PhaseName], None]
 """``mark(phase)``: all work since the previous mark (or the step's begin) belonged to ``phase``."""
 
@@ -250,7 +250,7 @@ class Surroundings:
     clock: ReadClock = no_clock
     execution: Execution = PLAIN
     input: Literal["real", "synthetic"] = "real"
-    """``synthetic``: what is read is made in memory, in the shapes of the data set that nobody needs to make."""
+    """``synthetic``: what would be read is made in memory, in the shapes of a data set that is not there."""
 
     @property
     def num_replicas(self) -> int:

@@ -16,7 +16,7 @@ def gathered_behind(module: nn.Module, crew: Crew, traffic: Traffic) -> None:
     """Let a module whose result is this rank's slab give the whole grid, on every rank of the crew."""
 
     def gather(_: nn.Module, __: tuple[Tensor], slab_BCXYZ: Tensor) -> Tensor:
-        whole: Tensor = _Gather.apply(slab_BCXYZ, crew, traffic)
+        whole: Tensor = _Gather.apply(slab_BCXYZ, crew, traffic)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return whole
 
     module.register_forward_hook(gather)
@@ -41,9 +41,7 @@ class _Gather(Function):
         return torch.cat([slab.permute(0, 4, 1, 2, 3) for slab in slabs], dim=2)
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        ctx: Any, gradient_BCXYZ: Float[Tensor, "batch c x y z"]
-    ) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient_BCXYZ: Float[Tensor, "batch c x y z"]) -> tuple[Tensor, None, None]:
         num_ranks, rank = ctx.crew.num_ranks, ctx.crew.rank
         planes = gradient_BCXYZ.shape[2] // num_ranks
         return gradient_BCXYZ.narrow(2, rank * planes, planes) * num_ranks, None, None

@@ -34,17 +34,17 @@ def joined_by_halos(convolution: nn.Module, crew: Crew, traffic: Traffic) -> Non
     """Let a convolution give this rank's slab of what it would give of the whole grid.
 
     It is any module with a ``weight`` [out, in, 3, 3, 3] that convolves with stride 1 between zeros, and
-    whose result may be written to. Every rank of the crew calls it equally often from here on, in the same order.
+    whose result may be written to. Every rank of the crew calls it equally often from here on, in one order.
     """
     open_halos: list[_Halo] = []
 
     def depart(_: nn.Module, arguments: tuple[Tensor]) -> Tensor:
         open_halos.append(_Halo(crew, traffic, has_gradient=arguments[0].requires_grad))
-        departed: Tensor = _Depart.apply(arguments[0], open_halos[-1])
+        departed: Tensor = _Depart.apply(arguments[0], open_halos[-1])  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return departed
 
     def arrive(module: nn.Module, _: tuple[Tensor], y_BCXYZ: Tensor) -> Tensor:
-        arrived: Tensor = _Arrive.apply(y_BCXYZ, module.weight, open_halos.pop())
+        arrived: Tensor = _Arrive.apply(y_BCXYZ, module.weight, open_halos.pop())  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return arrived
 
     convolution.register_forward_pre_hook(depart)
@@ -98,7 +98,7 @@ class _Depart(Function):
         return x_BCXYZ.view_as(x_BCXYZ)
 
     @staticmethod
-    def backward(ctx: Any, gradient_BCXYZ: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient_BCXYZ: Tensor) -> tuple[Tensor, None]:
         # In place: it was made by the convolution's backward pass just now, for nobody else.
         for end, plane in ctx.halo.received().items():
             _plane(gradient_BCXYZ, end).add_(plane)
@@ -120,9 +120,7 @@ class _Arrive(Function):
         return y_BCXYZ
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        ctx: Any, gradient_BCXYZ: Tensor
-    ) -> tuple[Tensor, Tensor | None, None]:
+    def backward(ctx: Any, gradient_BCXYZ: Tensor) -> tuple[Tensor, Tensor | None, None]:
         weight, *came = ctx.saved_tensors
         wanted = (ctx.halo.has_gradient, ctx.needs_input_grad[1])
         differentiate = partial(_differentiated, wanted=wanted)

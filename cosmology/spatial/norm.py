@@ -28,14 +28,15 @@ class SharedNorm(Norm):
 
     def forward(self, x_BCXYZ: Float[Tensor, "batch c x y z"]) -> Float[Tensor, "batch c x y z"]:
         """Of each group of channels of a sample: mean 0 and variance 1, then scaled and shifted."""
-        normed: Tensor = _SharedNorm.apply(x_BCXYZ, self.weight, self.bias, self)
+        normed: Tensor = _SharedNorm.apply(x_BCXYZ, self.weight, self.bias, self)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return normed
 
     def moments(
         self, x_BCXYZ: Float[Tensor, "batch c x y z"]
     ) -> tuple[Float[Tensor, "batch groups"], Float[Tensor, "batch groups"]]:
         """Mean and variance of each group over all slabs, which are equally large (Chan et al. 1979)."""
-        variance, mean = torch.var_mean(x_BCXYZ.unflatten(1, (self.num_groups, -1)), _OF_GROUP, correction=0)
+        grouped: Tensor = x_BCXYZ.unflatten(1, (self.num_groups, -1))  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        variance, mean = torch.var_mean(grouped, _OF_GROUP, correction=0)
         own = torch.stack((mean, variance))
         slabs = [torch.empty_like(own) for _ in range(self._crew.num_ranks)]
         self._traffic.add(own)
@@ -73,7 +74,7 @@ class _SharedNorm(Function):
         return torch.addcmul(shift, fine, scale).to(x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         x, weight, mean, rate = ctx.saved_tensors
         norm: SharedNorm = ctx.norm
         dtype = rate.dtype

@@ -40,9 +40,9 @@ def open_replica(ranks: Ranks, degrees: Degrees, timeout_s: float) -> Iterator[C
 def open_groups(ranks: Ranks, timeout_s: float) -> Iterator[Callable[[int], dist.ProcessGroup]]:
     """A way to a process group among so many consecutive ranks, counted from rank 0.
 
-    Every rank enters and leaves. The group is made when it is first asked for, which all ranks do or none, and
-    ends on leaving. Where ranks exchange gradients by a process group, enter that one before: this one is then
-    made beside it, and else it is the default group of torch.distributed.
+    Every rank enters and leaves. The group is made when it is first asked for, which all ranks do or none,
+    and ends on leaving. Where ranks exchange gradients by a process group, enter that one before: this one is
+    then made beside it, and else it is the default group of torch.distributed.
     ``timeout_s`` bounds one collective.
     """
     groups: dict[int, dist.ProcessGroup] = {}

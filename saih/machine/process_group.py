@@ -49,7 +49,8 @@ def subgroup(num_ranks: int, timeout_s: float) -> Iterator[dist.ProcessGroup]:
     ``timeout_s`` bounds one collective.
     """
     # Not each group by its own ranks alone: one made again would find what the first left in the store.
-    group, _ = dist.new_subgroups(group_size=num_ranks, timeout=timedelta(seconds=timeout_s))
+    timeout = timedelta(seconds=timeout_s)
+    group, _ = dist.new_subgroups(group_size=num_ranks, timeout=timeout)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     if group is None:
         raise RuntimeError(f"torch.distributed made no process group of {num_ranks} ranks")
     with _ending(group):

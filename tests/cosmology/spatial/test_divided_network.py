@@ -38,8 +38,8 @@ ROUNDED = [
     Case(architecture=TALL, dtype=torch.float32, is_cast=True),
 ]
 LIMITS = [1e-4, 1e-4, 0.2]
-"""Which voxel of a pooling is the largest depends on the last digit: one device's gradients in bfloat16 are 0.16
-from those in float32 here."""
+"""Which voxel of a pooling is the largest depends on the last digit: one device's gradients in bfloat16 are
+0.16 from those in float32 here."""
 
 
 @pytest.mark.parametrize("num_ranks", [2, 4])

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
 SWEEP_FILE, SWEEP = ROOT / "results" / "reference" / "campaign.yaml", "campaign"
@@ -45,7 +46,7 @@ PACKED = ("crc32c", "jaxtyping", "wadler-lindig", "safetensors", "click", "PyYAM
 """Small wheels, of which an image lacks some; torch and what comes with it are in every one."""
 QUICK = (
     *("--set", "placement.device=cpu", "--set", "placement.threads_per_rank=1"),
-    *("--set", "axes.data.resolution=[8, 16]", "--set", "axes.model.width=[2, 4]"),
+    *("--set", "axes.data.resolution=[8, 16]", "--set", "axes.model.width=[2]"),
     *("--set", "base.data.resolution=8", "--set", "timing.budget_s=0.5", "--set", "timing.min_steps=3"),
 )
 _PROGRAM = (sys.executable, "-c", "from saih.cli import main; main()")
@@ -185,7 +186,7 @@ def _run(campaign: Campaign, words: Sequence[str], ends_s: float = 0.0, said: Pa
 
 
 @contextmanager
-def _output(said: Path | None, log: object) -> Iterator[object]:
+def _output(said: Path | None, log: IO[bytes]) -> Iterator[IO[bytes]]:
     if said is None:
         yield log
     else:

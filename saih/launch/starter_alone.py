@@ -38,7 +38,7 @@ class Alone:
             command=tethered(without_runner(program)),
             environment=rank_environment({**os.environ, **self.site.environment}, placement)
             | {LAUNCHER_VARIABLE: ALONE},
-            has_local_ranks=True,
+            has_local_ranks=False,  # what is started is the rank itself, and has none below it
         )
 
 

@@ -1,6 +1,7 @@
 """Executions of a training step: what they compute, what they refuse, and what they leave behind."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._inductor import config
 
 from augment.problem import Problem, ProblemError, Shape
 from cosmology import network
@@ -19,7 +21,7 @@ from workloads.execution import PLAIN, REFERENCE, Execution
 from workloads.protocol import Surroundings
 from workloads.tuning import LOSS_BOUNDS, TuningFacts
 
-RESOLUTION, NUM_THREADS = 16, 2
+RESOLUTION = 16
 NUM_STEPS = 6
 
 
@@ -35,7 +37,7 @@ def problem(resolution: int = RESOLUTION, **model: Any) -> Problem:
     return Problem(data=data, model=Shape.of({"depth": 1, "width": 4, **model}))
 
 
-def prepared(folder: Path, execution: Execution, of: Problem | None = None, **changes: Any) -> TrainingSession:
+def prepared(execution: Execution, of: Problem | None = None, **changes: Any) -> TrainingSession:
     usual = {
         "rank": 0,
         "num_ranks": 1,
@@ -43,7 +45,8 @@ def prepared(folder: Path, execution: Execution, of: Problem | None = None, **ch
         "precision": "float32",
         "batch_per_rank": 4,
         "seed": 1,
-        "data_folder": folder,
+        "data_folder": Path(),
+        "input": "synthetic",
         "exchange": Alone(),
         "execution": execution,
     }
@@ -52,24 +55,28 @@ def prepared(folder: Path, execution: Execution, of: Problem | None = None, **ch
     return session
 
 
-def losses(folder: Path, execution: Execution, of: Problem | None = None, **changes: Any) -> list[float]:
-    session = prepared(folder, execution, of, **changes)
+def losses(execution: Execution, of: Problem | None = None, **changes: Any) -> list[float]:
+    session = prepared(execution, of, **changes)
     try:
-        return [
-            float(session.step(session.produce(step), lambda phase: None)) for step in range(NUM_STEPS)
-        ]
+        return [float(session.step(session.produce(step), lambda phase: None)) for step in range(NUM_STEPS)]
     finally:
         session.close()
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    path, job = tmp_path_factory.mktemp("data"), CosmoFlowJob()
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    yield from threads(1)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    yield from threads(2)
+
+
+def threads(number: int) -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(NUM_THREADS)
-    job.generate(problem(), path, 0, 1, lambda text: None)
-    job.seal(problem(), path)
-    yield path
+    torch.set_num_threads(number)
+    yield
     torch.set_num_threads(before)
 
 
@@ -79,7 +86,7 @@ class PlainNetwork(nn.Module):
     def __init__(self, channels: list[int], features: int) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(
-            nn.Conv3d(before, after, 3, padding=1) for before, after in zip(channels, channels[1:])
+            nn.Conv3d(before, after, 3, padding=1) for before, after in pairwise(channels)
         )
         self.pool = nn.MaxPool3d(2)
         self.activation = nn.LeakyReLU(0.3)
@@ -115,19 +122,19 @@ def plain_losses(batches: list[tuple[Tensor, Tensor]]) -> list[float]:
 
 
 @pytest.mark.slow
-def test_the_reference_has_the_losses_of_a_plain_loop_to_the_last_bit(folder: Path) -> None:
-    session = prepared(folder, REFERENCE)
+def test_the_reference_has_the_losses_of_a_plain_loop_to_the_last_bit() -> None:
+    session = prepared(REFERENCE)
     batches = [session.produce(step) for step in range(NUM_STEPS)]
     assert all(grids.is_contiguous() for grids, _ in batches)
     session.close()
-    ours = losses(folder, REFERENCE)
+    ours = losses(REFERENCE)
     assert len(set(ours)) == NUM_STEPS
     assert ours == plain_losses(batches)
 
 
 @pytest.mark.slow
-def test_the_reference_computes_in_float32_whatever_the_point_asks(folder: Path) -> None:
-    assert losses(folder, REFERENCE, precision="bfloat16") == losses(folder, REFERENCE)
+def test_the_reference_computes_in_float32_whatever_the_point_asks() -> None:
+    assert losses(REFERENCE, precision="bfloat16") == losses(REFERENCE)
 
 
 SAME = 1e-5
@@ -142,7 +149,6 @@ SAME = 1e-5
         ({"optimizer": "loop"}, 0.0),
         ({"optimizer": "fused"}, SAME),
         ({"inputs": "counts"}, 0.0),
-        ({"threads": 1}, SAME),
         ({"kernels": "own"}, SAME),
         ({"precision": "bfloat16"}, LOSS_BOUNDS["bfloat16"]),
         ({"precision": "bfloat16", "inputs": "counts", "optimizer": "fused"}, LOSS_BOUNDS["bfloat16"]),
@@ -150,48 +156,49 @@ SAME = 1e-5
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else "",
 )
-def test_every_setting_has_the_losses_of_the_plain_step(
-    folder: Path, chosen: dict[str, Any], bound: float
-) -> None:
-    plain, others = losses(folder, PLAIN), losses(folder, Execution(name="given", **chosen))
+def test_every_setting_has_the_losses_of_the_plain_step(chosen: dict[str, Any], bound: float) -> None:
+    plain, others = losses(PLAIN), losses(Execution(name="given", **chosen))
     np.testing.assert_allclose(others, plain, rtol=bound, atol=0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sizes", [{"depth": 2}, {"normalisation": "group"}, {"checkpointing": "stages"}], ids=str)
-def test_settings_hold_for_members_of_other_shapes(folder: Path, sizes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "sizes", [{"depth": 2}, {"normalisation": "group"}, {"checkpointing": "stages"}], ids=str
+)
+def test_settings_hold_for_members_of_other_shapes(sizes: dict[str, Any]) -> None:
     of = problem(**sizes)
     chosen = Execution(name="given", kernels="own", optimizer="fused", inputs="counts")
-    np.testing.assert_allclose(losses(folder, chosen, of), losses(folder, PLAIN, of), rtol=SAME)
+    np.testing.assert_allclose(losses(chosen, of), losses(PLAIN, of), rtol=SAME)
 
 
 @pytest.mark.slow
-def test_a_compiled_network_has_the_losses_of_the_plain_step_and_is_compiled_before_it(folder: Path) -> None:
+def test_a_compiled_network_has_the_losses_of_the_plain_step_and_is_compiled_before_it() -> None:
     chosen = Execution(name="given", compiler="inductor", inputs="counts")
-    session = prepared(folder, chosen)
+    session = prepared(chosen)
     num_programs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
     history = [float(session.step(session.produce(step), lambda phase: None)) for step in range(NUM_STEPS)]
     assert num_programs > 0
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == num_programs
     session.close()
-    np.testing.assert_allclose(history, losses(folder, PLAIN), rtol=SAME)
+    np.testing.assert_allclose(history, losses(PLAIN), rtol=SAME)
 
 
 @pytest.mark.slow
-def test_two_sessions_stepped_in_turns_do_not_disturb_each_other(folder: Path) -> None:
+@pytest.mark.usefixtures("two_threads")
+def test_two_sessions_stepped_in_turns_do_not_disturb_each_other() -> None:
     chosen = (PLAIN, Execution(name="given", threads=1, layout="channels_first"))
-    alone = [losses(folder, one) for one in chosen]
-    sessions = [prepared(folder, one) for one in chosen]
+    alone = [losses(one) for one in chosen]
+    sessions = [prepared(one) for one in chosen]
     together: list[list[float]] = [[], []]
     for step in range(NUM_STEPS):
         for session, history, one in zip(sessions, together, chosen, strict=True):
             session.resume()
-            assert torch.get_num_threads() == (one.threads or NUM_THREADS)
+            assert torch.get_num_threads() == (one.threads or 2)
             history.append(float(session.step(session.produce(step), lambda phase: None)))
     for session in sessions:
         session.close()
     assert together == alone
-    assert torch.get_num_threads() == NUM_THREADS
+    assert torch.get_num_threads() == 2
 
 
 @pytest.mark.slow
@@ -202,37 +209,36 @@ def test_two_sessions_stepped_in_turns_do_not_disturb_each_other(folder: Path) -
         ({"precision": "tf32"}, "tf32 on device cpu"),
         ({"precision": "float8"}, "'float8' is unknown; use float32, tf32, bfloat16, float16"),
         ({"graph": "step"}, "graph is step on device cpu"),
-        ({"threads": NUM_THREADS + 1}, f"threads is {NUM_THREADS + 1}, but a rank has {NUM_THREADS}"),
+        ({"threads": 2}, "threads is 2, but a rank has 1"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_what_a_rank_cannot_do_is_refused_by_name_before_any_step(
-    folder: Path, chosen: dict[str, Any], told: str
-) -> None:
+def test_what_a_rank_cannot_do_is_refused_by_name_before_any_step(chosen: dict[str, Any], told: str) -> None:
     with pytest.raises(ProblemError, match=told):
-        prepared(folder, Execution(name="given", **chosen))
-    assert torch.get_num_threads() == NUM_THREADS
+        prepared(Execution(name="given", **chosen))
+    assert torch.get_num_threads() == 1
 
 
 @pytest.mark.slow
-def test_a_compiler_that_is_missing_is_refused_by_name(folder: Path) -> None:
-    from torch._inductor import config
-
-    with config.patch({"cpp.cxx": ("no-such-compiler",)}), pytest.raises(ProblemError, match=r"no C\+\+ compiler"):
-        prepared(folder, Execution(name="given", compiler="inductor"))
+def test_a_compiler_that_is_missing_is_refused_by_name() -> None:
+    with (
+        config.patch({"cpp.cxx": ("no-such-compiler",)}),
+        pytest.raises(ProblemError, match=r"no C\+\+ compiler"),
+    ):
+        prepared(Execution(name="given", compiler="inductor"))
 
 
 @pytest.mark.slow
-def test_a_network_that_cannot_be_compiled_is_refused_by_name(folder: Path) -> None:
+def test_a_network_that_cannot_be_compiled_is_refused_by_name() -> None:
     with pytest.raises(ProblemError, match="compiler is inductor, but it fails"):
-        prepared(folder, Execution(name="given", compiler="inductor", kernels="own"))
+        prepared(Execution(name="given", compiler="inductor", kernels="own"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_grids_that_are_looked_up_are_those_that_are_computed_to_the_last_bit(folder: Path, precision: str) -> None:
+def test_grids_that_are_looked_up_are_those_that_are_computed_to_the_last_bit(precision: str) -> None:
     plain, looked_up = (
-        prepared(folder, Execution(name="given", kernels=kernels), precision=precision)
+        prepared(Execution(name="given", kernels=kernels), precision=precision)
         for kernels in ("torch", "own")
     )
     for step in range(4):
@@ -315,9 +321,7 @@ def test_what_takes_long_to_prepare_is_tried_last() -> None:
     ],
     ids=str,
 )
-def test_every_setting_of_a_gpu_has_the_losses_of_the_plain_step(folder: Path, chosen: dict[str, Any]) -> None:
+def test_every_setting_of_a_gpu_has_the_losses_of_the_plain_step(chosen: dict[str, Any]) -> None:
     bound = LOSS_BOUNDS[chosen.get("precision", "float32")]
     execution = Execution(name="given", **chosen)
-    np.testing.assert_allclose(
-        losses(folder, execution, device="cuda:0"), losses(folder, PLAIN, device="cuda:0"), rtol=bound
-    )
+    np.testing.assert_allclose(losses(execution, device="cuda:0"), losses(PLAIN, device="cuda:0"), rtol=bound)

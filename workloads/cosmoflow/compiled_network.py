@@ -1,8 +1,8 @@
 """The network made into programs by TorchInductor before the first step, stage by stage.
 
 A stage is a program of its own, so that its gradients are ready, and exchanged, before those of the stage
-below are computed; one program of the whole network would hand over all of them at the end. Nothing is left to
-torch's silent ways back: a part that cannot be compiled is an error, not a step that runs as before.
+below are computed; one program of the whole network would hand over all of them at the end. Nothing is left
+to torch's silent ways back: a part that cannot be compiled is an error, not a step that runs as before.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from torch import nn
 from augment.problem import ProblemError
 
 _MOST_PROGRAMS = 256
-"""Of one function, for all networks that live; torch's own limit of 8 is less than stages of some networks."""
+"""Of one function, for all networks that live; torch's own limit of 8 is soon reached by stages."""
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -56,10 +56,15 @@ def compiling(device: torch.device) -> Iterator[None]:
         with config.patch(compile_threads=num_helpers):
             yield
     except (TorchDynamoException, FailOnRecompileLimitHit) as error:
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ProblemError(f"compiler is inductor, but it fails: {first_line}; use none.") from error
+        raise ProblemError(f"compiler is inductor, but it fails: {_first_line(error)}; use none.") from error
     finally:
         async_compile.shutdown_compile_workers()
+
+
+def _first_line(error: Exception) -> str:
+    """What went wrong; behind "backend raised" stands what it raised."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return " ".join(lines[:2] if lines[0].endswith("raised:") else lines[:1])
 
 
 def forget_programs() -> None:
@@ -93,5 +98,5 @@ def _require_cpp_compiler() -> None:
         get_cpp_compiler()
     except InvalidCxxCompiler as error:
         raise ProblemError(
-            "compiler is inductor, but there is no C++ compiler; install g++ (or name one in CXX), or use none."
+            "compiler is inductor, but there is no C++ compiler; install g++, name one in CXX, or use none."
         ) from error

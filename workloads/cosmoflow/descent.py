@@ -9,8 +9,7 @@ from workloads.cosmoflow.schedule import MOMENTUM
 from workloads.execution import Optimizer
 
 FIRST_SCALE = 2.0**12
-"""Of a loss in float16: torch's own, 2^16, overflows the gradients of some members in their first steps, which
-are then skipped."""
+"""Of a loss in float16: with torch's own, 2^16, gradients may overflow at first, and steps are skipped."""
 
 
 class Descent:

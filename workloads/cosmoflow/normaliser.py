@@ -34,9 +34,9 @@ class Normalise(Protocol):
 class Normalisation:
     """What an execution wants of counts; the loader and the device may each do it."""
 
-    mean_C: Float[Tensor, " channel"]
+    channel_mean: Float[Tensor, " channel"]
     """Of log(1 + count), on the CPU."""
-    std_C: Float[Tensor, " channel"]
+    channel_std: Float[Tensor, " channel"]
     recipe: Recipe
     numbers: NumberFormat
     execution: Execution
@@ -57,8 +57,8 @@ class Normalisation:
 
     def _computed(self, device: torch.device) -> "ComputingNormaliser":
         return ComputingNormaliser(
-            self.mean_C.to(device),
-            self.std_C.to(device),
+            self.channel_mean.to(device),
+            self.channel_std.to(device),
             self.recipe,
             self.numbers.grids,
             MEMORY_FORMATS[self.execution.layout],
@@ -66,7 +66,7 @@ class Normalisation:
 
     def _looked_up(self, num_threads: int) -> "TableNormaliser":
         counts = torch.arange(native.NUM_COUNTS, dtype=torch.int32).to(torch.uint16).view(1, 1, -1, 1, 1)
-        num_channels = len(self.mean_C)
+        num_channels = len(self.channel_mean)
         grids = self._computed(_CPU)(counts.expand(1, num_channels, -1, 1, 1))
         return TableNormaliser(grids.reshape(num_channels, -1).contiguous(), num_threads)
 

@@ -91,7 +91,7 @@ class GraphedPasses:
     def __init__(self, passes: EagerPasses, batch: Batch) -> None:
         """``batch`` is on the device, of the sizes of all to come, which overwrite it."""
         self._batch = batch
-        aside = torch.cuda.Stream()
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch leaves its making untyped
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(_REHEARSALS):
@@ -134,4 +134,6 @@ def recorded(passes: EagerPasses, batch: Batch) -> GraphedPasses:
         raise
     except RuntimeError as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ProblemError(f"graph is step, but the step cannot be recorded: {first_line}; use none.") from error
+        raise ProblemError(
+            f"graph is step, but the step cannot be recorded: {first_line}; use none."
+        ) from error

@@ -91,6 +91,4 @@ def _state(execution: Execution, own: ProcessState) -> ProcessState:
     if own.uses_tf32 is None:
         return state
     is_tf32 = execution.precision == Precision.TF32
-    return replace(
-        state, uses_tf32=(is_tf32, is_tf32), times_convolutions=execution.kernels == "own"
-    )
+    return replace(state, uses_tf32=(is_tf32, is_tf32), times_convolutions=execution.kernels == "own")

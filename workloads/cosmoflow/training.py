@@ -116,8 +116,8 @@ class TrainingSession:
             self._part = open_part(architecture, surroundings)
             samples = self._part.of(dataset)
             normalisation = Normalisation(
-                mean_C=torch.from_numpy(samples.channel_mean),
-                std_C=torch.from_numpy(samples.channel_std),
+                channel_mean=torch.from_numpy(samples.channel_mean),
+                channel_std=torch.from_numpy(samples.channel_std),
                 recipe=architecture.recipe,
                 numbers=number_format(execution.precision, torch.device(surroundings.device)),
                 execution=execution,

@@ -64,7 +64,7 @@ def naming_damage(path: Path) -> Iterator[None]:
 def checked_dataset(
     file: h5py.File, name: str, shape: tuple[int, ...], dtype: str, chunks: Sequence[tuple[int, ...]]
 ) -> h5py.Dataset:
-    """The dataset ``name``, stored in this file with checksums, of this shape, type, and one of the chunks."""
+    """The dataset ``name``, stored in this file with checksums, of this shape and type, in such chunks."""
     link = file.get(name, getlink=True)
     if link is None:
         raise DatasetError(f"{file.filename} lacks {name}; {REMEDY}.")
@@ -83,8 +83,8 @@ def checked_dataset(
         raise DatasetError(f"{name} of {file.filename} has no checksums; {REMEDY}.")
     if dataset.chunks not in chunks or dataset.maxshape != shape:
         raise DatasetError(
-            f"{name} of {file.filename} is cut into chunks of {dataset.chunks}, not {chunks[0]}, or may grow; "
-            f"{REMEDY}."
+            f"{name} of {file.filename} is cut into chunks of {dataset.chunks}, not {chunks[0]}, or may "
+            f"grow; {REMEDY}."
         )
     return dataset
 

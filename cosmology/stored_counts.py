@@ -28,7 +28,7 @@ _REMEDY = "delete the file, then generate or import it again"
 
 
 def chunk_of(sample_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The chunk of new samples: a whole sample up to 4 MiB; of larger ones as many planes along x as fit that.
+    """The chunk of new samples: a whole sample up to 4 MiB, else as many planes along x as fit that.
 
     Ranks that share a sample then unpack little besides their own planes, and a chunk stays in the cache of
     a processor while it is unpacked (``python -m benchmarks.training --part input`` compares).
@@ -41,7 +41,7 @@ def chunk_of(sample_shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def chunks_of(sample_shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    """Every chunk that samples may have: that of new ones, and that of those written before there were planes.
+    """Chunks that samples may have: that of new ones, and that of samples written before.
 
     The latter is a whole sample, or octants of it, or octants of those, up to 128 MiB each.
     """

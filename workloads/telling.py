@@ -24,7 +24,7 @@ class TellingJob(Protocol):
 
 @runtime_checkable
 class FedSession(Protocol):
-    """A session whose batches may be made by several threads at once, and moved to its device before it steps.
+    """A session whose batches several threads may make at once, and others move to its device.
 
     Tensors of a batch are in page-locked memory where the device is a GPU.
     """

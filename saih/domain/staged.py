@@ -50,9 +50,7 @@ def staged_of(notes: Mapping[str, str]) -> Staged | None:
     if not 0 < duration_s < float("inf") or not all(_is_count(text) for text in texts[1:]):
         return None
     num_bytes, stored_bytes, num_nodes = map(int, texts[1:])
-    return Staged(
-        duration_s=duration_s, num_bytes=num_bytes, stored_bytes=stored_bytes, num_nodes=num_nodes
-    )
+    return Staged(duration_s=duration_s, num_bytes=num_bytes, stored_bytes=stored_bytes, num_nodes=num_nodes)
 
 
 def _is_count(text: str) -> bool:

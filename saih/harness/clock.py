@@ -18,7 +18,7 @@ thread_ns: ReadClock = time.thread_time_ns
 def device_clock(device: str) -> ReadClock:
     """The clock that waits for the work of the steps on ``device`` (``cpu`` or ``cuda:N``) before it reads.
 
-    On a GPU that is what its current stream holds: batches that are copied ahead on another are not waited for.
+    On a GPU that is what its current stream holds: copies of later batches on another are not waited for.
     """
     if torch.device(device).type == "cpu":
         return host_ns

@@ -41,7 +41,7 @@ class DeviceFeed:
     def __init__(self, source: Source, device: str) -> None:
         self._source = source
         self._device = torch.device(device)
-        self._copies = torch.cuda.Stream(self._device)
+        self._copies = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._ahead: Moved | None = None
 
     @property
@@ -69,7 +69,7 @@ class DeviceFeed:
         batch, making = made
         with torch.cuda.stream(self._copies):
             moved = mapped(batch, lambda tensor: tensor.to(self._device, non_blocking=True))
-            copied = torch.cuda.Event()
+            copied = torch.cuda.Event()  # type: ignore[no-untyped-call]  # as above
             copied.record(self._copies)
         return moved, making, copied
 

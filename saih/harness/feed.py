@@ -24,10 +24,14 @@ class Feeding:
     """How the batches of a point come."""
 
     device: str = "cpu"
-    """The GPU to which they are moved ahead of their steps; ``cpu`` where the session does that, or needs none."""
+    """The GPU to which they are moved ahead of their steps; ``cpu`` where that is left to the session."""
     num_loaders: int = 1
     is_made_once: bool = False
     """Whether few batches come again and again."""
+
+
+ON_HOST = Feeding()
+"""One thread, and nothing is moved."""
 
 
 class Feed(Protocol):
@@ -60,7 +64,7 @@ def feeding_of(session: object, device: str, *, ranks_per_node: int, is_made_onc
 
 @contextmanager
 def open_feed(produce: Produce, feeding: Feeding) -> Iterator[Feed]:
-    """The batches of ``produce(0)``, ``produce(1)``, ... as they are needed; its threads end with the block."""
+    """The batches of ``produce(0)``, ``produce(1)``, ... as they are needed; threads end with the block."""
     produce = made_once(produce) if feeding.is_made_once else produce
     loaders: AbstractContextManager[Prefetch[Any] | Loaders[Any]] = (
         Prefetch(produce) if feeding.num_loaders == 1 else Loaders(produce, feeding.num_loaders)

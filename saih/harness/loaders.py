@@ -15,7 +15,7 @@ _DEPTH = 1
 
 
 class Loaders(Generic[Batch]):
-    """Calls ``produce(0)``, ``produce(1)``, ... in ``number`` threads: the i-th makes every ``number``-th from i.
+    """Calls ``produce(0)``, ``produce(1)``, ... in several threads, which take turns.
 
     Use it in a ``with`` statement, as ``Prefetch``.
     """

@@ -18,7 +18,7 @@ from saih.harness.decision import Decision, decide
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.energy_log import EnergyLog
 from saih.harness.exchange import MeasuredExchange
-from saih.harness.feed import Feed, Feeding, open_feed
+from saih.harness.feed import ON_HOST, Feed, Feeding, open_feed
 from saih.harness.phases import COLUMNS, METERS, Rows, StepTimer, step_ns
 from saih.harness.prefetch import Making
 from saih.harness.processor_log import ProcessorLog
@@ -50,7 +50,7 @@ class Instruments:
     """Told where this rank is, after every step."""
     counters: Counters = energy_counter.NONE
     """Of energy; read between chunks of measured steps."""
-    feeding: Feeding = Feeding()
+    feeding: Feeding = ON_HOST
     """How batches reach the steps."""
     violations: ReadViolations = no_violations
     """For how long the clock of the GPU was held down; read before the first and after the last step."""

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,7 +29,7 @@ from workloads.stored_files import Reading, StoredFile, StoringJob
 USABLE_SHARE = 0.95
 """Of the room that is free; a disk that is full to the brim is slow, and others may write to it."""
 _MARGIN_STEPS = 100
-"""Beyond those that a point is measured for: batches made ahead, and the step whose operations are counted."""
+"""Beyond those that are measured: batches made ahead, and the step whose operations are counted."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,9 +139,7 @@ class Staging:
         self._agreed(make)
         return _Node(ranks=mates, place=place, folder=folder)
 
-    def _make_room(
-        self, node: _Node, data_folder: Path, files: Sequence[StoredFile], copy: _Copy
-    ) -> None:
+    def _make_room(self, node: _Node, data_folder: Path, files: Sequence[StoredFile], copy: _Copy) -> None:
         """Refuse what the node has no room for; folders for all files, links for those that are not read."""
         needed = sum(file.num_bytes for file in files if file.is_read and file.path not in copy.paths)
         free = int(shutil.disk_usage(node.folder).free * USABLE_SHARE)
@@ -163,7 +162,7 @@ class Staging:
         for file in files:
             place = f"staging {file.path.name}"
             source, target = data_folder / file.path, node.folder / file.path
-            num_bytes += copy_checked(source, target, file.sha256, lambda place=place: self._beat(place))
+            num_bytes += copy_checked(source, target, file.sha256, partial(self._beat, place))
         return num_bytes
 
     def _agreed(self, work: Callable[[], int]) -> Sequence[Message]:
@@ -171,8 +170,12 @@ class Staging:
         error, num_bytes, begin_ns = "", 0, host_ns()
         try:
             num_bytes = work()
-        except Exception as raised:  # noqa: BLE001 - told to all ranks, which raise it together
-            error = str(raised) if isinstance(raised, EnvironmentMissing) else f"{type(raised).__name__}: {raised}"
+        except Exception as raised:
+            error = (
+                str(raised)
+                if isinstance(raised, EnvironmentMissing)
+                else f"{type(raised).__name__}: {raised}"
+            )
         spent_ns = host_ns() - begin_ns
         told = {"error": error, "num_bytes": num_bytes, "spent_ns": spent_ns, "host": host_name()}
         messages = gather_all(self._ranks.comm, told)

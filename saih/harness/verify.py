@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,11 +17,11 @@ from saih.domain.verification import (
     ToggleRun,
     VerifyPlan,
 )
+from saih.harness.feed import Feed, open_feed
 from saih.harness.intervention import SwitchedSession
 from saih.harness.intervention_load import Load, priced_loads
 from saih.harness.measure import Instruments, TimedSession
 from saih.harness.phases import COLUMNS, METERS, Rows, step_ns
-from saih.harness.feed import Feed, open_feed
 from saih.harness.prefetch import BURST
 from saih.harness.verify_schedule import (
     Calibration,

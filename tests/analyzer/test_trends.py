@@ -9,6 +9,7 @@ from saih.analyzer.recombination import compose, predict_step
 from saih.analyzer.summary import summarize
 from saih.analyzer.trends import find_trends
 from saih.domain.record import Phase
+from saih.domain.supply import Supply
 
 SIZES = (8, 16, 32, 64, 128, 256)
 OFFSET_AND_WORK = {
@@ -239,3 +240,17 @@ def test_a_technique_that_is_switched_makes_a_trend_of_its_own(synthetic):
     trends = [trend for trend in find_trends(points, synthetic.workload.axes, ()) if trend.axis == "data"]
     assert sorted(trend.sizes for trend in trends) == [(8, 32, 128), (16, 64, 256)]
     assert {"padding left out" in trend.fixed for trend in trends} == {True, False}
+
+
+def test_points_with_other_supplies_are_never_on_one_trend(synthetic):
+    records = synthetic.sweep(OFFSET_AND_WORK, SIZES, np.random.default_rng(1))
+    made = [
+        replace(record, point=replace(record.point, supply=Supply(input="synthetic"))) for record in records
+    ]
+    trends = analysis_of(synthetic, [*records, *made]).trends
+    assert len(trends) == 2
+    assert all(len(trend.sizes) == len(SIZES) for trend in trends)
+    assert sum("input synthetic" in trend.fixed for trend in trends) == 1
+    points = summaries_of(synthetic, made)
+    assert {point.techniques["input"] for point in points} == {"synthetic"}
+    assert {point.input_bytes for point in points} == {0}

@@ -42,6 +42,7 @@ max_jobs: 3
 is_exclusive: false
 is_requeued: false
 packing: placement
+staging_folder: /local/scratch
 """
 )
 HOSTILE = (
@@ -106,6 +107,7 @@ def test_every_key_reaches_the_site() -> None:
         is_exclusive=False,
         is_requeued=False,
         packing="placement",
+        staging_folder="/local/scratch",
     )
     defaults = Site()
     unchanged = [one.name for one in fields(Site) if getattr(site, one.name) == getattr(defaults, one.name)]

@@ -1,5 +1,6 @@
 """Samples in chunks of planes: parts of them, several readers at once, and files that were cut otherwise."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -48,6 +49,14 @@ def test_planes_are_those_of_the_whole(
             assert np.array_equal(into, counts()[row, :, begin:end])
 
 
+def halves(path: Path) -> None:
+    with open_file(path) as file, naming_damage(path):
+        stored = StoredCounts(file["full"])
+        for row in range(SHAPE[0]):
+            for planes in ((0, 8), (8, 16)):
+                stored.read(row, np.empty((2, 8, 16, 16), np.uint16), planes)
+
+
 @pytest.mark.parametrize("codec", list(Codec))
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.99])
 def test_a_flipped_bit_is_found_in_planes_too(tmp_path: Path, codec: Codec, place: float) -> None:
@@ -57,11 +66,8 @@ def test_a_flipped_bit_is_found_in_planes_too(tmp_path: Path, codec: Codec, plac
     data = bytearray(path.read_bytes())
     data[chunk.byte_offset + int(place * chunk.size)] ^= 0x10
     path.write_bytes(data)
-    with open_file(path) as file, naming_damage(path), pytest.raises((OSError, DatasetError)):
-        stored = StoredCounts(file["full"])
-        for row in range(SHAPE[0]):
-            stored.read(row, np.empty((2, 8, 16, 16), np.uint16), (0, 8))
-            stored.read(row, np.empty((2, 8, 16, 16), np.uint16), (8, 16))
+    with pytest.raises(DatasetError, match=r"file\.h5"):
+        halves(path)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +106,6 @@ def test_many_threads_read_at_once_though_few_files_may_be_open(made: Path) -> N
 
 
 def test_damage_of_a_whole_sample_is_found_by_the_manifest_alone(made: Path, tmp_path: Path) -> None:
-    import shutil
-
     copy = Path(shutil.copytree(made, tmp_path / "copy"))
     path = next(copy.rglob("shard-*.h5"))
     with open_file(path) as file:

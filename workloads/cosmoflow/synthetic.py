@@ -35,7 +35,7 @@ class SyntheticDataset:
     def read(
         self, indices: Sequence[int] | NDArray[np.int64], planes: tuple[int, int] | None = None
     ) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
-        """Counts [batch, channel, x, y, z] and targets [batch, 4] of some samples, or of their planes only."""
+        """Counts [batch, channel, x, y, z] and targets [batch, 4] of samples, or of their planes only."""
         channels, side, *_ = self.definition.sample_shape
         begin, end = planes or (0, side)
         counts = np.empty((len(indices), channels, end - begin, side, side), np.uint16)

@@ -21,7 +21,8 @@ from benchmarks.bars import judge
 from benchmarks.convolution_list import Timer, best_of, works_of
 from cosmology import network
 from cosmology.architecture import NEGATIVE_SLOPE, Architecture, Convolution, Recipe, num_stages
-from cosmology.kernels import building, first_stage, pooling
+from cosmology.kernels import building, pooling
+from cosmology.kernels.pooled_convolution import pooled_convolution
 from cosmology.network import Kernels
 from saih.domain.interval import Interval, median, median_interval
 
@@ -63,7 +64,8 @@ def main(arguments: Sequence[str]) -> int:
         operations_table(*(QUICK_OPERATIONS_AT if options.quick else OPERATIONS_AT), dtype, num_pairs)
     members = QUICK_MEMBERS if options.quick else MEMBERS
     print(f"\nwhole steps of {SAMPLES_PER_STEP} samples; medians of {num_pairs} pairs with 95 % intervals")
-    print(f"{'member':<18} {'format':<9} {'torch [ms]':>10} {'own [ms]':>10} {'torch / own':>20} {'of convolutions':>16}")
+    head = f"{'member':<18} {'format':<9} {'torch [ms]':>10} {'own [ms]':>10} {'torch / own':>20}"
+    print(f"{head} {'of convolutions':>16}")
     met = [step_row(*member, dtype, num_pairs) for member in members for dtype in FORMATS]
     return 0 if all(met) else 1
 
@@ -76,7 +78,9 @@ def operations_table(resolution: int, width: int, dtype: torch.dtype, num_pairs:
     for operation in _operations(_architecture(resolution, width), dtype):
         ours, theirs, ratio = paired(operation.own, operation.torch, num_pairs)
         floor = f"{operation.least_bytes / copied / ours:.2f}" if operation.least_bytes else "-"
-        print(f"{operation.name:<34} {theirs * 1e3:>10.2f} {ours * 1e3:>10.2f} {_words(ratio):>20} {floor:>12}")
+        print(
+            f"{operation.name:<34} {theirs * 1e3:>10.2f} {ours * 1e3:>10.2f} {_words(ratio):>20} {floor:>12}"
+        )
 
 
 def step_row(resolution: int, width: int, dtype: torch.dtype, num_pairs: int) -> bool:
@@ -89,10 +93,8 @@ def step_row(resolution: int, width: int, dtype: torch.dtype, num_pairs: int) ->
     bare = sum(best.duration_s for best in best_of(works, [timer.turn() for _ in range(3)]))
     name = f"{resolution}^3, width {width}"
     word = str(dtype).removeprefix("torch.")
-    print(
-        f"{name:<18} {word:<9} {theirs * 1e3:>10.1f} {ours * 1e3:>10.1f} {_words(ratio):>20} {bare / ours:>16.2f}",
-        flush=True,
-    )
+    row = f"{name:<18} {word:<9} {theirs * 1e3:>10.1f} {ours * 1e3:>10.1f} {_words(ratio):>20}"
+    print(f"{row} {bare / ours:>16.2f}", flush=True)
     is_barred = (resolution, width) == BARRED
     least = LEAST_STEP_RATIO[dtype] if is_barred else LEAST_RATIO
     return judge(f"step of torch's kernels over own, {name}, {word}", ratio.value, "", ">=", least)
@@ -157,11 +159,13 @@ def _first_stage(layer: Convolution, dtype: torch.dtype) -> Iterator[Operation]:
 
     def own(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16):
-            return first_stage.convolved_and_pooled(x, weight, bias, NEGATIVE_SLOPE)
+            return pooled_convolution(x, weight, bias, NEGATIVE_SLOPE)
 
     name = f"{layer.in_channels} to {layer.out_channels} channels"
     given = (x, weight, bias)
-    yield Operation(name=f"first stage, {name}", torch=lambda: plain(*given), own=lambda: own(*given), least_bytes=0)
+    yield Operation(
+        name=f"first stage, {name}", torch=lambda: plain(*given), own=lambda: own(*given), least_bytes=0
+    )
     yield Operation(
         name=f"its gradient, {name}",
         torch=_backward(plain, given, (weight, bias)),
@@ -170,7 +174,9 @@ def _first_stage(layer: Convolution, dtype: torch.dtype) -> Iterator[Operation]:
     )
 
 
-def _backward(form: Callable[..., Tensor], given: tuple[Tensor, ...], wanted: tuple[Tensor, ...] = ()) -> Work:
+def _backward(
+    form: Callable[..., Tensor], given: tuple[Tensor, ...], wanted: tuple[Tensor, ...] = ()
+) -> Work:
     result = form(*given)
     upstream = torch.rand_like(result)
     return partial(torch.autograd.grad, result, wanted or given, upstream, retain_graph=True)

@@ -21,19 +21,18 @@ from cosmology.architecture import (
     Convolution,
     Recipe,
 )
-from cosmology.kernels import first_stage, pooling
+from cosmology.kernels import pooling
+from cosmology.kernels.pooled_convolution import is_faster, pooled_convolution
 
 Kernels = Literal["torch", "own"]
 
 
-def build(
-    architecture: Architecture, *, seed: int, recipe: Recipe, kernels: Kernels = "torch"
-) -> "Network":
+def build(architecture: Architecture, *, seed: int, recipe: Recipe, kernels: Kernels = "torch") -> "Network":
     """The network on the CPU in float32, its weights decided by ``seed`` alone.
 
     Biases are zero, factors of normalisations one. ``recipe`` decides the last dense layer: see ``Recipe``.
-    The global random state of torch is neither read nor moved. ``kernels`` says who computes what lies between
-    the convolutions, and the first of them; parameters and their names are the same.
+    The global random state of torch is neither read nor moved. ``kernels`` says who computes poolings and
+    activations, and convolutions before them; parameters and their names are the same.
     On processors own kernels are compiled on first use, or by ``kernels.building.library`` before.
     """
     with torch.device("meta"):
@@ -99,10 +98,9 @@ class Stage(nn.Module):
     ) -> None:
         super().__init__()
         self._has_own_kernels = kernels == "own"
-        # A convolution by itself, for which the gradient of its weights is all that is wanted.
         self._is_bare = len(convolutions) == 1 and not architecture.is_normalised
         self.is_divided = False
-        """Whether ranks share its grid: its end planes then meet those of neighbours before they are pooled."""
+        """Whether ranks share its grid: end planes then meet those of neighbours before they are pooled."""
         self.branch_scale = architecture.branch_scale
         self.is_checkpointed = architecture.is_checkpointed
         self.convolutions = nn.ModuleList(
@@ -135,8 +133,8 @@ class Stage(nn.Module):
 
     def _own_features(self, x_BCXYZ: Tensor) -> Tensor:
         weight, bias = (self.convolutions[0].get_parameter(name) for name in ("weight", "bias"))
-        if self._is_bare and not self.is_divided and first_stage.is_possible(x_BCXYZ, weight):
-            return first_stage.convolved_and_pooled(x_BCXYZ, weight, bias, NEGATIVE_SLOPE)
+        if self._is_bare and not self.is_divided and is_faster(x_BCXYZ, weight):
+            return pooled_convolution(x_BCXYZ, weight, bias, NEGATIVE_SLOPE)
         return pooling.pooled_activation(self._normalised(0, x_BCXYZ), NEGATIVE_SLOPE)
 
     def _convolved(self, number: int, x_BCXYZ: Tensor) -> Tensor:

@@ -55,7 +55,10 @@ inline Floats load(const Bfloat16* from, int64_t count) {
 }
 
 inline void store(float* to, Floats values, int64_t count) {
-  std::memcpy(to, &values, std::min<int64_t>(count, LANES) * sizeof(float));
+  if (count >= LANES)
+    std::memcpy(to, &values, sizeof values);
+  else
+    std::memcpy(to, &values, count * sizeof(float));
 }
 
 inline Halves rounded(Floats values) {  // to the nearest, ties to even
@@ -180,6 +183,31 @@ void fill_strips(float* strips, int64_t length, const T* x, Grid grid, int64_t i
   }
 }
 
+/// To sums[9 rows][VECTORS] the neighbourhoods of the winners of one row of windows in one channel, each times its
+/// gradient; gives the sum of the gradients. Gradients and winners lie `stride` apart, windows `step`.
+template <int VECTORS>
+float add_windows(float* sums, const float* strips, int64_t length, int64_t step, const int64_t* offsets,
+                  const float* gradient, const uint8_t* winner, int64_t stride, int64_t num_windows) {
+  Floats own[9][VECTORS] = {};  // in registers
+  float sum = 0;
+  for (int64_t z = 0; z < num_windows; ++z) {
+    const float factor = gradient[z * stride];
+    const float* patch = strips + z * step + offsets[winner[z * stride] & 7];
+    sum += factor;
+#pragma GCC unroll 9
+    for (int tap = 0; tap < 9; ++tap)
+#pragma GCC unroll 2
+      for (int v = 0; v < VECTORS; ++v)
+        own[tap][v] += factor * load(patch + (tap / 3 * 4 + tap % 3) * length + v * LANES, LANES);
+  }
+  for (int tap = 0; tap < 9; ++tap)
+    for (int v = 0; v < VECTORS; ++v) {
+      float* to = sums + (tap * VECTORS + v) * LANES;
+      store(to, load(to, LANES) + own[tap][v], LANES);
+    }
+  return sum;
+}
+
 /// Gradients of weights and biases of a 3^3 convolution that is activated and pooled, from pooled gradients.
 ///
 /// One voxel of eight has a gradient, another one in each channel: where the convolution reads few channels,
@@ -213,24 +241,10 @@ void window_gradient(const T* x, const T* gradient, const T* pooled, const uint8
           for (int64_t at = 0, all = grid.z * out_channels; at < all; at += LANES)
             store(row_gradient.data() + at,
                   sloped(load(gradient + from + at, all - at), load(pooled + from + at, all - at), slope), all - at);
-          for (int64_t z = 0; z < grid.z; ++z) {
-            const float* window = strips.data() + 2 * z * in_channels;
-            for (int64_t c = 0; c < out_channels; ++c) {
-              const float factor = row_gradient[z * out_channels + c];
-              const float* patch = window + offsets[winner[from + z * out_channels + c] & 7];
-              float* sum = part.data() + c * per_channel;
-              biases[c] += factor;
-#pragma GCC unroll 9
-              for (int tap = 0; tap < TAPS; ++tap) {
-#pragma GCC unroll 2
-                for (int v = 0; v < VECTORS; ++v) {
-                  float* to = sum + tap * WIDTH + v * LANES;
-                  const float* values = patch + (tap / 3 * 4 + tap % 3) * length + v * LANES;
-                  store(to, load(to, LANES) + factor * load(values, LANES), LANES);
-                }
-              }
-            }
-          }
+          for (int64_t c = 0; c < out_channels; ++c)
+            biases[c] += add_windows<VECTORS>(part.data() + c * per_channel, strips.data(), length, 2 * in_channels,
+                                              offsets, row_gradient.data() + c, winner + from + c, out_channels,
+                                              grid.z);
         }
         for (int64_t at = 0; at < out_channels * per_channel; ++at) own[at] += part[at];
         for (int64_t c = 0; c < out_channels; ++c) own[out_channels * per_channel + c] += biases[c];
@@ -461,10 +475,11 @@ int has_tiles() {
 #endif
 }
 
-/// `padded` and `tiles` are scratch: see `pad` and `pack_weights`. Only where has_tiles().
-void convolve_and_pool_bfloat16(const void* values, const void* weight, const void* bias, void* pooled,
-                                void* winner, void* padded, void* tiles, SIDES, int64_t in_channels, float slope,
-                                int threads) {
+/// `padded` and `tiles` are scratch: see `pad` and `pack_weights`. False without tiles.
+int convolve_and_pool_bfloat16(const void* values, const void* weight, const void* bias, void* pooled,
+                               void* winner, void* padded, void* tiles, SIDES, int64_t in_channels, float slope,
+                               int threads) {
+  if (!has_tiles()) return 0;
 #if HAS_TILES
   const int64_t steps = (3 * in_channels + TILE_K - 1) / TILE_K;
   pack_weights((const float*)weight, (Bfloat16*)tiles, channels, in_channels, steps);
@@ -472,6 +487,7 @@ void convolve_and_pool_bfloat16(const void* values, const void* weight, const vo
   convolve_and_pool((const Bfloat16*)padded, (const Bfloat16*)tiles, (const float*)bias, (Bfloat16*)pooled,
                     (uint8_t*)winner, GRID, in_channels, slope, threads);
 #endif
+  return 1;
 }
 
 }  // extern "C"

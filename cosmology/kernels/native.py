@@ -105,7 +105,7 @@ def convolve_and_pool(
     tiles = torch.empty(-(-channels // _STEP) * 9 * num_steps * _STEP**2, dtype=torch.bfloat16)
     num_padded = batch * in_channels * (sides[0] + 2) * (sides[1] + 2) * (sides[2] + 2)
     padded = torch.empty(num_padded + _LANES * in_channels + _STEP, dtype=torch.bfloat16)
-    _call(
+    is_done = _call(
         "convolve_and_pool_bfloat16",
         (
             _in_order(x_BIXYZ),
@@ -120,6 +120,8 @@ def convolve_and_pool(
         slope,
         in_channels,
     )
+    if not is_done:
+        raise ValueError("this processor has no tiles of bfloat16 numbers; ask has_tiles() first.")
     return pooled, winner
 
 
@@ -128,10 +130,12 @@ def look_up(
     tables: Float[Tensor, "channels 65536"],
     num_threads: int,
 ) -> Float[Tensor, "batch channels x y z"]:
-    """Each count replaced by what the table of its channel has for it, in the table's format, channels last."""
+    """Each count replaced by what its channel's table has for it, in the table's format, channels last."""
     batch, channels, *sides = counts_BCXYZ.shape
     if tables.shape != (channels, NUM_COUNTS):
-        raise ValueError(f"tables of shape {tuple(tables.shape)} for {channels} channels; give 65536 values each.")
+        raise ValueError(
+            f"tables of shape {tuple(tables.shape)} for {channels} channels; give 65536 values each."
+        )
     grids = torch.empty(counts_BCXYZ.shape, dtype=tables.dtype, memory_format=LAYOUT)
     tensors = counts_BCXYZ.contiguous(), tables.contiguous(), grids
     library()[f"look_up_{_format(tables)}"](
@@ -142,14 +146,15 @@ def look_up(
     return grids
 
 
-def _call(name: str, tensors: tuple[Tensor, ...], pooled: Tensor, slope: float, *channels: int) -> None:
+def _call(name: str, tensors: tuple[Tensor, ...], pooled: Tensor, slope: float, *channels: int) -> int:
     batch, num_channels, x, y, z = pooled.shape
-    library()[name](
+    answer: int = library()[name](
         *(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors),
         *(ctypes.c_int64(number) for number in (batch, x, y, z, num_channels, *channels)),
         ctypes.c_float(slope),
         ctypes.c_int(torch.get_num_threads()),
     )
+    return answer
 
 
 def _empty_pooled(x_BCXYZ: Tensor, channels: int) -> Pooled:

@@ -33,10 +33,10 @@ def pooled_activation(
     return result
 
 
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it untyped
 def _apply(function: type[torch.autograd.Function], *inputs: object) -> Any:
     """Outside of compiled programs, which cannot look into these functions."""
-    return function.apply(*inputs)
+    return function.apply(*inputs)  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
 
 class _PooledActivation(torch.autograd.Function):

@@ -3,7 +3,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cosmology.kernels import first_stage, native
+from cosmology.kernels import native
+from cosmology.kernels.pooled_convolution import is_faster, pooled_convolution
 
 SLOPE = 0.3
 
@@ -32,7 +33,7 @@ def run(dtype: torch.dtype, *given: Tensor) -> tuple[Tensor, Tensor, Tensor, Ten
     x, *parameters = given
     weight, bias = (parameter.clone().requires_grad_() for parameter in parameters)
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16):
-        pooled = first_stage.convolved_and_pooled(x, weight, bias, SLOPE)
+        pooled = pooled_convolution(x, weight, bias, SLOPE)
     upstream = torch.randn(pooled.shape, generator=torch.Generator().manual_seed(1)).to(pooled.dtype)
     return pooled, upstream, *torch.autograd.grad(pooled, (weight, bias), upstream)
 
@@ -82,12 +83,29 @@ def test_gradients_have_the_order_of_their_weights() -> None:
     assert run(torch.float32, x, weight, bias)[2].stride() == weight.stride()
 
 
-def test_a_grid_whose_gradient_is_wanted_goes_another_way() -> None:
+def test_a_grid_whose_gradient_is_wanted_has_it() -> None:
+    x, weight, bias = parts(8, 32, (8, 8, 16))
+    upstream = torch.randn((2, 32, 4, 4, 8), generator=torch.Generator().manual_seed(1)).bfloat16()
+    ours, theirs = x.clone().requires_grad_(), x.double().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        pooled = pooled_convolution(ours, weight.requires_grad_(), bias, SLOPE)
+    gradients = torch.autograd.grad(pooled, (ours, weight), upstream)
+    other = weight.detach().double().requires_grad_()
+    expected = written_out(theirs, other, bias.double())
+    truths = torch.autograd.grad(expected, (theirs, other), upstream.double())
+    for gradient, truth in zip(gradients, truths, strict=True):
+        assert (gradient.double() - truth).norm() < 0.03 * truth.norm()
+
+
+def test_only_what_is_faster_is_taken() -> None:
     x, weight, _ = parts(4, 8, (4, 4, 4))
-    assert first_stage.is_possible(x, weight)
-    assert not first_stage.is_possible(x.requires_grad_(), weight)
-    assert not first_stage.is_possible(x.detach().double(), weight.double())
-    assert not first_stage.is_possible(x.detach(), torch.zeros(8, native.MOST_WINDOW_CHANNELS + 1, 3, 3, 3))
+    many = torch.zeros(8, native.MOST_WINDOW_CHANNELS + 1, 3, 3, 3)
+    assert is_faster(x, weight)
+    assert not is_faster(x, many)
+    assert not is_faster(x.double(), weight.double())
+    assert not is_faster(x.clone().requires_grad_(), weight)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert is_faster(x, many) == native.has_tiles()
 
 
 def test_the_number_of_threads_changes_no_bit_of_the_result() -> None:

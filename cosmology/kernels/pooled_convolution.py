@@ -1,0 +1,95 @@
+"""A convolution, its activation and the pooling after it as one operation on processors.
+
+Where nobody needs the gradient of the input, as in the first stage, that of the weights follows from the
+pooled gradient alone: one voxel of eight takes it, and few input channels make few sums, so that nothing of
+the full size is made in the backward pass. With tiles of bfloat16 numbers (AMX) the convolution's full result
+is not stored in the forward pass either.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from cosmology.kernels import native
+
+_Gradients = tuple[Tensor | None, Tensor, Tensor, None, None]
+
+
+def is_faster(x_BCXYZ: Tensor, weight: Tensor) -> bool:
+    """Whether ``pooled_convolution`` takes these, and does better than its operations one by one."""
+    return (
+        x_BCXYZ.device.type == "cpu"
+        and weight.dtype is torch.float32
+        and (_takes_windows(x_BCXYZ, weight) or _takes_tiles(_format(weight)))
+        and _format(weight) in native.FORMATS
+    )
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it untyped
+def pooled_convolution(
+    x_BCXYZ: Float[Tensor, "batch in x y z"],
+    weight: Float[Tensor, "channels in 3 3 3"],
+    bias: Float[Tensor, " channels"],
+    slope: float,
+) -> Float[Tensor, "batch channels x2 y2 z2"]:
+    """The 3^3 convolution that keeps sides, 2^3 windows pooled, a leaky activation; in autocast's format."""
+    result: Tensor = _PooledConvolution.apply(x_BCXYZ, weight, bias, slope, _format(weight))  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return result
+
+
+def _takes_windows(x_BCXYZ: Tensor, weight: Tensor) -> bool:
+    return not x_BCXYZ.requires_grad and weight.shape[1] <= native.MOST_WINDOW_CHANNELS
+
+
+def _takes_tiles(dtype: torch.dtype) -> bool:
+    return dtype is torch.bfloat16 and native.has_tiles()
+
+
+def _format(weight: Tensor) -> torch.dtype:
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weight.dtype
+
+
+class _PooledConvolution(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x_BCXYZ: Tensor, weight: Tensor, bias: Tensor, slope: float, dtype: torch.dtype
+    ) -> Tensor:
+        x_BCXYZ = x_BCXYZ.to(dtype, memory_format=native.LAYOUT)
+        if _takes_tiles(dtype):
+            pooled, winner = native.convolve_and_pool(x_BCXYZ, weight, bias, slope)
+        else:
+            full = functional.conv3d(x_BCXYZ, weight.to(dtype), bias.to(dtype), padding=1)
+            pooled, winner = native.pool(full, slope)
+        ctx.save_for_backward(x_BCXYZ, weight, pooled, winner)
+        ctx.slope = slope
+        return pooled
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> _Gradients:
+        x_BCXYZ, weight, *pooled = ctx.saved_tensors
+        is_wanted = ctx.needs_input_grad[0]
+        if is_wanted or weight.shape[1] > native.MOST_WINDOW_CHANNELS:
+            full = native.pool_gradient(gradient, tuple(pooled), ctx.slope)
+            by_input, by_weights, by_bias = _convolution_gradients(full, x_BCXYZ, weight, is_wanted=is_wanted)
+        else:
+            by_input = None
+            by_weights, by_bias = native.window_gradient(x_BCXYZ, gradient, tuple(pooled), ctx.slope)
+        # In the order of the weights: exchanges of gradients want them alike.
+        return by_input, torch.empty_like(weight).copy_(by_weights), by_bias.to(weight.dtype), None, None
+
+
+def _convolution_gradients(
+    gradient: Tensor, x_BCXYZ: Tensor, weight: Tensor, *, is_wanted: bool
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """By input, weights and bias, of the convolution alone."""
+    ones = [1, 1, 1]
+    by_input, by_weights, by_bias = torch.ops.aten.convolution_backward(
+        *(gradient, x_BCXYZ, weight.to(x_BCXYZ.dtype), [len(weight)], ones, ones, ones, False, [0, 0, 0], 1),
+        [is_wanted, True, True],
+    )
+    return by_input, by_weights, by_bias

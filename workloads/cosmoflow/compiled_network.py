@@ -5,6 +5,7 @@ below are computed; one program of the whole network would hand over all of them
 to torch's silent ways back: a part that cannot be compiled is an error, not a step that runs as before.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -53,7 +54,8 @@ def compiling(device: torch.device) -> Iterator[None]:
     # No helpers on a CPU: they would stay, and the ranks of a node compile at the same time anyway.
     num_helpers = 1 if device.type == "cpu" else config.compile_threads
     try:
-        with config.patch(compile_threads=num_helpers):
+        with config.patch(compile_threads=num_helpers), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, of what torch does while it looks through the network
             yield
     except (TorchDynamoException, FailOnRecompileLimitHit) as error:
         raise ProblemError(f"compiler is inductor, but it fails: {_first_line(error)}; use none.") from error

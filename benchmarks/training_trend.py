@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.bars import judge
 from benchmarks.saih_command import Done, saih
 
-SWEEP = "laptop"
+SWEEP, NAME = "laptop", "trend"
 POINTS_LIMIT_S = 180.0
 WIDTH_LIMIT_PERCENT = 2.0
 _QUICK = ("--axis", "model", "--set", "base.data.resolution=16", "--set", "timing.budget_s=2")
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     rest = _QUICK if options.quick else ()
     with tempfile.TemporaryDirectory(prefix="saih-trend-") as name:
         parts = _run(Path(name), rest, has_ceilings=not options.quick)
-        points = saih(Path(name), ["analyze", SWEEP, "--json"]).document["points"]
+        points = saih(Path(name), ["analyze", NAME, "--json"]).document["points"]
     _show(parts, points)
     widths_percent = [_width_percent(point) for point in points]
     num_sure = sum(width <= WIDTH_LIMIT_PERCENT for width in widths_percent)
@@ -41,11 +41,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(folder: Path, rest: Sequence[str], *, has_ceilings: bool) -> Mapping[str, Done]:
-    parts = {"data sets": saih(folder, ["generate", SWEEP, *rest])}
+    asked = (SWEEP, *rest, "--name", NAME)
+    parts = {"data sets": saih(folder, ["generate", *asked])}
     if has_ceilings:
-        parts["ceilings"] = saih(folder, ["ceilings", SWEEP, *rest])
-    parts["points"] = saih(folder, ["sweep", SWEEP, *rest, "--no-report"])
-    parts["report"] = saih(folder, ["report", SWEEP])
+        parts["ceilings"] = saih(folder, ["ceilings", *asked])
+    parts["points"] = saih(folder, ["sweep", *asked, "--no-report"])
+    parts["report"] = saih(folder, ["report", NAME])
     return parts
 
 

@@ -17,10 +17,9 @@ from saih.domain.ceiling import Ceiling, CeilingKind, Ceilings
 from saih.domain.interval import Interval
 from saih.domain.point import Placement, Point, Timing
 from saih.domain.record import ADDITIVE_PHASES, AttemptResult, Environment, Outcome, Phase, Record, Steps
+from workloads.activity import TRAINING, Activity
 from workloads.protocol import (
-    TRAINING,
     UNDIVIDED,
-    Activity,
     Axis,
     Cost,
     Degrees,

@@ -101,6 +101,12 @@ class Tuned:
         """The question that this answers."""
         return tuned_id_of(self.point)
 
+    @property
+    def words(self) -> str:
+        """The settings that were found, such as ``bfloat16, own kernels``."""
+        is_plain = self.execution == replace(settled(PLAIN, self.point.precision), name=FOUND)
+        return "the plain execution" if is_plain else self.execution.words
+
     def answers(self, plan: TuningPlan) -> bool:
         """Whether all that is asked now was found out already."""
         told = {one.batch_per_rank for one in self.batches}

@@ -14,7 +14,7 @@ MOST_PAIRS = 6
 FEWEST_PAIRS_TO_STOP = 3
 LEAST_GAIN = 1.02
 """What cannot be faster by this much is no gain as soon as that is known."""
-LONE_PAIR_FACTOR = 1.2
+LONE_PAIR_FACTOR = 1.5
 """One pair alone says nothing of its noise: it is taken to be right within this factor."""
 WINDOW_S = 0.12
 """How long the steps of a window are timed, at about."""

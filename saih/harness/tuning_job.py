@@ -91,7 +91,7 @@ def _tune(
     rates = batch_rates((point, execution), plan.batches, side, setting, archive.tell)
     if known is not None and rates and rank == 0:
         write_tuned(archive.root, replace(known, batches=rates), archive.fence)
-    return COMPLETED, execution.words or "the plain execution"
+    return COMPLETED, execution.words if known is None else known.words
 
 
 def _shared(known: Tuned | None, setting: Setting) -> Execution:

@@ -38,7 +38,7 @@ def test_each_setting_is_told_with_what_it_bought(saih: Saih, measured: Measured
     assert "searched for 12.5 s: every setting was tried" in words
     assert "refused" in words
     assert "its loss is odd" in words
-    assert "310 /s" in words
+    assert "310 samples/s" in words
     one = points[0].point_id
     found = saih("tune", "tiny", "--point", one, "--json").document["points"]
     assert len(found) == 1

@@ -26,9 +26,7 @@ def ways_to_fit(point: Point, application: Workload, limits: Limits, cost_of: Co
     return f" It fits with {', or with '.join(found)}."
 
 
-def _fitting(
-    point: Point, application: SavingWorkload, limits: Limits, cost_of: CostOf
-) -> Iterator[str]:
+def _fitting(point: Point, application: SavingWorkload, limits: Limits, cost_of: CostOf) -> Iterator[str]:
     """The first saving of each way that fits; two ways together only where none does alone."""
     told: set[tuple[bool, bool]] = set()
     for saving in application.savings(point.problem, degrees=point.placement.degrees):

@@ -217,15 +217,14 @@ print(peak - resident_before)
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("depth", "options"), [(1, {}), (2, {}), (3, {"checkpointing": "stages"})])
-def test_the_peak_estimate_is_safe_and_less_than_half_above_what_a_step_makes_resident(
-    depth: int, options: dict[str, str]
-) -> None:
+def test_the_peak_estimate_is_near_what_a_step_makes_resident(depth: int, options: dict[str, str]) -> None:
     program = MEASURE_PEAK.replace("DEPTH", str(depth)).replace("OPTIONS", repr(options))
     command = [sys.executable, "-c", program]
     ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     point = problem(samples=8, resolution=64, channels=4, depth=depth, width=16, options=options)
     estimate = cost_of(point, 4).peak_memory_bytes
-    assert 0.9 < estimate / int(ran.stdout) < 1.5
+    # An allocator leaves holes, for which a rank is given room besides.
+    assert 0.8 < estimate / int(ran.stdout) < 1.3
 
 
 @given(PROBLEMS, st.integers(1, 8), st.sampled_from(["float32", "bfloat16"]), st.data())
@@ -286,7 +285,7 @@ def test_an_unknown_axis_is_refused_with_the_known_ones() -> None:
 
 
 def test_an_unknown_precision_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ProblemError, match=r"precision 'fp8' is unknown; use float32, bfloat16"):
+    with pytest.raises(ProblemError, match="'fp8' is unknown; use float32, tf32, bfloat16, float16"):
         cost_of(REFERENCE, precision="fp8")
 
 

@@ -97,10 +97,11 @@ def test_what_is_computed_again_is_exchanged_again(depth: int, width: int, ranks
     assert again.exchanged_bytes > kept.exchanged_bytes
 
 
-@given(st.builds(problem, **{**SIZES, "resolution": st.just(512)}), st.sampled_from([2, 4, 8]), PRECISIONS)
+@given(st.integers(1, 3), st.integers(1, 32), st.sampled_from([2, 4, 8]), PRECISIONS)
 def test_a_rank_of_a_crew_keeps_its_share_of_a_large_sample(
-    asked: Problem, ranks: int, precision: str
+    depth: int, width: int, ranks: int, precision: str
 ) -> None:
+    asked = problem(512, depth, width)
     states = 3 * 4 + (2 if precision == "bfloat16" else 0)
     whole, shared = cost_of(asked, 1, 1, precision), cost_of(asked, ranks, 1, precision)
     constant = states * whole.num_parameters
@@ -144,7 +145,7 @@ def test_own_kernels_and_counts_need_less_and_a_recorded_step_more() -> None:
         return cost_of(problem(128), execution=execution).peak_memory_bytes
 
     first_stage = 4 * 32 * 128**3
-    assert peak() - peak(kernels="own") > 2 * first_stage  # its activation, a gradient, indices
+    assert peak() - peak(kernels="own") > 1.9 * first_stage  # two of three tensors of this size
     assert peak(inputs="counts") < peak()
     assert peak(graph="step") - peak() == 4 * 4 * 128**3
 

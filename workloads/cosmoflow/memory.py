@@ -1,6 +1,7 @@
 """Memory of one CosmoFlow training step on one rank, from the network's shape and the step's execution."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 from augment.data import COUNT_BYTES
 from cosmology.architecture import FINAL_SIDE, Architecture, Convolution
@@ -25,6 +26,9 @@ _POOLED_VOXELS = 8
 """A 2^3 pooling keeps one voxel of these."""
 _MOST_NEIGHBOURS = 2
 """Each brings one plane to every convolution, which keeps it."""
+_LIBRARY_PART = 8
+_SHARED_NORM_COPIES = 3
+"""In float32, of the values that a normalisation over several ranks differentiates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,38 +49,29 @@ class StepMemory:
         normalisation its input and its moments, every pooling its indices, tanh its result. With
         checkpointing only what enters and leaves stages is kept.
         """
-        architecture, e = self.architecture, self.precision.itemsize
-        per_sample = self._input_values * e
-        per_sample += sum(layer.out_features for layer in architecture.dense_layers) * e
-        for stage in range(len(architecture.stage_channels)):
-            per_sample += self._left_values(stage) * e
-            if not architecture.is_checkpointed:
-                per_sample += self._inner_bytes(stage)
-        return self.batch * per_sample
-
-    @property
-    def recomputed_bytes(self) -> int:
-        """Most bytes of activations that the backward pass computes again at a time: those of one stage."""
-        if not self.architecture.is_checkpointed:
-            return 0
-        return self.batch * max(map(self._inner_bytes, range(len(self.architecture.stage_channels))))
+        stages = range(len(self.architecture.stage_channels))
+        features = sum(layer.out_features for layer in self.architecture.dense_layers)
+        left = self._entering_bytes(len(stages))
+        return left + self.batch * features * self.precision.itemsize + sum(map(self._kept_bytes, stages))
 
     @property
     def peak_bytes(self) -> int:
-        """The peak during a step, reached in the backward pass of the first stage.
+        """The peak during a step, which some stage reaches in its backward pass.
 
-        An estimate: what is kept for backward is exact; on top come what is computed again at a time, the
-        gradients in flight of the first stage's activations (two, and the running sum's where there are
-        residuals; own kernels have one less without) and one copy of such a tensor in the convolution
-        library's own layout, which that library holds in float32. A gradient exchange's buckets are not in
-        it.
+        By then what stages after it kept is free again, and all gradients of weights may be there; they are
+        not yet in the forward pass, which may be the peak with own kernels. One part is an allowance: what
+        libraries take to work in, an eighth of a result of the first stage. Own kernels that never store the
+        first result (AMX) need less. The buckets of a gradient exchange are not in it.
         """
-        largest = self.batch * self._stage_values(0)
+        stages = range(len(self.architecture.stage_channels))
+        before = list(accumulate(map(self._kept_bytes, stages), initial=0))
+        weights = FLOAT_BYTES * self.architecture.num_parameters
+        forward = max(before[stage] + self._forward_bytes(stage) for stage in stages)
+        backward = max(before[stage] + self._backward_bytes(stage) for stage in stages)
         return (
-            _STATES_PER_PARAMETER * FLOAT_BYTES * self.architecture.num_parameters
-            + self.saved_activation_bytes
-            + self.recomputed_bytes
-            + largest * (self._gradients_in_flight * self.precision.itemsize + FLOAT_BYTES)
+            _STATES_PER_PARAMETER * weights
+            + max(forward - weights, backward)
+            + self._result_bytes(0) // _LIBRARY_PART
             + self._cast_bytes
             + self.host_bytes
             + self._device_batch_bytes
@@ -120,51 +115,92 @@ class StepMemory:
         return self.execution.kernels == "own"
 
     @property
-    def _gradients_in_flight(self) -> int:
-        if self.architecture.residuals_per_stage:
-            return 3
-        return 1 if self._has_own_kernels else 2
-
-    @property
     def _cast_bytes(self) -> int:
         """Of weights, beside themselves in the step's precision."""
         if self.precision.itemsize == FLOAT_BYTES:
             return 0
         return self.architecture.num_parameters * self.precision.itemsize
 
-    def _stage_values(self, stage: int) -> int:
-        """Values of one convolution's result of one sample, on this rank."""
-        side = self.architecture.resolution >> stage
-        return self.architecture.stage_channels[stage] * self.division.planes(stage) * side**2
+    def _kept_bytes(self, stage: int) -> int:
+        """What a stage keeps of the forward pass, but for its result."""
+        inside = 0 if self.architecture.is_checkpointed else self._inner_bytes(stage)
+        return self._entering_bytes(stage) + inside
 
-    def _left_values(self, stage: int) -> int:
-        """Values of one sample that a stage leaves, as the next layer holds them on this rank."""
-        architecture, following = self.architecture, stage + 1
-        if following == len(architecture.stage_channels):
-            return architecture.stage_channels[stage] * FINAL_SIDE**3
-        side = architecture.resolution >> following
-        return architecture.stage_channels[stage] * self.division.planes(following) * side**2
+    def _forward_bytes(self, stage: int) -> int:
+        """Most that a stage holds at a time in its forward pass, its input included."""
+        one = self._result_bytes(stage)
+        pooled_from = one if self._has_own_kernels else 0  # which own pooling does not keep
+        return self._entering_bytes(stage) + self._inner_bytes(stage) + pooled_from + one // _POOLED_VOXELS
+
+    def _backward_bytes(self, stage: int) -> int:
+        """Most that a stage holds at a time in its backward pass, its input included.
+
+        That is when the activation of its last branch is differentiated: beside it stand all earlier results,
+        the gradient of the sum, that of the branch before the activation and behind it.
+        """
+        residuals, one = self.architecture.residuals_per_stage, self._result_bytes(stage)
+        num_results = 2 * residuals + 3
+        if self.architecture.is_normalised:
+            num_results += 1 + residuals
+        held = num_results * one
+        if self._has_own_kernels and not residuals:
+            held = self._own_backward_bytes(stage)
+        if self.architecture.is_normalised and self.division.is_divided(stage):
+            held += _SHARED_NORM_COPIES * one * FLOAT_BYTES // self.precision.itemsize
+        return held + self._entering_bytes(stage) + self._halo_bytes(stage)
+
+    def _own_backward_bytes(self, stage: int) -> int:
+        """The same of a single convolution: pooling and activation are differentiated at once."""
+        one = self._result_bytes(stage)
+        if self.architecture.is_normalised:
+            return 3 * one  # its input, and the gradients before and behind it
+        pooled = 2 * one // _POOLED_VOXELS + self._inner_bytes(stage)
+        if not stage:
+            # The gradient of its weights needs none of the full size, unless other ranks' planes come to it.
+            return pooled + (one if self.division.is_divided(stage) else 0)
+        return one + max(pooled, self._entering_bytes(stage))
+
+    def _result_bytes(self, stage: int) -> int:
+        """Of one convolution's result, on this rank."""
+        return self.batch * self._stage_values(stage) * self.precision.itemsize
+
+    def _entering_bytes(self, stage: int) -> int:
+        """What a stage reads, on this rank; of the stage behind the last, what the dense layers read."""
+        if not stage:
+            return self.batch * self._input_values * self.precision.itemsize
+        architecture = self.architecture
+        side, planes = FINAL_SIDE, FINAL_SIDE
+        if stage < len(architecture.stage_channels):
+            side, planes = architecture.resolution >> stage, self.division.planes(stage)
+        values = architecture.stage_channels[stage - 1] * planes * side**2
+        return self.batch * values * self.precision.itemsize
 
     def _inner_bytes(self, stage: int) -> int:
-        """What the layers inside a stage keep for one sample: all but its input and its result."""
-        residuals, values = self.architecture.residuals_per_stage, self._stage_values(stage)
+        """What the layers inside a stage keep: all but its input and its result."""
+        residuals, values = self.architecture.residuals_per_stage, self.batch * self._stage_values(stage)
         # A branch and its sum for each residual; own pooling keeps nothing of what it pools.
         kept = 2 * residuals + (0 if self._has_own_kernels else 1)
         moments = 0
         if self.architecture.is_normalised:
             kept += 1 + residuals
-            moments = 2 * (1 + residuals) * _num_groups(self.architecture, stage)
-        inside = (values * kept + moments + self._halo_values(stage)) * self.precision.itemsize
+            moments = 2 * self.batch * (1 + residuals) * _num_groups(self.architecture, stage)
         index_bytes = _OWN_INDEX_BYTES if self._has_own_kernels else INDEX_BYTES
-        return inside + values // _POOLED_VOXELS * index_bytes
+        inside = (values * kept + moments) * self.precision.itemsize + values // _POOLED_VOXELS * index_bytes
+        return inside + self._halo_bytes(stage)
 
-    def _halo_values(self, stage: int) -> int:
-        """What neighbours brought to the convolutions of a stage, of one sample."""
+    def _halo_bytes(self, stage: int) -> int:
+        """What neighbours brought to the convolutions of a stage."""
         if not self.division.is_divided(stage):
             return 0
         layers = (layer for layer in self.architecture.convolutions if layer.stage == stage)
         num_planes = min(_MOST_NEIGHBOURS, self.division.num_ranks - 1)
-        return sum(num_planes * layer.in_channels * layer.side**2 for layer in layers)
+        values = sum(num_planes * layer.in_channels * layer.side**2 for layer in layers)
+        return self.batch * values * self.precision.itemsize
+
+    def _stage_values(self, stage: int) -> int:
+        """Values of one convolution's result of one sample, on this rank."""
+        side = self.architecture.resolution >> stage
+        return self.architecture.stage_channels[stage] * self.division.planes(stage) * side**2
 
 
 def _num_groups(architecture: Architecture, stage: int) -> int:

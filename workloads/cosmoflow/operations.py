@@ -194,7 +194,7 @@ def _head(step: _Step, phase: PhaseName) -> Operation:
 
 
 def _casts(step: _Step, phase: PhaseName) -> Iterator[Operation]:
-    """Between float32 and the step's precision: weights before, gradients after; a batch comes as it is read."""
+    """Between float32 and the step's precision: weights before, gradients after; batches come in it."""
     if step.itemsize == FLOAT_BYTES:
         return
     traffic = step.architecture.num_parameters * (step.itemsize + FLOAT_BYTES)

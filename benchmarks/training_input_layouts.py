@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.training_input_counts import Counts
 from cosmology.codec import Codec
 from cosmology.hdf5 import created, open_file
-from cosmology.stored_counts import StoredCounts, chunk_of, create_counts
+from cosmology.stored_counts import PLANES_BYTES, StoredCounts, create_counts
 from saih.machine.page_cache import drop
 
 SLAB_PARTS = 4
@@ -19,14 +19,13 @@ SLAB_PARTS = 4
 _ROW_BYTES = 2**26
 """Rows of a file together have about so many bytes, so that small samples are timed too."""
 _MOST_ROWS = 32
-_PLANE_BYTES = 2**22
 
 Chunk = tuple[int, ...]
 LAYOUTS: Mapping[str, Callable[[Chunk], Chunk]] = {
     "whole": lambda shape: (1, *shape),
     "octants": lambda shape: (1, shape[0], *(side // 2 for side in shape[1:])),
-    "planes": chunk_of,
-    "planes of a channel": lambda shape: (1, 1, _planes(shape), *shape[2:]),
+    "planes": lambda shape: (1, shape[0], _planes(shape, shape[0]), *shape[2:]),
+    "planes of a channel": lambda shape: (1, 1, _planes(shape, 1), *shape[2:]),
 }
 CODECS = (str(Codec.BITSHUFFLE_LZ4), str(Codec.GZIP), "none")
 
@@ -40,10 +39,11 @@ class Rates:
     ratio: float
     """Unpacked over stored."""
     warm_bytes_per_s: float
+    """From the page cache, in processor time: what one core does."""
     cold_bytes_per_s: float
-    """With the file dropped from the page cache; 0 where it could not be."""
+    """With the file dropped from the page cache, in wall time; 0 where it could not be."""
     slab_bytes_per_s: float
-    """Of a quarter of the planes of a warm file."""
+    """Of a quarter of the planes of a warm file, in processor time."""
 
 
 def layout_rates(folder: Path, sample: Counts, layout: str, codec: str, num_turns: int) -> Rates:
@@ -76,25 +76,27 @@ def _write(path: Path, sample: Counts, chunk: Chunk, codec: str, num_rows: int) 
 
 
 def _cold(path: Path, sample: Counts, codec: str, num_turns: int) -> float:
-    rates = [_once(path, sample, codec, None) for _ in range(num_turns) if drop(path)]
+    rates = [_once(path, sample, codec, None, time.perf_counter) for _ in range(num_turns) if drop(path)]
     return max(rates, default=0.0)
 
 
 def _best(path: Path, sample: Counts, codec: str, planes: tuple[int, int] | None, num_turns: int) -> float:
-    return max(_once(path, sample, codec, planes) for _ in range(num_turns + 1))
+    return max(_once(path, sample, codec, planes, time.thread_time) for _ in range(num_turns + 1))
 
 
-def _once(path: Path, sample: Counts, codec: str, planes: tuple[int, int] | None) -> float:
-    """Bytes that were asked for in a second: every row once, through the product's reader."""
+def _once(
+    path: Path, sample: Counts, codec: str, planes: tuple[int, int] | None, clock: Callable[[], float]
+) -> float:
+    """Bytes that were asked for in a second of a clock: every row once, through the product's reader."""
     begin, end = planes or (0, sample.shape[1])
     into = np.zeros((sample.shape[0], end - begin, *sample.shape[2:]), np.uint16)
     with open_file(path) as file:
         read = _reader(file["full"], codec)
         num_rows = len(file["full"])
-        start_s = time.perf_counter()
+        start_s = clock()
         for row in range(num_rows):
             read(row, into, planes)
-        duration_s = time.perf_counter() - start_s
+        duration_s = clock() - start_s
     if not np.array_equal(into, sample[:, begin:end]):
         raise RuntimeError(f"{path} does not give back what was written")
     return num_rows * into.nbytes / duration_s
@@ -112,9 +114,9 @@ def _reader(full: h5py.Dataset, codec: str) -> Callable[[int, Counts, tuple[int,
     return read
 
 
-def _planes(shape: Chunk) -> int:
-    """As many planes of one channel as a chunk of planes of all may have bytes."""
-    planes = shape[1]
-    while 2 * planes * shape[2] * shape[3] > _PLANE_BYTES and planes % 2 == 0:
+def _planes(shape: Chunk, channels: int) -> int:
+    """As many planes of some channels as a chunk of planes may have bytes, a quarter of them at most."""
+    planes = shape[1] // SLAB_PARTS
+    while 2 * channels * planes * shape[2] * shape[3] > PLANES_BYTES and planes % 2 == 0:
         planes //= 2
     return planes

@@ -71,9 +71,11 @@ def test_a_flipped_bit_is_found_in_planes_too(tmp_path: Path, codec: Codec, plac
 
 
 @pytest.mark.parametrize(
-    ("side", "planes"), [(16, 16), (64, 64), (128, 32), (256, 8), (512, 2), (1024, 1), (2048, 1)]
+    ("side", "planes"), [(16, 16), (64, 64), (128, 128), (256, 8), (512, 2), (1024, 1), (2048, 1)]
 )
-def test_new_samples_are_cut_into_planes_of_at_most_4_mib_where_one_fits(side: int, planes: int) -> None:
+def test_samples_above_16_mib_are_cut_into_planes_of_at_most_4_mib_where_one_fits(
+    side: int, planes: int
+) -> None:
     assert chunk_of((4, side, side, side)) == (1, 4, planes, side, side)
 
 

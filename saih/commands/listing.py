@@ -26,6 +26,7 @@ from saih.reports.terminal_table import table_lines
 MAX_ROWS = 60
 """Longer plans show their first and last points only."""
 _LAST_ROWS = 10
+_WHOLE_LABEL = 18
 _MAX_DROPPED = 20
 _MOST_MADE = 3
 
@@ -151,7 +152,11 @@ def _points(plan: Plan, width: int | None) -> list[str]:
     labels, shared = labels_apart(known, known)
     rows = [_row(planned, found) for planned, found in zip(plan.points, labels, strict=True)]
     same = [f"same at all points: {', '.join(shared)}"] if shared else []
-    cuttable = (range(1, len(names) + 1),)
+    numbered = list(enumerate(names, start=1))
+    # A name of an execution stays whole; settings that were given may be long.
+    longest = max((len(planned.labels.get(EXECUTION_LABEL, "")) for planned in plan.points), default=0)
+    whole = EXECUTION_LABEL if longest <= _WHOLE_LABEL else ""
+    cuttable = ([number for number, name in numbered if name != whole],)
     if len(rows) <= MAX_ROWS:
         return [*same, *table_lines(header, rows, width=width, cuttable=cuttable)]
     ends = [*rows[: MAX_ROWS - _LAST_ROWS], *rows[-_LAST_ROWS:]]

@@ -148,7 +148,7 @@ class _Search:
         if refusal or self._best is None:
             self._end_trial(candidate, setting, value, (refusal, None, step_ns))
             return
-        gain, step_ns = self._contest(self._best, candidate)
+        gain, step_ns = self._contest(self._best, candidate, max(step_ns, self._step_ns))
         self._end_trial(candidate, setting, value, (self._refusal(candidate), gain, step_ns))
 
     def _end_trial(
@@ -169,11 +169,11 @@ class _Search:
             self._bench.drop(self._best)
         self._best, self._step_ns = candidate, step_ns
 
-    def _contest(self, best: Execution, candidate: Execution) -> tuple[Interval, float]:
-        """The candidate's gain, and its step [ns]."""
+    def _contest(self, best: Execution, candidate: Execution, longest_ns: float) -> tuple[Interval, float]:
+        """The candidate's gain, and its step [ns]; windows follow the longer of both steps by then."""
         pairs: list[Pair] = []
-        shape = shape_of(self._step_ns)
         while True:
+            shape = self._shape(max(pairs[-1]) if pairs else longest_ns)
             pairs.append(self._pair(best, candidate, shape, is_swapped=len(pairs) % 2 == 1))
             gain = gain_of(pairs)
             if verdict_of(gain) is not None or self._is_spent():
@@ -192,6 +192,9 @@ class _Search:
             self._bench.num_warmup = num_steps
             window = self._bench.window(execution, Shape(num_settling=num_steps - 2, num_timed=1))
         return window.step_ns
+
+    def _shape(self, step_ns: float) -> Shape:
+        return shape_of(step_ns, self._task.plan.budget_s)
 
     def _refusal(self, candidate: Execution) -> str:
         plain, own = self._bench.losses(self._plain), self._bench.losses(candidate)
@@ -254,8 +257,7 @@ class _Search:
             self._bench.drop(yardstick)
 
     def _measured_against(self, best: Execution, yardstick: Execution) -> Interval:
-        self._warm_up(yardstick)
-        shape = shape_of(self._step_ns)
+        shape = self._shape(max(self._warm_up(yardstick), self._step_ns))
         swaps = [number % 2 == 1 for number in range(_YARDSTICK_PAIRS)]
         return gain_of([self._pair(yardstick, best, shape, is_swapped=swap) for swap in swaps])
 

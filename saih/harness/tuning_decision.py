@@ -16,11 +16,14 @@ LEAST_GAIN = 1.02
 """What cannot be faster by this much is no gain as soon as that is known."""
 LONE_PAIR_FACTOR = 1.5
 """One pair alone says nothing of its noise: it is taken to be right within this factor."""
-WINDOW_S = 0.12
-"""How long the steps of a window are timed, at about."""
-SETTLE_S = 0.06
-"""How long steps go on untimed after a switch: caches fill, and batches made meanwhile are used up."""
-MOST_STEPS = 24
+WINDOW_SHARE = 0.006
+"""Of the budget: how long the steps of a window are timed, at about; 0.12 s of 20 s."""
+WINDOW_S = (0.05, 1.0)
+"""At least and at most."""
+SETTLE_SHARE = 0.5
+"""Of a window: how long steps go on untimed after a switch, until caches are full and batches that were made
+meanwhile are used up."""
+MOST_STEPS = 60
 _STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306)
 """Two-sided 95 % quantiles of Student's t for 1, 2, ... degrees of freedom."""
 
@@ -36,12 +39,14 @@ class Shape:
     num_timed: int
 
 
-def shape_of(step_ns: float) -> Shape:
+def shape_of(step_ns: float, budget_s: float) -> Shape:
     """The window of steps that take so long: long ones are timed one by one, and need not settle."""
-    step_s = max(step_ns * 1e-9, 1e-6)
+    shortest_s, longest_s = WINDOW_S
+    window_s = min(max(WINDOW_SHARE * budget_s, shortest_s), longest_s)
+    num_steps = window_s / max(step_ns * 1e-9, 1e-6)
     return Shape(
-        num_settling=min(MOST_STEPS, int(SETTLE_S / step_s)),
-        num_timed=max(1, min(MOST_STEPS, round(WINDOW_S / step_s))),
+        num_settling=min(MOST_STEPS, int(SETTLE_SHARE * num_steps)),
+        num_timed=max(1, min(MOST_STEPS, round(num_steps))),
     )
 
 

@@ -44,10 +44,11 @@ def test_what_cannot_gain_much_ends_early() -> None:
 
 
 def test_long_steps_are_timed_one_by_one_and_short_ones_settle_first() -> None:
-    assert (shape_of(3e9).num_settling, shape_of(3e9).num_timed) == (0, 1)
-    short = shape_of(1e6)
+    assert (shape_of(3e9, 20).num_settling, shape_of(3e9, 20).num_timed) == (0, 1)
+    short = shape_of(1e6, 20)
     assert short.num_settling > 10
     assert short.num_timed > 10
+    assert shape_of(1e7, 200).num_timed > shape_of(1e7, 20).num_timed
 
 
 def test_losses_are_compared_within_the_rounding_of_the_coarser_format() -> None:

@@ -21,7 +21,7 @@ import torch
 from benchmarks.bars import judge
 from benchmarks.convolution_list import Best, best_of, ceiling_flops_per_s, works_of
 from benchmarks.training_contest import Member, convolutions, own_threads, plain_loop, session
-from benchmarks.tuned_execution import found_execution
+from benchmarks.tuned_execution import QUICK_SEARCH_S, SEARCH_S, found_execution
 from benchmarks.turn_takers import TurnTaker, all_ready
 from saih.domain.interval import Interval, median, median_interval
 from saih.domain.point import Device
@@ -79,15 +79,15 @@ def main(arguments: Sequence[str]) -> int:
     met = []
     for resolution, width, batch in QUICK_SIZES if options.quick else SIZES:
         member = Member(resolution=resolution, width=width, batch=batch, threads=own_threads(), device=device)
-        contest = compete(member, num_rounds)
+        contest = compete(member, num_rounds, QUICK_SEARCH_S if options.quick else SEARCH_S)
         show(contest)
         met += judged(contest)
     return 0 if all(met) else 1
 
 
-def compete(member: Member, num_rounds: int) -> Contest:
+def compete(member: Member, num_rounds: int, search_s: float) -> Contest:
     """All contestants at one size, in turns; the one that begins changes from round to round."""
-    tuned = found_execution(member)
+    tuned = found_execution(member, search_s)
     makers = (
         partial(plain_loop, member, name=AS_STARTED, as_started=True),
         partial(plain_loop, member, name=PLAIN),

@@ -11,8 +11,8 @@ from saih.domain.tuning import Tuned
 from saih.store.tuned_file import EXECUTIONS, decode_tuned
 from workloads.execution import Execution
 
-SEARCH_S = 20.0
-"""The default of `saih tune`."""
+SEARCH_S, QUICK_SEARCH_S = 20.0, 6.0
+"""The first is the default of ``saih tune``."""
 
 
 def found_execution(member: Member, search_s: float = SEARCH_S) -> Execution:

@@ -291,10 +291,20 @@ struct alignas(64) TileShape {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
   uint16_t bytes_per_row[16] = {};
   uint8_t rows[16] = {};
+
+  /// Tiles 0 to 3 are sums, 4 and 5 hold `voxels` voxels, 6 and 7 weights.
+  explicit TileShape(int64_t voxels) {
+    for (int tile = 0; tile < 8; ++tile) {
+      bytes_per_row[tile] = 64;
+      rows[tile] = tile < 6 ? voxels : 16;
+    }
+  }
 };
 
 constexpr int TILE_K = 32;  // products of a tile go over 32 values
 constexpr int TILE_N = 16;
+
+int64_t num_steps(int64_t in_channels) { return (3 * in_channels + TILE_K - 1) / TILE_K; }
 
 bool ask_for_tiles() {
   constexpr int ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18;
@@ -303,20 +313,22 @@ bool ask_for_tiles() {
 
 /// Weights [out, in, 3, 3, 3] as tiles: [out / 32][9 rows][steps][2][16 pairs][16 out][2], zeros where none are.
 /// A row of a neighbourhood is 3 * in_channels values that lie side by side; a step takes 32 of them.
-void pack_weights(const float* weight, Bfloat16* tiles, int64_t out_channels, int64_t in_channels, int64_t steps) {
-  for (int64_t block = 0; block * 2 * TILE_N < out_channels; ++block)
-    for (int64_t row = 0; row < 9; ++row)
-      for (int64_t step = 0; step < steps; ++step)
-        for (int64_t half = 0; half < 2; ++half, tiles += TILE_K * TILE_N)
-          for (int64_t k = 0; k < TILE_K; ++k)
-            for (int64_t n = 0; n < TILE_N; ++n) {
-              const int64_t at = step * TILE_K + k, c = (2 * block + half) * TILE_N + n;
-              const bool is_weight = at < 3 * in_channels && c < out_channels;
-              Floats value{};
-              if (is_weight)
-                value[0] = weight[((c * in_channels + at % in_channels) * 9 + row) * 3 + at / in_channels];
-              tiles[(k / 2 * TILE_N + n) * 2 + k % 2].bits = rounded(value)[0];
-            }
+void pack_weights(const float* weight, Bfloat16* tiles, int64_t out_channels, int64_t in_channels, int threads) {
+  const int64_t steps = num_steps(in_channels), blocks = (out_channels + 2 * TILE_N - 1) / (2 * TILE_N);
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t place = 0; place < blocks * 9 * steps * 2; ++place) {
+    const int64_t half = place % 2, step = place / 2 % steps, row = place / 2 / steps % 9;
+    const int64_t first = (place / 2 / steps / 9 * 2 + half) * TILE_N;
+    Bfloat16* tile = tiles + place * TILE_K * TILE_N;
+    for (int64_t k = 0; k < TILE_K; ++k) {
+      const int64_t at = step * TILE_K + k, in = at % in_channels, tap = row * 3 + at / in_channels;
+      Floats values{};
+      for (int64_t n = 0; n < TILE_N && at < 3 * in_channels && first + n < out_channels; ++n)
+        values[n] = weight[((first + n) * in_channels + in) * 27 + tap];
+      const Halves halves = rounded(values);
+      for (int64_t n = 0; n < TILE_N; ++n) tile[(k / 2 * TILE_N + n) * 2 + k % 2].bits = halves[n];
+    }
+  }
 }
 
 /// The grid with a border of zeros on all sides, [B, 2X + 2, 2Y + 2, 2Z + 2, in], with zeros behind.
@@ -391,14 +403,8 @@ inline void finish(const float* sums, const float* bias, Bfloat16* pooled, uint8
 void convolve_and_pool(const Bfloat16* padded, const Bfloat16* tiles, const float* bias, Bfloat16* pooled,
                        uint8_t* winner, Grid grid, int64_t in_channels, float slope, int threads) {
   const int64_t row_length = (2 * grid.z + 2) * in_channels, plane_length = (2 * grid.y + 2) * row_length;
-  const int64_t steps = (3 * in_channels + TILE_K - 1) / TILE_K, channels = grid.channels;
-  const int64_t blocks = (channels + 2 * TILE_N - 1) / (2 * TILE_N);
-  const int64_t voxels = std::min<int64_t>(LANES, 2 * grid.z);
-  TileShape shape;
-  for (int tile = 0; tile < 8; ++tile) {
-    shape.bytes_per_row[tile] = 64;
-    shape.rows[tile] = tile < 6 ? voxels : TILE_N;
-  }
+  const int64_t steps = num_steps(in_channels), voxels = std::min<int64_t>(LANES, 2 * grid.z);
+  const TileShape shape(voxels);
 #pragma omp parallel num_threads(threads)
   {
     _tile_loadconfig(&shape);
@@ -407,17 +413,130 @@ void convolve_and_pool(const Bfloat16* padded, const Bfloat16* tiles, const floa
     for (int64_t row = 0; row < grid.rows(); ++row) {
       const int64_t y = row % grid.y, plane = row / grid.y, sample = plane / grid.x, x = plane % grid.x;
       const Bfloat16* from = padded + (sample * (2 * grid.x + 2) + 2 * x) * plane_length + 2 * y * row_length;
-      for (int64_t block = 0; block < blocks; ++block) {
-        const Bfloat16* own_tiles = tiles + block * 9 * steps * 2 * TILE_K * TILE_N;
-        const int64_t first = block * 2 * TILE_N;
+      for (int64_t first = 0; first < grid.channels; first += 2 * TILE_N) {
+        const Bfloat16* own_tiles = tiles + first * 9 * steps * TILE_K;
         for (int64_t z = 0; z < 2 * grid.z; z += voxels) {
           for (int64_t i = 0; i < 2; ++i)
             two_rows(from + i * plane_length + z * in_channels, row_length, plane_length, in_channels, own_tiles,
                      steps, sums + i * 2 * LANES * 2 * TILE_N);
-          const int64_t to = (row * grid.z + z / 2) * channels + first;
-          finish(sums, bias + first, pooled + to, winner + to, std::min(voxels, 2 * grid.z - z) / 2, channels,
-                 channels - first, slope);
+          const int64_t to = (row * grid.z + z / 2) * grid.channels + first;
+          finish(sums, bias + first, pooled + to, winner + to, std::min(voxels, 2 * grid.z - z) / 2, grid.channels,
+                 grid.channels - first, slope);
         }
+      }
+    }
+    _tile_release();
+  }
+}
+
+/// Neighbours along z side by side, as products over voxels want them: [B, 2X + 2, 3, 2Y + 2, Z, in, 2] holds the
+/// voxels 2 z + k - 1 and 2 z + k of tap k, zeros outside of the grid.
+void interleave(const Bfloat16* x, uint32_t* pairs, Grid grid, int64_t in_channels, int threads) {
+  const int64_t side_x = 2 * grid.x, side_y = 2 * grid.y, side_z = 2 * grid.z, length = grid.z * in_channels;
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t row = 0; row < grid.batch * (side_x + 2) * (side_y + 2); ++row) {
+    const int64_t y = row % (side_y + 2) - 1, plane = row / (side_y + 2);
+    const int64_t in_sample = plane % (side_x + 2) - 1, sample = plane / (side_x + 2);
+    const bool is_inside = in_sample >= 0 && in_sample < side_x && y >= 0 && y < side_y;
+    const Bfloat16* from = x + ((sample * side_x + in_sample) * side_y + y) * side_z * in_channels;
+    for (int64_t k = 0; k < 3; ++k) {
+      uint32_t* to = pairs + ((plane * 3 + k) * (side_y + 2) + y + 1) * length;
+      if (!is_inside) {
+        std::memset(to, 0, length * sizeof *to);
+        continue;
+      }
+      for (int64_t z = 0; z < grid.z; ++z) {
+        const int64_t low = 2 * z + k - 1, high = low + 1;
+        for (int64_t c = 0; c < in_channels; c += LANES) {
+          const Words lows = low < 0 ? Words{} : (Words)load(from + low * in_channels + c, LANES) >> 16;
+          const Words highs = high >= side_z ? Words{} : (Words)load(from + high * in_channels + c, LANES);
+          const Words both = lows | highs;
+          std::memcpy(to + z * in_channels + c, &both, sizeof both);
+        }
+      }
+    }
+  }
+}
+
+/// What pool_gradient gives, by blocks of 32 voxels of a plane, [B, 2X, 4YZ / 32, channels, 32], and its sums over
+/// planes of windows, [B * X, channels].
+void scatter(const Bfloat16* gradient, const Bfloat16* pooled, const uint8_t* winner, Bfloat16* blocks, float* sums,
+             Grid grid, float slope, int threads) {
+  const int64_t plane_values = 4 * grid.y * grid.z * grid.channels, row_values = grid.z * grid.channels;
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t plane = 0; plane < grid.batch * grid.x; ++plane) {
+    std::vector<Bfloat16> sloped_row(row_values);
+    Bfloat16* to = blocks + 2 * plane * plane_values;
+    float* sum = sums + plane * grid.channels;
+    std::memset(to, 0, 2 * plane_values * sizeof *to);
+    std::fill(sum, sum + grid.channels, 0.0f);
+    for (int64_t y = 0; y < grid.y; ++y) {
+      const int64_t from = (plane * grid.y + y) * row_values;
+      for (int64_t at = 0; at < row_values; at += LANES) {
+        const Floats values = sloped(load(gradient + from + at, LANES), load(pooled + from + at, LANES), slope);
+        store(sloped_row.data() + at, values, LANES);
+        const int64_t c = at % grid.channels;
+        store(sum + c, load(sum + c, LANES) + load(sloped_row.data() + at, LANES), LANES);
+      }
+      for (int64_t z = 0; z < grid.z; ++z) {
+        int64_t places[8];
+        for (int64_t n = 0; n < 8; ++n) {
+          const int64_t voxel = (2 * y + (n >> 1) % 2) * 2 * grid.z + 2 * z + n % 2;
+          places[n] = (n >> 2) * plane_values + voxel / TILE_K * grid.channels * TILE_K + voxel % TILE_K;
+        }
+        for (int64_t c = 0; c < grid.channels; ++c)
+          to[places[winner[from + z * grid.channels + c] & 7] + c * TILE_K] = sloped_row[z * grid.channels + c];
+      }
+    }
+  }
+}
+
+/// Gradients by the weights, [27 taps, channels, in], of scattered gradients and interleaved inputs.
+void weight_products(const Bfloat16* blocks, const uint32_t* pairs, float* result, Grid grid, int64_t in_channels,
+                     int threads) {
+  constexpr int64_t SIDE = 2 * TILE_N, CACHE_VALUES = 1 << 18;
+  const int64_t side_x = 2 * grid.x, channels = grid.channels, steps = 4 * grid.y * grid.z / TILE_K;
+  const int64_t planes = grid.batch * side_x, plane_values = steps * TILE_K * channels;
+  const int64_t together = std::max<int64_t>(1, CACHE_VALUES / plane_values);  // planes that stay in the cache
+  const int64_t row_length = grid.z * in_channels, tap_length = (2 * grid.y + 2) * row_length;
+  const int64_t in_blocks = in_channels / SIDE, out_blocks = channels / SIDE;
+  const TileShape shape(TILE_N);
+  std::fill(result, result + 27 * channels * in_channels, 0.0f);
+#pragma omp parallel num_threads(threads)
+  {
+    _tile_loadconfig(&shape);
+    for (int64_t begin = 0; begin < planes; begin += together) {
+#pragma omp for schedule(static) nowait
+      for (int64_t quad = 0; quad < 27 * out_blocks * in_blocks; ++quad) {
+        const int64_t in = quad % in_blocks * SIDE, out = quad / in_blocks % out_blocks * SIDE;
+        const int64_t tap = quad / in_blocks / out_blocks, i = tap / 9, j = tap / 3 % 3, k = tap % 3;
+        float* sums = result + (tap * channels + out) * in_channels + in;
+        const int64_t stride = in_channels * sizeof(float);
+        _tile_loadd(0, sums, stride);
+        _tile_loadd(1, sums + TILE_N, stride);
+        _tile_loadd(2, sums + TILE_N * in_channels, stride);
+        _tile_loadd(3, sums + TILE_N * in_channels + TILE_N, stride);
+        for (int64_t plane = begin; plane < std::min(planes, begin + together); ++plane) {
+          const Bfloat16* left = blocks + plane * plane_values + out * TILE_K;
+          const int64_t padded_plane = plane / side_x * (side_x + 2) + plane % side_x + i;
+          const uint32_t* right = pairs + (padded_plane * 3 + k) * tap_length + j * row_length + in;
+          for (int64_t step = 0; step < steps; ++step) {
+            _tile_loadd(4, left, 64);
+            _tile_loadd(6, right, stride);
+            _tile_dpbf16ps(0, 4, 6);
+            _tile_loadd(7, right + TILE_N, stride);
+            _tile_dpbf16ps(1, 4, 7);
+            _tile_loadd(5, left + TILE_N * TILE_K, 64);
+            _tile_dpbf16ps(2, 5, 6);
+            _tile_dpbf16ps(3, 5, 7);
+            left += channels * TILE_K;
+            right += TILE_N * in_channels;
+          }
+        }
+        _tile_stored(0, sums, stride);
+        _tile_stored(1, sums + TILE_N, stride);
+        _tile_stored(2, sums + TILE_N * in_channels, stride);
+        _tile_stored(3, sums + TILE_N * in_channels + TILE_N, stride);
       }
     }
     _tile_release();
@@ -481,11 +600,25 @@ int convolve_and_pool_bfloat16(const void* values, const void* weight, const voi
                                int threads) {
   if (!has_tiles()) return 0;
 #if HAS_TILES
-  const int64_t steps = (3 * in_channels + TILE_K - 1) / TILE_K;
-  pack_weights((const float*)weight, (Bfloat16*)tiles, channels, in_channels, steps);
+  pack_weights((const float*)weight, (Bfloat16*)tiles, channels, in_channels, threads);
   pad((const Bfloat16*)values, (Bfloat16*)padded, GRID, in_channels, threads);
   convolve_and_pool((const Bfloat16*)padded, (const Bfloat16*)tiles, (const float*)bias, (Bfloat16*)pooled,
                     (uint8_t*)winner, GRID, in_channels, slope, threads);
+#endif
+  return 1;
+}
+
+/// Gradients by weights, [27, channels, in], and bias, to be summed over [B * X, channels], of the same. Channels
+/// come by 32, voxels of a plane too; `blocks` and `pairs` are scratch: see `scatter` and `interleave`.
+int weight_gradient_bfloat16(const void* values, const void* gradient, const void* pooled, const void* winner,
+                             void* weights, void* biases, void* blocks, void* pairs, SIDES, int64_t in_channels,
+                             float slope, int threads) {
+  if (!has_tiles()) return 0;
+#if HAS_TILES
+  scatter((const Bfloat16*)gradient, (const Bfloat16*)pooled, (const uint8_t*)winner, (Bfloat16*)blocks,
+          (float*)biases, GRID, slope, threads);
+  interleave((const Bfloat16*)values, (uint32_t*)pairs, GRID, in_channels, threads);
+  weight_products((const Bfloat16*)blocks, (const uint32_t*)pairs, (float*)weights, GRID, in_channels, threads);
 #endif
   return 1;
 }

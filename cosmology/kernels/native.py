@@ -98,14 +98,9 @@ def convolve_and_pool(
 
     Products are those of numbers rounded to bfloat16, summed in float32. Only where ``has_tiles()``.
     """
-    batch, in_channels, *sides = x_BIXYZ.shape
-    channels = weight.shape[0]
+    channels, in_channels = weight.shape[:2]
     pooled, winner = _empty_pooled(x_BIXYZ, channels)
-    num_steps = -(-3 * in_channels // _STEP)
-    tiles = torch.empty(-(-channels // _STEP) * 9 * num_steps * _STEP**2, dtype=torch.bfloat16)
-    num_padded = batch * in_channels * (sides[0] + 2) * (sides[1] + 2) * (sides[2] + 2)
-    padded = torch.empty(num_padded + _LANES * in_channels + _STEP, dtype=torch.bfloat16)
-    is_done = _call(
+    _call_with_tiles(
         "convolve_and_pool_bfloat16",
         (
             _in_order(x_BIXYZ),
@@ -113,16 +108,54 @@ def convolve_and_pool(
             bias.to(torch.bfloat16).float(),
             pooled,
             winner,
-            padded,
-            tiles,
+            *_scratch(pooled, in_channels, channels),
         ),
         pooled,
         slope,
         in_channels,
     )
-    if not is_done:
-        raise ValueError("this processor has no tiles of bfloat16 numbers; ask has_tiles() first.")
     return pooled, winner
+
+
+def has_weight_tiles(pooled: Tensor, in_channels: int) -> bool:
+    """Whether ``weight_gradient`` takes these: channels and voxels of a plane come by 32."""
+    _, channels, _, y, z = pooled.shape
+    return not (channels % _STEP or in_channels % _STEP or 4 * y * z % _STEP)
+
+
+def weight_gradient(
+    x_BIXYZ: Float[Tensor, "batch in x2 y2 z2"],
+    gradient: Float[Tensor, "batch channels x y z"],
+    pooled: Pooled,
+    slope: float,
+) -> tuple[Float[Tensor, "channels in 3 3 3"], Float[Tensor, " channels"]]:
+    """Float32 gradients by weights and bias of ``convolve_and_pool``.
+
+    Only where ``has_tiles()`` and ``has_weight_tiles``.
+    """
+    values, winner = pooled
+    batch, channels, x, y, z = values.shape
+    in_channels = x_BIXYZ.shape[1]
+    weights, biases = torch.empty(27, channels, in_channels), torch.empty(batch * x, channels)
+    blocks = torch.empty(8 * values.numel(), dtype=torch.bfloat16)
+    pairs = torch.empty(batch * (2 * x + 2) * 3 * (2 * y + 2) * z * in_channels, dtype=torch.int32)
+    _call_with_tiles(
+        "weight_gradient_bfloat16",
+        (
+            _in_order(x_BIXYZ),
+            _in_order(gradient.to(values.dtype)),
+            values,
+            winner,
+            weights,
+            biases,
+            blocks,
+            pairs,
+        ),
+        values,
+        slope,
+        in_channels,
+    )
+    return weights.permute(1, 2, 0).reshape(channels, in_channels, 3, 3, 3), biases.sum(0)
 
 
 def look_up(
@@ -155,6 +188,24 @@ def _call(name: str, tensors: tuple[Tensor, ...], pooled: Tensor, slope: float, 
         ctypes.c_int(torch.get_num_threads()),
     )
     return answer
+
+
+def _call_with_tiles(
+    name: str, tensors: tuple[Tensor, ...], pooled: Tensor, slope: float, in_channels: int
+) -> None:
+    if not _call(name, tensors, pooled, slope, in_channels):
+        raise ValueError("this processor has no tiles of bfloat16 numbers; ask has_tiles() first.")
+
+
+def _scratch(pooled: Tensor, in_channels: int, channels: int) -> tuple[Tensor, Tensor]:
+    """Room for a padded grid of ``in_channels``, and for weights in tiles."""
+    batch, _, *sides = pooled.shape
+    num_padded = batch * in_channels * math.prod(2 * side + 2 for side in sides)
+    num_steps = -(-3 * in_channels // _STEP)
+    num_weights = -(-channels // _STEP) * 9 * num_steps * _STEP**2
+    sizes = (num_padded + _LANES * in_channels + _STEP, num_weights)
+    padded, tiles = (torch.empty(size, dtype=torch.bfloat16) for size in sizes)
+    return padded, tiles
 
 
 def _empty_pooled(x_BCXYZ: Tensor, channels: int) -> Pooled:

@@ -6,7 +6,7 @@ the full size is made in the backward pass. With tiles of bfloat16 numbers (AMX)
 is not stored in the forward pass either.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -15,8 +15,6 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from cosmology.kernels import native
-
-_Gradients = tuple[Tensor | None, Tensor, Tensor, None, None]
 
 
 def is_faster(x_BCXYZ: Tensor, weight: Tensor) -> bool:
@@ -70,26 +68,42 @@ class _PooledConvolution(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> _Gradients:
-        x_BCXYZ, weight, *pooled = ctx.saved_tensors
-        is_wanted = ctx.needs_input_grad[0]
-        if is_wanted or weight.shape[1] > native.MOST_WINDOW_CHANNELS:
-            full = native.pool_gradient(gradient, tuple(pooled), ctx.slope)
-            by_input, by_weights, by_bias = _convolution_gradients(full, x_BCXYZ, weight, is_wanted=is_wanted)
-        else:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None, None]:
+        x_BCXYZ, weight, values, winner = ctx.saved_tensors
+        step = _Step(x_BCXYZ, weight, (values, winner), ctx.slope)
+        if not ctx.needs_input_grad[0] and weight.shape[1] <= native.MOST_WINDOW_CHANNELS:
             by_input = None
-            by_weights, by_bias = native.window_gradient(x_BCXYZ, gradient, tuple(pooled), ctx.slope)
+            by_weights, by_bias = native.window_gradient(x_BCXYZ, gradient, step.pooled, step.slope)
+        else:
+            by_input, by_weights, by_bias = _gradients(step, gradient, is_wanted=ctx.needs_input_grad[0])
         # In the order of the weights: exchanges of gradients want them alike.
         return by_input, torch.empty_like(weight).copy_(by_weights), by_bias.to(weight.dtype), None, None
 
 
-def _convolution_gradients(
-    gradient: Tensor, x_BCXYZ: Tensor, weight: Tensor, *, is_wanted: bool
-) -> tuple[Tensor | None, Tensor, Tensor]:
-    """By input, weights and bias, of the convolution alone."""
-    ones = [1, 1, 1]
+class _Step(NamedTuple):
+    """What a backward pass knows of its forward pass."""
+
+    x: Tensor
+    weight: Tensor
+    pooled: native.Pooled
+    slope: float
+
+
+def _gradients(step: _Step, gradient: Tensor, *, is_wanted: bool) -> tuple[Tensor | None, Tensor, Tensor]:
+    """By input, if that is wanted, weights and bias."""
+    has_tiles = _takes_tiles(step.x.dtype) and native.has_weight_tiles(step.pooled[0], step.weight.shape[1])
+    if not has_tiles:
+        return _full_gradients(step, gradient, [is_wanted, True, True])
+    by_weights, by_bias = native.weight_gradient(step.x, gradient, step.pooled, step.slope)
+    by_input = _full_gradients(step, gradient, [True, False, False])[0] if is_wanted else None
+    return by_input, by_weights, by_bias
+
+
+def _full_gradients(step: _Step, gradient: Tensor, wanted: list[bool]) -> tuple[Tensor, Tensor, Tensor]:
+    """Torch's own gradients of the convolution, by what is wanted of input, weights and bias."""
+    full, ones = native.pool_gradient(gradient, step.pooled, step.slope), [1, 1, 1]
+    weight = step.weight.to(step.x.dtype, memory_format=native.LAYOUT)
     by_input, by_weights, by_bias = torch.ops.aten.convolution_backward(
-        *(gradient, x_BCXYZ, weight.to(x_BCXYZ.dtype), [len(weight)], ones, ones, ones, False, [0, 0, 0], 1),
-        [is_wanted, True, True],
+        *(full, step.x, weight, [len(weight)], ones, ones, ones, False, [0, 0, 0], 1), wanted
     )
     return by_input, by_weights, by_bias

@@ -116,3 +116,30 @@ def test_the_number_of_threads_changes_no_bit_of_the_result() -> None:
         results.append(run(torch.bfloat16, *given)[0])
     assert torch.equal(results[0], results[1])
     assert torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize(("channels", "shape"), [(32, (4, 4, 8)), (64, (8, 8, 8)), (32, (2, 16, 16))])
+def test_gradients_of_tiles_are_those_of_fp64_in_float32_digits(
+    channels: int, shape: tuple[int, int, int]
+) -> None:
+    generator = torch.Generator().manual_seed(channels)
+    x, values, upstream = (
+        torch.randn((2, number, *sides), generator=generator).bfloat16()
+        for number, sides in ((32, [2 * side for side in shape]), (channels, shape), (channels, shape))
+    )
+    winner = torch.randint(8, values.shape, generator=generator, dtype=torch.uint8)
+    layout = torch.channels_last_3d
+    pooled = values.contiguous(memory_format=layout), winner.contiguous(memory_format=layout)
+    assert native.has_weight_tiles(values, 32)
+    full = native.pool_gradient(upstream, pooled, SLOPE).double()
+    ones, weight = [1, 1, 1], torch.zeros(channels, 32, 3, 3, 3, dtype=torch.float64)
+    _, by_weights, by_bias = torch.ops.aten.convolution_backward(
+        *(full, x.double(), weight, [channels], ones, ones, ones, False, [0, 0, 0], 1), [False, True, True]
+    )
+    if not native.has_tiles():
+        with pytest.raises(ValueError, match="no tiles"):
+            native.weight_gradient(x, upstream, pooled, SLOPE)
+        return
+    gradients = native.weight_gradient(x, upstream, pooled, SLOPE)
+    for gradient, truth in zip(gradients, (by_weights, by_bias), strict=True):
+        torch.testing.assert_close(gradient.double(), truth, rtol=1e-5, atol=1e-5 * float(truth.abs().max()))

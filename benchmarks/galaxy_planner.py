@@ -27,6 +27,7 @@ from benchmarks.galaxy_clusters import (
     shape_of,
     unhindered,
 )
+from benchmarks.galaxy_limits import within_limits
 from benchmarks.galaxy_optimum import optimum, ring_choices, sending_ns
 from benchmarks.galaxy_paced import measured_ns
 from benchmarks.galaxy_replay import Replay
@@ -58,10 +59,28 @@ class Sizes:
     num_optima: int
     num_replayed: int
     num_measured: int
+    num_limited: int
+    num_starved: int
 
 
-FULL = Sizes(num_clusters=500, num_with_subsets=500, num_optima=60, num_replayed=100, num_measured=60)
-QUICK = Sizes(num_clusters=15, num_with_subsets=3, num_optima=1, num_replayed=10, num_measured=3)
+FULL = Sizes(
+    num_clusters=500,
+    num_with_subsets=500,
+    num_optima=60,
+    num_replayed=100,
+    num_measured=60,
+    num_limited=500,
+    num_starved=20,
+)
+QUICK = Sizes(
+    num_clusters=15,
+    num_with_subsets=3,
+    num_optima=1,
+    num_replayed=10,
+    num_measured=3,
+    num_limited=6,
+    num_starved=1,
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -130,6 +149,11 @@ def _is_cured(problem: PlanProblem) -> bool:
     devices[largest] = replace(devices[largest], memory_bytes=wanted)
     plan(problem.with_cluster(replace(problem.cluster, devices=tuple(devices))))
     return True
+
+
+def _limits(sizes: Sizes, seed: int) -> bool:
+    """Plans run where no device gets more memory than foreseen, and some where it gets half."""
+    return within_limits(seed, sizes.num_limited, sizes.num_starved, plan)
 
 
 def _subsets(sizes: Sizes, seed: int) -> bool:
@@ -274,6 +298,7 @@ def _many(sizes: Sizes, seed: int) -> bool:
 _PARTS: dict[str, Callable[[Sizes, int], bool]] = {
     "clusters": _clusters,
     "many": _many,
+    "limits": _limits,
     "replay": _replayed,
     "measured": _measured,
     "subsets": _subsets,

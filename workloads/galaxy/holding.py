@@ -99,6 +99,9 @@ class _HeldFirst:
         if name not in self._held or len(asked) != len(spans):
             return self._behind.read(name, spans)
         before, tensor = self._held[name]
+        if before[0].begin <= asked[0].begin and asked[0].end <= before[0].end:
+            tensor = tensor.narrow(0, asked[0].begin - before[0].begin, len(asked[0]))
+            before = (asked[0], *before[1:])
         dims = [dim for dim, span in enumerate(asked) if span != before[dim]]
         if not dims:
             return tensor

@@ -1,5 +1,8 @@
 """Reads what one rank holds of a model, and lays it out as ``rank_weights`` says."""
 
+import math
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -12,6 +15,9 @@ from workloads.transformer.rank_weights import RankWeights, WeightPart, end_part
 from workloads.transformer.split import Span, TensorShare
 from workloads.transformer.stage import Stage
 from workloads.transformer.weight_names import HEAD, TOKENS
+
+_VALUES_AT_ONCE = 1 << 20
+"""Of a weight, between where it is read from and where it will lie."""
 
 
 def load_stage(
@@ -78,21 +84,31 @@ def load_parts(named_parts: RankWeights, weights: WeightSource, place: Place) ->
 
 
 def _joined(parts: tuple[WeightPart, ...], weights: WeightSource, place: Place) -> Tensor:
-    """The parts below each other, copied one by one: no more than one of them is in memory twice."""
+    """The parts below each other, copied some rows at a time: no more than these are in memory twice."""
     whole = torch.empty(rank_shape(parts), dtype=place.dtype, device=place.device)
     begin = 0
-    for part in parts:
-        read = weights.read(part.name, part.spans)
-        if tuple(read.shape) != part.shape:
+    for block in (block for part in parts for block in _blocks(part)):
+        read = weights.read(block.name, block.spans)
+        if tuple(read.shape) != block.shape:
             raise WeightError(
-                f"{part.name} should give a part of {list(part.shape)}, but gave {list(read.shape)}; "
+                f"{block.name} should give a part of {list(block.shape)}, but gave {list(read.shape)}; "
                 "the weights are of another model."
             )
-        rows = whole[begin : begin + part.shape[0]]
+        rows = whole[begin : begin + block.shape[0]]
         rows.copy_(read)
-        _check_range(part.name, read, rows)
-        begin += part.shape[0]
+        _check_range(block.name, read, rows)
+        begin += block.shape[0]
+        del read  # before the next is there
     return whole
+
+
+def _blocks(part: WeightPart) -> Iterator[WeightPart]:
+    """Some rows of a part at a time."""
+    rows, *others = part.spans
+    at_once = max(1, _VALUES_AT_ONCE // math.prod(part.shape[1:]))
+    for begin in range(rows.begin, rows.end, at_once):
+        some = Span(begin, min(begin + at_once, rows.end))
+        yield WeightPart(name=part.name, spans=(some, *others))
 
 
 def _check_range(name: str, read: Tensor, converted: Tensor) -> None:

@@ -55,6 +55,11 @@ class Execution:
         return ", ".join(_WORDS[name].format(value).replace("_", " ") for name, value in self.chosen.items())
 
     @property
+    def found_words(self) -> str:
+        """The settings of one that ran, such as ``bfloat16, own kernels``, or ``plain in float32``."""
+        return f"plain in {self.precision}" if set(self.chosen) == {"precision"} else self.words
+
+    @property
     def chosen(self) -> dict[str, str | int]:
         """The settings that differ from the plain ones, by name."""
         return {name: value for name in SETTINGS if (value := getattr(self, name)) != getattr(PLAIN, name)}

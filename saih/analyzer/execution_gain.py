@@ -66,7 +66,7 @@ def _gains(group: Sequence[PointSummary]) -> Iterator[ExecutionGain]:
                 placement_label=one.point.placement.label,
                 name=one.point.execution.label,
                 baseline=baseline.point.execution.label,
-                settings=one.execution.words,
+                settings=one.execution.found_words,
                 ratio=quotient(one.samples_per_s, baseline.samples_per_s),
                 record_id=one.record_id,
                 baseline_record_id=baseline.record_id,

@@ -91,7 +91,7 @@ def _settings(record: Record) -> dict[str, str]:
     """Where the ranks noted that their input came from, if they could tell; what a search found."""
     noted = record.result.notes.get("cache_state", "")
     told = {"input cache": noted} if noted in _CACHE_STATES else {}
-    found = {FOUND_SETTINGS: ran_execution(record).words} if record.point.execution.is_searched else {}
+    found = {FOUND_SETTINGS: ran_execution(record).found_words} if record.point.execution.is_searched else {}
     return told | found
 
 

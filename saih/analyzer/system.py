@@ -85,7 +85,7 @@ def _point(summary: PointSummary, run: str) -> SystemPoint:
 
 def _found_facts(summary: PointSummary) -> dict[str, str]:
     """The settings that a search found: they may differ from system to system."""
-    return {"settings found": summary.execution.words} if summary.point.execution.is_searched else {}
+    return {"settings found": summary.execution.found_words} if summary.point.execution.is_searched else {}
 
 
 def _energy_facts(summary: PointSummary) -> dict[str, str]:

@@ -95,7 +95,7 @@ def _executed(point: PointSummary) -> dict[str, str]:
     """How a point was executed that was not executed plainly."""
     if point.point.execution.is_plain:
         return {}
-    return {"execution": point.point.execution.label, "settings": point.execution.words}
+    return {"execution": point.point.execution.label, "settings": point.execution.found_words}
 
 
 def _row(series: Series, phase: str, reading: Reading) -> Mapping[str, str | float | int | None]:

@@ -27,7 +27,7 @@ def gain_claims(analysis: Analysis) -> tuple[Claim, ...]:
 def execution_words(point: PointSummary) -> str:
     """As which a point ran: ``plain``, ``reference``, or ``tuned: bfloat16, own kernels``."""
     label = point.point.execution.label
-    return f"{label}: {point.execution.words}" if point.point.execution.is_searched else label
+    return f"{label}: {point.execution.found_words}" if point.point.execution.is_searched else label
 
 
 def has_executions(points: Sequence[PointSummary]) -> bool:

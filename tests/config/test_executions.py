@@ -100,3 +100,8 @@ def test_settings_are_told_in_few_words() -> None:
     assert given.label == "bfloat16, channels first, own kernels, threads 2"
     assert (PLAIN.words, PLAIN.label, TUNED.label) == ("", "plain", "tuned")
     assert replace(given, name="found").label == "found"
+
+
+def test_settings_that_were_found_name_the_number_format() -> None:
+    assert replace(PLAIN, precision="float32").found_words == "plain in float32"
+    assert replace(PLAIN, precision="bfloat16", kernels="own").found_words == "bfloat16, own kernels"

@@ -51,7 +51,9 @@ class Checkpointing(StrEnum):
 
     NONE = "none"
     STAGES = "stages"
-    """Only what enters a stage is kept (Chen et al. 2016)."""
+    """Only what enters a stage is kept (Chen et al. 2016). The peak stays: it is that of the first stage."""
+    BRANCHES = "branches"
+    """Of each residual branch only what enters it is kept: less of the first stage stands at the peak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +148,15 @@ class Architecture:
     def is_checkpointed(self) -> bool:
         """Whether the backward pass computes stages again."""
         return self.checkpointing is Checkpointing.STAGES
+
+    @property
+    def has_checkpointed_branches(self) -> bool:
+        """Whether the backward pass computes residual branches again."""
+        return self.checkpointing is Checkpointing.BRANCHES
+
+    def is_computed_again(self, layer: Convolution) -> bool:
+        """Whether the backward pass computes a convolution again."""
+        return self.is_checkpointed or (self.has_checkpointed_branches and layer.residual > 0)
 
     @property
     def convolutions(self) -> tuple[Convolution, ...]:

@@ -3,7 +3,9 @@
 Legend of tensor names: B batch, C channels, X Y Z voxels, F features.
 """
 
+from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from itertools import groupby
 from typing import Literal
 
@@ -103,6 +105,7 @@ class Stage(nn.Module):
         """Whether ranks share its grid: end planes then meet those of neighbours before they are pooled."""
         self.branch_scale = architecture.branch_scale
         self.is_checkpointed = architecture.is_checkpointed
+        self.has_checkpointed_branches = architecture.has_checkpointed_branches
         self.convolutions = nn.ModuleList(
             nn.Conv3d(layer.in_channels, layer.out_channels, KERNEL_SIDE, padding="same")
             for layer in convolutions
@@ -113,9 +116,7 @@ class Stage(nn.Module):
     def forward(self, x_BCXYZ: Float[Tensor, "batch in x y z"]) -> Float[Tensor, "batch out x2 y2 z2"]:
         """Features of half the side."""
         if self.is_checkpointed and torch.is_grad_enabled():
-            # Nothing random happens inside, so no random state needs to be kept for the second time.
-            again: Tensor = checkpoint(self._features, x_BCXYZ, use_reentrant=False, preserve_rng_state=False)
-            return again
+            return _computed_again(self._features, x_BCXYZ)
         return self._features(x_BCXYZ)
 
     def _features(self, x_BCXYZ: Tensor) -> Tensor:
@@ -123,7 +124,7 @@ class Stage(nn.Module):
             return self._own_features(x_BCXYZ)
         x_BCXYZ = self._convolved(0, x_BCXYZ)
         for number in range(1, len(self.convolutions)):
-            branch_BCXYZ = self._convolved(number, x_BCXYZ)
+            branch_BCXYZ = self._branch(number, x_BCXYZ)
             x_BCXYZ = torch.add(x_BCXYZ, branch_BCXYZ, alpha=self.branch_scale)
         if self._has_own_kernels:
             return pooling.pooled_activation(x_BCXYZ, 1.0)
@@ -136,6 +137,11 @@ class Stage(nn.Module):
         if self._is_bare and not self.is_divided and is_faster(x_BCXYZ, weight):
             return pooled_convolution(x_BCXYZ, weight, bias, NEGATIVE_SLOPE)
         return pooling.pooled_activation(self._normalised(0, x_BCXYZ), NEGATIVE_SLOPE)
+
+    def _branch(self, number: int, x_BCXYZ: Tensor) -> Tensor:
+        if self.has_checkpointed_branches and torch.is_grad_enabled():
+            return _computed_again(partial(self._convolved, number), x_BCXYZ)
+        return self._convolved(number, x_BCXYZ)
 
     def _convolved(self, number: int, x_BCXYZ: Tensor) -> Tensor:
         # In place: the activation's slope follows from its result's sign, so one copy serves backward.
@@ -157,3 +163,10 @@ class Norm(nn.GroupNorm):
         has_autocast = torch.amp.is_autocast_available(device)
         with torch.autocast(device, enabled=False) if has_autocast else nullcontext():
             return functional.group_norm(x_BCXYZ, self.num_groups, weight_C, bias_C, self.eps)
+
+
+def _computed_again(function: Callable[[Tensor], Tensor], x_BCXYZ: Tensor) -> Tensor:
+    """What a function gives; the backward pass asks it again instead of keeping what it holds."""
+    # Nothing random happens inside, so no random state needs to be kept for the second time.
+    result: Tensor = checkpoint(function, x_BCXYZ, use_reentrant=False, preserve_rng_state=False)
+    return result

@@ -189,12 +189,13 @@ def test_groups_have_eight_channels_or_as_many_as_divide_them(channels: int, gro
 
 @pytest.mark.parametrize("normalisation", list(Normalisation))
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_stages_that_are_computed_again_give_the_same_to_the_last_bit(
-    normalisation: Normalisation, precision: torch.dtype
+@pytest.mark.parametrize("checkpointing", [Checkpointing.STAGES, Checkpointing.BRANCHES])
+def test_what_is_computed_again_gives_the_same_to_the_last_bit(
+    checkpointing: Checkpointing, normalisation: Normalisation, precision: torch.dtype
 ) -> None:
     plain = replace(DEEP, normalisation=normalisation)
     kept = build(plain, seed=3, recipe=Recipe.REFERENCE)
-    again = build(replace(plain, checkpointing=Checkpointing.STAGES), seed=3, recipe=Recipe.REFERENCE)
+    again = build(replace(plain, checkpointing=checkpointing), seed=3, recipe=Recipe.REFERENCE)
     x, outputs, gradients = grids(DEEP, 2), [], []
     for network in (kept, again):
         with torch.autocast("cpu", torch.bfloat16, enabled=precision is torch.bfloat16):

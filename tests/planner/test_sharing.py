@@ -11,18 +11,24 @@ from saih.domain.point import Device, Exchange, Placement, Timing
 from saih.domain.scaling import RankLadder
 from saih.domain.sweep import Sweep
 from saih.planner.duration import step_s
-from saih.planner.limits import RUNTIME_BYTES_PER_RANK
+from saih.planner.limits import RUNTIME_BYTES_PER_RANK, in_bytes
 from saih.planner.plan import make_plan
 
 GB = 10**9
 
 
-def sweep(*placements: Placement, resolution: int = 128, exchange: Exchange = "ddp", **model: str) -> Sweep:
+def sweep(
+    *placements: Placement,
+    resolution: int = 128,
+    exchange: Exchange = "ddp",
+    depth: int = 1,
+    **model: str,
+) -> Sweep:
     data = Shape.of(samples=64, resolution=resolution, channels=4)
     return Sweep(
         name="tiny",
         workload="cosmoflow",
-        base=Problem(data=data, model=Shape.of({**model, "depth": 1, "width": 32})),
+        base=Problem(data=data, model=Shape.of({**model, "depth": depth, "width": 32})),
         ladders=(),
         batch_per_rank=2,
         precision="float32",
@@ -113,6 +119,30 @@ def test_a_point_that_does_not_fit_a_gpu_says_what_would_let_it() -> None:
     reason = reason_of(asked, Limits(device_memory_bytes=needed - 1, gpus_per_node=8))
     assert "It fits with spatial_parallel: 2 on 1 node x 2 ranks x 1 thread (cuda) (" in reason
     assert "of tensors on each rank)." in reason
+
+
+def needed_of(asked: Sweep) -> int:
+    (planned,) = make_plan(asked, Limits()).points
+    return planned.cost.tensor_bytes(planned.point.placement.device)
+
+
+def test_of_several_ways_each_is_told_with_what_it_needs() -> None:
+    asked = sweep(Placement(device="cuda"), depth=4)
+    limits = Limits(device_memory_bytes=needed_of(asked) - 1, gpus_per_node=8)
+    again = needed_of(sweep(Placement(device="cuda"), depth=4, checkpointing="branches"))
+    shared = needed_of(sweep(crew(2, "cuda"), depth=4))
+    assert reason_of(asked, limits).endswith(
+        f"It fits with model.checkpointing: branches ({in_bytes(again)} of tensors on each rank), or with "
+        "spatial_parallel: 2 on 1 node x 2 ranks x 1 thread (cuda) "
+        f"({in_bytes(shared)} of tensors on each rank)."
+    )
+
+
+def test_what_no_way_lets_fit_alone_two_together_may() -> None:
+    both = needed_of(sweep(crew(2, "cuda"), depth=4, checkpointing="branches"))
+    limits = Limits(device_memory_bytes=both, gpus_per_node=2, max_nodes=1)
+    reason = reason_of(sweep(Placement(device="cuda"), depth=4), limits)
+    assert "It fits with model.checkpointing: branches with spatial_parallel: 2 on 1 node x 2 ranks" in reason
 
 
 def test_ranks_that_are_there_share_before_more_nodes_are_asked_for() -> None:

@@ -61,7 +61,7 @@ def random_members(
                 width=draw.randint(1, 40),
                 options={
                     "normalisation": draw.choice(("none", "group")),
-                    "checkpointing": draw.choice(("none", "stages")),
+                    "checkpointing": draw.choice(("none", "stages", "branches")),
                 },
             ),
             draw.randint(least_batch, least_batch + 4),

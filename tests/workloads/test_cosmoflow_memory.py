@@ -23,13 +23,15 @@ BFLOAT16 = Precision.BFLOAT16
 FLOAT32 = Precision.FLOAT32
 
 
-def changed(architecture: Architecture, *, again: bool = False, norm: bool = False) -> Architecture:
+def changed(
+    architecture: Architecture, *, again: Checkpointing = Checkpointing.NONE, norm: bool = False
+) -> Architecture:
     return Architecture(
         resolution=architecture.resolution,
         channels=architecture.channels,
         stage_channels=architecture.stage_channels,
         residuals_per_stage=architecture.residuals_per_stage,
-        checkpointing=Checkpointing.STAGES if again else Checkpointing.NONE,
+        checkpointing=again,
         normalisation=Normalisation.GROUP if norm else Normalisation.NONE,
     )
 
@@ -75,7 +77,8 @@ def allocated_at_peak(
         (ONE, BFLOAT16, OWN),
         (changed(ONE, norm=True), FLOAT32, OWN),
         (changed(DEEP, norm=True), FLOAT32, TORCH),
-        (changed(DEEP, again=True), BFLOAT16, OWN),
+        (changed(DEEP, again=Checkpointing.STAGES), BFLOAT16, OWN),
+        (changed(DEEP, again=Checkpointing.BRANCHES, norm=True), FLOAT32, TORCH),
     ],
 )
 def test_the_peak_is_predicted_within_15_percent(
@@ -102,3 +105,12 @@ def test_what_a_step_executes_otherwise_is_counted() -> None:
     assert memory(Execution(graph="step")).peak_bytes > memory(PLAIN).peak_bytes
     assert memory(Execution(inputs="counts")).peak_bytes < memory(PLAIN).peak_bytes
     assert memory(Execution(optimizer="fused", threads=1)).peak_bytes == memory(PLAIN).peak_bytes
+
+
+def test_branches_that_are_computed_again_lower_the_peak_and_whole_stages_do_not() -> None:
+    def peak(again: Checkpointing) -> int:
+        division = SampleDivision(architecture=changed(DEEP, again=again))
+        return StepMemory(division=division, batch=1, precision=FLOAT32).peak_bytes
+
+    assert peak(Checkpointing.BRANCHES) < 0.95 * peak(Checkpointing.NONE)
+    assert peak(Checkpointing.STAGES) > 0.95 * peak(Checkpointing.NONE)

@@ -19,7 +19,7 @@ SIZES = {
     "depth": st.integers(1, 3),
     "width": st.integers(1, 32),
     "normalisation": st.sampled_from(["none", "group"]),
-    "checkpointing": st.sampled_from(["none", "stages"]),
+    "checkpointing": st.sampled_from(["none", "stages", "branches"]),
 }
 PRECISIONS = st.sampled_from(["float32", "bfloat16"])
 
@@ -159,14 +159,16 @@ def test_a_gpu_leaves_waiting_batches_to_its_host() -> None:
 
 
 def test_savings_begin_with_the_least_change_and_combine_last() -> None:
-    found = COSMOFLOW.savings(problem(16))
+    found = COSMOFLOW.savings(problem(16, 2))
     assert [saving.words for saving in found] == [
-        "model.checkpointing: stages",
+        "model.checkpointing: branches",
         *(f"spatial_parallel: {ranks}" for ranks in (2, 4, 8)),
-        *(f"model.checkpointing: stages with spatial_parallel: {ranks}" for ranks in (2, 4, 8)),
+        *(f"model.checkpointing: branches with spatial_parallel: {ranks}" for ranks in (2, 4, 8)),
     ]
     assert [saving.is_combined for saving in found] == [False] * 4 + [True] * 3
-    asked = problem(16, checkpointing="stages")
+    asked = problem(16, 2, checkpointing="branches")
     divided = COSMOFLOW.savings(asked, degrees=Degrees(spatial_parallel=4))
     assert [saving.words for saving in divided] == ["spatial_parallel: 8"]
     assert UNDIVIDED not in {saving.degrees for saving in divided}
+    alone = COSMOFLOW.savings(problem(16))  # without residual branches there is none to compute again
+    assert [saving.words for saving in alone] == [f"spatial_parallel: {ranks}" for ranks in (2, 4, 8)]

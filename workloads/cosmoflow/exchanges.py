@@ -33,10 +33,10 @@ def step_exchanges(division: SampleDivision, batch: int, precision: Precision) -
     if division.is_whole:
         return Exchanges(num_exchanges=0, num_bytes=0)
     num, num_bytes = 1, float(_gathered_bytes(division, batch, precision))
-    forward_passes = 2 if architecture.is_checkpointed else 1
     for layer in architecture.convolutions:
         if not division.is_divided(layer.stage):
             continue
+        forward_passes = 2 if architecture.is_computed_again(layer) else 1
         passes = forward_passes + (1 if layer.stage or layer.residual else 0)
         num += passes
         num_bytes += passes * _halo_bytes(layer, batch, precision, division.num_ranks)

@@ -47,8 +47,9 @@ class Options:
     @property
     def words(self) -> tuple[str, ...]:
         """The same for readers."""
-        known = {"normalisation": "group norm", "checkpointing": "stages computed again"}
-        return tuple(known[name] for name in self.techniques)
+        again = {str(word): f"{word} computed again" for word in Checkpointing}
+        known = {str(Normalisation.GROUP): "group norm", **again}
+        return tuple(known[word] for word in self.techniques.values())
 
 
 PLAIN = Options()
@@ -70,17 +71,19 @@ class Member:
 
 def training_flops(architecture: Architecture) -> int:
     """FLOPs of one sample of a training step: those of ``step_operations``, in closed form."""
-    layers = 1 + architecture.residuals_per_stage
-    forward, in_channels = 0, architecture.channels
+    residuals = architecture.residuals_per_stage
+    entries, branches, in_channels = 0, 0, architecture.channels
     for stage, channels in enumerate(architecture.stage_channels):
-        weights = KERNEL_SIDE**3 * channels * (in_channels + (layers - 1) * channels)
-        forward += 2 * weights * (architecture.resolution >> stage) ** 3
+        of_one = 2 * KERNEL_SIDE**3 * channels * (architecture.resolution >> stage) ** 3
+        entries += of_one * in_channels
+        branches += of_one * residuals * channels
         in_channels = channels
     dense = sum(2 * layer.num_weights for layer in architecture.dense_layers)
     first = 2 * KERNEL_SIDE**3 * architecture.channels * architecture.stage_channels[0]
     first *= architecture.resolution**3  # nobody needs the gradient of the grids themselves
-    passes = 4 if architecture.is_checkpointed else 3
-    return passes * forward - first + 3 * dense
+    again = entries + branches if architecture.is_checkpointed else 0
+    again += branches if architecture.has_checkpointed_branches else 0
+    return 3 * (entries + branches) + again - first + 3 * dense
 
 
 def member(resolution: int, channels: int, depth: int, width: int, options: Options = PLAIN) -> Architecture:

@@ -24,6 +24,8 @@ _OWN_INDEX_BYTES = 1
 """Of SAIH's own kernels."""
 _POOLED_VOXELS = 8
 """A 2^3 pooling keeps one voxel of these."""
+_GRADIENTS_AT_PEAK = 3
+"""Of a stage with residual branches: of its sum, and of a branch before and behind its activation."""
 _MOST_NEIGHBOURS = 2
 """Each brings one plane to every convolution, which keeps it."""
 _LIBRARY_PART = 8
@@ -136,18 +138,26 @@ class StepMemory:
         """Most that a stage holds at a time in its backward pass, its input included.
 
         That is when the activation of its last branch is differentiated: beside it stand all earlier results,
-        the gradient of the sum, that of the branch before the activation and behind it.
+        the gradient of the sum, and those of the branch before and behind its activation. Of branches that
+        are computed again there is one at a time.
         """
         residuals, one = self.architecture.residuals_per_stage, self._result_bytes(stage)
-        num_results = 2 * residuals + 3
-        if self.architecture.is_normalised:
-            num_results += 1 + residuals
-        held = num_results * one
+        held = self._results_at_peak * one
         if self._has_own_kernels and not residuals:
             held = self._own_backward_bytes(stage)
         if self.architecture.is_normalised and self.division.is_divided(stage):
             held += _SHARED_NORM_COPIES * one * FLOAT_BYTES // self.precision.itemsize
         return held + self._entering_bytes(stage) + self._halo_bytes(stage)
+
+    @property
+    def _results_at_peak(self) -> int:
+        """How many tensors as large as a convolution's result a stage then holds."""
+        residuals, is_normalised = self.architecture.residuals_per_stage, self.architecture.is_normalised
+        if not residuals:
+            return 3 + is_normalised  # one gradient less, as there is no sum
+        branches = 1 if self.architecture.has_checkpointed_branches else residuals
+        inputs_of_norms = 1 + branches if is_normalised else 0
+        return residuals + branches + inputs_of_norms + _GRADIENTS_AT_PEAK
 
     def _own_backward_bytes(self, stage: int) -> int:
         """The same of a single convolution: pooling and activation are differentiated at once."""
@@ -178,12 +188,13 @@ class StepMemory:
     def _inner_bytes(self, stage: int) -> int:
         """What the layers inside a stage keep: all but its input and its result."""
         residuals, values = self.architecture.residuals_per_stage, self.batch * self._stage_values(stage)
-        # A branch and its sum for each residual; own pooling keeps nothing of what it pools.
-        kept = 2 * residuals + (0 if self._has_own_kernels else 1)
+        branches = 0 if self.architecture.has_checkpointed_branches else residuals
+        # Each branch and its sum; own pooling keeps nothing of what it pools.
+        kept = residuals + branches + (0 if self._has_own_kernels else 1)
         moments = 0
         if self.architecture.is_normalised:
-            kept += 1 + residuals
-            moments = 2 * self.batch * (1 + residuals) * _num_groups(self.architecture, stage)
+            kept += 1 + branches
+            moments = 2 * self.batch * (1 + branches) * _num_groups(self.architecture, stage)
         index_bytes = _OWN_INDEX_BYTES if self._has_own_kernels else INDEX_BYTES
         inside = (values * kept + moments) * self.precision.itemsize + values // _POOLED_VOXELS * index_bytes
         return inside + self._halo_bytes(stage)

@@ -14,8 +14,8 @@ MODEL_SIZES: Mapping[str, str] = {
     "flops_per_sample": "training FLOP of a sample [FLOP]: the nearest member of the family is taken, of the "
     "depth or width that stands beside it, if one does",
     "normalisation": "after each convolution: none (the default), or group",
-    "checkpointing": "what the backward pass computes again instead of keeping it: none (the default), or "
-    "stages",
+    "checkpointing": "what the backward pass computes again instead of keeping it: none (the default), "
+    "branches (residual ones: a lower peak from depth 3 on), or stages",
 }
 _MOST_OFF = 0.5
 """Further from the cost that was asked for no network stands for it."""

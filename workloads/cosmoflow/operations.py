@@ -108,15 +108,22 @@ def _convolution_forward(
     """A convolution and what follows it; ``word`` tells the second time from the first."""
     name, outputs, itemsize = _name(layer), step.outputs(layer), step.itemsize
     again = "" if word == "forward" else f" {word}"
-    yield _convolving(step, layer, f"{name} {word}", phase)
-    if step.architecture.is_normalised:  # moments, then what they make of the values
-        yield _elementwise(f"{name} normalisation{again}", phase, 2 * outputs * itemsize, kernels=2)
-    yield _elementwise(f"{name} activation{again}", phase, 2 * outputs * itemsize, kernels=1)
+    yield from _convolved(step, layer, phase, word)
     if layer.residual:
         yield _elementwise(f"{name} sum{again}", phase, 3 * outputs * itemsize, kernels=1)
     if step.ends_stage(layer):
         traffic = outputs * itemsize + outputs // _POOLED_VOXELS * (itemsize + INDEX_BYTES)
         yield _elementwise(f"stage {layer.stage + 1} pooling{again}", phase, traffic, kernels=1)
+
+
+def _convolved(step: _Step, layer: Convolution, phase: PhaseName, word: str) -> Iterator[Operation]:
+    """A convolution up to its activation."""
+    name, traffic = _name(layer), 2 * step.outputs(layer) * step.itemsize
+    again = "" if word == "forward" else f" {word}"
+    yield _convolving(step, layer, f"{name} {word}", phase)
+    if step.architecture.is_normalised:  # moments, then what they make of the values
+        yield _elementwise(f"{name} normalisation{again}", phase, traffic, kernels=2)
+    yield _elementwise(f"{name} activation{again}", phase, traffic, kernels=1)
 
 
 def _convolution_backward(step: _Step, layer: Convolution) -> Iterator[Operation]:
@@ -127,6 +134,8 @@ def _convolution_backward(step: _Step, layer: Convolution) -> Iterator[Operation
         yield _elementwise(f"stage {layer.stage + 1} pooling gradient", "backward", traffic, kernels=2)
     if layer.residual:  # scale the branch's gradient; add the branch's input gradient to the sum's
         yield _elementwise(f"{name} sum gradient", "backward", 5 * outputs * itemsize, kernels=2)
+        if step.architecture.has_checkpointed_branches:
+            yield from _convolved(step, layer, "backward", "again")
     yield _elementwise(f"{name} activation gradient", "backward", 3 * outputs * itemsize, kernels=1)
     if step.architecture.is_normalised:
         yield _elementwise(f"{name} normalisation gradient", "backward", 3 * outputs * itemsize, kernels=3)

@@ -1,4 +1,4 @@
-"""What lets a CosmoFlow problem fit into less memory: computing stages again, or sharing every sample."""
+"""What lets a CosmoFlow problem fit into less memory: computing branches again, or sharing every sample."""
 
 from dataclasses import replace
 
@@ -13,13 +13,16 @@ from workloads.saving import Saving
 def savings(problem: Problem, degrees: Degrees) -> tuple[Saving, ...]:
     """Checkpointing, then twice, four times, ... as many ranks for every sample, then both together.
 
+    Checkpointing lowers the peak where there are residual branches: of whole stages it never does.
+
     Raises:
         ProblemError: for a problem that cannot be built.
     """
     shape = CosmoFlowShape.from_problem(problem)
     again = None
-    if shape.options.checkpointing is Checkpointing.NONE:
-        again = replace(problem, model=problem.model.with_sizes({"checkpointing": str(Checkpointing.STAGES)}))
+    if shape.depth > 1 and shape.options.checkpointing is not Checkpointing.BRANCHES:
+        model = problem.model.with_sizes({"checkpointing": str(Checkpointing.BRANCHES)})
+        again = replace(problem, model=model)
     alone = () if again is None else (Saving(problem=again, degrees=degrees, words=_AGAIN),)
     wider = tuple(_wider(degrees, most_ranks(shape.resolution)))
     shared = tuple(Saving(problem=problem, degrees=one, words=_shared(one)) for one in wider)
@@ -32,7 +35,7 @@ def savings(problem: Problem, degrees: Degrees) -> tuple[Saving, ...]:
     return (*alone, *shared, *both)
 
 
-_AGAIN = f"model.checkpointing: {Checkpointing.STAGES}"
+_AGAIN = f"model.checkpointing: {Checkpointing.BRANCHES}"
 
 
 def _shared(degrees: Degrees) -> str:

@@ -17,6 +17,7 @@ from cosmology.spatial.traffic import Traffic
 PLAIN = Architecture(resolution=16, channels=3, stage_channels=(4, 8))
 DEEP = replace(PLAIN, residuals_per_stage=2, normalisation=Normalisation.GROUP)
 AGAIN = replace(DEEP, checkpointing=Checkpointing.STAGES)
+BRANCHES_AGAIN = replace(DEEP, checkpointing=Checkpointing.BRANCHES)
 TALL = Architecture(resolution=32, channels=2, stage_channels=(4, 8, 16), residuals_per_stage=1)
 BATCH = 2
 

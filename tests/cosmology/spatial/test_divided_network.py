@@ -11,6 +11,7 @@ from cosmology.division import SampleDivision
 from tests.cosmology.spatial.spatial_work import (
     AGAIN,
     BATCH,
+    BRANCHES_AGAIN,
     DEEP,
     PLAIN,
     TALL,
@@ -29,6 +30,7 @@ EXACT = [
     Case(architecture=PLAIN),
     Case(architecture=DEEP, layout=FIRST),
     Case(architecture=AGAIN),
+    Case(architecture=BRANCHES_AGAIN),
     Case(architecture=TALL),
 ]
 """In float64: equal to one device to the last digits."""

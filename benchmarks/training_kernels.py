@@ -1,12 +1,16 @@
 """Own kernels against torch's: operation by operation against what memory allows, and in the whole step.
 
-``python -m benchmarks.training --part kernels [--quick]``. Both forms take turns in one process, on one
-network with channels last; ratios are medians of pairs with their 95 % intervals. An operation's floor is the
-time in which a copy moves as many bytes as the operation must read and write; convolutions have none. The
-whole step is forward, loss, backward and optimizer on a batch in memory.
+``python -m benchmarks.training --part kernels [--quick]``. Both forms take turns in one process, with
+channels last, in the environment of a rank; ratios are medians of pairs with their 95 % intervals, of wall
+time and of processor time, which other programs on the machine blur less. An operation's floor is the time in
+which a copy moves as many bytes as the operation must read and write; convolutions have none. The whole step
+is forward, loss, backward and optimizer on a batch in memory; its share "of convolutions" is what torch's
+convolutions of the same shapes take by themselves, each in its faster layout, over the step with own kernels.
 """
 
 import argparse
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +29,8 @@ from cosmology.kernels import building, pooling
 from cosmology.kernels.pooled_convolution import pooled_convolution
 from cosmology.network import Kernels
 from saih.domain.interval import Interval, median, median_interval
+from saih.domain.point import Placement
+from saih.launch.starter import rank_environment
 
 CHANNELS, SAMPLES_PER_STEP = 4, 4
 MEMBERS = ((32, 32), (64, 32), (64, 64), (128, 32))
@@ -38,9 +44,12 @@ LAYOUT = torch.channels_last_3d
 BARRED = (64, 32)
 LEAST_STEP_RATIO = {torch.float32: 1.1, torch.bfloat16: 1.5}
 """Torch's step over the own one at ``BARRED``."""
+LEAST_CONVOLUTION_SHARE, BARRED_WIDTH = 0.7, 64
+"""Of the time of torch's convolutions alone in the own step, from which width on in bfloat16."""
 LEAST_RATIO = 1.0
 """Of any member: own kernels never lose."""
 Work = Callable[[], object]
+_HEAD = f"{'torch [ms]':>10} {'own [ms]':>10} {'torch / own':>18} {'in processor time':>22}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,19 +62,38 @@ class Operation:
     least_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Median durations of both forms, and the interval of torch's over the own one's."""
+
+    own_s: float
+    torch_s: float
+    ratio: Interval
+    processor_ratio: Interval
+
+    @property
+    def words(self) -> str:
+        """The columns of a row."""
+        ratios = f"{_words(self.ratio):>18} {_words(self.processor_ratio):>22}"
+        return f"{self.torch_s * 1e3:>10.2f} {self.own_s * 1e3:>10.2f} {ratios}"
+
+
 def main(arguments: Sequence[str]) -> int:
     """Print the tables and the bars; 1 when one is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer pairs")
     options = parser.parse_args(arguments)
+    environment = rank_environment(os.environ, Placement(threads_per_rank=len(os.sched_getaffinity(0))))
+    if environment != dict(os.environ):  # the allocator reads it once, so another process begins with it
+        command = [sys.executable, "-m", "benchmarks.training_kernels", *arguments]
+        return subprocess.run(command, env=environment, check=False).returncode
     building.library()
     num_pairs = QUICK_PAIRS if options.quick else PAIRS
     for dtype in FORMATS:
         operations_table(*(QUICK_OPERATIONS_AT if options.quick else OPERATIONS_AT), dtype, num_pairs)
     members = QUICK_MEMBERS if options.quick else MEMBERS
     print(f"\nwhole steps of {SAMPLES_PER_STEP} samples; medians of {num_pairs} pairs with 95 % intervals")
-    head = f"{'member':<18} {'format':<9} {'torch [ms]':>10} {'own [ms]':>10} {'torch / own':>20}"
-    print(f"{head} {'of convolutions':>16}")
+    print(f"{'member':<18} {'format':<9} {_HEAD} {'of convolutions':>16}")
     met = [step_row(*member, dtype, num_pairs) for member in members for dtype in FORMATS]
     return 0 if all(met) else 1
 
@@ -74,30 +102,31 @@ def operations_table(resolution: int, width: int, dtype: torch.dtype, num_pairs:
     """Print how both forms of each operation do."""
     copied = copy_rate()
     print(f"\n{resolution}^3, width {width}, {dtype}; a copy moves {copied / 1e9:.1f} GB/s")
-    print(f"{'operation':<34} {'torch [ms]':>10} {'own [ms]':>10} {'torch / own':>20} {'floor / own':>12}")
+    print(f"{'operation':<34} {_HEAD} {'floor / own':>12}")
     for operation in _operations(_architecture(resolution, width), dtype):
-        ours, theirs, ratio = paired(operation.own, operation.torch, num_pairs)
-        floor = f"{operation.least_bytes / copied / ours:.2f}" if operation.least_bytes else "-"
-        print(
-            f"{operation.name:<34} {theirs * 1e3:>10.2f} {ours * 1e3:>10.2f} {_words(ratio):>20} {floor:>12}"
-        )
+        found = paired(operation.own, operation.torch, num_pairs)
+        floor = f"{operation.least_bytes / copied / found.own_s:.2f}" if operation.least_bytes else "-"
+        print(f"{operation.name:<34} {found.words} {floor:>12}", flush=True)
 
 
 def step_row(resolution: int, width: int, dtype: torch.dtype, num_pairs: int) -> bool:
     """Print one member's row and bars; whether these are met."""
     architecture = _architecture(resolution, width)
     steps = {kernels: Step(architecture, kernels, dtype) for kernels in ("own", "torch")}
-    ours, theirs, ratio = paired(steps["own"], steps["torch"], num_pairs)
+    found = paired(steps["own"], steps["torch"], num_pairs)
     works = works_of(architecture, SAMPLES_PER_STEP)
     timer = Timer(works, dtype, torch.device("cpu"))
     bare = sum(best.duration_s for best in best_of(works, [timer.turn() for _ in range(3)]))
     name = f"{resolution}^3, width {width}"
     word = str(dtype).removeprefix("torch.")
-    row = f"{name:<18} {word:<9} {theirs * 1e3:>10.1f} {ours * 1e3:>10.1f} {_words(ratio):>20}"
-    print(f"{row} {bare / ours:>16.2f}", flush=True)
+    print(f"{name:<18} {word:<9} {found.words} {bare / found.own_s:>16.2f}", flush=True)
     is_barred = (resolution, width) == BARRED
     least = LEAST_STEP_RATIO[dtype] if is_barred else LEAST_RATIO
-    return judge(f"step of torch's kernels over own, {name}, {word}", ratio.value, "", ">=", least)
+    is_met = judge(f"step of torch's kernels over own, {name}, {word}", found.ratio.value, "", ">=", least)
+    if width < BARRED_WIDTH or dtype is not torch.bfloat16:
+        return is_met
+    share = bare / found.own_s
+    return judge(f"convolutions over own step, {name}", share, "", ">=", LEAST_CONVOLUTION_SHARE) and is_met
 
 
 class Step:
@@ -194,24 +223,28 @@ def _activated_leaf(x: Tensor) -> Tensor:
     return functional.leaky_relu(x, NEGATIVE_SLOPE)
 
 
-def paired(own: Work, other: Work, num_pairs: int) -> tuple[float, float, Interval]:
-    """Median seconds of both, and the interval of the other's over the own one's, pair by pair."""
+def paired(own: Work, other: Work, num_pairs: int) -> Found:
+    """Both in turns, the order alternating."""
     own(), other()
     pairs = []
     for turn in range(num_pairs):
         if turn % 2:
-            theirs, ours = _seconds(other), _seconds(own)
+            theirs, ours = _spent(other), _spent(own)
         else:
-            ours, theirs = _seconds(own), _seconds(other)
+            ours, theirs = _spent(own), _spent(other)
         pairs.append((ours, theirs))
-    ratio = median_interval([theirs / ours for ours, theirs in pairs])
-    return median([ours for ours, _ in pairs]), median([theirs for _, theirs in pairs]), ratio
+    return Found(
+        own_s=median([ours[0] for ours, _ in pairs]),
+        torch_s=median([theirs[0] for _, theirs in pairs]),
+        ratio=median_interval([theirs[0] / ours[0] for ours, theirs in pairs]),
+        processor_ratio=median_interval([theirs[1] / ours[1] for ours, theirs in pairs]),
+    )
 
 
 def copy_rate() -> float:
     """Bytes read and written by a copy [1/s], the best of some."""
     source, target = torch.zeros(COPY_BYTES, dtype=torch.uint8), torch.zeros(COPY_BYTES, dtype=torch.uint8)
-    return 2 * COPY_BYTES / min(_seconds(partial(target.copy_, source)) for _ in range(5))
+    return 2 * COPY_BYTES / min(_spent(partial(target.copy_, source))[0] for _ in range(5))
 
 
 def _architecture(resolution: int, width: int) -> Architecture:
@@ -223,10 +256,11 @@ def _noise(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     return torch.randn(shape).to(dtype).contiguous(memory_format=LAYOUT)
 
 
-def _seconds(work: Work) -> float:
-    begin_s = time.perf_counter()
+def _spent(work: Work) -> tuple[float, float]:
+    """Seconds of wall time and of processor time of all threads."""
+    begin_s, processor_begin_s = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - begin_s
+    return time.perf_counter() - begin_s, time.process_time() - processor_begin_s
 
 
 def _words(ratio: Interval) -> str:

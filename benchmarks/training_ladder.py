@@ -51,10 +51,11 @@ def _by_execution(points: Points) -> dict[str, Points]:
 
 
 def _judge(by_execution: Mapping[str, Points]) -> bool:
-    shares = [_share(point) for point in by_execution.get("tuned", ())]
-    falls = [before - after for before, after in pairwise(shares) if after < before * (1 - _NOISE)]
+    tuned = by_execution.get("tuned", ())
+    shares = [_share(point) for point in tuned]
+    falls = [fall for model_ladder in _model_ladders(tuned) for fall in _falls(model_ladder)]
     met = [
-        judge("share of peak along the ladder, worst fall", 100 * max(falls, default=0.0), "points", "<=", 0),
+        judge("share of peak along models, worst fall", 100 * max(falls, default=0.0), "points", "<=", 0),
         judge(
             "share of the measured peak, largest",
             100 * max(shares, default=0.0),
@@ -66,10 +67,23 @@ def _judge(by_execution: Mapping[str, Points]) -> bool:
     return all(met)
 
 
+def _model_ladders(points: Points) -> list[list[float]]:
+    """Shares of each data size, from the smallest model on."""
+    found: dict[str, list[float]] = {}
+    for point in points:
+        found.setdefault(point["labels"].get("data", ""), []).append(_share(point))
+    return list(found.values())
+
+
+def _falls(shares: Sequence[float]) -> list[float]:
+    """By how much a share lies below the one before it, where that is more than noise."""
+    return [before - after for before, after in pairwise(shares) if after < before * (1 - _NOISE)]
+
+
 def _show(execution: str, points: Points) -> None:
     print(f"\n{execution}")
     print(
-        f"{'problem':<38} {'samples/s':>10} {'GFLOP/s':>9} {'of measured':>12} {'of vendor':>10} "
+        f"{'problem':<56} {'samples/s':>10} {'GFLOP/s':>9} {'of measured':>12} {'of vendor':>10} "
         f"{'GiB':>6}  {'step split [%]: ' + ', '.join(_PHASES)}"
     )
     for point in points:
@@ -77,8 +91,8 @@ def _show(execution: str, points: Points) -> None:
         rates = f"{point['samples_per_s']['value']:>10.2f} {point['flops_per_s']['value'] / 1e9:>9.1f}"
         shares = f"{_percent(point['share_of_peak']):>12} {_percent(point['share_of_vendor_peak']):>10}"
         memory = (point["peak_memory_bytes"] or 0) / 2**30
-        print(f"{words:<38} {rates} {shares} {memory:>6.2f}  {_split(point)}")
-        print(f"{'':<38} {_settings(point)}")
+        print(f"{words:<56} {rates} {shares} {memory:>6.2f}  {_split(point)}")
+        print(f"{'':<4} {_settings(point)}")
 
 
 def _split(point: Mapping[str, Any]) -> str:

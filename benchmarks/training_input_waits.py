@@ -1,13 +1,24 @@
-"""For how much of their steps the ranks of a preset wait for input, as a user would measure it."""
+"""For how much of their steps the ranks of a preset wait for input: one job of ranks measures all points."""
 
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.saih_command import saih
+from saih.config.preset import preset_sweep
+from saih.domain.job import Job
+from saih.domain.limits import Limits
+from saih.domain.point import Placement, Point
 from saih.domain.record import Phase, Record
+from saih.launch.mpirun import find_launcher
+from saih.launch.starter import rank_environment
+from saih.planner.plan import make_plan
+from saih.store.codec import encode_job
 from saih.store.sweep_folder import SweepFolder, read_records
+from workloads.cosmoflow.training import CosmoFlowJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +34,42 @@ class Wait:
     cache_state: str
 
 
-def waits_of(preset: str, rest: Sequence[str]) -> list[Wait]:
-    """Every point of a preset, its data sets made first, in a folder that goes away."""
+def waits_of(preset: str, overrides: Sequence[str]) -> list[Wait]:
+    """Every point of a preset on its first placement; its data sets are made before, and go away."""
+    sweep = preset_sweep(preset, overrides)
+    points = [planned.point for planned in make_plan(sweep, Limits()).points]
+    placement = points[0].placement
     with tempfile.TemporaryDirectory(prefix="saih-input-") as name:
         folder = Path(name)
-        saih(folder, ["generate", preset, *rest])
-        saih(folder, ["sweep", preset, *rest, "--no-report"])
-        records, _ = read_records(SweepFolder(folder / "results", preset))
+        for point in {one.problem.data: one for one in points}.values():
+            job = CosmoFlowJob()
+            job.generate(point.problem, folder / "data", 0, 1, lambda _text: None)
+            job.seal(point.problem, folder / "data")
+        _measure(folder, placement, [point for point in points if point.placement == placement])
+        records, _ = read_records(SweepFolder(folder / "results", "waits"))
     return [_wait(record) for record in records if record.result.steps is not None]
+
+
+def _measure(folder: Path, placement: Placement, points: Sequence[Point]) -> None:
+    job = Job(
+        task="measure",
+        sweep_name="waits",
+        results_folder=str(folder / "results"),
+        data_folder=str(folder / "data"),
+        placement=placement,
+        points=tuple(points),
+    )
+    path, launcher = folder / "job.json", find_launcher()
+    path.write_bytes(encode_job(job))
+    ranks = [str(launcher.path), "-n", str(placement.num_ranks)]
+    if launcher.family == "openmpi":
+        ranks += ["--map-by", "slot:OVERSUBSCRIBE", "--bind-to", "none"]
+    subprocess.run(
+        [*ranks, sys.executable, "-m", "mpi4py", "-m", "saih.worker", str(path)],
+        env=rank_environment(os.environ, placement),
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
 
 
 def _wait(record: Record) -> Wait:

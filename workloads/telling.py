@@ -32,3 +32,12 @@ class FedSession(Protocol):
     @property
     def num_producers(self) -> int:
         """How many threads may call ``produce`` at the same time."""
+
+
+@runtime_checkable
+class RecordedSession(Protocol):
+    """A session whose steps a device may have recorded: it runs them as one, and no operation is seen."""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it has."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from saih.domain.counted import CountedOperation
@@ -31,7 +32,7 @@ from saih.machine.energy_counter import Counters
 from saih.machine.messages import Message, broadcast
 from saih.machine.mpi import MPI
 from workloads.protocol import Session
-from workloads.telling import TellingSession
+from workloads.telling import RecordedSession, TellingSession
 
 Losses = NDArray[np.float64]
 _BAD_VALUES = (math.nan, math.inf, -math.inf)
@@ -146,10 +147,14 @@ class TimedSession:
         return _joined(timer.rows(), meter.take(), making), np.array(losses)
 
     def count(self) -> tuple[CountedOperation, ...]:
-        """The operations of one more step, which is not timed."""
+        """The operations of one more step, which is not timed; none of steps that were recorded."""
+        session = self._session
+        if isinstance(session, RecordedSession) and session.is_recorded:
+            return ()
         batch, _ = self._feed.take()
-        with Census() as census:
-            self._session.step(batch, census.marking(self._timer.mark))
+        # A compiled network runs operation by operation here: its programs would hide them.
+        with torch.compiler.set_stance("force_eager"), Census() as census:
+            session.step(batch, census.marking(self._timer.mark))
         return census.operations()
 
 

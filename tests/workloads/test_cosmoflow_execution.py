@@ -13,6 +13,7 @@ from torch._inductor import config
 
 from augment.problem import Problem, ProblemError, Shape
 from cosmology import network
+from saih.harness.census import Census
 from workloads.cosmoflow.descent import Descent
 from workloads.cosmoflow.schedule import MOMENTUM, learning_rate
 from workloads.cosmoflow.shapes import CosmoFlowShape
@@ -171,6 +172,14 @@ def test_settings_hold_for_members_of_other_shapes(sizes: dict[str, Any]) -> Non
     np.testing.assert_allclose(losses(chosen, of), losses(PLAIN, of), rtol=SAME)
 
 
+def flops(session: TrainingSession) -> int:
+    """Of one step, as the harness counts them."""
+    with torch.compiler.set_stance("force_eager"), Census() as census:
+        session.step(session.produce(0), census.marking(lambda phase: None))
+    session.close()
+    return sum(operation.flops for operation in census.operations())
+
+
 @pytest.mark.slow
 def test_a_compiled_network_has_the_losses_of_the_plain_step_and_is_compiled_before_it() -> None:
     chosen = Execution(name="given", compiler="inductor", inputs="counts")
@@ -179,7 +188,7 @@ def test_a_compiled_network_has_the_losses_of_the_plain_step_and_is_compiled_bef
     history = [float(session.step(session.produce(step), lambda phase: None)) for step in range(NUM_STEPS)]
     assert num_programs > 0
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == num_programs
-    session.close()
+    assert flops(session) == flops(prepared(PLAIN)) > 0
     np.testing.assert_allclose(history, losses(PLAIN), rtol=SAME)
 
 

@@ -21,7 +21,7 @@ from workloads.cosmoflow.execution_rules import check_execution
 from workloads.cosmoflow.grid_reader import Batch, GridReader
 from workloads.cosmoflow.normaliser import MEMORY_FORMATS, Normalisation, Normalise
 from workloads.cosmoflow.number_format import TEST_PRECISION, NumberFormat, number_format
-from workloads.cosmoflow.passes import EagerPasses, Passes, recorded
+from workloads.cosmoflow.passes import EagerPasses, GraphedPasses, Passes, recorded
 from workloads.cosmoflow.problem_data import definition_of
 from workloads.cosmoflow.process_settings import ProcessSettings
 from workloads.cosmoflow.sample_part import PartSamples, SamplePart, open_part, part_notes
@@ -154,6 +154,11 @@ class TrainingSession:
     def tell(self, num_steps: int) -> Told:
         """What this rank brought to others that share its samples, in the mean over steps."""
         return self._part.tell()
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether both passes of a step run as graphs."""
+        return isinstance(self._passes, GraphedPasses)
 
     def resume(self) -> None:
         """Set what sessions of a process share as this one wants it: another may have been stepped since."""

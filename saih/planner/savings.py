@@ -58,23 +58,22 @@ def _placed(base: Placement, degrees: Degrees, limits: Limits) -> Placement | No
     More ranks take the GPUs that a node has left, then more nodes: on a CPU, whose ranks share the memory of
     their node, more ranks of one node have no more of it.
     """
-    size = degrees.num_ranks
+    size, nodes, per_node = degrees.num_ranks, base.nodes, base.ranks_per_node
     if base.num_ranks % size == 0:
-        return _divided(base, degrees)
-    per_node = base.ranks_per_node
+        return _divided(base, degrees, nodes, per_node)
     if base.device == "cuda" and limits.gpus_per_node is not None:
         per_node = max(per_node, min(size, limits.gpus_per_node // base.gpus_per_rank))
     if size % per_node:
         return None
-    return _divided(base, degrees, nodes=size // per_node, ranks_per_node=per_node)
+    return _divided(base, degrees, size // per_node, per_node)
 
 
-def _divided(base: Placement, degrees: Degrees, **seats: int) -> Placement:
-    num_ranks = seats.get("nodes", base.nodes) * seats.get("ranks_per_node", base.ranks_per_node)
+def _divided(base: Placement, degrees: Degrees, nodes: int, ranks_per_node: int) -> Placement:
     return replace(
         base,
-        **seats,
-        data_parallel=num_ranks // degrees.num_ranks,
+        nodes=nodes,
+        ranks_per_node=ranks_per_node,
+        data_parallel=nodes * ranks_per_node // degrees.num_ranks,
         tensor_parallel=degrees.tensor_parallel,
         pipeline_parallel=degrees.pipeline_parallel,
         spatial_parallel=degrees.spatial_parallel,

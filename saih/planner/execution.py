@@ -9,8 +9,11 @@ from saih.domain.sweep import Sweep
 from saih.domain.trend import EXECUTION_LABEL
 from saih.planner.seats import Seats
 from workloads.execution import PLAIN, Execution
-from workloads.protocol import Workload
+from workloads.protocol import Cost, Workload
 from workloads.tunable import RankSetting, Tunable
+
+_STATES_PER_PARAMETER = 3
+"""Weight, gradient and momentum."""
 
 
 def executed(sweep: Sweep, seats: Seats) -> Iterator[tuple[Execution, Seats]]:
@@ -19,6 +22,17 @@ def executed(sweep: Sweep, seats: Seats) -> Iterator[tuple[Execution, Seats]]:
     for execution in sweep.executions:
         label: Mapping[str, str] = {EXECUTION_LABEL: execution.label} if several else {}
         yield execution, replace(seats, labels={**seats.labels, **label})
+
+
+def with_search(cost: Cost, point: Point) -> Cost:
+    """The cost with what a search holds: a second model stands ready while the first is stepped.
+
+    On a GPU, where a search is told that memory ran out, two that do not fit are timed one at a time.
+    """
+    if not point.execution.is_searched or point.placement.device == "cuda":
+        return cost
+    second = _STATES_PER_PARAMETER * cost.gradient_bytes
+    return replace(cost, peak_memory_bytes=cost.peak_memory_bytes + second)
 
 
 def execution_notes(sweep: Sweep) -> Iterator[str]:

@@ -11,7 +11,7 @@ from saih.domain.errors import UsageError
 from saih.domain.limits import Limits
 from saih.domain.point import Placement, Point
 from saih.domain.sweep import MAX_POINTS, DroppedPoint, Sweep
-from saih.planner.execution import executed, execution_notes, execution_refusal
+from saih.planner.execution import executed, execution_notes, execution_refusal, with_search
 from saih.planner.limits import Claims, Refusal, has_room, parked_on_disk
 from saih.planner.savings import ways_to_fit
 from saih.planner.seats import Seats, seats_of
@@ -209,7 +209,7 @@ class _Judge:
             or supply_refusal(cost, point.supply, point.workload)
             or execution_refusal(point, self.application)
         )
-        cost = supplied(cost, point.supply)
+        cost = supplied(with_search(cost, point), point.supply)
         refused = Refusal(reason=reason) if reason else self.claims.refusal(point, cost)
         if refused is not None:
             return DroppedPoint(

@@ -11,6 +11,7 @@ from saih.domain.number_formats import possible_precisions, precisions_met
 from saih.domain.point import Placement, Point, Timing
 from saih.domain.sweep import Sweep
 from saih.planner.duration import ADDED_CEILINGS_S, CEILINGS_S, predict, preparing_s
+from saih.planner.limits import RUNTIME_BYTES_PER_RANK
 from saih.planner.plan import Plan, make_plan
 from workloads.execution import GIVEN, PLAIN, REFERENCE, TUNED, TUNED_AT_PRECISION, Execution
 
@@ -141,3 +142,12 @@ def test_formats_that_were_tried_in_vain_are_not_tried_again() -> None:
         CEILINGS_S + ADDED_CEILINGS_S
     )
     assert preparing_s(Placement(), None, single) - preparing_s(Placement(), known, single) == CEILINGS_S
+
+
+def test_a_search_needs_room_for_a_second_model(one: Sweep) -> None:
+    plain, tuned = (planned(one, execution).points[0].cost for execution in (PLAIN, TUNED))
+    assert tuned.peak_memory_bytes - plain.peak_memory_bytes == 3 * plain.gradient_bytes
+    room = Limits(memory_bytes_per_node=plain.peak_memory_bytes + RUNTIME_BYTES_PER_RANK)
+    plan = make_plan(replace(one, executions=(PLAIN, TUNED)), room)
+    assert [found.point.execution for found in plan.points] == [PLAIN]
+    assert "of tensors" in plan.dropped[0].reason

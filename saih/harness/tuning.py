@@ -12,16 +12,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from saih.domain.interval import Interval, median
+from saih.domain.interval import Interval
 from saih.domain.point import Point
 from saih.domain.quantity import counted
 from saih.domain.record import Outcome
 from saih.domain.tuning import FOUND, Candidate, Tuned, TuningPlan, Verdict
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.tuning_bench import Bench, TrialFailed
-from saih.harness.tuning_decision import LEVEL, Pair, Shape, gain_of, loss_refusal, shape_of, verdict_of
+from saih.harness.tuning_contest import Contest
+from saih.harness.tuning_decision import LEVEL, loss_refusal, verdict_of
 from workloads.execution import PLAIN, REFERENCE, Execution, settled
-from workloads.tuning import NUM_COMPARED_LOSSES, Knob
+from workloads.tuning import Knob
 
 T = TypeVar("T")
 ALL_SETTINGS = "all settings"
@@ -30,10 +31,6 @@ _PASSES = 2
 """A setting that did not win before another one was kept may win after it."""
 _HOPELESS_GAIN = 0.9
 """What is slower than this is not tried a second time."""
-_YARDSTICK_PAIRS = 3
-_ONE_STEP = Shape(num_settling=0, num_timed=1)
-_LONG_STEP_SHARE = 1 / 40
-"""Of the budget: steps that take longer are not repeated to warm up."""
 _UNCHANGED = Interval(low=1.0, value=1.0, high=1.0, level=LEVEL, count=1)
 
 
@@ -68,6 +65,7 @@ class _Search:
     def __init__(self, task: Task, bench: Bench) -> None:
         self._task = task
         self._bench = bench
+        self._contest = Contest(bench, task.point, task.plan.budget_s)
         self._plain = replace(settled(PLAIN, task.point.precision), name=FOUND)
         self._best: Execution | None = None
         self._step_ns = 0.0
@@ -98,7 +96,7 @@ class _Search:
         self._seen.add(self._plain)
         self._task.progress("the plain execution")
         try:
-            self._step_ns = self._warm_up(self._plain)
+            self._step_ns = self._contest.warm_up(self._plain)
         except TrialFailed as failed:
             self._ending = failed.ending
             self._note("plain", "", "failed", reason=failed.ending.reason)
@@ -116,7 +114,7 @@ class _Search:
         if candidate in self._seen or (setting, value) in self._hopeless:
             return
         self._seen.add(candidate)
-        if self._is_spent():
+        if self._contest.is_spent:
             if not self._is_repeat:
                 self._num_untried += 1
                 self._note(setting, value, "not tried", reason="the budget was spent")
@@ -126,6 +124,9 @@ class _Search:
             self._with_room(partial(self._try, setting, value, candidate))
         except TrialFailed as failed:
             self._note(setting, value, "failed", reason=failed.ending.reason)
+            if setting != ALL_SETTINGS:  # it may not go together with what was kept before
+                own = {"precision": candidate.precision, setting: getattr(candidate, setting)}
+                self._consider(setting, f"{value} alone", replace(self._plain, **own))
 
     def _with_room(self, work: Callable[[], T]) -> T:
         """What the work gives; one execution at a time where two together ran out of memory."""
@@ -143,12 +144,12 @@ class _Search:
             self._bench.is_apart = False
 
     def _try(self, setting: str, value: str, candidate: Execution) -> None:
-        step_ns = self._warm_up(candidate)
+        step_ns = self._contest.warm_up(candidate)
         refusal = self._refusal(candidate)
         if refusal or self._best is None:
             self._end_trial(candidate, setting, value, (refusal, None, step_ns))
             return
-        gain, step_ns = self._contest(self._best, candidate, max(step_ns, self._step_ns))
+        gain, step_ns = self._contest.gain(self._best, candidate, max(step_ns, self._step_ns))
         self._end_trial(candidate, setting, value, (self._refusal(candidate), gain, step_ns))
 
     def _end_trial(
@@ -169,39 +170,9 @@ class _Search:
             self._bench.drop(self._best)
         self._best, self._step_ns = candidate, step_ns
 
-    def _contest(self, best: Execution, candidate: Execution, longest_ns: float) -> tuple[Interval, float]:
-        """The candidate's gain, and its step [ns]; windows follow the longer of both steps by then."""
-        pairs: list[Pair] = []
-        while True:
-            shape = self._shape(max(pairs[-1]) if pairs else longest_ns)
-            pairs.append(self._pair(best, candidate, shape, is_swapped=len(pairs) % 2 == 1))
-            gain = gain_of(pairs)
-            if verdict_of(gain) is not None or self._is_spent():
-                return gain, median([after for _, after in pairs])
-
-    def _pair(self, best: Execution, candidate: Execution, shape: Shape, *, is_swapped: bool) -> Pair:
-        order = (candidate, best) if is_swapped else (best, candidate)
-        steps = {one: self._bench.window(one, shape).step_ns for one in order}
-        return steps[best], steps[candidate]
-
-    def _warm_up(self, execution: Execution) -> float:
-        """Prepare an execution; gives about what its step takes [ns]. Long steps are not repeated."""
-        window = self._bench.window(execution, _ONE_STEP)
-        if window.step_ns < _LONG_STEP_SHARE * self._task.plan.budget_s * 1e9:
-            num_steps = max(self._task.point.timing.warmup_steps, NUM_COMPARED_LOSSES)
-            self._bench.num_warmup = num_steps
-            window = self._bench.window(execution, Shape(num_settling=num_steps - 2, num_timed=1))
-        return window.step_ns
-
-    def _shape(self, step_ns: float) -> Shape:
-        return shape_of(step_ns, self._task.plan.budget_s)
-
     def _refusal(self, candidate: Execution) -> str:
         plain, own = self._bench.losses(self._plain), self._bench.losses(candidate)
         return loss_refusal(plain, own, (self._plain.precision, candidate.precision))
-
-    def _is_spent(self) -> bool:
-        return self._bench.elapsed_s() >= self._task.plan.budget_s
 
     def _note(
         self,
@@ -246,20 +217,15 @@ class _Search:
         kept = [one for one in self._candidates if one.verdict == "kept"]
         if yardstick == self._plain and len(kept) == 1:
             return kept[0].gain
-        if self._is_spent() and not self._task.plan.has_yardsticks:
+        if self._contest.is_spent and not self._task.plan.has_yardsticks:
             return None
         self._task.progress("what was found, beside what it is compared with")
         try:
-            return self._with_room(partial(self._measured_against, best, yardstick))
+            return self._with_room(partial(self._contest.against, best, yardstick, self._step_ns))
         except TrialFailed:
             return None
         finally:
             self._bench.drop(yardstick)
-
-    def _measured_against(self, best: Execution, yardstick: Execution) -> Interval:
-        shape = self._shape(max(self._warm_up(yardstick), self._step_ns))
-        swaps = [number % 2 == 1 for number in range(_YARDSTICK_PAIRS)]
-        return gain_of([self._pair(yardstick, best, shape, is_swapped=swap) for swap in swaps])
 
     def _stop_reason(self) -> str:
         if not self._num_untried:

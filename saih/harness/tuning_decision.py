@@ -11,6 +11,8 @@ from workloads.tuning import LOSS_BOUNDS, NUM_COMPARED_LOSSES
 
 LEVEL = 0.95
 MOST_PAIRS = 6
+FEWEST_PAIRS = 2
+"""One pair decides only about steps that are too long to repeat."""
 FEWEST_PAIRS_TO_STOP = 3
 LEAST_GAIN = 1.02
 """What cannot be faster by this much is no gain as soon as that is known."""
@@ -71,8 +73,10 @@ def gain_of(pairs: Sequence[Pair]) -> Interval:
     )
 
 
-def verdict_of(gain: Interval) -> Verdict | None:
+def verdict_of(gain: Interval, fewest_pairs: int = 1) -> Verdict | None:
     """What so many pairs say; None while more may tell."""
+    if gain.count < fewest_pairs:
+        return None
     if gain.low > 1:
         return "kept"
     if gain.high < 1:

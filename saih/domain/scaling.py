@@ -96,7 +96,7 @@ def sharing(base: Placement, ranks: int) -> Placement:
     unit = ranks * base.tensor_parallel * base.pipeline_parallel
     if base.num_ranks % unit:
         raise UsageError(
-            f"{base.num_ranks} ranks are no whole replicas of {unit} ranks, {ranks} of which share every sample",
+            f"{base.num_ranks} ranks are no whole replicas of {unit} ranks, {ranks} of which share a sample",
             "use a spatial_parallel that divides the ranks of the placement.",
         )
     return replace(base, data_parallel=base.num_ranks // unit, spatial_parallel=ranks)

@@ -26,7 +26,7 @@ _TO_TRY = {
 }
 
 _TO_TRY_DIVIDED = {
-    Limit.INTERCONNECT: "fewer ranks that share each layer or sample, or faster links between ranks of one model.",
+    Limit.INTERCONNECT: "fewer ranks that share each layer or sample, or faster links between them.",
     Limit.IMBALANCE: "equal work on every rank and stage; more passes under way (`batches`) fill a pipeline. "
     "`saih show POINT` tells which it is.",
 }

@@ -76,9 +76,9 @@ def test_points_that_need_more_memory_than_a_node_has_are_dropped_with_the_sum()
 
 def test_on_gpus_the_memory_of_one_gpu_decides() -> None:
     sweep = replace(SWEEP, placements=(replace(SWEEP.placements[0], device="cuda"),))
-    room = make_plan(sweep, NO_LIMITS).points[3].cost.peak_memory_bytes
-    plan = make_plan(sweep, Limits(memory_bytes_per_node=1, device_memory_bytes=room))
-    assert all(planned.cost.peak_memory_bytes <= room for planned in plan.points)
+    room = make_plan(sweep, NO_LIMITS).points[3].cost.tensor_bytes("cuda")
+    plan = make_plan(sweep, Limits(memory_bytes_per_node=10**9, device_memory_bytes=room))
+    assert all(planned.cost.tensor_bytes("cuda") <= room for planned in plan.points)
     assert len(plan.points) + len(plan.dropped) == 6
     assert "a GPU has" in plan.dropped[0].reason
 

@@ -26,11 +26,18 @@ def pooled_activation(
     Where two voxels of a window are equal, the first has the gradient, as in torch. Activating first may
     round different values to the same, and give the gradient to another voxel than this does.
     """
-    if x_BCXYZ.device.type == "cpu" and x_BCXYZ.dtype not in native.FORMATS:
+    if _is_left_to_torch(x_BCXYZ):
         pooled, _ = functional.max_pool3d_with_indices(x_BCXYZ, (2, 2, 2))
         return functional.leaky_relu(pooled, slope)
     result: Tensor = _apply(_PooledActivation, x_BCXYZ, slope)
     return result
+
+
+def _is_left_to_torch(x_BCXYZ: Tensor) -> bool:
+    """A compiler of the whole network fuses these operations by itself; the library has but two formats."""
+    if x_BCXYZ.device.type == "cpu":
+        return x_BCXYZ.dtype not in native.FORMATS
+    return bool(torch.compiler.is_compiling())
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it untyped

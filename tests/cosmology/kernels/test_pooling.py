@@ -81,6 +81,7 @@ def test_the_words_of_torch_for_other_devices_say_the_same(dtype: torch.dtype, s
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
 def test_the_words_of_torch_say_the_same_when_they_are_compiled() -> None:
     x = grid((2, 16, 4, 4, 8), torch.float32)
     pooled, winner = torch.compile(pooling.pool, dynamic=True)(x, SLOPE)

@@ -93,15 +93,18 @@ def _show_threads(*, is_quick: bool) -> None:
 
 
 def _waited(preset: str, rest: Sequence[str]) -> bool:
-    print(f"\n{preset:<24} {'step [ms]':>10} {'a batch [ms]':>13} {'wait [%]':>9}  cache", flush=True)
+    print(
+        f"\n{preset:<24} {'step [ms]':>10} {'a batch [ms]':>13} {'wait [%]':>9} {'mean [%]':>9}  cache",
+        flush=True,
+    )
     waits = waits_of(preset, rest)
     for wait in waits:
         print(
-            f"{wait.words:<24} {wait.step_ms:>10.2f} {wait.produce_ms:>13.2f} {wait.share_percent:>9.2f}  "
-            f"{wait.cache_state}"
+            f"{wait.words:<24} {wait.step_ms:>10.2f} {wait.produce_ms:>13.2f} {wait.median_percent:>9.2f} "
+            f"{wait.mean_percent:>9.2f}  {wait.cache_state}"
         )
-    worst = max((wait.share_percent for wait in waits), default=float("nan"))
-    return judge(f"input wait, {preset}", worst, "% of the step", "<", MOST_WAIT_PERCENT)
+    worst = max((wait.median_percent for wait in waits), default=float("nan"))
+    return judge(f"input wait, {preset}", worst, "% of the median step", "<", MOST_WAIT_PERCENT)
 
 
 def _in_mb(bytes_per_s: float) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from saih.config.preset import preset_sweep
+from saih.domain.interval import median
 from saih.domain.job import Job
 from saih.domain.limits import Limits
 from saih.domain.point import Placement, Point
@@ -29,8 +30,10 @@ class Wait:
     step_ms: float
     produce_ms: float
     """Of one batch, on average over all ranks."""
-    share_percent: float
-    """Of all measured steps, on the rank that waits most."""
+    median_percent: float
+    """Median wait of a step over the median step, on the rank that waits most."""
+    mean_percent: float
+    """Of all measured steps together: a loader that lost its processor once is in it."""
     cache_state: str
 
 
@@ -77,11 +80,12 @@ def _wait(record: Record) -> Wait:
     if steps is None:
         raise ValueError(f"{record.record_id} has no steps")
     waited, made = steps.duration_ns[Phase.INPUT_WAIT], steps.duration_ns[Phase.INPUT_PRODUCE]
-    shares = [sum(own) / sum(whole) for own, whole in zip(waited, steps.step_ns, strict=True)]
+    ranks = list(zip(waited, steps.step_ns, strict=True))
     return Wait(
         words=f"{problem.data['resolution']}^3, width {problem.model['width']}",
         step_ms=sum(steps.slowest_ns) / steps.num_steps * 1e-6,
         produce_ms=sum(map(sum, made)) / sum(map(len, made)) * 1e-6,
-        share_percent=100 * max(shares),
+        median_percent=100 * max(median(own) / median(whole) for own, whole in ranks),
+        mean_percent=100 * max(sum(own) / sum(whole) for own, whole in ranks),
         cache_state=record.result.notes.get("cache_state", "unknown"),
     )

@@ -241,7 +241,7 @@ def _final(gain: Interval | None) -> Verdict:
 def _reason(gain: Interval | None) -> str:
     if gain is None:
         return "the first that could be stepped; there was nothing to compare its losses with"
-    return "" if verdict_of(gain) else f"the budget was spent after {counted(gain.count, 'pair')} of windows"
+    return "" if verdict_of(gain) else f"its time was up after {counted(gain.count, 'pair')} of windows"
 
 
 def _turned(execution: Execution, knob: Knob, value: str | int) -> Execution:

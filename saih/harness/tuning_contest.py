@@ -11,6 +11,8 @@ _YARDSTICK_PAIRS = 3
 _ONE_STEP = Shape(num_settling=0, num_timed=1)
 _LONG_STEP_SHARE = 1 / 40
 """Of the budget: steps that take longer are not repeated to warm up, and one pair of them may decide."""
+_CANDIDATE_SHARE = 0.2
+"""Of the budget: longer than this no candidate is timed, once it has its fewest pairs."""
 
 
 class Contest:
@@ -47,12 +49,15 @@ class Contest:
             TrialFailed: when one of them cannot be stepped any more.
         """
         fewest = 1 if self._is_long(longest_ns) else FEWEST_PAIRS
+        begin_s = self._bench.elapsed_s()
         pairs: list[Pair] = []
         while True:
             shape = shape_of(max(pairs[-1]) if pairs else longest_ns, self._budget_s)
             pairs.append(self._pair(best, candidate, shape, is_swapped=len(pairs) % 2 == 1))
             gain = gain_of(pairs)
-            if verdict_of(gain, fewest) is not None or (gain.count >= fewest and self.is_spent):
+            elapsed_s = self._bench.elapsed_s()
+            is_over = elapsed_s >= min(self._budget_s, begin_s + _CANDIDATE_SHARE * self._budget_s)
+            if verdict_of(gain, fewest) is not None or (is_over and gain.count >= fewest):
                 return gain, median([after for _, after in pairs])
 
     def against(self, best: Execution, yardstick: Execution, step_ns: float) -> Interval:

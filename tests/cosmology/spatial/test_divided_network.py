@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmarks.forked_ranks import on_ranks
+from cosmology.architecture import Checkpointing
 from cosmology.division import SampleDivision
 from tests.cosmology.spatial.spatial_work import (
     AGAIN,
@@ -32,6 +33,7 @@ EXACT = [
     Case(architecture=AGAIN),
     Case(architecture=BRANCHES_AGAIN),
     Case(architecture=TALL),
+    Case(architecture=replace(TALL, checkpointing=Checkpointing.BRANCHES)),
 ]
 """In float64: equal to one device to the last digits."""
 ROUNDED = [

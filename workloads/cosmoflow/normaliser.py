@@ -93,7 +93,8 @@ class ComputingNormaliser:
     ) -> Float[Tensor, "batch channel x y z"]:
         """The grids of some samples, on the device of the counts."""
         grids_BCXYZ = network.normalise(counts_BCXYZ, self._mean_C, self._std_C, self._recipe)
-        return grids_BCXYZ.to(self._dtype, memory_format=self._memory_format)
+        # First cast, then put in order: torch takes half as long again for both at once.
+        return grids_BCXYZ.to(self._dtype).contiguous(memory_format=self._memory_format)
 
 
 class TableNormaliser:

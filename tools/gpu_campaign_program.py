@@ -41,6 +41,8 @@ NEEDED = {
     "safetensors": "safetensors",
 }
 """Modules without which nothing is measured, and the packages that bring them."""
+GPU_TESTS = ("tests/workloads/test_cosmoflow_execution.py", "tests/harness/test_feed.py")
+"""Where the tests are whose names speak of GPUs and that need no MPI."""
 FOR_REPORTS = {"matplotlib": "matplotlib", "typst": "typst"}
 PACKED = ("crc32c", "jaxtyping", "wadler-lindig", "safetensors", "click", "PyYAML", "typst")
 """Small wheels, of which an image lacks some; torch and what comes with it are in every one."""
@@ -98,6 +100,8 @@ def main(arguments: Sequence[str]) -> int:
         )
         is_whole = measure(campaign, QUICK if options.quick else _device_words(options.device))
         keep(campaign, has_reports=not missing(FOR_REPORTS, packages))
+        if options.tests:
+            is_whole &= check(campaign) == 0
     print(f"{time.monotonic() - begun_s:.0f} s; see {options.out}")
     return 0 if is_whole else 1
 
@@ -165,6 +169,24 @@ def keep(campaign: Campaign, *, has_reports: bool) -> None:
         _run(campaign, ["report", SWEEP, *results, "--data-folder", "data", "--reports", reports])
     else:
         print(f"typst or matplotlib is missing: saih import {bundle}, then saih report {SWEEP}, elsewhere")
+
+
+def check(campaign: Campaign) -> int:
+    """The tests that need a GPU, in what is left of the time; gives the exit status of pytest."""
+    lenient = ("-o", "addopts=--import-mode=importlib", "-o", "filterwarnings=default")
+    command = [sys.executable, "-m", "pytest", "-q", "-rfE", *lenient, "-k", "gpu", *GPU_TESTS]
+    with (campaign.out / "tests.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=dict(campaign.environment),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        status = _waited(process, campaign.ends_s - time.monotonic())
+    print(f"tests on the GPU ended with {status}:\n{_last_words(campaign.out / 'tests.log')}")
+    return status
 
 
 def _run(campaign: Campaign, words: Sequence[str], ends_s: float = 0.0, said: Path | None = None) -> int:
@@ -236,6 +258,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     running.add_argument(
         "--quick", action="store_true", help="a few tiny points on the CPU: shows that it runs"
     )
+    running.add_argument("--tests", action="store_true", help="then the tests that need a GPU (pytest)")
     running.add_argument(
         "--limit-s", type=float, default=LIMIT_S, help="of everything (default: %(default)s s)"
     )

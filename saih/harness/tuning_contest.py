@@ -7,7 +7,7 @@ from saih.harness.tuning_decision import FEWEST_PAIRS, Pair, Shape, gain_of, sha
 from workloads.execution import Execution
 from workloads.tuning import NUM_COMPARED_LOSSES
 
-_YARDSTICK_PAIRS = 3
+_YARDSTICK_PAIRS, _LONG_YARDSTICK_PAIRS = 6, 3
 _ONE_STEP = Shape(num_settling=0, num_timed=1)
 _LONG_STEP_SHARE = 1 / 40
 """Of the budget: steps that take longer are not repeated to warm up, and one pair of them may decide."""
@@ -67,7 +67,8 @@ class Contest:
             TrialFailed: when the yardstick cannot be prepared or stepped.
         """
         shape = shape_of(max(self.warm_up(yardstick), step_ns), self._budget_s)
-        swaps = [number % 2 == 1 for number in range(_YARDSTICK_PAIRS)]
+        num_pairs = _LONG_YARDSTICK_PAIRS if self._is_long(step_ns) else _YARDSTICK_PAIRS
+        swaps = [number % 2 == 1 for number in range(num_pairs)]
         return gain_of([self._pair(yardstick, best, shape, is_swapped=swap) for swap in swaps])
 
     def _pair(self, best: Execution, candidate: Execution, shape: Shape, *, is_swapped: bool) -> Pair:

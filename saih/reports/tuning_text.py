@@ -35,7 +35,7 @@ def _headline(label: str, tuned: Tuned, width: int) -> list[str]:
 def _table(tuned: Tuned, width: int) -> list[str]:
     rows = [_row(candidate) for candidate in tuned.candidates]
     reasons = [one for one in tuned.candidates if one.reason and one.verdict in _TOLD]
-    told = [f"{_name(one)} was {one.verdict}: {one.reason}" for one in reasons]
+    told = [f"{_name(one)}, {one.verdict}: {one.reason}" for one in reasons]
     lines = table_lines(_TITLES, rows, width=width, num_keys=2)
     return lines + [line for text in told for line in wrapped(text, width, "- ", "  ")]
 

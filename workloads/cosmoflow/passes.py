@@ -16,6 +16,8 @@ from workloads.cosmoflow.number_format import NumberFormat
 
 _REHEARSALS = 3
 """Libraries make their work spaces and choose algorithms in the first passes, which cannot be recorded."""
+_OF_THIS_THREAD = "thread_local"
+"""Loaders lock pages of memory meanwhile, which would spoil what the whole process records."""
 
 
 class Passes(Protocol):
@@ -98,9 +100,10 @@ class GraphedPasses:
                 passes.rehearse(batch)  # it leaves no gradients, so the recorded pass makes them
         torch.cuda.current_stream().wait_stream(aside)
         self._forward, self._backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._forward):
+        with torch.cuda.graph(self._forward, capture_error_mode=_OF_THIS_THREAD):
             self._loss = passes.forward(batch)
-        with torch.cuda.graph(self._backward, pool=self._forward.pool()):
+        pool = self._forward.pool()
+        with torch.cuda.graph(self._backward, pool=pool, capture_error_mode=_OF_THIS_THREAD):
             passes.backward(self._loss)
 
     def receive(self, batch: Batch) -> Batch:

@@ -66,7 +66,7 @@ def check_messages(case: Case, ranks: list[Deviation]) -> None:
 
 
 def test_ranks_with_two_planes_each_share_one_stage_and_go_on_alike(tmp_path: Path) -> None:
-    by_rank: list[list[Deviation]] = on_ranks(8, tmp_path, deviations, EXACT[:3])
+    by_rank: list[list[Deviation]] = on_ranks(8, tmp_path, deviations, EXACT[:2])
     assert SampleDivision(architecture=PLAIN, num_ranks=8).num_divided_stages == 1
     for off in (off for found in by_rank for off in found):
         assert max(off.outputs, off.loss, off.gradients) < 1e-10
@@ -78,10 +78,7 @@ def test_two_replicas_of_two_ranks_have_the_mean_gradients_of_one_device(tmp_pat
         assert gradient < 1e-10
 
 
-@pytest.mark.parametrize("num_ranks", [2, 4])
-def test_what_a_rank_keeps_for_the_backward_pass_falls_as_one_over_the_ranks(
-    num_ranks: int, tmp_path: Path
-) -> None:
+def test_what_a_rank_keeps_for_the_backward_pass_falls_as_one_over_the_ranks(tmp_path: Path) -> None:
     architecture = replace(TALL, resolution=64, channels=4, stage_channels=(4, 8, 16, 32))
-    for whole, slab in on_ranks(num_ranks, tmp_path, kept_bytes, architecture):
-        assert whole / num_ranks < slab < 1.15 * whole / num_ranks
+    for whole, slab in on_ranks(4, tmp_path, kept_bytes, architecture):
+        assert whole / 4 < slab < 1.15 * whole / 4

@@ -29,8 +29,9 @@ _GRADIENTS_AT_PEAK = 3
 _MOST_NEIGHBOURS = 2
 """Each brings one plane to every convolution, which keeps it."""
 _LIBRARY_PART = 8
-_SHARED_NORM_COPIES = 3
-"""In float32, of the values that a normalisation over several ranks differentiates."""
+_SHARED_NORM_COPIES = 2
+"""In float32, of the values that a normalisation over several ranks differentiates; those that it casts to
+float32 come on top."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +147,13 @@ class StepMemory:
         if self._has_own_kernels and not residuals:
             held = self._own_backward_bytes(stage)
         if self.architecture.is_normalised and self.division.is_divided(stage):
-            held += _SHARED_NORM_COPIES * one * FLOAT_BYTES // self.precision.itemsize
+            held += self._shared_norm_bytes(stage)
         return held + self._entering_bytes(stage) + self._halo_bytes(stage)
+
+    def _shared_norm_bytes(self, stage: int) -> int:
+        num_cast = 0 if self.precision.itemsize == FLOAT_BYTES else 2  # values and gradient
+        values = self.batch * self._stage_values(stage)
+        return (_SHARED_NORM_COPIES + num_cast) * values * FLOAT_BYTES
 
     @property
     def _results_at_peak(self) -> int:

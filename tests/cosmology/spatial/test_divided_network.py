@@ -47,7 +47,9 @@ LIMITS = [1e-4, 1e-4, 0.2]
 
 
 @pytest.mark.parametrize("num_ranks", [2, 4])
-def test_outputs_loss_and_gradients_are_those_of_one_device(num_ranks: int, tmp_path: Path) -> None:
+def test_ranks_find_what_one_device_finds_and_send_what_the_formula_says(
+    num_ranks: int, tmp_path: Path
+) -> None:
     cases, limits = [*EXACT, *ROUNDED], [1e-10] * len(EXACT) + LIMITS
     by_rank: list[list[Deviation]] = on_ranks(num_ranks, tmp_path, deviations, cases)
     for case, limit, *ranks in zip(cases, limits, *by_rank, strict=True):

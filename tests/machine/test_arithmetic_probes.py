@@ -23,7 +23,7 @@ def test_the_work_of_products_is_what_torch_counts() -> None:
         assert counted_flops(rung) == rung.work
 
 
-@pytest.mark.parametrize("way", [0, 1])
+@pytest.mark.parametrize("way", [0, 1, 2, 3])
 @pytest.mark.parametrize(
     ("kind", "factor"),
     [

@@ -404,16 +404,22 @@ void convolve_and_pool(const Bfloat16* padded, const Bfloat16* tiles, const floa
                        uint8_t* winner, Grid grid, int64_t in_channels, float slope, int threads) {
   const int64_t row_length = (2 * grid.z + 2) * in_channels, plane_length = (2 * grid.y + 2) * row_length;
   const int64_t steps = num_steps(in_channels), voxels = std::min<int64_t>(LANES, 2 * grid.z);
+  const int64_t channels = grid.channels, blocks = (channels + 2 * TILE_N - 1) / (2 * TILE_N);
+  // Weights that do not stay in the cache while a row is done: all rows, then, for one block of them.
+  constexpr int64_t CACHE_VALUES = 1 << 18;
+  const int64_t outer = blocks * 9 * steps * 2 * TILE_K * TILE_N > CACHE_VALUES ? blocks : 1;
   const TileShape shape(voxels);
 #pragma omp parallel num_threads(threads)
   {
     _tile_loadconfig(&shape);
     alignas(64) float sums[4 * LANES * 2 * TILE_N];
 #pragma omp for schedule(static)
-    for (int64_t row = 0; row < grid.rows(); ++row) {
+    for (int64_t job = 0; job < outer * grid.rows(); ++job) {
+      const int64_t row = job % grid.rows(), begin = job / grid.rows() * 2 * TILE_N;
+      const int64_t end = outer == 1 ? channels : begin + 2 * TILE_N;
       const int64_t y = row % grid.y, plane = row / grid.y, sample = plane / grid.x, x = plane % grid.x;
       const Bfloat16* from = padded + (sample * (2 * grid.x + 2) + 2 * x) * plane_length + 2 * y * row_length;
-      for (int64_t first = 0; first < grid.channels; first += 2 * TILE_N) {
+      for (int64_t first = begin; first < end; first += 2 * TILE_N) {
         const Bfloat16* own_tiles = tiles + first * 9 * steps * TILE_K;
         for (int64_t z = 0; z < 2 * grid.z; z += voxels) {
           for (int64_t i = 0; i < 2; ++i)

@@ -18,8 +18,8 @@ MOST_WINDOW_CHANNELS = 10
 """Input channels up to which ``window_gradient`` is there."""
 NUM_COUNTS = 2**16
 """Values that a count may have."""
-_LANES = 16
-"""Voxels of one tile."""
+TILE_VOXELS = 16
+"""Voxels that one product of tiles takes; rows of fewer leave it half empty, and torch is faster."""
 _STEP = 32
 """Values over which one product of tiles goes; channels that it gives."""
 
@@ -203,7 +203,7 @@ def _scratch(pooled: Tensor, in_channels: int, channels: int) -> tuple[Tensor, T
     num_padded = batch * in_channels * math.prod(2 * side + 2 for side in sides)
     num_steps = -(-3 * in_channels // _STEP)
     num_weights = -(-channels // _STEP) * 9 * num_steps * _STEP**2
-    sizes = (num_padded + _LANES * in_channels + _STEP, num_weights)
+    sizes = (num_padded + TILE_VOXELS * in_channels + _STEP, num_weights)
     padded, tiles = (torch.empty(size, dtype=torch.bfloat16) for size in sizes)
     return padded, tiles
 

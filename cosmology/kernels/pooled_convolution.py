@@ -57,7 +57,7 @@ class _PooledConvolution(torch.autograd.Function):
         ctx: Any, x_BCXYZ: Tensor, weight: Tensor, bias: Tensor, slope: float, dtype: torch.dtype
     ) -> Tensor:
         x_BCXYZ = x_BCXYZ.to(dtype, memory_format=native.LAYOUT)
-        if _takes_tiles(dtype):
+        if _takes_tiles(dtype) and x_BCXYZ.shape[-1] >= native.TILE_VOXELS:
             pooled, winner = native.convolve_and_pool(x_BCXYZ, weight, bias, slope)
         else:
             full = _convolved(x_BCXYZ, weight.to(dtype, memory_format=native.LAYOUT), bias.to(dtype))

@@ -46,7 +46,8 @@ def _storage(points: Sequence[PointSummary], ceilings: Mapping[str, Ceilings]) -
     for point in points:
         own = ceilings.get(point.point.placement.seats_label)
         curve = own.curve(CeilingKind.STORAGE_READ) if own else None
-        if curve is not None and point.dataset_bytes and point.input_bytes:
+        is_here = point.point.supply.staging == "none"  # copies are read from another disk
+        if curve is not None and is_here and point.dataset_bytes and point.input_bytes:
             rate = point.samples_per_s.scaled(point.input_bytes / point.point.batch_per_rank)
             known.append((rate.low / curve.best.high, rate, curve.best, point))
     if not known:

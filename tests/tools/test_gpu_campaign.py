@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -73,9 +74,8 @@ def test_the_campaign_runs_whole_on_one_rank_without_any_mpi(
     assert bundle.about.num_points == 4
     assert bundle.about.is_anonymised
     points = json.loads((out / "campaign.json").read_text())["points"]
-    assert sorted(point["point"]["execution"]["name"] for point in points) == 4 * ["reference"] + 4 * [
-        "tuned"
-    ]
+    executions = Counter(point["point"]["execution"]["name"] for point in points)
+    assert executions == {"reference": 2, "tuned": 2}
     for point in points:
         assert point["samples_per_s"]["value"] > 0
         assert point["point"]["placement"]["device"] == "cpu"

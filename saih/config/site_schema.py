@@ -157,8 +157,8 @@ SITE_SCHEMA = Section(
         Key(
             name="staging_folder",
             kind=_PATH,
-            meaning="folder on a disk of each node's own, to which data sets are copied where a sweep asks for "
-            "staging: node; else the TMPDIR of its ranks, or /tmp",
+            meaning="folder on a disk of each node's own, to which data sets are copied where a sweep asks "
+            "for staging: node; else the TMPDIR of its ranks, or /tmp",
         ),
     )
 )

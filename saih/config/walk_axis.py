@@ -138,7 +138,7 @@ def _check_iso(entries: Entries, workload: Workload, num_placements: int) -> Non
 
 
 def _check_run_sizes(entries: Entries, placements: Sequence[Placement]) -> None:
-    """Ranks and batches of a walk are whole numbers, its ranks fill nodes, and those of a sample divide them."""
+    """Ranks and batches of a walk are whole numbers; its ranks fill nodes, those of a sample divide them."""
     lists = dict(_lists(entries))
     for name in _RUN_SIZES:
         entry = entries.values.get((*_GIVEN, name))

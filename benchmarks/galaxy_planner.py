@@ -30,9 +30,8 @@ from benchmarks.galaxy_clusters import (
 from benchmarks.galaxy_limits import within_limits
 from benchmarks.galaxy_optimum import optimum, ring_choices, sending_ns
 from benchmarks.galaxy_paced import measured_ns
-from benchmarks.galaxy_replay import Replay
+from benchmarks.galaxy_replay import fixed_order
 from workloads.galaxy.memory import Load
-from workloads.galaxy.pass_times import PlanTimes
 from workloads.galaxy.plan import Strategy
 from workloads.galaxy.plan_error import PlanError
 from workloads.galaxy.plan_problem import PlanProblem
@@ -220,25 +219,7 @@ _WIRES = ((WireFormat.EXACT,), (WireFormat.EXACT, WireFormat.BFLOAT16, WireForma
 
 def _replayed(sizes: Sizes, seed: int) -> bool:
     """The fixed order of the forecast against the order in which devices work."""
-    random = seeded(seed)
-    ratios: list[float] = []
-    while len(ratios) < sizes.num_replayed:
-        problem = random_problem(random, random.choice((2, 3, 4)))
-        problem = replace(
-            problem, load=replace(problem.load, num_new_tokens=0), strategies=(Strategy.HYBRID,)
-        )
-        try:
-            chosen = plan(problem).plan
-        except PlanError:
-            continue
-        times = PlanTimes.of(problem.architecture, chosen, problem.cluster, problem.load.itemsize)
-        if problem.load.num_tokens < 2 * len(chosen.parts):
-            continue
-        rows = problem.load.num_tokens
-        ratios.append(times.passed(rows, rows).latency_ns / Replay(times, rows).run())
-    print(f"forecast over replay: least {min(ratios):.3f}, mean {mean(ratios):.3f}, most {max(ratios):.3f}")
-    errors = [abs(ratio - 1.0) for ratio in ratios]
-    return judge("galaxy-fixed-order-error", mean(errors), "share", "<=", 0.05)
+    return fixed_order(seed, sizes.num_replayed, plan)
 
 
 def _measured(sizes: Sizes, seed: int) -> bool:

@@ -1,14 +1,46 @@
 """A hybrid pass in the order of the devices themselves, which the fixed order of forecasts stands for."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from heapq import heappop, heappush
+from statistics import mean
 
+from benchmarks.bars import judge
+from benchmarks.galaxy_clusters import random_problem, seeded
 from workloads.galaxy.pass_times import PlanTimes
+from workloads.galaxy.plan import Strategy
+from workloads.galaxy.plan_error import PlanError
+from workloads.galaxy.plan_problem import PlanProblem
+from workloads.galaxy.planner import Planned
 from workloads.galaxy.profile import NS_PER_S
 from workloads.galaxy.ring_work import HEADER_BYTES, tile_pairs
 from workloads.galaxy.schedule import Flow, Job, Progress, Work, schedule_of
 from workloads.galaxy.wire_format import wire_bytes
 
 _GATHERED, _PARTIAL, _DONE = range(3)
+
+
+def fixed_order(seed: int, num_plans: int, plan: Callable[[PlanProblem], Planned]) -> bool:
+    """The fixed order of the forecast against the order in which devices work, for random plans."""
+    random = seeded(seed)
+    ratios: list[float] = []
+    while len(ratios) < num_plans:
+        problem = random_problem(random, random.choice((2, 3, 4)))
+        problem = replace(
+            problem, load=replace(problem.load, num_new_tokens=0), strategies=(Strategy.HYBRID,)
+        )
+        try:
+            chosen = plan(problem).plan
+        except PlanError:
+            continue
+        times = PlanTimes.of(problem.architecture, chosen, problem.cluster, problem.load.itemsize)
+        if problem.load.num_tokens < 2 * len(chosen.parts):
+            continue
+        rows = problem.load.num_tokens
+        ratios.append(times.passed(rows, rows).latency_ns / Replay(times, rows).run())
+    print(f"forecast over replay: least {min(ratios):.3f}, mean {mean(ratios):.3f}, most {max(ratios):.3f}")
+    errors = [abs(ratio - 1.0) for ratio in ratios]
+    return judge("galaxy-fixed-order-error", mean(errors), "share", "<=", 0.05)
 
 
 class Replay:

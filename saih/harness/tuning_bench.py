@@ -71,8 +71,9 @@ class Bench:
         self._losses: dict[Execution, list[float]] = {}
         self._meeting: _MeetingPlace | None = None
         self._begin_ns = host_ns()
-        # Ranks of one replica meet in a process group of their own, of which there is one at a time.
-        self.is_apart = point.placement.degrees.num_ranks > 1
+        # Ranks of one replica meet in a process group of their own: beside that of all ranks several may be,
+        # without it there is one at a time.
+        self.is_apart = point.placement.degrees.num_ranks > 1 and point.exchange != "ddp"
         self.num_warmup = 1
         """Steps before an execution counts that was let go of and is prepared again."""
 

@@ -27,7 +27,9 @@ class Supply:
     def contradiction(self) -> str:
         """What is wrong with the two together; empty where nothing is."""
         if self.input == "synthetic" and self.staging == "node":
-            return "synthetic batches are made in memory, so there is nothing to stage; ask for one of the two."
+            return (
+                "synthetic batches are made in memory, so there is nothing to stage; ask for one of the two."
+            )
         return ""
 
 

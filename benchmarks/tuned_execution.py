@@ -11,7 +11,7 @@ from saih.domain.tuning import Tuned
 from saih.store.tuned_file import EXECUTIONS, decode_tuned
 from workloads.execution import Execution
 
-SEARCH_S, QUICK_SEARCH_S = 20.0, 6.0
+SEARCH_S, QUICK_SEARCH_S = 20.0, 15.0
 """The first is the default of ``saih tune``."""
 
 

@@ -100,7 +100,11 @@ def _pending(
             reason = "its record is of another environment; measure it again here first"
             _tell(ranks, "verify_end", point_id=point.point_id, outcome="refused", reason=reason)
             continue
-        execution = execution_of(point, read_outcome(attempt).notes)
+        try:
+            execution = execution_of(point, read_outcome(attempt).notes)
+        except ValueError as error:
+            _tell(ranks, "verify_end", point_id=point.point_id, outcome="refused", reason=str(error))
+            continue
         pending[point.point_id] = attempt.number, asdict(execution)
     return _executions(broadcast(ranks.comm, pending))
 

@@ -122,8 +122,10 @@ class Sentinel:
 
     def _hear(self) -> tuple[int, Ending] | None:
         """Which rank gave up and why, if one did."""
+        if not self._hears_others:
+            return None
         status = MPI.Status()
-        if not self._hears_others or not self._comm.Iprobe(tag=_DISTRESS_TAG, status=status):
+        if not self._comm.Iprobe(tag=_DISTRESS_TAG, status=status):
             return None
         buffer = bytearray(MAX_MESSAGE_BYTES)
         self._comm.Recv([buffer, MPI.BYTE], source=status.Get_source(), tag=_DISTRESS_TAG)

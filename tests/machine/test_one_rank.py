@@ -1,5 +1,6 @@
 """A world of one rank without MPI does with buffers what MPI does with those of one rank."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from saih.domain.job import ALONE, LAUNCHER_VARIABLE
 from saih.machine import one_rank
 
 Call = Callable[[Any, Any], Any]  # the library and its communicator
@@ -39,6 +41,23 @@ def test_every_collective_gives_what_mpi_gives(name: str) -> None:
 def test_the_end_of_the_job_ends_the_process_with_its_code() -> None:
     program = "from saih.machine.one_rank import COMM_WORLD; COMM_WORLD.Abort(7)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 7
+
+
+def test_a_rank_alone_is_watched_for_as_long_as_it_works() -> None:
+    program = (
+        "import threading, time\n"
+        "from saih.harness.sentinel import Sentinel\n"
+        "from saih.machine.mpi import MPI\n"
+        "with Sentinel(MPI.COMM_WORLD, 60, print):\n"
+        "    time.sleep(0.5)\n"
+        "    print([thread.name for thread in threading.enumerate()])\n"
+    )
+    environment = {**os.environ, LAUNCHER_VARIABLE: ALONE}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "sentinel" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def _into(call: Callable[..., object], sent: Any, received: Any, *rest: Any, **named: Any) -> list[Any]:

@@ -17,6 +17,7 @@ from saih.launch.verify_work import verify
 from saih.store.attempt import read_outcome
 from saih.store.ceilings_file import read_ceilings
 from saih.store.sweep_folder import point_states
+from workloads.execution import PLAIN
 
 
 def work(around: Surroundings, points: Sequence[Point]) -> Counter[Outcome]:
@@ -59,8 +60,12 @@ def generate(around: Surroundings, points: Sequence[Point], most_nodes: int | No
 
 
 def order_key(seed: int, point: Point) -> bytes:
-    """Sorting by this shuffles points by the seed; what is left after a stop keeps its order."""
-    return hashlib.sha256(f"{seed} {point.point_id}".encode()).digest()
+    """Sorting by this shuffles points by the seed; what is left after a stop keeps its order.
+
+    Executions of one problem stay beside each other, so that what changes meanwhile is the same for all.
+    """
+    plain = replace(point, execution=PLAIN)
+    return hashlib.sha256(f"{seed} {plain.point_id}".encode()).digest()
 
 
 def _to_measure(around: Surroundings, points: Sequence[Point]) -> list[Point]:

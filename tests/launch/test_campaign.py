@@ -17,6 +17,7 @@ from saih.launch.work import order_key
 from saih.store.ceilings_file import read_ceilings
 from saih.store.point_state import PointStatus
 from saih.store.sweep_folder import SweepFolder, read_records
+from workloads.execution import REFERENCE, TUNED
 
 Campaign = Callable[..., tuple[CampaignResult, list[Any]]]
 pytestmark = pytest.mark.slow
@@ -193,3 +194,14 @@ def test_the_order_is_shuffled_by_the_seed_and_kept_by_what_is_left(tiny: Module
     assert order(1, points) != points
     assert order(1, points) != order(2, points)
     assert order(1, points)[10:] == order(1, order(1, points)[10:][::-1])
+
+
+def test_executions_of_one_problem_stay_beside_each_other(tiny: ModuleType) -> None:
+    both = [
+        replace(tiny.tiny_point(width), execution=one) for width in range(1, 30) for one in (REFERENCE, TUNED)
+    ]
+    ordered = sorted(both, key=lambda point: order_key(1, point))
+    assert ordered != both
+    for first, second in zip(ordered[::2], ordered[1::2], strict=True):
+        assert first.problem == second.problem
+        assert (first.execution, second.execution) == (REFERENCE, TUNED)

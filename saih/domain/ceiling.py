@@ -214,7 +214,8 @@ class Ceilings:
         kept = tuple(curve for curve in older.curves if curve.precision in others)
         # A peak that was beaten by a measurement of its own format is in neither.
         own = {name: peak for name, peak in self.vendor_flops_per_s.items() if name not in others}
-        vendor = {**older.vendor_flops_per_s, **own}
+        old = {name: peak for name, peak in older.vendor_flops_per_s.items() if name not in self.precisions}
+        vendor = {**old, **own}
         untried = older.tried_precisions - older.precisions - self.tried_precisions
         absent = {**self.absent, **{name: older.absent[name] for name in sorted(untried)}}
         return replace(self, curves=(*self.curves, *kept), vendor_flops_per_s=vendor, absent=absent)

@@ -166,6 +166,8 @@ def test_curves_of_one_more_number_format_are_kept_beside_the_others() -> None:
     both = first.keeping(more)
     assert both.precisions == both.tried_precisions == {"float32", "bfloat16"}
     assert both.vendor_flops_per_s == {"float32": 1e3}
+    beaten = replace(ceilings(GEMM), vendor_flops_per_s={})  # in float32, by what was measured here
+    assert beaten.keeping(more).vendor_flops_per_s == {}
     in_vain = replace(ceilings(), absent={"bfloat16": "no such operation", "gemm": "no such operation"})
     tried = first.keeping(in_vain)
     assert tried.tried_precisions == {"float32", "bfloat16"}

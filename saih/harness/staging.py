@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from workloads.stored_files import Reading, StoredFile, StoringJob
 
 USABLE_SHARE = 0.95
 """Of the room that is free; a disk that is full to the brim is slow, and others may write to it."""
+_POLL_S = 0.01
 _MARGIN_STEPS = 100
 """Beyond those that are measured: batches made ahead, and the step whose operations are counted."""
 
@@ -177,6 +179,10 @@ class Staging:
                 else f"{type(raised).__name__}: {raised}"
             )
         spent_ns = host_ns() - begin_ns
+        request = self._ranks.comm.Ibarrier()
+        while not request.Test():  # who has copied its part is not stuck
+            self._beat("waiting for other ranks to stage")
+            time.sleep(_POLL_S)
         told = {"error": error, "num_bytes": num_bytes, "spent_ns": spent_ns, "host": host_name()}
         messages = gather_all(self._ranks.comm, told)
         failed = next((message for message in messages if message["error"]), None)

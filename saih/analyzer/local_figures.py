@@ -48,7 +48,8 @@ def _storage(points: Sequence[PointSummary], ceilings: Mapping[str, Ceilings]) -
         curve = own.curve(CeilingKind.STORAGE_READ) if own else None
         is_here = point.point.supply.staging == "none"  # copies are read from another disk
         if curve is not None and is_here and point.dataset_bytes and point.input_bytes:
-            rate = point.samples_per_s.scaled(point.input_bytes / point.point.batch_per_rank)
+            shared = point.point.placement.degrees.spatial_parallel
+            rate = point.samples_per_s.scaled(shared * point.input_bytes / point.point.batch_per_rank)
             known.append((rate.low / curve.best.high, rate, curve.best, point))
     if not known:
         return

@@ -44,8 +44,8 @@ NEEDED = {
 GPU_TESTS = ("tests/workloads/test_cosmoflow_execution.py", "tests/harness/test_feed.py")
 """Where the tests are whose names speak of GPUs and that need no MPI."""
 FOR_REPORTS = {"matplotlib": "matplotlib", "typst": "typst"}
-PACKED = ("crc32c", "jaxtyping", "wadler-lindig", "safetensors", "click", "PyYAML", "typst")
-"""Small wheels, of which an image lacks some; torch and what comes with it are in every one."""
+PACKED = ("crc32c", "jaxtyping", "wadler-lindig", "safetensors", "click", "PyYAML", "typst", "h5py", "scipy")
+"""Wheels, of which an image lacks some; torch and what comes with it are in every one."""
 QUICK = (
     *("--set", "placement.device=cpu", "--set", "placement.threads_per_rank=1"),
     *("--set", "axes.data.resolution=[8, 16]", "--set", "axes.model.width=[2]"),
@@ -258,7 +258,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     running.add_argument(
         "--quick", action="store_true", help="a few tiny points on the CPU: shows that it runs"
     )
-    running.add_argument("--tests", action="store_true", help="then the tests that need a GPU (pytest)")
+    running.add_argument(
+        "--tests", action="store_true", help="then the tests that need a GPU (needs pytest and hypothesis)"
+    )
     running.add_argument(
         "--limit-s", type=float, default=LIMIT_S, help="of everything (default: %(default)s s)"
     )

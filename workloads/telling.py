@@ -36,8 +36,8 @@ class FedSession(Protocol):
 
 @runtime_checkable
 class RecordedSession(Protocol):
-    """A session whose steps a device may have recorded: it runs them as one, and no operation is seen."""
+    """A session whose operations may run unseen: recorded by a device, or inside kernels of its own."""
 
     @property
     def is_recorded(self) -> bool:
-        """Whether it has."""
+        """Whether they do: those that it declares then stand for them."""

@@ -14,6 +14,7 @@ from torch._inductor import config
 from augment.problem import Problem, ProblemError, Shape
 from cosmology import network
 from saih.harness.census import Census
+from workloads.cosmoflow.cost import CosmoFlow
 from workloads.cosmoflow.descent import Descent
 from workloads.cosmoflow.schedule import MOMENTUM, learning_rate
 from workloads.cosmoflow.shapes import CosmoFlowShape
@@ -190,6 +191,19 @@ def test_a_compiled_network_has_the_losses_of_the_plain_step_and_is_compiled_bef
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == num_programs
     assert flops(session) == flops(prepared(PLAIN)) > 0
     np.testing.assert_allclose(history, losses(PLAIN), rtol=SAME)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernels", ["torch", "own"])
+def test_operations_that_cannot_all_be_seen_are_left_to_what_is_declared(kernels: Any) -> None:
+    session = prepared(Execution(kernels=kernels))
+    try:
+        seen = flops(session)
+    finally:
+        session.close()
+    declared = CosmoFlow().cost(problem(), batch_per_rank=4, precision="float32").flops
+    assert (seen == declared) is (kernels == "torch")
+    assert session.is_recorded is (seen != declared)
 
 
 @pytest.mark.slow

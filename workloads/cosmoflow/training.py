@@ -13,6 +13,7 @@ from torch import Tensor
 from augment.problem import Problem, ProblemError
 from cosmology import network
 from cosmology.generation import Resources, complete, seal
+from cosmology.kernels.building import library
 from workloads.cosmoflow import knobs
 from workloads.cosmoflow.batches import BatchOrder
 from workloads.cosmoflow.compiled_network import compile_stages, compiled, compiling, forget_programs
@@ -110,6 +111,7 @@ class TrainingSession:
         with ExitStack() as stack:
             stack.callback(dataset.close)
             execution = _checked(surroundings)
+            self._has_own_kernels = execution.kernels == "own"
             self._settings = ProcessSettings(execution, torch.device(surroundings.device))
             stack.callback(_leave, self._settings, execution)
             architecture = shape.architecture()
@@ -157,8 +159,8 @@ class TrainingSession:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether both passes of a step run as graphs."""
-        return isinstance(self._passes, GraphedPasses)
+        """Whether its operations cannot be seen one by one: graphs run both passes, or own kernels a part."""
+        return isinstance(self._passes, GraphedPasses) or self._has_own_kernels
 
     def resume(self) -> None:
         """Set what sessions of a process share as this one wants it: another may have been stepped since."""
@@ -239,6 +241,8 @@ def _network(
     Raises:
         KernelError: for own kernels where they cannot be made.
     """
+    if execution.kernels == "own" and torch.device(surroundings.device).type == "cpu":
+        library()  # made before the first step, which is timed
     model = network.build(
         part.architecture,
         seed=surroundings.seed,

@@ -77,7 +77,7 @@ def _compile(command: tuple[str, ...], path: Path) -> None:
     """Into a file of its own, then renamed: ranks that come together all find a whole one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=".making-", dir=path.parent) as folder:
             made = Path(folder) / path.name
             done = subprocess.run(
                 [*command, "-o", str(made)], capture_output=True, text=True, timeout=_LIMIT_S, check=False

@@ -81,11 +81,18 @@ class _PooledConvolution(torch.autograd.Function):
 
 
 def _convolved(x_BCXYZ: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    if not _has_library(x_BCXYZ.dtype):
         return functional.conv3d(x_BCXYZ, weight, bias, padding=1)
     # One thread and one small sample would go to another library, which takes four times as long.
     ones = [1, 1, 1]
     return torch.ops.aten.mkldnn_convolution(x_BCXYZ, weight, bias, ones, ones, ones, 1)
+
+
+def _has_library(dtype: torch.dtype) -> bool:
+    """Whether oneDNN convolves numbers of this format here: bfloat16 needs AVX-512 or its like."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return False
+    return dtype is not torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch's only way to ask
 
 
 class _Step(NamedTuple):

@@ -64,4 +64,6 @@ def execution_refusal(point: Point, application: Workload) -> str:
         application.check_execution(point.execution, setting)
     except ProblemError as error:
         return str(error)
+    if point.execution.graph == "step" and placement.num_ranks > 1:
+        return "graph is step on several ranks, but steps are recorded for a single rank only; use none."
     return ""

@@ -95,7 +95,7 @@ def test_a_definition_is_read_back_from_the_plain_values_of_its_files(definition
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 1}, "of version 1, this is version 2"),
+        ({"schema_version": 1}, "of version 1, this is version 3"),
         ({"schema_version": None}, "of version None"),
         ({"resolution": None}, "lacks resolution"),
         ({"resolution": 17}, "power of two"),

@@ -111,7 +111,7 @@ def test_a_point_takes_what_was_found_before_and_says_so(setting: Setting, archi
 
 def test_another_problem_begins_with_what_was_found_last(setting: Setting, archive: Archive) -> None:
     assert searched(point(), setting, archive).tuned is not None
-    found = searched(point(size=2), setting, archive, budget_s=1)
+    found = searched(point(size=2), setting, archive, budget_s=4)
     assert found.tuned is not None
     assert found.tuned.candidates[0].setting == ALL_SETTINGS
     assert found.tuned.candidates[0].verdict == "kept"

@@ -37,7 +37,7 @@ def test_ranks_that_divide_a_model_are_told_what_helps_them(analysis_of: Analysi
     point = analysis_of().points[0]
     placement = Placement(ranks_per_node=2, pipeline_parallel=2)
     divided = replace(point, point=replace(point.point, placement=placement, exchange="none"))
-    for limit, words in ((Limit.IMBALANCE, "fill a pipeline"), (Limit.INTERCONNECT, "fewer ranks that share")):
+    for limit, words in ((Limit.IMBALANCE, "fill a pipeline"), (Limit.INTERCONNECT, "fewer ranks")):
         (claim,) = advice([held_back(divided, limit)])
         assert words in claim.text
         (claim,) = advice([held_back(divided, limit), held_back(point, limit)])

@@ -11,7 +11,7 @@ from typing import Protocol
 from saih.domain.job import LAUNCHER_VARIABLE
 from saih.domain.point import Placement
 from saih.domain.site import Site
-from saih.machine.rank_settings import ALLOCATOR, CHOSEN_VARIABLE, YIELDING, with_settings
+from saih.machine.rank_settings import CHOSEN_VARIABLE, NAMES, with_settings
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
@@ -84,8 +84,7 @@ def exported(environment: Mapping[str, str], site: Site) -> tuple[str, ...]:
     names = (
         LAUNCHER_VARIABLE,
         *_THREAD_VARIABLES,
-        *ALLOCATOR,
-        *YIELDING,
+        *NAMES,
         CHOSEN_VARIABLE,
         "PYTHONFAULTHANDLER",
         *_INHERITED,

@@ -11,7 +11,7 @@ from cosmology.architecture import Architecture, Checkpointing, Normalisation, R
 from cosmology.division import SampleDivision
 from cosmology.network import build
 from workloads.cosmoflow.memory import StepMemory
-from workloads.execution import PLAIN, Execution, Kernels
+from workloads.execution import PLAIN, REFERENCE, Execution, Kernels
 from workloads.precision import Precision
 
 BATCH = 4
@@ -105,6 +105,16 @@ def test_what_a_step_executes_otherwise_is_counted() -> None:
     assert memory(Execution(graph="step")).peak_bytes > memory(PLAIN).peak_bytes
     assert memory(Execution(inputs="counts")).peak_bytes < memory(PLAIN).peak_bytes
     assert memory(Execution(optimizer="fused", threads=1)).peak_bytes == memory(PLAIN).peak_bytes
+
+
+def test_convolutions_copy_what_they_read_where_channels_come_first() -> None:
+    def peak(architecture: Architecture, execution: Execution) -> int:
+        division = SampleDivision(architecture=architecture)
+        return StepMemory(division=division, batch=1, precision=FLOAT32, execution=execution).peak_bytes
+
+    first_result = 4 * DEEP.stage_channels[0] * DEEP.resolution**3
+    assert peak(DEEP, REFERENCE) == peak(DEEP, PLAIN) + first_result
+    assert peak(ONE, REFERENCE) == peak(ONE, PLAIN)
 
 
 def test_branches_that_are_computed_again_lower_the_peak_and_whole_stages_do_not() -> None:

@@ -163,7 +163,9 @@ class StepMemory:
             return 3 + is_normalised  # one gradient less, as there is no sum
         branches = 1 if self.architecture.has_checkpointed_branches else residuals
         inputs_of_norms = 1 + branches if is_normalised else 0
-        return residuals + branches + inputs_of_norms + _GRADIENTS_AT_PEAK
+        # The library's convolutions copy what they read and write, where channels do not come last.
+        copies = self.execution.layout == "channels_first" and not is_normalised
+        return residuals + branches + inputs_of_norms + _GRADIENTS_AT_PEAK + copies
 
     def _own_backward_bytes(self, stage: int) -> int:
         """The same of a single convolution: pooling and activation are differentiated at once."""

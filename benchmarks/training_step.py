@@ -39,7 +39,7 @@ ROUNDS, QUICK_ROUNDS = 15, 5
 LONGEST_S = 90.0
 """Of the turns at one size, where steps are long."""
 TURN_S = 0.4
-PAIRS_S, QUICK_PAIRS_S = 240.0, 40.0
+PAIRS_S, QUICK_PAIRS_S = 150.0, 40.0
 """At most, of turns of the reference and the plain loop alone: what they differ by is small."""
 CLOSE = 0.01
 """Half of the interval of their ratio at which these turns end."""

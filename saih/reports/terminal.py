@@ -9,13 +9,14 @@ from saih.domain.trend import EXECUTION_LABEL, RANKS_AXIS, Analysis, FailedPoint
 from saih.reports.caution import first_warnings
 from saih.reports.data_label import data_label
 from saih.reports.execution_words import gain_claims
+from saih.reports.merit import range_words
 from saih.reports.rung_labels import told_apart
 from saih.reports.scaling_table import exposed_words, imbalance_words
 from saih.reports.takeover_words import takeover_claims
 from saih.reports.terminal_map import LETTERS
 from saih.reports.terminal_table import table_lines
 from saih.reports.terminal_text import columns_of, cut, visible, wrapped
-from saih.reports.words import findings, line_words, range_words, system_words
+from saih.reports.words import findings, line_words, system_words
 
 _LABEL = 22
 _EXECUTION = 18

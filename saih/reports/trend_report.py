@@ -32,6 +32,7 @@ from saih.reports.growth_sections import growth_section
 from saih.reports.label import shortened
 from saih.reports.map_figure import map_figure
 from saih.reports.map_section import map_section
+from saih.reports.merit import extremes, range_words
 from saih.reports.method import METHOD, definitions
 from saih.reports.normal_section import normal_section
 from saih.reports.point_section import point_section
@@ -46,7 +47,7 @@ from saih.reports.time_section import time_section
 from saih.reports.turn_section import turn_section
 from saih.reports.verification_section import verification_section
 from saih.reports.what_if_section import what_if_section
-from saih.reports.words import extremes, findings, outcome_words, range_words, records_of, system_words
+from saih.reports.words import findings, outcome_words, records_of, system_words
 
 _NO_DIGESTS: Mapping[str, str] = MappingProxyType({})
 _MOST_FINDINGS = 8

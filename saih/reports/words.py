@@ -16,13 +16,13 @@ from saih.domain.quantity import (
     interval_with_si,
     percent,
     share,
-    with_si,
     with_si_short,
 )
 from saih.domain.record import Environment
 from saih.domain.trend import RANKS_AXIS, Analysis, FailedPoint, PointSummary, ScalingLine, Trend
 from saih.reports.axis_subject import axis_subject
 from saih.reports.label import shortened
+from saih.reports.merit import extremes
 from saih.reports.techniques import telling_techniques
 
 GREATEST_SPREAD = 4.0
@@ -60,25 +60,6 @@ def line_name(trend: Trend, points: Sequence[PointSummary]) -> str:
     return trend.fixed
 
 
-def extremes(points: Sequence[PointSummary]) -> tuple[PointSummary, PointSummary] | None:
-    """The points of lowest and highest share of peak; by rate where no ceiling was measured."""
-    if not points:
-        return None
-    ordered = sorted(points, key=_merit)
-    known = [point for point in ordered if point.share_of_peak is not None] or ordered
-    return known[0], known[-1]
-
-
-def range_words(points: Sequence[PointSummary]) -> str:
-    """The headline, such as ``4.1 % → 38 %``; rates where no ceiling was measured."""
-    ends = extremes(points)
-    if ends is None:
-        return "no point measured"
-    low, high = (_brief_merit(point) for point in ends)
-    is_above = any(point.share_of_peak is not None and point.share_of_peak.low > 1 for point in ends)
-    return (low if len(points) == 1 else f"{low} → {high}") + ", above the ceiling" * is_above
-
-
 def findings(analysis: Analysis) -> tuple[Claim, ...]:
     """At most six sentences that a reader should take away, and two more where ranks were scaled."""
     if not analysis.points:
@@ -108,16 +89,6 @@ def records_of(points: Sequence[PointSummary | FailedPoint]) -> tuple[str, ...]:
         for record_id in (point.record_ids if isinstance(point, FailedPoint) else (point.record_id,))
     ]
     return tuple(dict.fromkeys(ids))
-
-
-def _merit(point: PointSummary) -> float:
-    return point.share_of_peak.value if point.share_of_peak is not None else point.flops_per_s.value
-
-
-def _brief_merit(point: PointSummary) -> str:
-    if point.share_of_peak is not None:
-        return percent(point.share_of_peak.value)
-    return with_si(point.flops_per_s.value, "FLOP/s", 2)
 
 
 def _merit_words(point: PointSummary) -> str:

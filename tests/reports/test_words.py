@@ -6,7 +6,9 @@ from saih.domain.interval import Interval
 from saih.domain.trend import Analysis
 from saih.reports.caution import cautions, confidence
 from saih.reports.document import sentence_of
-from saih.reports.words import findings, outcome_words, range_words, system_words
+from saih.reports.merit import range_words
+from saih.reports.words import findings, outcome_words, system_words
+from workloads.execution import PLAIN, REFERENCE, TUNED
 
 AnalysisOf = Callable[..., Analysis]
 
@@ -24,6 +26,15 @@ def test_the_headline_goes_from_the_lowest_to_the_highest_share(analysis_of: Ana
     shares = [point.share_of_peak.value for point in analysis.points if point.share_of_peak]
     expected = f"{100 * min(shares):.2g} % → {100 * max(shares):.2g} %"
     assert range_words(analysis.points).replace("\xa0", " ") == expected
+
+
+def test_the_headline_tells_executions_apart(analysis_of: AnalysisOf) -> None:
+    points = analysis_of().points
+    tuned = [replace(one, point=replace(one.point, execution=TUNED)) for one in points[-2:]]
+    slow = [replace(one, point=replace(one.point, execution=REFERENCE)) for one in points[:2]]
+    between = [replace(one, point=replace(one.point, execution=PLAIN)) for one in points[2:4]]
+    expected = f"reference {range_words(slow)}, tuned {range_words(tuned)}"
+    assert range_words([*tuned, *between, *slow]) == range_words([*tuned, *slow]) == expected
 
 
 def test_findings_name_ends_growth_verdicts_switch_expectation_and_edge(analysis_of: AnalysisOf) -> None:

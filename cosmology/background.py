@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
 from cosmology.parameters import Parameters
 
@@ -69,6 +68,8 @@ def _integrate(parameters: Parameters) -> Callable[[float], np.ndarray]:
             second_rate,
             1.5 * matter * (second - first * first) - friction * second_rate,
         )
+
+    from scipy.integrate import solve_ivp  # noqa: PLC0415 - slow to load, and ranks that only train need none
 
     early = (_START, _START, -3 / 7 * _START**2, -6 / 7 * _START**2)
     span = (math.log(_START), 0.0)

@@ -29,6 +29,12 @@ def test_status_submitting_and_cancelling_load_no_numerical_library() -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
+def test_a_rank_loads_no_compiler_and_no_solvers_before_it_needs_them() -> None:
+    """Both together take half as long as all else that a rank loads."""
+    program = "import sys; sys.modules.update({'torch._dynamo': None, 'scipy': None}); import saih.worker"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
 @pytest.mark.parametrize(
     "path", [path for path in SOURCES if path.name == "__init__.py"], ids=lambda p: str(p.relative_to(ROOT))
 )

@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from cosmology.kernels import native
+from cosmology.kernels.uncompiled import uncompiled
 
 
 def is_faster(x_BCXYZ: Tensor, weight: Tensor) -> bool:
@@ -27,7 +28,7 @@ def is_faster(x_BCXYZ: Tensor, weight: Tensor) -> bool:
     )
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it untyped
+@uncompiled
 def pooled_convolution(
     x_BCXYZ: Float[Tensor, "batch in x y z"],
     weight: Float[Tensor, "channels in 3 3 3"],

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from cosmology.kernels import native
 from cosmology.kernels.native import LAYOUT, Pooled
+from cosmology.kernels.uncompiled import uncompiled
 
 
 def pooled_activation(
@@ -40,7 +41,7 @@ def _is_left_to_torch(x_BCXYZ: Tensor) -> bool:
     return bool(torch.compiler.is_compiling())
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it untyped
+@uncompiled
 def _apply(function: type[torch.autograd.Function], *inputs: object) -> Any:
     """Outside of compiled programs, which cannot look into these functions."""
     return function.apply(*inputs)  # type: ignore[no-untyped-call]  # torch leaves it untyped

@@ -55,6 +55,11 @@ class Census(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leave
         self._bytes: Counter[_Kind] = Counter()
         self._num: Counter[_Kind] = Counter()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled under it: torch need not load its compiler to leave it out."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:  # Any: torch's protocol, and whatever the operation gives

@@ -1,7 +1,9 @@
 """The repeat-until-sure loop: warm up, then step until the median is known, the same on all ranks."""
 
 import math
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -152,10 +154,15 @@ class TimedSession:
         if isinstance(session, RecordedSession) and session.is_recorded:
             return ()
         batch, _ = self._feed.take()
-        # A compiled network runs operation by operation here: its programs would hide them.
-        with torch.compiler.set_stance("force_eager"), Census() as census:
+        with _uncompiled(), Census() as census:
             session.step(batch, census.marking(self._timer.mark))
         return census.operations()
+
+
+def _uncompiled() -> AbstractContextManager[object]:
+    """A compiled network runs operation by operation here: its programs would hide them."""
+    is_loaded = "torch._dynamo" in sys.modules  # else nothing is compiled, and it need not be loaded for that
+    return torch.compiler.set_stance("force_eager") if is_loaded else nullcontext()
 
 
 def _joined(rows: Sequence[list[int]], work: Sequence[tuple[int, int]], making: Sequence[Making]) -> Rows:

@@ -7,7 +7,6 @@ from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from saih.domain.ceiling import LatencySegment
 
@@ -60,6 +59,8 @@ def fit_latency_bandwidth(sizes_bytes: Sequence[float], times_s: Sequence[float]
 
 def _fitted(sizes: NDArray[np.float64], times: NDArray[np.float64]) -> tuple[float, float]:
     """Alpha [s] and seconds per byte."""
+    from scipy.optimize import nnls  # noqa: PLC0415 - slow to load, and every rank would
+
     # The two columns differ by many orders of magnitude; scaled ones keep the solver's pivots apart.
     scale = sizes.max()
     design = np.stack([1 / times, sizes / scale / times], axis=1)

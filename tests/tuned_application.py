@@ -1,5 +1,7 @@
 """An application whose steps last as long as their execution says; ranks in tests of tuning use it too."""
 
+import os
+import signal
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -30,8 +32,9 @@ class MadeSession:
 
     open_executions: list[Execution] = []  # noqa: RUF012 - of the process, as memory is
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: Surroundings, *, is_fatal: bool) -> None:
         self.execution = surroundings.execution
+        self.is_fatal = is_fatal
         if self.execution.compiler == "inductor" and self.open_executions:
             raise MemoryError("no memory beside another session")
         self.is_failing = self.execution.kernels == "own" and surroundings.rank == surroundings.num_ranks - 1
@@ -59,6 +62,8 @@ class MadeSession:
         self.num_steps += 1
         loss = self.model(batch).square().mean()
         mark("forward")
+        if self.is_failing and self.is_fatal:
+            os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does for want of memory
         if self.is_failing and self.num_steps == 2:
             raise RuntimeError("the own kernel does not run here")
         loss.backward()
@@ -72,7 +77,9 @@ class MadeSession:
 
 
 class MadeJob:
-    """Its job side; a problem of model size ``broken: 1`` can only be stepped in bfloat16."""
+    """Its job side; a problem of model size ``broken: 1`` can only be stepped in bfloat16, with ``broken: 2``
+    own kernels end the process.
+    """
 
     def generate(self, *_: Any) -> None:
         """Nothing to make."""
@@ -81,9 +88,9 @@ class MadeJob:
         """Nothing to seal."""
 
     def prepare(self, problem: Problem, surroundings: Surroundings) -> MadeSession:
-        if problem.model["broken"] and surroundings.execution.precision != "bfloat16":
+        if problem.model["broken"] == 1 and surroundings.execution.precision != "bfloat16":
             raise MemoryError("float32 is too large")
-        return MadeSession(surroundings)
+        return MadeSession(surroundings, is_fatal=problem.model["broken"] == 2)
 
     def settings(self, _problem: Problem, facts: TuningFacts) -> Sequence[Knob]:
         return KNOBS if facts.may_change_precision else KNOBS[1:]

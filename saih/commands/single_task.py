@@ -17,6 +17,7 @@ from saih.domain.sweep import Sweep
 from saih.launch.interruption import interruption
 from saih.launch.job_run import Options, Surroundings, require_done, run_job
 from saih.launch.lock import sweep_lock
+from saih.launch.search_loss import left_out_words
 from saih.launch.starter_alone import find_starter
 from saih.machine.environment import capture
 from saih.planner.plan import Plan, PlannedPoint
@@ -58,7 +59,10 @@ def run_for(
         )
         with progress.telling():
             for placement, placed in _by_placement(points).items():
-                require_done(run_job(around, task, placement, placed))
+                while (end := run_job(around, task, placement, placed)).left_out:
+                    for trial in end.left_out.values():
+                        say(left_out_words(trial))
+                require_done(end)
 
 
 def measured_ceilings(choice: Choice, plan: Plan) -> tuple[Ceilings, ...]:

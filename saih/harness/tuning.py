@@ -6,7 +6,8 @@ is kept where it is faster beyond noise and its first losses are the plain ones 
 be done fails by name, and the search goes on.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +17,7 @@ from saih.domain.interval import Interval
 from saih.domain.point import Point
 from saih.domain.quantity import counted
 from saih.domain.record import Outcome
+from saih.domain.trial import BESIDE, FatalTrial, Trial
 from saih.domain.tuning import FOUND, Candidate, Tuned, TuningPlan, Verdict
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.tuning_bench import Bench, TrialFailed
@@ -44,6 +46,10 @@ class Task:
     knobs: tuple[Knob, ...]
     hint: Execution | None
     """What was found for another problem of this environment; None for nothing."""
+    fatal: Mapping[Trial, FatalTrial]
+    """What ended the ranks of earlier searches; it is not tried again."""
+    trial: Callable[[Trial], AbstractContextManager[None]]
+    """Entered while something is tried."""
     progress: Callable[[str], None]
     """Told what is tried now."""
 
@@ -96,7 +102,8 @@ class _Search:
         self._seen.add(self._plain)
         self._task.progress("the plain execution")
         try:
-            self._step_ns = self._contest.warm_up(self._plain)
+            with self._trying("plain", ""):
+                self._step_ns = self._contest.warm_up(self._plain)
         except TrialFailed as failed:
             self._ending = failed.ending
             self._note("plain", "", "failed", reason=failed.ending.reason)
@@ -119,14 +126,30 @@ class _Search:
                 self._num_untried += 1
                 self._note(setting, value, "not tried", reason="the budget was spent")
             return
-        self._task.progress(f"{setting} {value}".replace("_", " "))
+        self._task.progress(Trial(setting=setting, value=value).words)
         try:
-            self._with_room(partial(self._try, setting, value, candidate))
+            with self._trying(setting, value):
+                self._with_room(partial(self._try, setting, value, candidate))
         except TrialFailed as failed:
             self._note(setting, value, "failed", reason=failed.ending.reason)
-            if setting != ALL_SETTINGS:  # it may not go together with what was kept before
+            if Trial(setting=setting, value=value) in self._task.fatal:
+                self._hopeless.add((setting, value))
+            elif setting != ALL_SETTINGS:  # it may not go together with what was kept before
                 own = {"precision": candidate.precision, setting: getattr(candidate, setting)}
                 self._consider(setting, f"{value} alone", replace(self._plain, **own))
+
+    @contextmanager
+    def _trying(self, setting: str, value: str) -> Iterator[None]:
+        """Whoever starts ranks knows from this what they tried when they die without a word.
+
+        Raises:
+            TrialFailed: for what ended ranks before.
+        """
+        trial = Trial(setting=setting, value=value)
+        if (fatal := self._task.fatal.get(trial)) is not None:
+            raise TrialFailed(Ending(outcome=fatal.outcome, reason=fatal.reason))
+        with self._task.trial(trial):
+            yield
 
     def _with_room(self, work: Callable[[], T]) -> T:
         """What the work gives; one execution at a time where two together ran out of memory."""
@@ -221,7 +244,8 @@ class _Search:
             return None
         self._task.progress("what was found, beside what it is compared with")
         try:
-            return self._with_room(partial(self._contest.against, best, yardstick, self._step_ns))
+            with self._trying(BESIDE, "plain" if yardstick == self._plain else "reference"):
+                return self._with_room(partial(self._contest.against, best, yardstick, self._step_ns))
         except TrialFailed:
             return None
         finally:

@@ -1,7 +1,9 @@
 """The settings with which a point is measured: as asked for, as found before, or as a search finds them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 from saih.domain.errors import DamagedData
 from saih.domain.point import Point
 from saih.domain.record import Environment, Outcome
+from saih.domain.trial import FatalTrial, Trial
 from saih.domain.tuning import Tuned, TuningPlan, execution_notes, search_notes
 from saih.harness.ending import Ending
 from saih.harness.point_run import Setting, freeze_modules
@@ -18,6 +21,7 @@ from saih.harness.tuning import Found, Task, search
 from saih.harness.tuning_bench import Bench
 from saih.machine.messages import broadcast
 from saih.store.fence import NO_FENCE, Fence
+from saih.store.trial_file import fatal_trials, trial_kept
 from saih.store.tuned_file import kindred, read_tuned, write_tuned
 from workloads.execution import PLAIN, TUNED, Execution
 from workloads.protocol import JobSide
@@ -68,6 +72,8 @@ def search_and_keep(
         plan=plan,
         knobs=_knobs(point, side, setting),
         hint=_hint(point, setting, archive),
+        fatal=_fatal(point, setting, archive, plan),
+        trial=partial(_kept, point, setting, archive),
         progress=archive.tell,
     )
     freeze_modules()
@@ -113,6 +119,27 @@ def _hint(point: Point, setting: Setting, archive: Archive) -> Execution | None:
     if setting.ranks.rank == 0:
         found = kindred(archive.root, archive.environment.environment_id, point)
     return _shared_execution(None if found is None else found.execution, setting)
+
+
+def _fatal(point: Point, setting: Setting, archive: Archive, plan: TuningPlan) -> Mapping[Trial, FatalTrial]:
+    """What ended the ranks of earlier searches, on all ranks."""
+    told = None
+    if setting.ranks.rank == 0:
+        found = fatal_trials(archive.root, archive.environment.environment_id, point, plan.since_utc)
+        told = {"trials": [asdict(one) for one in found]}
+    heard = broadcast(setting.ranks.comm, told)["trials"]
+    fatal = [
+        FatalTrial(**{**one, "trial": Trial(**one["trial"]), "outcome": Outcome(one["outcome"])})
+        for one in heard
+    ]
+    return {one.trial: one for one in fatal}
+
+
+def _kept(point: Point, setting: Setting, archive: Archive, trial: Trial) -> AbstractContextManager[None]:
+    """Rank 0 keeps for all what is tried."""
+    if setting.ranks.rank:
+        return nullcontext()
+    return trial_kept(archive.root, archive.environment.environment_id, point, trial)
 
 
 def _shared_execution(own: Execution | None, setting: Setting) -> Execution | None:

@@ -1,22 +1,24 @@
 """One job of a campaign: written down, run, heard out, and its last attempt given an outcome."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from saih.domain.errors import SaihError
 from saih.domain.job import GENERATION_PATIENCE, Job, Task
 from saih.domain.point import Placement, Point
-from saih.domain.record import Environment
+from saih.domain.record import AttemptResult, Environment
 from saih.domain.site import Site
 from saih.domain.study import StudyPlan
+from saih.domain.trial import Trial
 from saih.domain.tuning import TuningPlan
 from saih.domain.verification import VerifyPlan
 from saih.launch.event import Event, error_of
 from saih.launch.local import Cause, Ending, Run, run_ranks
 from saih.launch.loss import cause_line, out_of_memory_kills, result_of, tail_of, was_terminated
 from saih.launch.overseer import Overseer
+from saih.launch.search_loss import condemned, retold
 from saih.launch.starter import Starter, worker_program
 from saih.machine.scheduler_job import scheduler_notes
 from saih.store.attempt import ENVIRONMENT, Attempt, read_outcome
@@ -88,6 +90,8 @@ class JobEnd:
     """What the ranks said; none when they never came to work, whatever the launcher's exit status is."""
     environment_id: str
     """Of what the ranks found themselves on; empty when they did not say."""
+    left_out: Mapping[str, Trial]
+    """What ended the ranks when a search tried it, by the id of its point."""
 
 
 @dataclass(slots=True)
@@ -133,10 +137,15 @@ def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequ
     stop_if_asked(around)
     if hearing.error is not None and not _is_of_points(hearing.begun):
         raise hearing.error
+    num_memory_kills = out_of_memory_kills() - hearing.num_memory_kills
+    result = result_of(ending, log_path, num_memory_kills=num_memory_kills)
     if not _is_whole(hearing.begun, ending, log_path):
         around.overseer.consider(ending, log_path)
+    left_out: Mapping[str, Trial] = {}
+    if ending.exit_status != 0 and not was_terminated(ending, tail_of(log_path)):
+        left_out = condemned(around.folder.root, points, job_path, result, are_all_searched=task == "tune")
     for attempt in hearing.begun:
-        _close(around, hearing, attempt, ending, log_path)
+        _close(around, attempt, retold(result, left_out.get(attempt.point_id)))
     return JobEnd(
         task=task,
         ending=ending,
@@ -144,6 +153,7 @@ def run_job(around: Surroundings, task: Task, placement: Placement, points: Sequ
         begun=tuple(hearing.begun),
         num_events=hearing.num_events,
         environment_id=hearing.environment_id,
+        left_out=left_out,
     )
 
 
@@ -208,13 +218,11 @@ def _is_whole(begun: Sequence[Attempt], ending: Ending, log_path: Path) -> bool:
     return ending.exit_status == 0 and not was_terminated(ending, tail_of(log_path))
 
 
-def _close(around: Surroundings, hearing: _Hearing, attempt: Attempt, ending: Ending, log_path: Path) -> None:
+def _close(around: Surroundings, attempt: Attempt, result: AttemptResult) -> None:
     """Give an attempt the outcome that its ranks could not write."""
     try:
         read_outcome(attempt)
     except FileNotFoundError:
-        num_memory_kills = out_of_memory_kills() - hearing.num_memory_kills
-        result = result_of(ending, log_path, num_memory_kills=num_memory_kills)
         result = replace(result, notes={**result.notes, **scheduler_notes(os.environ)})
         finish(attempt, result, around.fence)
         around.on_event(

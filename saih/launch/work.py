@@ -142,7 +142,8 @@ def _measure(around: Surroundings, placement: Placement, points: Sequence[Point]
             raise ended_early(end)
         outcomes = {attempt.point_id: read_outcome(attempt).outcome for attempt in end.begun}
         counts.update(outcomes.values())
-        lost.update(point_id for point_id, outcome in outcomes.items() if outcome is Outcome.LOST)
+        alone = set(outcomes) - set(end.left_out)  # the others come further the next time
+        lost.update(point_id for point_id in alone if outcomes[point_id] is Outcome.LOST)
         # A point that lost its ranks goes to the end, so that it cannot keep the others waiting.
         again = [
             point

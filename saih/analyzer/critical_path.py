@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saih.analyzer.meetings import groups_of, has_meetings, ranks_that_met, rows_that_met
-from saih.analyzer.step_table import table_of
+from saih.analyzer.step_table import at_rows, kept_with_table, table_of
 from saih.analyzer.storage_share import storage_shares
 from saih.domain.record import ADDITIVE_PHASES, Meter, Phase, RankSummary, Steps
 
@@ -67,16 +67,16 @@ def critical_path(steps: Steps, input_bytes: int, size: int | None = None) -> Cr
     in work alone, since ranks poll in exchanges.
     """
     table, phases_PRS = table_of(steps), table_of(steps).additive
-    last, columns = last_arrivers(steps, size), np.arange(steps.num_steps)
-    own, device_PRS = phases_PRS[:, last, columns], phases_PRS[_DEVICE]
+    last = last_arrivers(steps, size)
+    own, device_PRS = at_rows(phases_PRS, last), phases_PRS[_DEVICE]
     device_RS = device_PRS.sum(axis=0)
     delays = _delays(steps, device_RS)
     useful_PRS = device_PRS * (1 - _ratio(delays, device_RS))
     excess = _excess(steps, useful_PRS, last, size)
-    delay = delays[last, columns]
-    crowded = np.minimum(delay, _loading(steps)[last, columns])
+    delay = at_rows(delays, last)
+    crowded = np.minimum(delay, at_rows(_loading(steps), last))
     shares = storage_shares(steps, input_bytes)[last]
-    work = useful_PRS[:, last, columns] - excess
+    work = at_rows(useful_PRS, last) - excess
     waiting = own[_WAIT]
     return CriticalPath(
         work=dict(zip(DEVICE_PHASES, work, strict=True)),
@@ -85,7 +85,7 @@ def critical_path(steps: Steps, input_bytes: int, size: int | None = None) -> Cr
         crowded=crowded,
         storage=waiting * shares,
         input_wait=waiting * (1 - shares),
-        staged=table.stage_wait[last, columns],
+        staged=at_rows(table.stage_wait, last),
         transfer=own[_EXCHANGE],
         rows=last,
         imbalance_by_phase=dict(zip(DEVICE_PHASES, excess.sum(axis=1).tolist(), strict=True)),
@@ -93,7 +93,8 @@ def critical_path(steps: Steps, input_bytes: int, size: int | None = None) -> Cr
     )
 
 
-def last_arrivers(steps: Steps, size: int | None = None) -> NDArray[np.int64]:
+@kept_with_table
+def last_arrivers(steps: Steps, size: int | None) -> NDArray[np.int64]:
     """The row that decides each step: the one that spends most of it outside the exchange.
 
     Of several groups of ``size`` ranks that never meet, only the one with the longest step counts; of the
@@ -101,6 +102,8 @@ def last_arrivers(steps: Steps, size: int | None = None) -> NDArray[np.int64]:
     that a plan leaves out decide nothing.
     """
     table, groups = table_of(steps), groups_of(steps, size)
+    if len(table.whole) == 1:
+        return np.zeros(steps.num_steps, dtype=np.int64)
     busy = table.additive[_BESIDE_EXCHANGE].sum(axis=0)
     is_out = np.broadcast_to(~rows_that_met(steps, size)[:, None], busy.shape).copy()
     if groups is not None:

@@ -9,7 +9,7 @@ from saih.analyzer.critical_path import critical_path
 from saih.analyzer.resampling import bounds, central_means, intervals_of
 from saih.analyzer.roofline import ROOFLINE_LIMITS, floors, has_arithmetic
 from saih.analyzer.split import Split, split_step
-from saih.analyzer.step_table import table_of
+from saih.analyzer.step_table import at_rows, table_of
 from saih.domain.ceiling import Ceilings
 from saih.domain.contention import NOTHING_KNOWN, Contention
 from saih.domain.point import Point
@@ -52,8 +52,8 @@ def diagnose(
     leader, runner_up = _leaders(split, is_contended=gate.is_contended)
     limit = _verdict(split, leader, runner_up, peak_share, is_contended=gate.is_contended)
     shares = intervals_of(split.shares, steps.num_steps)
-    table, columns = table_of(steps), np.arange(steps.num_steps)
-    phases = np.vstack([table.additive[:, path.rows, columns], table.stage_wait[path.rows, columns]])
+    table = table_of(steps)
+    phases = np.vstack([at_rows(table.additive, path.rows), at_rows(table.stage_wait, path.rows)])
     scene = evidence.Scene(
         typical_ns=dict(zip(STEP_PHASES, central_means(phases).tolist(), strict=True)),
         work_ns=split.work_ns,

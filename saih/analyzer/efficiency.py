@@ -7,7 +7,7 @@ from saih.analyzer.critical_path import DEVICE_PHASES, last_arrivers
 from saih.analyzer.meetings import groups_of, has_meetings, rows_that_met
 from saih.analyzer.propagation import quotient
 from saih.analyzer.resampling import intervals_of, resampled_sums
-from saih.analyzer.step_table import table_of
+from saih.analyzer.step_table import at_rows, table_of
 from saih.domain.efficiency import PopEfficiency
 from saih.domain.interval import Interval
 from saih.domain.record import Phase, Steps
@@ -59,12 +59,12 @@ def computation_scaling(
 
 def _waits(steps: Steps, size: int | None) -> tuple[Array, Array]:
     """What transfer in no time, and stages that never wait, take away from each step [S]."""
-    table, last, columns = table_of(steps), last_arrivers(steps, size), np.arange(steps.num_steps)
-    exposed, staged = table.phases[Phase.COMMUNICATION], table.stage_wait[last, columns]
+    table, last = table_of(steps), last_arrivers(steps, size)
+    exposed, staged = table.phases[Phase.COMMUNICATION], at_rows(table.stage_wait, last)
     if not has_meetings(steps, size):
         return np.zeros_like(staged), staged
     is_divided = Phase.STAGE_WAIT in table.phases or groups_of(steps, size) is not None
-    return exposed[last, columns] if is_divided else exposed[rows_that_met(steps, size)].min(axis=0), staged
+    return at_rows(exposed, last) if is_divided else exposed[rows_that_met(steps, size)].min(axis=0), staged
 
 
 def _mean_useful(steps: Steps, kept: Array) -> Array:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.analyzer.step_table import table_of
+from saih.analyzer.step_table import kept_with_table, table_of
 from saih.domain.record import Phase, Steps
 
 Array = NDArray[np.float64]
@@ -23,7 +23,8 @@ _LEAST_STEP = 0.5
 """Of the same: who works and meets others takes as long as they do, even where they only wait for it."""
 
 
-def has_meetings(steps: Steps, size: int | None = None) -> bool:
+@kept_with_table
+def has_meetings(steps: Steps, size: int | None) -> bool:
     """Whether ranks wait for each other: several of them, and an exchange or a wait that took any time."""
     count = size or steps.num_ranks
     if min(steps.num_ranks, count) < 2:
@@ -35,12 +36,15 @@ def has_meetings(steps: Steps, size: int | None = None) -> bool:
     return bool(np.bincount(met // count).max() >= 2)
 
 
-def rows_that_met(steps: Steps, size: int | None = None) -> NDArray[np.bool_]:
+@kept_with_table
+def rows_that_met(steps: Steps, size: int | None) -> NDArray[np.bool_]:
     """Whether each row works with others ``[R]``; False for a rank that its plan leaves out, never for all.
 
     Such a rank neither waits for others, nor do its steps last as long as theirs.
     """
     table = table_of(steps)
+    if len(table.whole) == 1:
+        return np.ones(1, dtype=np.bool_)
     waited = np.sum([table.phases[phase] for phase in _WAITS if phase in table.phases], axis=0)
     return _have_met(np.median(table.whole, axis=1), waited.mean(axis=1), groups_of(steps, size))
 

@@ -1,6 +1,8 @@
 """As which a record ran: its number format and the other settings of its execution."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from saih.domain.point import Point
@@ -13,6 +15,7 @@ from workloads.tunable import Tunable
 
 _MOST = 10**6
 """No number of threads or MiB of an execution is as large."""
+_PRECISIONS = tuple(Precision)
 
 
 def ran_execution(record: Record) -> Execution:
@@ -41,9 +44,10 @@ def untold_execution(record: Record) -> str:
     )
 
 
-def as_run(record: Record) -> Point:
+def as_run(point: Point, execution: Execution) -> Point:
     """The point in the number format in which it was measured."""
-    return replace(record.point, precision=ran_execution(record).precision)
+    is_asked = execution.precision == point.precision
+    return point if is_asked else replace(point, precision=execution.precision)
 
 
 def cost_of(record: Record, workload: Workload) -> Cost:
@@ -52,7 +56,11 @@ def cost_of(record: Record, workload: Workload) -> Cost:
     Raises:
         ProblemError: for a problem that cannot be built, or divided as its placement asks.
     """
-    point, execution = record.point, ran_execution(record)
+    return cost_as(record.point, ran_execution(record), workload)
+
+
+def cost_as(point: Point, execution: Execution, workload: Workload) -> Cost:
+    """As ``cost_of``, of a point that ran with this execution."""
     if isinstance(workload, Tunable):
         return workload.cost(
             point.problem,
@@ -71,15 +79,21 @@ def cost_of(record: Record, workload: Workload) -> Cost:
 
 def _makes_sense(execution: Execution) -> bool:
     """Whether every setting is one that there is: notes may come from elsewhere."""
-    kinds = get_type_hints(Execution)
-    return execution.precision in set(Precision) and all(
-        _fits(getattr(execution, name), kinds[name]) for name in kinds
+    return execution.precision in _PRECISIONS and all(
+        _fits(getattr(execution, name), kind) for name, kind in _kinds().items()
     )
 
 
+@lru_cache(maxsize=1)
+def _kinds() -> Mapping[str, object]:
+    """What each setting may be: a type, or a tuple of values; reading hints takes longer than a check."""
+    hints = get_type_hints(Execution)
+    return {name: get_args(kind) if get_origin(kind) is Literal else kind for name, kind in hints.items()}
+
+
 def _fits(value: object, kind: object) -> bool:
-    if get_origin(kind) is Literal:
-        return value in get_args(kind)
+    if isinstance(kind, tuple):
+        return value in kind
     if kind is int:
         return type(value) is int and 0 <= value <= _MOST
     return isinstance(value, str)

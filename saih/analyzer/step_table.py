@@ -3,9 +3,10 @@
 Shapes: R ranks kept whole, S steps, P phases in the order of the record; all in ns.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache, wraps
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 from saih.domain.record import ADDITIVE_PHASES, Meter, Phase, Steps
 
 Array = NDArray[np.float64]
+Found = TypeVar("Found")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class StepTable:
-    """Nothing in it may be written to."""
+    """Nothing in it may be written to. What follows from it is found when first asked for, and kept."""
 
     whole: Array
     """Each step of each rank ``[R, S]``."""
@@ -29,13 +31,15 @@ class StepTable:
     """Each step as long as its slowest rank of all ``[S]``."""
     meters: Mapping[Meter, Array]
     """``[R, S]`` each."""
+    kept: dict[tuple[object, int | None], object] = field(default_factory=dict)
+    """What ``kept_with_table`` found."""
 
     @property
     def greatest(self) -> float:
         """The longest of all durations."""
         return float(max(self.whole.max(), self.durations.max()))
 
-    @property
+    @cached_property
     def additive(self) -> Array:
         """Durations of ``ADDITIVE_PHASES``, in their order ``[6, R, S]``.
 
@@ -46,16 +50,46 @@ class StepTable:
             return self.durations[: len(ADDITIVE_PHASES)]
         return np.stack([self.phases[phase] for phase in ADDITIVE_PHASES])
 
-    @property
+    @cached_property
     def stage_wait(self) -> Array:
         """Waiting for other stages ``[R, S]``; 0 where it was not recorded."""
         found = self.phases.get(Phase.STAGE_WAIT)
         return np.zeros_like(self.whole) if found is None else found
 
+    def at(self, rows: NDArray[np.int64]) -> Array:
+        """Every phase at each step on the row given for that step ``[P, S]``."""
+        return at_rows(self.durations, rows)
+
+
+def at_rows(values: Array, rows: NDArray[np.int64]) -> Array:
+    """``values`` ``[..., R, S]`` at each step on the row given for that step ``[..., S]``."""
+    if values.shape[-2] == 1:  # many records are of one rank, and picking takes longer than a copy
+        return np.asarray(np.asfortranarray(values[..., 0, :]))
+    return np.asarray(values[..., rows, np.arange(values.shape[-1])])
+
 
 def table_of(steps: Steps) -> StepTable:
     """The arrays of these steps, of which all tables must have the same shape."""
     return _table(_Same(steps))
+
+
+def kept_with_table(
+    find: Callable[[Steps, int | None], Found],
+) -> Callable[[Steps, int | None], Found]:
+    """``find`` of steps and of how many ranks meet, each looked for once while their table is at hand.
+
+    Several parts of an analysis ask the same of a record one after the other.
+    """
+
+    @wraps(find)
+    def known(steps: Steps, size: int | None = None) -> Found:
+        kept = table_of(steps).kept
+        key = find, size
+        if key not in kept:
+            kept[key] = find(steps, size)
+        return kept[key]  # type: ignore[return-value]  # the key names who found it
+
+    return known
 
 
 class _Same:

@@ -15,7 +15,7 @@ from saih.analyzer.energy import energy_of
 from saih.analyzer.learning import check_loss
 from saih.analyzer.paced_ceilings import ceilings_for
 from saih.analyzer.propagation import quotient
-from saih.analyzer.ran_execution import as_run, cost_of, ran_execution
+from saih.analyzer.ran_execution import as_run, cost_as, ran_execution
 from saih.analyzer.regime import FOUND_SETTINGS
 from saih.analyzer.step_table import table_of
 from saih.analyzer.variation import variation_of
@@ -25,6 +25,7 @@ from saih.domain.interval import Interval
 from saih.domain.record import Phase, Record, Steps
 from saih.domain.staged import staged_of
 from saih.domain.trend import PointSummary
+from workloads.execution import Execution
 from workloads.protocol import Workload
 
 _CACHE_STATES = ("warm", "mixed", "cold")
@@ -34,8 +35,8 @@ _MOST_DIGITS = 18
 
 def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilings | None) -> PointSummary:
     """The numbers of one record whose steps were found usable. Rates are over all ranks."""
-    point = record.point
-    cost = cost_of(record, workload)
+    point, execution = record.point, ran_execution(record)
+    cost = cost_as(point, execution, workload)
     busiest = ceilings_for(record, cost, ceilings, of_busiest=True)
     ceilings = ceilings_for(record, cost, ceilings)
     num_ranks = point.placement.num_ranks
@@ -44,7 +45,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
     flops = cost.flops
     flops_per_step = float(flops * num_ranks)
     flops_per_s = step_ns.inverted(flops_per_step * 1e9)
-    ran = as_run(record)
+    ran = as_run(point, execution)
     peaks = _shares(flops_per_s, ceilings, ran.precision)
     traffic = sum(operation.memory_bytes for operation in cost.operations)
     samples = cost.samples_per_step * point.placement.data_parallel
@@ -74,7 +75,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         variation=variation_of(steps),
         tensor_bytes=cost.tensor_bytes(point.placement.device),
         peak_memory_bytes=_peak_memory_bytes(record),
-        settings=_settings(record),
+        settings=_settings(record, execution),
         techniques={**cost.techniques, **point.supply.techniques},
         staged=staged_of(record.result.notes),
         input_bytes=cost.input_bytes if point.supply.input == "real" else 0,
@@ -83,15 +84,15 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
         measured_utc=record.finished_utc,
         energy=None if isinstance(energy, str) else energy,
         energy_reason=energy if isinstance(energy, str) else "",
-        execution=ran_execution(record),
+        execution=execution,
     )
 
 
-def _settings(record: Record) -> dict[str, str]:
+def _settings(record: Record, execution: Execution) -> dict[str, str]:
     """Where the ranks noted that their input came from, if they could tell; what a search found."""
     noted = record.result.notes.get("cache_state", "")
     told = {"input cache": noted} if noted in _CACHE_STATES else {}
-    found = {FOUND_SETTINGS: ran_execution(record).found_words} if record.point.execution.is_searched else {}
+    found = {FOUND_SETTINGS: execution.found_words} if record.point.execution.is_searched else {}
     return told | found
 
 
@@ -107,8 +108,7 @@ def deciding_phases(steps: Steps, size: int | None = None) -> dict[Phase, NDArra
     ``size`` ranks meet; None: all.
     """
     table = table_of(steps)
-    picked = table.durations[:, last_arrivers(steps, size), np.arange(steps.num_steps)]
-    return dict(zip(table.phases, picked, strict=True))
+    return dict(zip(table.phases, table.at(last_arrivers(steps, size)), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

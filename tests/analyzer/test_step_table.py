@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from saih.analyzer.step_table import table_of
+from saih.analyzer.step_table import at_rows, kept_with_table, table_of
 from saih.domain.record import ADDITIVE_PHASES, Meter, Phase, RankSummary, Steps
 
 
@@ -55,3 +55,26 @@ def test_a_phase_that_is_missing_is_named():
     steps = made(tuple(phase for phase in Phase if phase is not Phase.FORWARD))
     with pytest.raises(KeyError, match="forward"):
         _ = table_of(steps).additive
+
+
+@pytest.mark.parametrize("num_ranks", [1, 3])
+def test_each_step_is_picked_from_its_own_row(num_ranks):
+    values = np.arange(2.0 * num_ranks * 4).reshape(2, num_ranks, 4)
+    rows = np.arange(4) % num_ranks
+    expected = [[values[phase, row, step] for step, row in enumerate(rows)] for phase in range(2)]
+    assert at_rows(values, rows).tolist() == expected
+    assert at_rows(values[0], rows).tolist() == expected[0]
+
+
+def test_what_is_kept_with_a_table_is_found_once_for_each_number_of_ranks_that_meet():
+    asked = []
+
+    @kept_with_table
+    def find(steps, size=None):
+        asked.append(size)
+        return len(asked)
+
+    first, second = made(), made()
+    assert [find(first), find(first, 1), find(first), find(first, 1)] == [1, 2, 1, 2]
+    assert find(second, 1) == 3
+    assert asked == [None, 1, 1]

@@ -141,7 +141,7 @@ def _correlation_times(rows: Array, order: NDArray[np.int64], ordered: Array) ->
     scores = np.empty_like(rows)
     scores[np.arange(len(rows))[:, None], order] = _untied_scores(count)
     first = (count * np.einsum("ij,ij->i", scores[:, 1:], scores[:, :-1]) / power + 1) / (count - 4)
-    is_untied = np.all(ordered[:, 1:] > ordered[:, :-1], axis=1)
+    is_untied = np.logical_and.reduce(ordered[:, 1:] > ordered[:, :-1], axis=1)
     return np.array(
         [
             _time(own, neighbours, power) if untied else correlation_time(row)

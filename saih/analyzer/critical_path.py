@@ -56,7 +56,7 @@ class CriticalPath:
         """All parts ``[11, S]``: work in the order of ``DEVICE_PHASES``, then the others as they are here."""
         waits = self.storage, self.input_wait, self.staged, self.transfer
         work = (self.work[phase] for phase in DEVICE_PHASES)
-        return np.stack([*work, self.imbalance, self.starved, self.crowded, *waits])
+        return np.array([*work, self.imbalance, self.starved, self.crowded, *waits])
 
 
 def critical_path(steps: Steps, input_bytes: int, size: int | None = None) -> CriticalPath:

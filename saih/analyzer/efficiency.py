@@ -26,7 +26,8 @@ def efficiency_of(steps: Steps, size: int | None = None) -> PopEfficiency:
     of the exchange, but its time is lost all the same: it counts in load balance.
     """
     table = table_of(steps)
-    useful = np.sum([table.phases[one] for one in DEVICE_PHASES], axis=0)
+    forward, backward, optimizer, other = (table.phases[one] for one in DEVICE_PHASES)
+    useful = forward + backward + optimizer + other
     exchanged, staged = _waits(steps, size)
     untransferred = table.slowest - exchanged
     sums = resampled_sums(np.vstack([useful, table.slowest, untransferred, untransferred - staged]))

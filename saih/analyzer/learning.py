@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize, special
 
 from saih.analyzer.correlation import correlation_time
@@ -52,9 +54,26 @@ def check_loss(losses: Sequence[float], activity: Activity = TRAINING) -> LossCh
 def _falls(losses: Sequence[float]) -> bool:
     values = np.asarray(losses, dtype=np.float64)
     count = len(values)
-    signs = np.sign(values[None, :] - values[:, None])
-    statistic = float(np.triu(signs, 1).sum())
+    earlier, later = _pairs(count)
+    statistic = float(np.sign(values[later] - values[earlier]).sum())
     deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    score = (statistic + 1) / deviation
+    # No correlation makes a score larger, and none is longer than a third of the series: most scores need no
+    # curve to be told by.
+    if not _is_significant(score):
+        return False
+    if _is_significant(score / math.sqrt(count / 3)):
+        return True
     residuals = values - optimize.isotonic_regression(values, increasing=False).x
-    score = (statistic + 1) / deviation / math.sqrt(correlation_time(residuals))
+    return _is_significant(score / math.sqrt(correlation_time(residuals)))
+
+
+def _is_significant(score: float) -> bool:
     return bool(special.ndtr(score) < SIGNIFICANCE)
+
+
+@lru_cache(maxsize=16)
+def _pairs(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The earlier and the later one of every pair of so many losses."""
+    earlier, later = np.triu_indices(count, 1)
+    return earlier, later

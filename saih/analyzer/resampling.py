@@ -35,12 +35,21 @@ def typical_parts(table: Array, num_deviates: int) -> tuple[Array, Array]:
     # Central steps up to each one, by duration, without sorting every resample; the sum over steps of how
     # often each is central times its parts is then one by parts.
     ordered = table[:, order]
-    passed = occurrences[order].cumsum(axis=0)
+    passed = _running_sums(occurrences[order])
     np.clip(passed, cut, count - cut, out=passed)
     passed -= cut
     parts = ordered.copy()
     parts[:, :-1] -= ordered[:, 1:]
     return parts @ passed / (count - 2 * cut), deviates
+
+
+def _running_sums(rows: Array) -> Array:
+    """Sums down each column, in place: row by row, which is several times as fast as ``cumsum``."""
+    above = rows[0]
+    for row in rows[1:]:
+        np.add(row, above, out=row)
+        above = row
+    return rows
 
 
 def central_means(table: Array) -> Array:
@@ -62,7 +71,7 @@ def bounds(resampled: Array) -> tuple[Array, Array]:
     """Lower and upper percentile at ``LEVEL`` along the last axis: order statistics, as 400 + 1 allow."""
     last = resampled.shape[-1] - 1
     low, high = round((1 - LEVEL) / 2 * last), round((1 + LEVEL) / 2 * last)
-    ordered = np.partition(resampled, (low, high), axis=-1)
+    ordered = np.sort(resampled, axis=-1)  # faster than two partitions
     return ordered[..., low], ordered[..., high]
 
 

@@ -48,7 +48,7 @@ def split_step(
     whole = rows.sum(axis=0)
     factors = _ceiling_factors(ceilings, precision, deviates) if ceilings is not None else {}
     classes, explained = _classes(work, found, factors) if factors else ({}, np.zeros_like(whole))
-    useful = np.sum(list(work.values()), axis=0)
+    useful = rows[: len(DEVICE_PHASES)].sum(axis=0)
     rest = np.maximum(useful - explained, 0.0)
     beside = np.minimum(worker_delay * useful, rest) if ceilings is not None else np.zeros_like(rest)
     shares = {limit: row / whole for limit, row in classes.items()}

@@ -41,7 +41,7 @@ def summarize(record: Record, steps: Steps, workload: Workload, ceilings: Ceilin
     ceilings = ceilings_for(record, cost, ceilings)
     num_ranks = point.placement.num_ranks
     phases = deciding_phases(steps, point.ranks_that_meet)
-    step_ns, *phases_ns = dependent_median_intervals(np.stack([table_of(steps).slowest, *phases.values()]))
+    step_ns, *phases_ns = dependent_median_intervals(np.array([table_of(steps).slowest, *phases.values()]))
     flops = cost.flops
     flops_per_step = float(flops * num_ranks)
     flops_per_s = step_ns.inverted(flops_per_step * 1e9)

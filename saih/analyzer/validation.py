@@ -77,6 +77,9 @@ def _bad_shape(record: Record, steps: Steps) -> str:
     if steps.summary is not None:
         return _bad_summary(record, steps, steps.summary) or _missing_phases(steps)
     expected = (record.point.placement.num_ranks, steps.num_steps)
+    every = [steps.step_ns, *steps.duration_ns.values()]
+    if {(len(rows), len(row)) for rows in every for row in rows} == {expected} and all(every):
+        return _missing_phases(steps)
     tables = {"the step": steps.step_ns}
     tables.update({str(phase): rows for phase, rows in steps.duration_ns.items()})
     for name, rows in tables.items():

@@ -1,5 +1,6 @@
 """Where compute time varies: between ranks, between steps, or in neither; and what that looks like."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,10 +36,7 @@ def variation_of(steps: Steps) -> Variation | None:
         return None
     parts = _parts(np.log(forward + backward))
     coupling = _correlation(_rest(np.log(forward)), _rest(np.log(backward)))
-    means = np.exp(parts.ranks)
-    slowest = int(np.argmax(means))
-    peers = np.delete(means, slowest)
-    ratio = float(means[slowest] / np.exp(np.log(peers).mean())) if peers.size else 1.0
+    slowest, ratio = _slowest(np.exp(parts.ranks))
     pattern = _pattern(parts, coupling, ratio)
     rank = slowest if steps.summary is None else steps.summary.kept[slowest]
     return Variation(
@@ -53,6 +51,14 @@ def variation_of(steps: Steps) -> Variation | None:
         slowest_ratio=ratio,
         statement=_words(pattern, parts, coupling, rank, ratio),
     )
+
+
+def _slowest(means: Array) -> tuple[int, float]:
+    """The rank with the largest mean, and how many times that of the others it is."""
+    if len(means) == 1:
+        return 0, 1.0
+    slowest = int(np.argmax(means))
+    return slowest, float(means[slowest] / np.exp(np.log(np.delete(means, slowest)).mean()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +81,7 @@ def _rest(z: Array) -> Array:
 def _parts(z: Array) -> _Parts:
     """Effects of ranks and steps in ``z [R, S]``; of one rank all variation is the rest."""
     ranks, count = z.shape
-    by_rank, by_step = z.mean(axis=1), z.mean(axis=0)
+    by_rank = z.mean(axis=1)
     rest = _rest(z)
     memory = _memory(rest)
     if ranks == 1:
@@ -85,7 +91,7 @@ def _parts(z: Array) -> _Parts:
     return _Parts(
         ranks=by_rank,
         worker=max(float(by_rank.var(ddof=1)) - residual * memory / count, 0.0),
-        step=max(float(by_step.var(ddof=1)) - residual / ranks, 0.0),
+        step=max(float(z.mean(axis=0).var(ddof=1)) - residual / ranks, 0.0),
         residual=residual,
         memory=memory,
     )
@@ -98,7 +104,7 @@ def _memory(rest: Array) -> float:
 
 
 def _correlation(one: Array, other: Array) -> float:
-    spread = float(np.sqrt((one**2).sum() * (other**2).sum()))
+    spread = math.sqrt((one**2).sum() * (other**2).sum())
     return float((one * other).sum()) / spread if spread > 0 else 0.0
 
 
@@ -109,7 +115,7 @@ def _pattern(parts: _Parts, coupling: float, ratio: float) -> Pattern:
         Pattern.NOISE: parts.residual,
     }
     first, second, _ = sorted(named, key=lambda one: -named[one])
-    if np.sqrt(sum(named.values())) < EVEN_DEVIATION:
+    if math.sqrt(sum(named.values())) < EVEN_DEVIATION:
         return Pattern.EVEN
     if parts.worker >= _LEADS * parts.step and ratio >= LEAST_SLOWNESS and parts.worker >= parts.residual:
         return Pattern.SLOW_RANK
@@ -122,7 +128,7 @@ def _pattern(parts: _Parts, coupling: float, ratio: float) -> Pattern:
 def _words(pattern: Pattern, parts: _Parts, coupling: float, rank: int, ratio: float) -> str:
     whole = parts.worker + parts.step + parts.residual
     if pattern is Pattern.EVEN:
-        return f"Compute time is even: its standard deviation is {percent(float(np.sqrt(whole)))}."
+        return f"Compute time is even: its standard deviation is {percent(math.sqrt(whole))}."
     shares = (
         f"of the variance of log compute time {percent(parts.worker / whole)} lies between ranks, "
         f"{percent(parts.step / whole)} between steps and {percent(parts.residual / whole)} in neither"

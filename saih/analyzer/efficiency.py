@@ -30,7 +30,8 @@ def efficiency_of(steps: Steps, size: int | None = None) -> PopEfficiency:
     useful = forward + backward + optimizer + other
     exchanged, staged = _waits(steps, size)
     untransferred = table.slowest - exchanged
-    sums = resampled_sums(np.vstack([useful, table.slowest, untransferred, untransferred - staged]))
+    whole_rows = np.array([table.slowest, untransferred, untransferred - staged])
+    sums = resampled_sums(np.concatenate([useful, whole_rows]))
     ranks, (whole, ideal, unstaged) = sums[:-3], sums[-3:]
     largest, mean = ranks.max(axis=0), _mean_useful(steps, ranks)
     parts = {

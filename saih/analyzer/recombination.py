@@ -189,12 +189,19 @@ def _is_lone_exchange(line: Line) -> bool:
 
 def _wanted(line: Line) -> dict[Phase, Measured]:
     """What the phases that matter are fitted to."""
-    found = {phase: _measured(line, phase) for phase in (*STEP_PHASES, *HIDDEN_PHASES)}
+    steps = step_medians(line.points)
+    found = {phase: _measured(line, phase, steps) for phase in (*STEP_PHASES, *HIDDEN_PHASES)}
     return {phase: one for phase, one in found.items() if one is not None}
 
 
-def _measured(line: Line, phase: Phase) -> Measured | None:
-    places = [place for place, point in enumerate(line.points) if phase in point.phases_ns]
+def _measured(line: Line, phase: Phase, all_steps: Array) -> Measured | None:
+    """``all_steps`` are the medians of whole steps at every point of the line."""
+    known = {
+        place: own
+        for place, point in enumerate(line.points)
+        if (own := point.phases_ns.get(phase)) is not None
+    }
+    places = list(known)
     if len(places) < len(line.points) and phase is not Phase.STAGE_WAIT:
         return None
     library = line.family.work
@@ -203,9 +210,9 @@ def _measured(line: Line, phase: Phase) -> Measured | None:
         places = [place for place in places if line.sizes[place] >= line.family.exchange_begins]
     if not places:
         return None
-    points, sizes = [line.points[place] for place in places], [line.sizes[place] for place in places]
-    steps, values = step_medians(points), medians(points, phase)
-    if np.all(values < LEAST_SHARE * steps):
+    steps, values = all_steps[places], np.array([known[place].value for place in places])
+    if (values < LEAST_SHARE * steps).all():
         return None
-    noise = max(pooled_noise([point.phases_ns[phase] for point in points]), LEAST_RUN_NOISE)
+    noise = max(pooled_noise([known[place] for place in places]), LEAST_RUN_NOISE)
+    sizes = [line.sizes[place] for place in places]
     return Measured(sizes=sizes, values=np.maximum(values, LEAST_VALUE * steps), noise=noise, library=library)

@@ -29,17 +29,17 @@ test: $(TEST_STAMP) $(HOROVOD_STAMP) static  ## Every check and every test, with
 	$(MAKE) --no-print-directory --jobs=2 test-waiting test-working
 
 # Faults and schedulers mostly wait for time-outs: they run beside the tests that compute. Each line says whose it is.
-# Coverage costs time and is asked of the pure parts only, which the applications' own tests do not touch.
+# Whatever runs under coverage takes twice the time, so it is asked of the pure parts only, by their own tests.
 .PHONY: test-waiting test-working
 test-waiting test-working: SHELL := bash -o pipefail
 WAITING := tests/faults tests/slurm tests/cli/test_slurm_end_to_end.py
-COMPUTING := $(addprefix tests/,benchmarks cosmology harness launch machine tools workloads)
+DECIDING := $(addprefix tests/,analyzer augment config domain interchange planner store)
 PYTEST := $(BIN)/pytest -rfER --durations=15
 test-waiting:
 	@$(PYTEST) $(WAITING) 2>&1 | sed --unbuffered 's/^/[waiting] /'
 test-working:
-	@$(PYTEST) --cov --cov-report=term $(addprefix --ignore=,$(WAITING) $(COMPUTING)) 2>&1 | sed --unbuffered 's/^/[deciding] /'
-	@$(PYTEST) $(COMPUTING) 2>&1 | sed --unbuffered 's/^/[computing] /'
+	@$(PYTEST) --cov --cov-report=term $(DECIDING) 2>&1 | sed --unbuffered 's/^/[deciding] /'
+	@$(PYTEST) $(addprefix --ignore=,$(WAITING) $(DECIDING)) 2>&1 | sed --unbuffered 's/^/[computing] /'
 
 check: $(TEST_STAMP) static test-fast  ## The gate before a commit: static checks and fast tests
 

@@ -1,6 +1,12 @@
-"""Results of a tiny sweep without a run: real files of the store, with steps that were made up."""
+"""Results of a tiny sweep without a run: real files of the store, with steps that were made up.
+
+What takes long to find out of this machine is measured once, and copied to where other sweeps run.
+"""
 
 import math
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +38,17 @@ axes:
   model: {{width: [2, 4]}}
 placement: {{ranks_per_node: 2}}
 timing: {{warmup_steps: 1, min_steps: 3, max_steps: 50, budget_s: 0.5}}
+"""
+SAIH = (sys.executable, "-c", "from saih.cli import main; main()")
+ALONE = """\
+name: one
+workload: cosmoflow
+base:
+  data: {samples: 8, resolution: 8, channels: 1, universes: 2}
+  model: {depth: 1, width: 2}
+axes:
+  data: {resolution: [8, 16]}
+timing: {warmup_steps: 1, min_steps: 8, max_steps: 8, budget_s: 5}
 """
 FACTS = {"cpu_model": "Test 9000 \x1b[31m宇宙", "torch": "2.13"}
 ENVIRONMENT = Environment(facts=FACTS, notes={"host": "n1"}, environment_id=environment_id(FACTS))
@@ -93,3 +110,40 @@ def measured(tmp_path: Path) -> Callable[..., tuple[Point, ...]]:
         return points
 
     return make
+
+
+def whole_command(folder: Path, *arguments: str) -> str:
+    """What a command printed that worked."""
+    done = subprocess.run(
+        [*SAIH, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def swept_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which one rank swept ``one.yaml`` from nothing: with its data set, ceilings and reports."""
+    path = tmp_path_factory.mktemp("alone")
+    (path / "one.yaml").write_text(ALONE)
+    whole_command(path, "sweep", "one.yaml")
+    return path
+
+
+@pytest.fixture(scope="session")
+def ceilings_of_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The ceilings of two ranks, by the command of their own: their folder, and what it printed."""
+    path = tmp_path_factory.mktemp("ceilings")
+    (path / "tiny.yaml").write_text(TINY.format(name="tiny"))
+    printed = whole_command(path, "ceilings", "tiny.yaml")
+    return path / "results" / "ceilings", printed
+
+
+@pytest.fixture(scope="session")
+def know_ceilings(ceilings_of_two: tuple[Path, str]) -> Callable[[Path], None]:
+    """Copies the ceilings of two ranks to a folder of results, as if they had been measured there."""
+
+    def copy(results: Path) -> None:
+        shutil.copytree(ceilings_of_two[0], results / "ceilings", dirs_exist_ok=True)
+
+    return copy

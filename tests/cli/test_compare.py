@@ -1,49 +1,41 @@
 """``saih compare`` over real sweeps: repeats, prices, node to node, history, and what it refuses."""
 
-import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from command_line import Saih
 
 pytestmark = pytest.mark.slow
 
 SAIH = (sys.executable, "-c", "from saih.cli import main; main()")
-TINY = """\
-name: one
-workload: cosmoflow
-base:
-  data: {samples: 8, resolution: 8, channels: 1, universes: 2}
-  model: {depth: 1, width: 2}
-axes:
-  data: {resolution: [8, 16]}
-timing: {warmup_steps: 1, min_steps: 8, max_steps: 8, budget_s: 5}
-"""
 NAMES = ("one", "two", "three")
 
 
-def saih(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [*SAIH, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=300
-    )
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(swept_alone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("compare")
-    (path / "one.yaml").write_text(TINY)
-    for name in NAMES:
-        done = saih(path, "sweep", "one.yaml", "--name", name)
+    shutil.copytree(swept_alone, path, dirs_exist_ok=True)
+    for name in NAMES[1:]:
+        words = [*SAIH, "sweep", "one.yaml", "--name", name, "--no-report"]
+        done = subprocess.run(words, cwd=path, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr
     return path
 
 
-def test_two_sweeps_give_both_reports_and_one_document(folder: Path) -> None:
-    done = saih(folder, "compare", "one", "two", "--json", "--output", "out/mine.pdf")
-    assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
+@pytest.fixture
+def saih(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> Saih:
+    """Commands run in the folder, but in this process, which loads what they need but once."""
+    monkeypatch.chdir(folder)
+    return Saih(capsys)
+
+
+def test_two_sweeps_give_both_reports_and_one_document(saih: Saih, folder: Path) -> None:
+    done = saih("compare", "one", "two", "--json", "--output", "out/mine.pdf")
+    assert done.exit_code == 0, done.err
+    document = done.document
     assert (document["schema"], document["version"]) == ("saih.comparison", 2)
     (pair,) = document["pairs"]
     assert len(pair["matched"]) == 2
@@ -55,9 +47,8 @@ def test_two_sweeps_give_both_reports_and_one_document(folder: Path) -> None:
     assert all(f"@{name}" in page for name in ("one", "two"))
 
 
-def test_repeats_prices_and_nodes(folder: Path) -> None:
+def test_repeats_prices_and_nodes(saih: Saih) -> None:
     done = saih(
-        folder,
         "compare",
         "A=one,two",
         "B=three",
@@ -69,8 +60,8 @@ def test_repeats_prices_and_nodes(folder: Path) -> None:
         "B=1",
         "--json",
     )
-    assert done.returncode == 0, done.stderr
-    (pair,) = json.loads(done.stdout)["pairs"]
+    assert done.exit_code == 0, done.err
+    (pair,) = done.document["pairs"]
     assert [len(point["records_a"]) for point in pair["matched"]] == [2, 2]
     assert "repeated points" in pair["noise"]["source"]
     views = {view["view"]: view["ratio"] for view in pair["views"]}
@@ -78,55 +69,57 @@ def test_repeats_prices_and_nodes(folder: Path) -> None:
     assert views["per GPU"] is None
 
 
-def test_three_sweeps_stand_each_against_each(folder: Path) -> None:
-    done = saih(folder, "compare", *NAMES)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("geometric mean of the speed ratios:") == 3
-    assert done.stdout.splitlines()[-1] == "reports/one-and-two-and-three.pdf"
+def test_three_sweeps_stand_each_against_each(saih: Saih) -> None:
+    done = saih("compare", *NAMES)
+    assert done.exit_code == 0, done.err
+    assert done.out.count("geometric mean of the speed ratios:") == 3
+    assert done.out.splitlines()[-1] == "reports/one-and-two-and-three.pdf"
 
 
-def test_a_sweep_against_itself_is_never_different(folder: Path) -> None:
-    done = saih(folder, "compare", "one", "one")
-    assert "one is not told apart from one (2): 1.00x" in done.stdout
-    assert "one (2): 2 of its 2 records are copied from one" in done.stdout
-    assert done.stdout.splitlines()[-1] == "reports/one-and-one-2.pdf"
+def test_a_sweep_against_itself_is_never_different(saih: Saih) -> None:
+    done = saih("compare", "one", "one")
+    assert "one is not told apart from one (2): 1.00x" in done.out
+    assert "one (2): 2 of its 2 records are copied from one" in done.out
+    assert done.out.splitlines()[-1] == "reports/one-and-one-2.pdf"
 
 
-def test_reports_of_systems_with_other_names_do_not_replace_each_other(folder: Path) -> None:
+def test_reports_of_systems_with_other_names_do_not_replace_each_other(saih: Saih, folder: Path) -> None:
     names = ("../x", "-rf", "超算", "نظام", "y" * 300, "one (2)")
     written = set()
     for name in names:
-        done = saih(folder, "compare", "one", f"./{name}=two" if name == "-rf" else f"{name}=two", "--json")
-        assert done.returncode == 0, done.stderr
-        written.add(json.loads(done.stdout)["report"])
+        done = saih("compare", "one", f"./{name}=two" if name == "-rf" else f"{name}=two", "--json")
+        assert done.exit_code == 0, done.err
+        written.add(done.document["report"])
     assert len(written) == len(names)
     assert all((folder / path).resolve().parent == folder / "reports" for path in written)
 
 
-def test_a_name_that_stands_with_a_number_already_is_told_apart(folder: Path) -> None:
-    done = saih(folder, "compare", "one (2)=two", "one", "one", "--json")
-    assert [one["name"] for one in json.loads(done.stdout)["systems"]] == ["one (2)", "one", "one (3)"]
+def test_a_name_that_stands_with_a_number_already_is_told_apart(saih: Saih) -> None:
+    done = saih("compare", "one (2)=two", "one", "one", "--json")
+    assert [one["name"] for one in done.document["systems"]] == ["one (2)", "one", "one (3)"]
 
 
-def test_a_record_that_does_not_verify_ends_with_4_and_is_told(folder: Path, tmp_path: Path) -> None:
+def test_a_record_that_does_not_verify_ends_with_4_and_is_told(
+    saih: Saih, folder: Path, tmp_path: Path
+) -> None:
     shutil.copytree(folder / "results/two", tmp_path / "two")
     steps = next((tmp_path / "two").glob("*/attempt-1/steps.h5"))
     steps.write_bytes(steps.read_bytes()[:-1])
-    done = saih(folder, "compare", "one", str(tmp_path / "two"), "--json")
-    assert done.returncode == 4
-    document = json.loads(done.stdout)
+    done = saih("compare", "one", str(tmp_path / "two"), "--json")
+    assert done.exit_code == 4
+    document = done.document
     (damage,) = document["damages"]
     assert str(steps) in damage
-    assert damage in done.stderr
+    assert damage in done.err
     (caution,) = (one for one in document["systems"][1]["cautions"] if "verify" in one)
     assert caution == "1 file of the results does not verify; what it holds takes no part."
     assert "1 of 2 planned points has no usable record yet." in document["systems"][1]["cautions"]
 
 
-def test_a_history_of_three_runs_says_that_it_is_too_short(folder: Path) -> None:
-    done = saih(folder, "compare", "--history", *reversed(NAMES), "--json")
-    assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
+def test_a_history_of_three_runs_says_that_it_is_too_short(saih: Saih, folder: Path) -> None:
+    done = saih("compare", "--history", *reversed(NAMES), "--json")
+    assert done.exit_code == 0, done.err
+    document = done.document
     assert [run["name"] for run in document["runs"]] == list(NAMES)
     assert "changes are told from 6 on" in document["overall"]["remark"]
     assert (folder / document["report"]).exists()
@@ -151,9 +144,9 @@ def test_a_history_of_three_runs_says_that_it_is_too_short(folder: Path) -> None
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_the_value(
-    folder: Path, arguments: tuple[str, ...], said: str
+    saih: Saih, arguments: tuple[str, ...], said: str
 ) -> None:
-    done = saih(folder, "compare", *arguments)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    done = saih("compare", *arguments)
+    assert done.exit_code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pypdf
@@ -34,7 +35,10 @@ def saih(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_a_sweep_of_divided_models_is_measured_and_told(tmp_path: Path) -> None:
+def test_a_sweep_of_divided_models_is_measured_and_told(
+    tmp_path: Path, know_ceilings: Callable[[Path], None]
+) -> None:
+    know_ceilings(tmp_path / "results")
     (tmp_path / "divided.yaml").write_text(DIVIDED)
     swept = saih(tmp_path, "sweep", "divided.yaml")
     assert swept.returncode == 0, swept.stderr[-3000:]

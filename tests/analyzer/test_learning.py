@@ -2,8 +2,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy import optimize, special
 
-from saih.analyzer.learning import check_loss
+from saih.analyzer.correlation import correlation_time
+from saih.analyzer.learning import SIGNIFICANCE, check_loss
 from workloads.activity import INFERENCE
 
 
@@ -53,3 +55,25 @@ def test_where_nothing_is_trained_the_number_is_only_told():
     assert check.name == "mean output"
     assert check.statement == "The mean output of 3 steps is finite; nothing is trained."
     assert "No mean output was recorded" in check_loss((), INFERENCE).statement
+
+
+def by_the_whole_formula(losses: list[float]) -> bool:
+    values = np.array(losses)
+    count = len(values)
+    statistic = np.triu(np.sign(values[None, :] - values[:, None]), 1).sum()
+    deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    residuals = values - optimize.isotonic_regression(values, increasing=False).x
+    score = (statistic + 1) / deviation / math.sqrt(correlation_time(residuals))
+    return bool(special.ndtr(score) < SIGNIFICANCE)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5, 1.0, 2.0, 4.0])
+def test_what_is_told_without_a_curve_is_what_the_whole_formula_tells(slope):
+    generator = np.random.default_rng(5)
+    for count in (8, 13, 40):
+        for _ in range(20):
+            losses = generator.standard_normal(count).cumsum() * 0.3 + generator.standard_normal(count)
+            falling = (losses - slope * np.linspace(0, 2, count)).tolist()
+            quarter = count // 4
+            is_lower = np.median(falling[-quarter:]) < np.median(falling[:quarter])
+            assert check_loss(falling).is_learning == (is_lower and by_the_whole_formula(falling))

@@ -1,77 +1,34 @@
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.synthetic_sweep import Size, synthetic_analysis
-from saih.domain.trend import Analysis
 from saih.reports.document import Document, Picture
 from saih.reports.figure import spread
 from saih.reports.fitted import fitted, width_mm
-from saih.reports.trend_report import trend_document
+from tests.reports.drawn_sweeps import CASES, drawn
 from tests.reports.svg_texts import boxes_of, outside, overlapping
 
 TOLERANCE = 0.6
 """Points by which letters may come closer than their boxes."""
-HOSTILE = '#read("/etc/passwd") $\\frac{1}{2}$ </script> [/x] \x1b[31m*b* _i_ `c` @a <b>'
-
-
-def named(analysis: Analysis, suffix: str) -> Analysis:
-    """The analysis with ``suffix`` in the part of every label that tells rungs apart."""
-
-    def longer(labels: Mapping[str, str]) -> dict[str, str]:
-        return {
-            axis: label if axis == "ranks" else label.replace(",", f" {suffix},", 1)
-            for axis, label in labels.items()
-        }
-
-    return replace(
-        analysis,
-        sweep_name=suffix,
-        points=tuple(replace(one, labels=longer(one.labels)) for one in analysis.points),
-        failed=tuple(replace(one, labels=longer(one.labels)) for one in analysis.failed),
-        dropped=tuple(replace(one, labels=longer(one.labels)) for one in analysis.dropped),
-    )
 
 
 def pictures(document: Document) -> list[Picture]:
     return [block for section in document.sections for block in section.blocks if isinstance(block, Picture)]
 
 
-CASES: dict[str, Callable[[], Analysis]] = {
-    "one point": lambda: synthetic_analysis(Size(data=1, model=1, ranks=1)),
-    "three points": lambda: synthetic_analysis(Size(data=3, model=1, ranks=1)),
-    "twelve points": lambda: synthetic_analysis(Size(data=3, model=4, ranks=1)),
-    "all failed": lambda: synthetic_analysis(Size(data=3, model=4, ranks=1), all_fail=True),
-    "edge": lambda: synthetic_analysis(Size(data=8, model=3, ranks=2)),
-    "long names": lambda: named(synthetic_analysis(Size(data=4, model=3, ranks=2)), "abcdefghij" * 8),
-    "wide names": lambda: named(synthetic_analysis(Size(data=4, model=3, ranks=1)), "WM@" * 27),
-    "markup": lambda: named(synthetic_analysis(Size(data=4, model=3, ranks=2)), HOSTILE),
-}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_no_text_of_any_figure_lies_over_another_or_leaves_it(case: str) -> None:
-    made = pictures(trend_document(CASES[case]()))
-    assert made
+    _, document = drawn(case)
+    made = pictures(document)
+    assert 10 <= len(made) <= 24 if case == "four hundred points" else made
     for picture in made:
         assert overlapping(boxes_of(picture.svg), TOLERANCE) == [], picture.alt
         assert outside(picture.svg, TOLERANCE) == [], picture.alt
         assert picture.alt
         assert picture.caption
-
-
-@pytest.mark.slow
-def test_figures_of_four_hundred_points_keep_their_texts_apart() -> None:
-    made = pictures(trend_document(synthetic_analysis(Size(data=8, model=10, ranks=5))))
-    assert 10 <= len(made) <= 24
-    for picture in made:
-        assert overlapping(boxes_of(picture.svg), TOLERANCE) == [], picture.alt
-        assert outside(picture.svg, TOLERANCE) == [], picture.alt
 
 
 @given(st.text(max_size=60), st.floats(min_value=2, max_value=60), st.floats(min_value=4, max_value=12))

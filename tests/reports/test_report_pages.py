@@ -6,9 +6,10 @@ import pytest
 from pypdf import PdfReader
 from pypdf.generic import DictionaryObject
 
-from benchmarks.synthetic_sweep import Size, synthetic_analysis
-from saih.reports.trend_report import write_report
-from tests.reports.test_figure_layout import CASES
+from saih.reports.claims_file import encode
+from saih.reports.document import write
+from saih.reports.trend_report import trend_claims
+from tests.reports.drawn_sweeps import drawn
 
 FRAME_WORDS = 16
 """Words of the head and the foot of a page."""
@@ -21,11 +22,17 @@ def fonts_of(page: DictionaryObject) -> list[DictionaryObject]:
     return [font["/DescendantFonts"][0].get_object()["/FontDescriptor"] for font in fonts]
 
 
-def check_pages(path: Path) -> int:
-    """Every page says something, every font is embedded, every section is in the outline; gives the pages."""
-    reader = PdfReader(path)
-    for page in reader.pages:
-        assert len(page.extract_text().split()) > FRAME_WORDS, page.extract_text()
+def written(case: str, folder: Path) -> PdfReader:
+    """The report of a case as the command writes it."""
+    analysis, document = drawn(case)
+    return PdfReader(write(document, folder / "report.pdf", encode(trend_claims(analysis, document))))
+
+
+def checked_texts(reader: PdfReader) -> list[str]:
+    """Every page says something, every font is embedded, every section is in the outline; gives the texts."""
+    texts = [page.extract_text() for page in reader.pages]
+    for page, text in zip(reader.pages, texts, strict=True):
+        assert len(text.split()) > FRAME_WORDS, text
         descriptors = fonts_of(page)
         assert descriptors
         assert all("/FontFile2" in font or "/FontFile3" in font for font in descriptors)
@@ -34,24 +41,24 @@ def check_pages(path: Path) -> int:
     assert {"Maps over data and model", "Edge of what runs", "Where the limit changes"} < set(titles)
     second = next(item for item in reader.outline[1:] if not isinstance(item, list))
     assert reader.get_destination_page_number(second) in (0, 1)
-    return len(reader.pages)
+    return texts
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["one point", "twelve points", "all failed", "edge", "markup"])
 def test_no_page_is_empty_and_every_font_is_embedded(case: str, tmp_path: Path) -> None:
-    check_pages(write_report(CASES[case](), tmp_path / "report.pdf"))
+    checked_texts(written(case, tmp_path))
 
 
 @pytest.mark.slow
 def test_four_hundred_points_are_read_on_few_pages_after_a_summary_of_one(tmp_path: Path) -> None:
-    analysis = synthetic_analysis(Size(data=8, model=10, ranks=5))
-    path = write_report(analysis, tmp_path / "report.pdf")
-    assert check_pages(path) <= MOST_PAGES
-    reader = PdfReader(path)
+    analysis, _ = drawn("four hundred points")
+    reader = written("four hundred points", tmp_path)
+    texts = checked_texts(reader)
+    assert len(texts) <= MOST_PAGES
     starts = [
         reader.get_destination_page_number(item) for item in reader.outline if not isinstance(item, list)
     ]
     assert starts[:2] == [0, 1]
-    text = "".join(page.extract_text() for page in reader.pages).replace("\u200b", "").replace("\n", "")
+    text = "".join(texts).replace("\u200b", "").replace("\n", "")
     assert all(point.record_id in text for point in analysis.points)

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pypdf
 import pytest
+from bundle_samples import ceilings
 from slurm_cluster_fixture import SlurmCluster, wait_until
+
+from saih.machine.environment import capture
+from saih.store.ceilings_file import write_ceilings
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +40,7 @@ notice_s: 20
 is_exclusive: false
 """
 PATIENCE_S = 900.0
+ONE_NODE = ("1 node x 1 rank x 1 thread (cpu)", "1 node x 2 ranks x 1 thread (cpu)")
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # The axis of the data is left to the whole sweeps.
     (path / "tiny.yaml").write_text(TINY.replace("  data: {samples: [16, 32]}\n", ""))
     (path / "site.yaml").write_text(SITE)
+    for label in ONE_NODE:  # those of two nodes are left to be measured, which takes 40 s for each
+        write_ceilings(path / "results", ceilings(capture(), label))
     return path
 
 
@@ -105,6 +112,7 @@ def test_a_sweep_over_data_model_and_ranks_runs_without_its_terminal_and_ends_wi
     assert code == 0, err + logs(folder, name)
     assert out.splitlines()[-1] == f"reports/{name}.pdf"
     assert len(finished(folder, name)) == 12
+    assert not any(f"ceilings of {label} measured" in logs(folder, name) for label in ONE_NODE)
     assert len(pypdf.PdfReader(folder / f"reports/{name}.pdf").pages) >= 1
 
     status = json.loads(saih(cluster, folder, "status", name, "--json")[1])

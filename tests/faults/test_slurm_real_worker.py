@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pypdf
 import pytest
+from bundle_samples import ceilings
 from slurm_cluster_fixture import SlurmCluster, wait_until
 
 from saih.domain.record import Outcome
+from saih.machine.environment import capture
 from saih.store.attempt import read_outcome
+from saih.store.ceilings_file import write_ceilings
 from saih.store.sweep_folder import SweepFolder, all_attempts, read_records
 
 pytestmark = pytest.mark.slow
@@ -86,6 +89,8 @@ def test_a_sweep_that_is_preempted_and_killed_ends_with_every_point_once(
     (tmp_path / "site.yaml").write_text(SITE)
     command = ("sweep", "hurt.yaml", "--site", "site.yaml")
     folder = SweepFolder(tmp_path / "results", "hurt")
+    # Those of two nodes are left to be measured, so that there is something to preempt.
+    write_ceilings(folder.root, ceilings(capture(), "1 node x 1 rank x 1 thread (cpu)"))
     assert saih(cluster, tmp_path, *command).returncode == 0
     preempt_and_kill(cluster, tmp_path, folder)
     kept = completed(folder)

@@ -76,6 +76,7 @@ def search_and_keep(
         trial=partial(_kept, point, setting, archive),
         progress=archive.tell,
     )
+    _load_compiler()
     freeze_modules()
     num_threads = torch.get_num_threads()
     try:
@@ -86,6 +87,15 @@ def search_and_keep(
     if found.tuned is not None and setting.ranks.rank == 0:
         write_tuned(archive.root, found.tuned, archive.fence)
     return found
+
+
+def _load_compiler() -> None:
+    """DDP and optimizers load torch's compiler where they begin.
+
+    When that came within a search, a rank that failed kept its process group for good, and the others went on
+    waiting for its gradients.
+    """
+    import torch._dynamo  # noqa: F401, PLC0415 - 1 s, which ranks without a search need not take
 
 
 def is_known(tuned: Tuned | None, plan: TuningPlan) -> bool:

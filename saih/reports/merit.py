@@ -10,19 +10,22 @@ _NAME = 24
 
 
 def range_words(points: Sequence[PointSummary]) -> str:
-    """The headline, such as ``4.1 % → 38 %``; rates where no ceiling was measured.
+    """The headline, such as ``4.1 % → 38 %``; rates where no ceiling was measured."""
+    return ", ".join(f"{label} {words}".lstrip() for label, words in ranges(points))
 
-    Executions are told apart, as one does not become another by growing; of several those that go lowest and
-    highest.
+
+def ranges(points: Sequence[PointSummary]) -> tuple[tuple[str, str], ...]:
+    """Executions with their ranges in words: one does not become another by growing.
+
+    Of several those that go lowest and highest, in this order; of one no name.
     """
     groups: dict[str, list[PointSummary]] = {}
     for point in points:
         groups.setdefault(point.point.execution.label, []).append(point)
     if len(groups) < 2:
-        return _range(points)
+        return (("", _range(points)),)
     ordered = sorted(groups, key=lambda label: max(map(_merit, groups[label])))
-    told = [f"{shortened(label, _NAME)} {_range(groups[label])}" for label in (ordered[0], ordered[-1])]
-    return ", ".join(told)
+    return tuple((shortened(label, _NAME), _range(groups[label])) for label in (ordered[0], ordered[-1]))
 
 
 def extremes(points: Sequence[PointSummary]) -> tuple[PointSummary, PointSummary] | None:

@@ -32,7 +32,7 @@ from saih.reports.growth_sections import growth_section
 from saih.reports.label import shortened
 from saih.reports.map_figure import map_figure
 from saih.reports.map_section import map_section
-from saih.reports.merit import extremes, range_words
+from saih.reports.merit import extremes, range_words, ranges
 from saih.reports.method import METHOD, definitions
 from saih.reports.normal_section import normal_section
 from saih.reports.point_section import point_section
@@ -161,13 +161,15 @@ def _cards(analysis: Analysis) -> tuple[Card, ...]:
     has_share = any(point.share_of_peak is not None for point in analysis.points)
     limits = [point.diagnosis.limit for point in analysis.points]
     most = max(sorted(set(limits)), key=limits.count, default=None)
+    *others, (name, best) = ranges(analysis.points)
+    note = "; ".join([f"{name}, lowest to highest", *(f"{label} {words}" for label, words in others)])
     return (
         Card(
             label="share of measured peak"
             if has_share or not analysis.points
             else "rate (no ceiling measured)",
-            value=range_words(analysis.points),
-            note="lowest to highest of the measured points",
+            value=best,
+            note=note if others else "lowest to highest of the measured points",
             claim_id="range-of-share",
             record_ids=records_of(extremes(analysis.points) or ()),
         ),

@@ -11,7 +11,8 @@ HUGE_PAGES = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
 }
-"""Large tensors are mapped anew, in huge pages, so that faults are few and no freed tensor leaves a hole."""
+"""Large tensors are mapped anew, in huge pages, so that faults are few and no freed tensor leaves a hole.
+Clearing these pages costs steps whose tensors exceed the threshold some time, which one heap would save."""
 ONE_HEAP = {**_KEPT, "MALLOC_MMAP_MAX_": "0"}
 """Where no huge pages are: small pages' faults took up to half of a training step on CPUs, so that nothing is
 mapped anew. Holes between tensors then take up to as much memory again as the tensors."""

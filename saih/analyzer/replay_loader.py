@@ -15,10 +15,6 @@ Lengths = Callable[[Array, slice], Array]
 
 PREFETCH_DEPTH = 2
 """Batches made ahead of the step, as ``saih.harness.prefetch.DEPTH``."""
-BURST_DEPTH = 8
-"""Batches made ahead once a step was short, as twice ``saih.harness.prefetch.BURST``."""
-SHORT_STEP_NS = 40_000_000
-"""As ``saih.harness.prefetch.SHORT_STEP_NS``."""
 _SURELY_LATE = 0.1
 """Share of its production that the first batch was waited for, from which on it was surely just made."""
 
@@ -28,7 +24,6 @@ class Loader:
     """What the measured waits tell of the loader; batch s is made after batch s - 1, in a free place."""
 
     production: Array
-    depth: int
     first: Array
     """When each loader began the first batch [R]; minus infinity where that was long before."""
     slack: Array
@@ -39,18 +34,17 @@ class Loader:
 
 def observed(whole: Array, wait: Array, production: Array) -> Loader:
     """The loader behind these steps: a batch that was taken was ready."""
-    depth = BURST_DEPTH if float(whole.min()) < SHORT_STEP_NS else PREFETCH_DEPTH
     begin = _begins(whole)
     late = wait[:, 0] >= np.maximum(_SURELY_LATE * production[:, 0], 1.0)
     first = np.where(late, begin[:, 0] + wait[:, 0] - production[:, 0], -np.inf)
     nothing = np.zeros_like(wait)
-    loader = Loader(production=production, depth=depth, first=first, slack=nothing, rest=nothing)
+    loader = Loader(production=production, first=first, slack=nothing, rest=nothing)
     ready = _ready(loader, begin + wait, production)
     slack = nothing
     if np.any(ready > begin + wait):
         ready, slack = _with_slack(loader, begin + wait)
     rest = wait - np.maximum(ready - begin, 0.0)
-    return Loader(production=production, depth=depth, first=first, slack=slack, rest=rest)
+    return Loader(production=production, first=first, slack=slack, rest=rest)
 
 
 def waits(loader: Loader, production: Array, wait: Array, lengths: Lengths) -> Array:
@@ -79,8 +73,8 @@ def _begins(whole: Array) -> Array:
 def _ready(loader: Loader, taken: Array, production: Array) -> Array:
     """When each batch is ready on a timeline that is known whole, without slack."""
     free = np.full_like(taken, -np.inf)
-    if loader.depth < taken.shape[1]:
-        free[:, loader.depth :] = taken[:, : -loader.depth]
+    if taken.shape[1] > PREFETCH_DEPTH:
+        free[:, PREFETCH_DEPTH:] = taken[:, :-PREFETCH_DEPTH]
     free[:, 0] = loader.first
     made = np.cumsum(production, axis=1)
     return np.asarray(np.maximum.accumulate(free - (made - production), axis=1) + made)
@@ -91,8 +85,8 @@ def _with_slack(loader: Loader, taken: Array) -> tuple[Array, Array]:
     ready, slack = np.zeros_like(taken), np.zeros_like(taken)
     last = loader.first
     for step in range(taken.shape[1]):
-        if step >= loader.depth:
-            last = np.maximum(last, taken[:, step - loader.depth])
+        if step >= PREFETCH_DEPTH:
+            last = np.maximum(last, taken[:, step - PREFETCH_DEPTH])
         ruled = last + loader.production[:, step]
         last = ready[:, step] = np.minimum(ruled, taken[:, step])
         np.subtract(ruled, last, out=slack[:, step], where=np.isfinite(ruled))
@@ -104,8 +98,8 @@ def _step_by_step(loader: Loader, production: Array, rest: Array, lengths: Lengt
     found, taken = np.zeros_like(rest), np.zeros_like(rest)
     begin, last = np.zeros(len(rest)), loader.first
     for step in range(rest.shape[1]):
-        if step >= loader.depth:
-            last = np.maximum(last, taken[:, step - loader.depth])
+        if step >= PREFETCH_DEPTH:
+            last = np.maximum(last, taken[:, step - PREFETCH_DEPTH])
         last = last + production[:, step] - loader.slack[:, step]
         found[:, step] = rest[:, step] + np.maximum(last - begin, 0.0)
         taken[:, step] = begin + found[:, step]

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 LEVEL = 0.95
 BLOCK = 4
-"""Steps of one block: what waits for a loader that works in bursts comes once in so many steps."""
+"""Steps of one block: what threads on shared cores take from steps comes to one of several in turn."""
 _FEWEST_BLOCKS = 3
 _LARGEST_EXACT = 14
 """Pairs; 2^14 sign patterns are all looked at, of more pairs a sample is drawn."""
@@ -40,7 +40,7 @@ def block_means(steps_ns: Sequence[float] | Array) -> Array:
 
 
 def typical_ns(steps_ns: Sequence[float] | Array) -> float:
-    """The median of the block means [ns]: bursts count, outliers do not."""
+    """The median of the block means [ns]: what comes now and then counts, outliers do not."""
     return float(np.median(block_means(steps_ns)))
 
 

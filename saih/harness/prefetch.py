@@ -6,20 +6,14 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from saih.harness.batch_bytes import batch_bytes
 from saih.harness.clock import host_ns
 from saih.harness.step_meter import ThreadMeter, grown, storage_bytes
 from saih.harness.usage import Reading, thread_reading
+from saih.machine.background import step_back
 
 Batch = TypeVar("Batch")
 DEPTH = 2
 """Batches made ahead: one in hand and one under way hide any steady reading time below the step's."""
-BURST = 4
-"""Batches that one waking of the loader makes while steps are short: waking it costs a step some 50 us."""
-MOST_AHEAD_BYTES = 64 * 2**20
-"""Of memory that bursts may fill with batches; larger batches come one by one, however short the steps."""
-SHORT_STEP_NS = 40_000_000
-"""Only below this the waking is worth a burst."""
 ERROR_JOIN_S = 1.0
 
 Making = tuple[int, int, int, int]
@@ -29,23 +23,16 @@ Making = tuple[int, int, int, int]
 class Prefetch(Generic[Batch]):
     """Calls ``produce(0)``, ``produce(1)``, ... in a thread of its own.
 
-    At most ``depth`` batches are made ahead, or ``2 * BURST`` once a step was shorter than ``SHORT_STEP_NS``,
-    where so many fit ``MOST_AHEAD_BYTES``.
-
-    Use it in a ``with`` statement: leaving it ends the thread.
+    At most ``depth`` batches are made ahead. Use it in a ``with`` statement: leaving it ends the thread.
     """
 
     def __init__(self, produce: Callable[[int], Batch], depth: int = DEPTH) -> None:
         self._produce = produce
-        self._depth = depth
         # Two queues written in C: a bounded queue of Python's costs a step 0.1 ms more.
         self._made: SimpleQueue[tuple[Batch, Making] | BaseException] = SimpleQueue()
-        self._free_places: SimpleQueue[int] = SimpleQueue()
-        self._free_places.put(depth)
-        self._owed = 0
-        self._is_bursting = False
-        self._batch_bytes = 0
-        self._last_take_ns = 0
+        self._free_places: SimpleQueue[None] = SimpleQueue()
+        for _ in range(depth):
+            self._free_places.put(None)
         self._stop = threading.Event()
         self._reading: Reading | None = None
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
@@ -61,7 +48,7 @@ class Prefetch(Generic[Batch]):
         traceback: TracebackType | None,
     ) -> None:
         self._stop.set()
-        self._free_places.put(1)
+        self._free_places.put(None)
         # After an error a loader that hangs in a read must not hide it; the thread is a daemon.
         self._thread.join(None if error is None else ERROR_JOIN_S)
 
@@ -89,22 +76,12 @@ class Prefetch(Generic[Batch]):
         item = self._made.get()
         if isinstance(item, BaseException):
             raise item
-        self._ask_for_more(host_ns())
+        self._free_places.put(None)
         return item
 
-    def _ask_for_more(self, now_ns: int) -> None:
-        """Free the place of the batch just taken; in bursts once a short step was seen."""
-        is_short = now_ns - self._last_take_ns < SHORT_STEP_NS
-        self._last_take_ns = now_ns
-        if is_short and not self._is_bursting and 2 * BURST * self._batch_bytes <= MOST_AHEAD_BYTES:
-            self._is_bursting = True
-            self._owed += 2 * BURST - self._depth
-        self._owed += 1
-        if not self._is_bursting or self._owed >= BURST:
-            self._free_places.put(self._owed)
-            self._owed = 0
-
     def _run(self) -> None:
+        # Woken at the begin of a step, it would take the core on which that runs where no other is free.
+        step_back()
         before = thread_reading()
         self._load()
         after = thread_reading()
@@ -113,20 +90,16 @@ class Prefetch(Generic[Batch]):
     def _load(self) -> None:
         step, meter = 0, ThreadMeter()
         while True:
-            num_free = self._free_places.get()
-            before = (*meter.read(), storage_bytes())
-            for _ in range(num_free):
-                if self._stop.is_set():
-                    return
-                begin_ns = host_ns()
-                try:
-                    batch = self._produce(step)
-                except BaseException as error:
-                    self._made.put(error)
-                    return
-                produce_ns, after = host_ns() - begin_ns, (*meter.read(), storage_bytes())
-                self._batch_bytes = self._batch_bytes or batch_bytes(batch)
-                on_cpu_ns, delay_ns, read_bytes = map(grown, before, after)
-                self._made.put((batch, (produce_ns, on_cpu_ns, delay_ns, read_bytes)))
-                before = after
-                step += 1
+            self._free_places.get()
+            if self._stop.is_set():
+                return
+            before, begin_ns = (*meter.read(), storage_bytes()), host_ns()
+            try:
+                batch = self._produce(step)
+            except BaseException as error:
+                self._made.put(error)
+                return
+            produce_ns, after = host_ns() - begin_ns, (*meter.read(), storage_bytes())
+            on_cpu_ns, delay_ns, read_bytes = map(grown, before, after)
+            self._made.put((batch, (produce_ns, on_cpu_ns, delay_ns, read_bytes)))
+            step += 1

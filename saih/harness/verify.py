@@ -22,7 +22,6 @@ from saih.harness.intervention import SwitchedSession
 from saih.harness.intervention_load import Load, priced_loads
 from saih.harness.measure import Instruments, TimedSession
 from saih.harness.phases import COLUMNS, METERS, Rows, step_ns
-from saih.harness.prefetch import BURST
 from saih.harness.verify_schedule import (
     Calibration,
     Slot,
@@ -35,7 +34,9 @@ from saih.machine.messages import broadcast, gather, greatest
 from saih.machine.mpi import MPI
 from saih.machine.processor_pressure import some_pressure_ns
 
-_CALIBRATION_STEPS = 4 * BURST
+_BLOCK = 4
+"""Steps whose mean is one look at how long a step is."""
+_CALIBRATION_STEPS = 4 * _BLOCK
 _MEETING = [COLUMNS.index(phase) for phase in (Phase.COMMUNICATION, Phase.STAGE_WAIT)]
 _PRODUCE = COLUMNS.index(Phase.INPUT_PRODUCE)
 OnPair = Callable[[int, int, Toggle], None]
@@ -189,7 +190,7 @@ def _work_of(phases_ns: Mapping[str, float]) -> float:
 def _calibrated(windows: _Windows, order: Order, instruments: Instruments) -> tuple[Calibration, int]:
     """What the session does by itself, and how many steps make a window; the same on all ranks."""
     comm = instruments.comm
-    rows, _ = windows.run(order.warmup_steps + BURST, _CALIBRATION_STEPS)
+    rows, _ = windows.run(order.warmup_steps + _BLOCK, _CALIBRATION_STEPS)
     whole = slowest_ns(comm, rows)
     work = float(np.median(step_ns(rows) - rows[:, _MEETING].sum(axis=1)))
     produce = greatest(comm, float(np.median(rows[:, _PRODUCE])))
@@ -197,7 +198,7 @@ def _calibrated(windows: _Windows, order: Order, instruments: Instruments) -> tu
     told = None
     if works is not None:
         slowest = max(range(len(works)), key=lambda rank: float(works[rank]["work"]))
-        blocks = np.asarray(whole, dtype=np.float64).reshape(-1, BURST).mean(axis=1)
+        blocks = np.asarray(whole, dtype=np.float64).reshape(-1, _BLOCK).mean(axis=1)
         told = {"step_ns": max(float(np.median(blocks)), 1.0), "produce_ns": produce, "slowest_rank": slowest}
     heard = broadcast(comm, told)
     found = Calibration(meeting=order.meeting, **heard)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from saih.domain.point import Meeting
 from saih.domain.verification import LOADS, Intervention, Toggle, VerifyPlan
-from saih.harness.prefetch import BURST, DEPTH, SHORT_STEP_NS
+from saih.harness.prefetch import DEPTH
 
 FEWEST_STEPS, MOST_STEPS = 8, 200
 """Of one window."""
@@ -77,12 +77,11 @@ def num_settle_steps(plan: VerifyPlan, found: Calibration, toggle: Toggle) -> in
     A slower loader first uses up what lies ready: with an excess of e over the step, d batches last for
     d (1 + e) / e steps.
     """
-    depth = 2 * BURST if found.step_ns < 2 * SHORT_STEP_NS else DEPTH
-    steps = depth + _MARGIN_STEPS
+    steps = DEPTH + _MARGIN_STEPS
     if toggle.intervention is Intervention.DELAYED_INPUT:
         excess = (found.produce_ns + toggle.dose_ns) / found.step_ns - 1
         if excess > 0:
-            steps = max(steps, math.ceil(depth * (1 + excess) / excess) + _MARGIN_STEPS)
+            steps = max(steps, math.ceil(DEPTH * (1 + excess) / excess) + _MARGIN_STEPS)
     return min(max(steps, math.ceil(plan.settle_s * 1e9 / found.step_ns)), MOST_STEPS)
 
 

@@ -1,14 +1,11 @@
+import os
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
-from saih.harness.batch_bytes import batch_bytes
-from saih.harness.prefetch import BURST, MOST_AHEAD_BYTES, Prefetch
+from saih.harness.prefetch import Prefetch
 from saih.harness.usage import cache_state
 
 
@@ -76,38 +73,20 @@ def test_bytes_read_by_the_loader_are_counted(tmp_path: Path) -> None:
     assert cache_state(reading) == "warm"  # just written, so in the page cache
 
 
-def test_short_steps_are_served_in_bursts_of_bounded_length() -> None:
+def test_short_steps_find_as_few_batches_ahead_as_long_ones() -> None:
     made: list[int] = []
     with Prefetch(made.append, depth=2) as prefetch:
         for _ in range(20):
             prefetch.take()
         time.sleep(0.2)
-        assert 20 + BURST <= len(made) <= 20 + 2 * BURST
-
-
-def test_batches_that_fill_the_memory_come_one_by_one_however_short_the_steps() -> None:
-    made: list[int] = []
-
-    def produce(step: int) -> tuple[np.ndarray, dict[str, list[np.ndarray]]]:
-        made.append(step)
-        half = MOST_AHEAD_BYTES // (2 * BURST) // 2
-        return np.zeros(half, np.uint8), {"more": [np.zeros(half // 4 + 1, np.float32)]}
-
-    with Prefetch(produce, depth=2) as prefetch:
-        for _ in range(20):
-            prefetch.take()
-        deadline = time.monotonic() + 30
-        while len(made) < 22 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(0.1)
         assert len(made) == 22
 
 
-def test_the_memory_of_a_batch_is_that_of_all_its_parts() -> None:
-    @dataclass
-    class Batch:
-        grids: torch.Tensor
-        targets: tuple[np.ndarray, ...]
-
-    batch = Batch(grids=torch.zeros(10, 10), targets=(np.zeros(5), np.zeros(3, np.int8)))
-    assert batch_bytes({"first": batch, "second": [torch.zeros(7, dtype=torch.int64)]}) == 400 + 40 + 3 + 56
+def test_the_loader_takes_no_core_from_a_step_when_it_wakes_up() -> None:
+    policies: list[int] = []
+    with Prefetch(lambda step: policies.append(os.sched_getscheduler(0))) as prefetch:
+        prefetch.take()
+        assert prefetch.thread_id is not None
+        assert os.sched_getscheduler(prefetch.thread_id) == os.SCHED_BATCH
+    assert policies[0] == os.SCHED_BATCH
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER

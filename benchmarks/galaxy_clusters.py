@@ -18,6 +18,8 @@ _SMALL_ROWS = (1, 9, 18, 36, 72, 144, 288)
 _MBIT = 1e6 / 8
 _SPREAD = 20.0
 """The fastest device over the slowest."""
+STRIDE = 1_000_003
+"""Between the chances of a seed and of the next, where every cluster has its own."""
 
 
 def shape_of(name: str) -> TransformerArchitecture:

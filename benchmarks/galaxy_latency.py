@@ -8,20 +8,24 @@ on the fastest device, the best that an even split can be), and the fastest devi
 is the slower of computing and sending: no overlap can be better. Before anything is timed, devices compute
 two real layers of the model together, and the answer must be that of one device.
 
-    python -m benchmarks.galaxy_latency [--quick] [--models ...] [--devices ...] [--rates ...]
+    python -m benchmarks.galaxy_latency [--quick] [--models ...] [--devices ...] [--rates ...] [--keep FILE]
 
 The whole takes some hours, since paced devices take their time; the options choose parts of it.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.bars import judge
 from benchmarks.galaxy_rig import devices
+from benchmarks.kept_results import Kept, each_result, of_sources
 
 NUM_TOKENS = 284
 """Mean length of the sequences of Galaxy's evaluation (reference: QNLI of GLUE)."""
@@ -93,34 +97,40 @@ def main(arguments: Sequence[str]) -> int:
         "--devices", nargs="+", choices=tuple(ENVIRONMENTS), help="only these sets of devices"
     )
     parser.add_argument("--rates", nargs="+", type=float, choices=RATES_MBIT, help="only these [Mbit/s]")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="of results: a run that was ended goes on")
     options = parser.parse_args(arguments)
     models = options.models or (QUICK_MODELS if options.quick else tuple(SPEEDS))
     environments = options.devices or (QUICK_ENVIRONMENTS if options.quick else tuple(ENVIRONMENTS))
     print(f"paced devices, {NUM_TOKENS} tokens, float32; medians of turns [ms]")
     print(f"{'model':11} {'devices':10} {'Mbit/s':>6} {'bound':>7} {'of it':>6}", end="")
     print("".join(f" {way:>10}" for way in WAYS) + "  plan")
+    repeats = QUICK_REPEATS if options.quick else REPEATS
+    kept: Kept[str] | None = (
+        Kept(options.keep, of_sources(f"latency, {repeats} turns")) if options.keep else None
+    )
+    cases = product(environments, options.rates or RATES_MBIT, models)
+    names = [f"{environment}/{rate_mbit:g}/{model}" for environment, rate_mbit, model in cases]
     rows = []
-    for environment in environments:
-        for rate_mbit in options.rates or RATES_MBIT:
-            for row in measured(environment, rate_mbit, models, QUICK_REPEATS if options.quick else REPEATS):
-                print(_line(row), flush=True)
-                rows.append(row)
+    for name, found in each_result(names, partial(measured, repeats), kept):
+        row = _row(name, found)
+        print(_line(row), flush=True)
+        rows.append(row)
     return 0 if all(judged(rows)) else 1
 
 
-def measured(environment: str, rate_mbit: float, models: Sequence[str], repeats: int) -> Iterator[Row]:
-    """Every model on one set of devices and links, each as soon as it is known."""
+def measured(repeats: int, name: str) -> Mapping[str, Any]:
+    """One model on one set of devices and links, all ways in turn."""
+    environment, rate_mbit, model = name.split("/")
     speeds = ENVIRONMENTS[environment]
-    with devices([f"d{place}" for place in range(len(speeds))], rate_mbit) as rig:
-        for model in models:
-            mix = ":".join(f"{speed * SPEEDS[model] / 1e9:g}" for speed in speeds)
-            asked = {
-                "data": {"sequence": NUM_TOKENS, "speeds": mix},
-                "model": {"name": model},
-                "ways": WAYS,
-                "repeats": repeats,
-            }
-            yield _row(environment, rate_mbit, model, rig.run("benchmarks.galaxy_latency_worker", asked))
+    mix = ":".join(f"{speed * SPEEDS[model] / 1e9:g}" for speed in speeds)
+    asked = {
+        "data": {"sequence": NUM_TOKENS, "speeds": mix},
+        "model": {"name": model},
+        "ways": WAYS,
+        "repeats": repeats,
+    }
+    with devices([f"d{place}" for place in range(len(speeds))], float(rate_mbit)) as rig:
+        return rig.run("benchmarks.galaxy_latency_worker", asked)
 
 
 def judged(rows: Sequence[Row]) -> list[bool]:
@@ -145,12 +155,13 @@ def judged(rows: Sequence[Row]) -> list[bool]:
     return met
 
 
-def _row(environment: str, rate_mbit: float, model: str, found: Mapping[str, Any]) -> Row:
+def _row(name: str, found: Mapping[str, Any]) -> Row:
+    environment, rate_mbit, model = name.split("/")
     ways = found["ways"]
     return Row(
         model=model,
         environment=environment,
-        rate_mbit=rate_mbit,
+        rate_mbit=float(rate_mbit),
         took_ms={way: median(ways[way]["took_ns"]) / 1e6 for way in ways},
         bound_ms={way: ways[way]["bound_ns"] / 1e6 for way in ways},
         compute_ms=ways["ours"]["compute_ns"] / 1e6,

@@ -11,18 +11,21 @@ import resource
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import combinations
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from random import Random
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchmarks.anonymous_memory import status_bytes
 from benchmarks.bars import judge
-from benchmarks.galaxy_clusters import random_problem, seeded
+from benchmarks.galaxy_clusters import STRIDE, random_problem, seeded
+from benchmarks.kept_results import Kept, each_result
 from workloads.galaxy.arithmetic import RealArithmetic
 from workloads.galaxy.executor import Executor
 from workloads.galaxy.memory import Load, whole_bytes
@@ -50,35 +53,57 @@ _PATIENCE_S = 300.0
 
 _STARVED_BYTES = 4 * SLACK_BYTES
 """Of the device that needs most, where half is tried: half of less would lie within the slack."""
+_STARVED_OF = 4
+"""So many plans are looked at for one that needs enough for half to be tried."""
+
+Plan = Callable[[PlanProblem], Planned]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One plan that ran within what was foreseen."""
+
+    errors: Sequence[str]
+    """Of devices that wanted more."""
+    survives_half: bool | None
+    """Whether half would have done; None where that was not tried."""
 
 
 def within_limits(
-    seed: int, num_plans: int, num_starved: int, plan: Callable[[PlanProblem], Planned]
+    seed: int, num_plans: int, num_starved: int, plan: Plan, kept: Kept[int] | None, processes: int
 ) -> bool:
     """Run plans of random problems, some of them with half the memory too, and judge."""
-    random, done, starved, survived = seeded(seed), 0, 0, 0
-    failed: list[str] = []
-    while done < num_plans:
+    compute = partial(_tried, seed, plan, _STARVED_OF * num_starved)
+    found = [Tried(**result) for _, result in each_result(range(num_plans), compute, kept, processes)]
+    failed = [error for one in found for error in one.errors]
+    starved = [one.survives_half for one in found if one.survives_half is not None]
+    print(*failed[:5], f"{len(found)} plans run within what was foreseen, {len(starved)} with half", sep="\n")
+    passed = judge("galaxy-devices-that-wanted-more-memory", float(len(failed)), "devices", "<=", 0)
+    return judge("galaxy-plans-that-half-would-do-for", float(sum(starved)), "plans", "<=", 0) and passed
+
+
+def _tried(seed: int, plan: Plan, num_starved: int, index: int) -> dict[str, Any]:
+    problem, planned = _planned(seeded(seed * STRIDE + index), plan)
+    foreseen = planned.forecast.memory_bytes
+    errors = [
+        f"{planned.plan.strategy}, {most / 2**20:.0f} MiB foreseen: {error}"
+        for most, error in zip(foreseen, errors_within(problem, planned.plan, foreseen), strict=True)
+        if error
+    ]
+    survives = None
+    if index < num_starved and max(foreseen) > _STARVED_BYTES:
+        half = [most // 2 - SLACK_BYTES for most in foreseen]
+        survives = not any(errors_within(problem, planned.plan, half))
+    return asdict(Tried(errors=errors, survives_half=survives))
+
+
+def _planned(random: Random, plan: Plan) -> tuple[PlanProblem, Planned]:
+    while True:
         problem = short(random)
         try:
-            planned = plan(problem)
+            return problem, plan(problem)
         except PlanError:
             continue
-        done += 1
-        foreseen = planned.forecast.memory_bytes
-        errors = errors_within(problem, planned.plan, foreseen)
-        failed += [
-            f"{planned.plan.strategy}, {most / 2**20:.0f} MiB foreseen: {error}"
-            for most, error in zip(foreseen, errors, strict=True)
-            if error
-        ]
-        if starved < num_starved and max(foreseen) > _STARVED_BYTES:
-            starved += 1
-            half = [most // 2 - SLACK_BYTES for most in foreseen]
-            survived += not any(errors_within(problem, planned.plan, half))
-    print(*failed[:5], f"{done} plans run within what was foreseen, {starved} with half of it", sep="\n")
-    passed = judge("galaxy-devices-that-wanted-more-memory", float(len(failed)), "devices", "<=", 0)
-    return judge("galaxy-plans-that-half-would-do-for", float(survived), "plans", "<=", 0) and passed
 
 
 class ConstantWeights:

@@ -9,16 +9,20 @@ the plans of subsets, all of them for up to 6 devices.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
+from pathlib import Path
 from random import Random
 from statistics import mean, quantiles
 from time import perf_counter, process_time
 
 from benchmarks.bars import judge
 from benchmarks.galaxy_clusters import (
+    STRIDE,
     part_of,
     random_device,
     random_links,
@@ -28,9 +32,10 @@ from benchmarks.galaxy_clusters import (
     unhindered,
 )
 from benchmarks.galaxy_limits import within_limits
-from benchmarks.galaxy_optimum import optimum, ring_choices, sending_ns
+from benchmarks.galaxy_optima import near_optima
 from benchmarks.galaxy_paced import measured_ns
 from benchmarks.galaxy_replay import fixed_order
+from benchmarks.kept_results import Kept, each_result, of_sources
 from workloads.galaxy.memory import Load
 from workloads.galaxy.plan import Strategy
 from workloads.galaxy.plan_error import PlanError
@@ -38,15 +43,11 @@ from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.planner import Planned, plan_cluster
 from workloads.galaxy.profile import ClusterProfile
 from workloads.galaxy.remedy import enough_bytes
-from workloads.galaxy.wire_format import WireFormat
 
-_NEAR = 1.03
 _MOST_ALL_SUBSETS = 6
 _SAMPLED = 12
 _SHORTEST_NS, _LONGEST_NS = 2e8, 4e9
 """Of requests that are measured: in shorter ones, other programs on this machine count for more."""
-_OPTIMUM_LAYERS = 6
-"""Of each model where the optimum is looked for: all layers are alike, and each counts for every cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +63,25 @@ class Sizes:
     num_starved: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a part shall do."""
+
+    sizes: Sizes
+    seed: int
+    keep: Path | None
+    processes: int
+    """That look at clusters side by side, where nothing is timed."""
+
+    def kept(self, part: str) -> Kept[int] | None:
+        """What a part found before, where results are kept."""
+        return Kept(self.keep, of_sources(f"{part}, seed {self.seed}, {self.sizes}")) if self.keep else None
+
+
 FULL = Sizes(
     num_clusters=500,
     num_with_subsets=500,
-    num_optima=60,
+    num_optima=500,
     num_replayed=100,
     num_measured=60,
     num_limited=500,
@@ -88,10 +104,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--part", choices=tuple(_PARTS), action="append")
-    asked = parser.parse_args(arguments)
-    sizes = QUICK if asked.quick else FULL
-    print(f"seed {asked.seed}; {sizes}")
-    passed = [_PARTS[name](sizes, asked.seed) for name in asked.part or _PARTS]
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="of results: a run that was ended goes on")
+    parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
+    options = parser.parse_args(arguments)
+    sizes = QUICK if options.quick else FULL
+    asked = Asked(sizes=sizes, seed=options.seed, keep=options.keep, processes=options.processes)
+    print(f"seed {asked.seed}; {sizes}", flush=True)
+    passed = [_PARTS[name](asked) for name in options.part or _PARTS]
     return 0 if all(passed) else 1
 
 
@@ -112,10 +131,10 @@ def plan(problem: PlanProblem) -> Planned:
     )
 
 
-def _clusters(sizes: Sizes, seed: int) -> bool:
+def _clusters(asked: Asked) -> bool:
     """Plans of all clusters: what they are, how long they took to find, and whether they fit."""
-    random, times, over, kinds, failed = seeded(seed), [], 0, dict.fromkeys(Strategy, 0), []
-    for _ in range(sizes.num_clusters):
+    random, times, over, kinds, failed = seeded(asked.seed), [], 0, dict.fromkeys(Strategy, 0), []
+    for _ in range(asked.sizes.num_clusters):
         problem = random_problem(random)
         begin = process_time()
         try:
@@ -150,23 +169,30 @@ def _is_cured(problem: PlanProblem) -> bool:
     return True
 
 
-def _limits(sizes: Sizes, seed: int) -> bool:
+def _limits(asked: Asked) -> bool:
     """Plans run where no device gets more memory than foreseen, and some where it gets half."""
-    return within_limits(seed, sizes.num_limited, sizes.num_starved, plan)
+    sizes = asked.sizes
+    return within_limits(
+        asked.seed, sizes.num_limited, sizes.num_starved, plan, asked.kept("limits"), asked.processes
+    )
 
 
-def _subsets(sizes: Sizes, seed: int) -> bool:
+def _subsets(asked: Asked) -> bool:
     """No subset of the devices has a faster plan."""
-    random, worst, count = seeded(seed), 0.0, 0
-    for _ in range(sizes.num_with_subsets):
-        problem = random_problem(random)
-        latency = _latency(problem)
-        for devices in _some_subsets(random, len(problem.cluster.devices)):
-            count += 1
-            fewer = _latency(part_of(problem, devices))
-            worst = max(worst, latency / fewer if fewer < float("inf") else 0.0)
-    print(f"{count} subsets of {sizes.num_with_subsets} clusters planned on their own")
+    indices, compute = range(asked.sizes.num_with_subsets), partial(_over_subsets, asked.seed)
+    found = [result for _, result in each_result(indices, compute, asked.kept("subsets"), asked.processes)]
+    print(f"{sum(count for count, _ in found)} subsets of {len(found)} clusters planned on their own")
+    worst = max(ratio for _, ratio in found)
     return judge("galaxy-plan-over-best-subset", worst, "ratio", "<=", 1.0 + 1e-9)
+
+
+def _over_subsets(seed: int, index: int) -> tuple[int, float]:
+    """How many subsets of one cluster were planned, and our latency over that of the best of them."""
+    random = seeded(seed * STRIDE + index)
+    problem = random_problem(random)
+    latency, subsets = _latency(problem), _some_subsets(random, len(problem.cluster.devices))
+    best = min((_latency(part_of(problem, devices)) for devices in subsets), default=float("inf"))
+    return len(subsets), latency / best if best < float("inf") else 0.0
 
 
 def _latency(problem: PlanProblem) -> float:
@@ -181,56 +207,25 @@ def _some_subsets(random: Random, num: int) -> list[tuple[int, ...]]:
     return found if num <= _MOST_ALL_SUBSETS else random.sample(found, _SAMPLED)
 
 
-def _optima(sizes: Sizes, seed: int) -> bool:
+def _optima(asked: Asked) -> bool:
     """Against the exact optimum of the same forecast."""
-    random, num_rings, num_solved = seeded(seed), 0, 0
-    ratios: list[float] = []
-    while len(ratios) < sizes.num_optima:
-        problem = random_problem(random, random.choice((2, 3, 3, 4)))
-        problem = replace(
-            problem,
-            architecture=replace(problem.architecture, num_layers=_OPTIMUM_LAYERS),
-            load=replace(problem.load, num_new_tokens=0),
-            wires=random.choice(_WIRES),
-        )
-        latency = _latency(problem)
-        if latency == float("inf"):
-            continue
-        least = latency
-        for ring in ring_choices(problem):
-            num_rings += 1
-            if sending_ns(problem, ring) >= latency / _NEAR:
-                continue
-            num_solved += 1
-            best = optimum(problem, ring, latency / _NEAR)
-            if best is not None and best.least_ns < latency / _NEAR:
-                least = min(least, best.best_ns)
-        ratios.append(latency / least)
-    worse = [ratio for ratio in ratios if ratio > 1.0]
-    print(
-        f"{len(ratios)} clusters, {num_rings} rings, {num_solved} of them solved; "
-        f"better by more than 3 %: {worse}"
-    )
-    return judge("galaxy-plan-over-optimum", max(ratios), "ratio", "<=", _NEAR)
+    return near_optima(asked.seed, asked.sizes.num_optima, plan, asked.kept("optimum"), asked.processes)
 
 
-_WIRES = ((WireFormat.EXACT,), (WireFormat.EXACT, WireFormat.BFLOAT16, WireFormat.INT8))
-
-
-def _replayed(sizes: Sizes, seed: int) -> bool:
+def _replayed(asked: Asked) -> bool:
     """The fixed order of the forecast against the order in which devices work."""
-    return fixed_order(seed, sizes.num_replayed, plan)
+    return fixed_order(asked.seed, asked.sizes.num_replayed, plan)
 
 
-def _measured(sizes: Sizes, seed: int) -> bool:
+def _measured(asked: Asked) -> bool:
     """Forecasts against paced devices on paced links, for every kind of parallelism."""
-    random = seeded(seed)
+    random = seeded(asked.seed)
     errors: list[float] = []
-    while len(errors) < sizes.num_measured:
+    while len(errors) < asked.sizes.num_measured:
         problem = random_problem(random, random.choice((2, 3)))
         few = replace(problem.architecture, num_layers=4)
         for strategy in Strategy:
-            asked = replace(
+            one = replace(
                 problem,
                 architecture=few,
                 load=replace(problem.load, num_new_tokens=0),
@@ -238,13 +233,13 @@ def _measured(sizes: Sizes, seed: int) -> bool:
                 cluster=unhindered(problem.cluster),
             )
             try:
-                planned = plan(asked)
+                planned = plan(one)
             except PlanError:
                 continue
             foreseen = planned.forecast.latency_ns
             if not _SHORTEST_NS < foreseen < _LONGEST_NS:
                 continue
-            took = min(measured_ns(asked, planned.plan, 3))
+            took = min(measured_ns(one, planned.plan, 3))
             errors.append(took / foreseen - 1.0)
             print(
                 f"{strategy:9} on {len(planned.plan.parts)}, {planned.plan.num_tiles} tiles: "
@@ -254,9 +249,9 @@ def _measured(sizes: Sizes, seed: int) -> bool:
     return judge("galaxy-forecast-error", mean_error, "share", "<=", 0.10)
 
 
-def _many(sizes: Sizes, seed: int) -> bool:
+def _many(asked: Asked) -> bool:
     """64 devices at once."""
-    random, slowest = seeded(seed), 0.0
+    random, slowest = seeded(asked.seed), 0.0
     for name in ("bert-large", "opt-2.7b"):
         cluster = ClusterProfile(
             devices=tuple(random_device(random, f"device{place}", 4 << 30) for place in range(64)),
@@ -276,7 +271,7 @@ def _many(sizes: Sizes, seed: int) -> bool:
     return judge("galaxy-64-devices", slowest, "s of one core", "<", 1.0)
 
 
-_PARTS: dict[str, Callable[[Sizes, int], bool]] = {
+_PARTS: dict[str, Callable[[Asked], bool]] = {
     "clusters": _clusters,
     "many": _many,
     "limits": _limits,

@@ -54,7 +54,7 @@ def _show_storage(folder: Path) -> None:
     path = folder / "probe"
     path.write_bytes(bytes(range(256)) * (_PROBE_BYTES // 256))
     warm = max(_plain_rate(path) for _ in range(3))
-    cold = max((_plain_rate(path) for _ in range(3) if drop(path)), default=0.0)
+    cold = max((_plain_rate(path) for _ in range(3) if drop(path)), default=None)
     path.unlink()
     print(f"plain reading of {folder.parent}: warm {_in_mb(warm)} MB/s, cold {_in_mb(cold)} MB/s")
 
@@ -109,8 +109,9 @@ def _waited(preset: str, rest: Sequence[str]) -> bool:
     return judge(f"input wait, {preset}", worst, "% of the median step", "<", MOST_WAIT_PERCENT)
 
 
-def _in_mb(bytes_per_s: float) -> str:
-    return f"{bytes_per_s / 1e6:.0f}"
+def _in_mb(bytes_per_s: float | None) -> str:
+    """Whole MB/s; a dash for what was not measured: a file stayed in the page cache."""
+    return "-" if bytes_per_s is None else f"{bytes_per_s / 1e6:.0f}"
 
 
 if __name__ == "__main__":

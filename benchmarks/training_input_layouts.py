@@ -40,8 +40,8 @@ class Rates:
     """Unpacked over stored."""
     warm_bytes_per_s: float
     """From the page cache, in processor time: what one core does."""
-    cold_bytes_per_s: float
-    """With the file dropped from the page cache, in wall time; 0 where it could not be."""
+    cold_bytes_per_s: float | None
+    """With the file dropped from the page cache, in wall time; None where it could not be."""
     slab_bytes_per_s: float
     """Of a quarter of the planes of a warm file, in processor time."""
 
@@ -75,9 +75,9 @@ def _write(path: Path, sample: Counts, chunk: Chunk, codec: str, num_rows: int) 
             full[row] = sample
 
 
-def _cold(path: Path, sample: Counts, codec: str, num_turns: int) -> float:
+def _cold(path: Path, sample: Counts, codec: str, num_turns: int) -> float | None:
     rates = [_once(path, sample, codec, None, time.perf_counter) for _ in range(num_turns) if drop(path)]
-    return max(rates, default=0.0)
+    return max(rates, default=None)
 
 
 def _best(path: Path, sample: Counts, codec: str, planes: tuple[int, int] | None, num_turns: int) -> float:

@@ -22,6 +22,8 @@ KNOBS = (
     Knob(name="inputs", values=("counts",)),
     Knob(name="compiler", values=("inductor",)),
 )
+THREADS = 3
+"""Model size ``broken`` of a problem whose ranks may take fewer threads."""
 
 
 class MadeSession:
@@ -30,6 +32,10 @@ class MadeSession:
     others wait for; what is compiled needs all memory for itself.
     """
 
+    are_cores_free = True
+    """Whether two threads take less time than one; where not, others are on the cores until another layout is
+    tried.
+    """
     open_executions: list[Execution] = []  # noqa: RUF012 - of the process, as memory is
 
     def __init__(self, surroundings: Surroundings, *, is_fatal: bool) -> None:
@@ -41,6 +47,8 @@ class MadeSession:
         torch.manual_seed(surroundings.seed)
         self.model = surroundings.exchange.attach(nn.Linear(4, 1))
         self.num_steps = 0
+        if self.execution.layout == "channels_first":
+            MadeSession.are_cores_free = True
         self.open_executions.append(self.execution)
 
     @property
@@ -49,6 +57,7 @@ class MadeSession:
             (self.execution.precision == "bfloat16", 0.4),
             (self.execution.layout == "channels_first", 3.0),
             (self.execution.compiler == "inductor", 0.4),
+            (self.execution.threads == 1, 2.0 if self.are_cores_free else 0.4),
         )
         step_s = STEP_S
         for applies, factor in factors:
@@ -78,7 +87,7 @@ class MadeSession:
 
 class MadeJob:
     """Its job side; a problem of model size ``broken: 1`` can only be stepped in bfloat16, with ``broken: 2``
-    own kernels end the process.
+    own kernels end the process; with ``broken: 3`` ranks may take one thread.
     """
 
     def generate(self, *_: Any) -> None:
@@ -92,5 +101,7 @@ class MadeJob:
             raise MemoryError("float32 is too large")
         return MadeSession(surroundings, is_fatal=problem.model["broken"] == 2)
 
-    def settings(self, _problem: Problem, facts: TuningFacts) -> Sequence[Knob]:
+    def settings(self, problem: Problem, facts: TuningFacts) -> Sequence[Knob]:
+        if problem.model["broken"] == THREADS:
+            return Knob(name="threads", values=(1,)), KNOBS[1]
         return KNOBS if facts.may_change_precision else KNOBS[1:]

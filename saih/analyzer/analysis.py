@@ -3,8 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from saih.analyzer.copied_run import copied_runs
+from saih.analyzer.each import Each, one_by_one
 from saih.analyzer.energy import energy_trends
 from saih.analyzer.execution_gain import execution_gains, naming_executions
 from saih.analyzer.mistaken_unit import mistaken_points
@@ -38,13 +40,15 @@ def analyze(  # noqa: PLR0913 - the last one is for workloads outside the catalo
     *,
     rank_ladder: RankLadder | None = None,
     find_workload: Callable[[str], Workload] = catalog.workload,
+    each: Each = one_by_one,
 ) -> Analysis:
     """Summaries (by placement and growing size), verdicts and trends of one sweep on one environment.
 
     Of several attempts at a point the first completed one counts; a point without one is a failed point with
     the reason of its last attempt. A completed record that cannot be believed is a failed point too, never
     an average. ``num_planned`` counts the points that the plan wanted to run; ``rank_ladder`` is the ranks
-    axis of the sweep, which otherwise is what the points show.
+    axis of the sweep, which otherwise is what the points show. ``each`` is how points, and lines of them, are
+    looked at.
 
     Raises:
         UsageError: for no records, or records of several sweeps or environments.
@@ -55,8 +59,7 @@ def analyze(  # noqa: PLR0913 - the last one is for workloads outside the catalo
     usable = _usable_ceilings(ceilings, environment, warnings)
     summaries: list[PointSummary] = []
     failed: list[FailedPoint] = []
-    for group in attempts:
-        found = _judge(group, find_workload(group[0].point.workload), usable)
+    for found in each(partial(_judge, find_workload, usable), attempts):
         warnings += found.warnings
         if isinstance(found.result, FailedPoint):
             failed.append(found.result)
@@ -83,7 +86,7 @@ def analyze(  # noqa: PLR0913 - the last one is for workloads outside the catalo
         num_planned=num_planned,
         warnings=tuple(warnings),
     )
-    analysis = _with_trends(naming_executions(analysis), rank_ladder, find_workload)
+    analysis = _with_trends(naming_executions(analysis), rank_ladder, find_workload, each)
     return replace(
         analysis,
         energy_trends=energy_trends(analysis.trends, analysis.points),
@@ -117,15 +120,15 @@ def _order(summary: PointSummary) -> tuple[int, str, tuple[float, ...]]:
 
 
 def _with_trends(
-    analysis: Analysis, ladder: RankLadder | None, find_workload: Callable[[str], Workload]
+    analysis: Analysis, ladder: RankLadder | None, find_workload: Callable[[str], Workload], each: Each
 ) -> Analysis:
     """The analysis with its trends along each axis; labels name ranks where they differ."""
     facts, axes = analysis.environment.facts, _axes(analysis.points, find_workload)
     if not has_rank_axis((*analysis.points, *analysis.failed, *analysis.dropped), ladder):
-        return replace(analysis, trends=find_trends(analysis.points, axes, analysis.ceilings, facts))
+        return replace(analysis, trends=find_trends(analysis.points, axes, analysis.ceilings, facts, each))
     named = _naming_ranks(analysis)
     lines = find_rank_lines((*named.points, *named.failed, *named.dropped), ladder)
-    trends = find_trends(named.points, axes, named.ceilings, facts)
+    trends = find_trends(named.points, axes, named.ceilings, facts, each)
     return replace(
         named,
         trends=(*trends, *find_rank_trends(lines, named.ceilings, find_workload)),
@@ -218,7 +221,10 @@ class _Judged:
     warnings: tuple[str, ...] = ()
 
 
-def _judge(group: list[Record], workload: Workload, ceilings: Mapping[str, Ceilings]) -> _Judged:
+def _judge(
+    find_workload: Callable[[str], Workload], ceilings: Mapping[str, Ceilings], group: list[Record]
+) -> _Judged:
+    workload = find_workload(group[0].point.workload)
     record = next((one for one in group if one.result.outcome is Outcome.COMPLETED), None)
     point = group[0].point
     if record is None:

@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from types import MappingProxyType
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from saih.analyzer.checks import check_trend
 from saih.analyzer.component_crossing import Reach, component_crossings
+from saih.analyzer.each import Each, one_by_one
 from saih.analyzer.fit import Measured, Prediction, describe, fit_law, fit_laws, intervals, predict
 from saih.analyzer.fixed_shape import without_axis
 from saih.analyzer.forecast import Forecast, Wanted, forecast_all
@@ -43,10 +45,11 @@ def find_trends(
     axes: Sequence[Axis],
     ceilings: Sequence[Ceilings],
     facts: Mapping[str, str] = _NO_FACTS,
+    each: Each = one_by_one,
 ) -> tuple[Trend, ...]:
     """One trend for each axis that takes more than one rung and each setting of everything else.
 
-    ``facts`` of the environment tell how much memory there is.
+    ``facts`` of the environment tell how much memory there is; ``each`` is how lines are looked at.
     """
     by_placement = {found.placement_label: found for found in reversed(ceilings)}
     return trends_along(
@@ -54,7 +57,8 @@ def find_trends(
             _course(group, axis, by_placement.get(group[0].point.placement.seats_label), facts)
             for axis in axes
             for group in _swept_groups(points, axis, axes)
-        ]
+        ],
+        each,
     )
 
 
@@ -114,14 +118,14 @@ def _course(
     )
 
 
-def trends_along(courses: Sequence[Course]) -> tuple[Trend, ...]:
+def trends_along(courses: Sequence[Course], each: Each = one_by_one) -> tuple[Trend, ...]:
     """The laws of the step and its phases along each course, their curves, and how far to trust them."""
-    return tuple(
-        _trend(course, laws)
-        for begin in range(0, len(courses), MOST_TOGETHER)
-        for some in [courses[begin : begin + MOST_TOGETHER]]
-        for course, laws in zip(some, _fit(some), strict=True)
-    )
+    together = [courses[begin : begin + MOST_TOGETHER] for begin in range(0, len(courses), MOST_TOGETHER)]
+    return tuple(chain.from_iterable(each(_trends_of, together, MOST_TOGETHER)))
+
+
+def _trends_of(courses: Sequence[Course]) -> list[Trend]:
+    return [_trend(course, laws) for course, laws in zip(courses, _fit(courses), strict=True)]
 
 
 def _trend(course: Course, laws: Laws | None) -> Trend:

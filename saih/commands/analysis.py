@@ -11,6 +11,7 @@ from saih.analyzer.verification import with_verifications
 from saih.analyzer.what_if import Evidence
 from saih.analyzer.what_if_savings import savings
 from saih.commands.adaptive_rest import left_out
+from saih.commands.side_by_side import side_by_side
 from saih.commands.stage import plan_of, stored_sweep
 from saih.domain.ceiling import Ceilings
 from saih.domain.errors import DamagedData, UsageError
@@ -45,6 +46,7 @@ def analysis_of(folder: SweepFolder, data_folder: Path) -> tuple[Analysis, tuple
         [*(dropped for dropped in plan.dropped if dropped.point.point_id not in tried), *rest],
         len(planned | tried) - len(rest),
         rank_ladder=stored_sweep(folder).rank_ladder,
+        each=side_by_side,
     )
     origin = read_origin(folder)
     if origin is not None:

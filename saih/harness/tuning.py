@@ -33,6 +33,9 @@ _PASSES = 2
 """A setting that did not win before another one was kept may win after it."""
 _HOPELESS_GAIN = 0.9
 """What is slower than this is not tried a second time."""
+AS_PLACED = "as placed"
+"""All threads that the placement gives a rank, once more."""
+_WON_ONCE = "fewer were faster before, but not surely so again"
 _UNCHANGED = Interval(low=1.0, value=1.0, high=1.0, level=LEVEL, count=1)
 
 
@@ -94,6 +97,7 @@ class _Search:
             if self._best == before:
                 break
             self._is_repeat = True
+        self._confirm_threads()
         if self._best is None:
             return Found(ending=self._ending, tuned=None)
         return Found(ending=COMPLETED, tuned=self._tuned(self._best))
@@ -192,6 +196,27 @@ class _Search:
                 self._hopeless.add((setting, str(getattr(self._best, setting))))
             self._bench.drop(self._best)
         self._best, self._step_ns = candidate, step_ns
+
+    def _confirm_threads(self) -> None:
+        """Fewer threads must win twice: others who were on the cores may have decided the first time."""
+        best = self._best
+        if best is None or best.threads == self._plain.threads or self._contest.is_spent:
+            return
+        wide = replace(best, threads=self._plain.threads)
+        self._task.progress(Trial(setting="threads", value=AS_PLACED).words)
+        try:
+            with self._trying("threads", AS_PLACED):
+                self._contest.warm_up(wide)
+                gain, step_ns = self._contest.gain(best, wide, self._step_ns)
+        except TrialFailed as failed:
+            self._note("threads", AS_PLACED, "failed", reason=failed.ending.reason)
+            return
+        if gain.high < 1:
+            self._note("threads", AS_PLACED, "slower", gain=gain, step_ns=step_ns)
+            return
+        self._note("threads", AS_PLACED, "kept", gain=gain, step_ns=step_ns, reason=_WON_ONCE)
+        self._bench.drop(best)
+        self._best, self._step_ns = wide, step_ns
 
     def _refusal(self, candidate: Execution) -> str:
         plain, own = self._bench.losses(self._plain), self._bench.losses(candidate)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from mpi4py import MPI
-from tuned_application import MadeJob, MadeSession
+from tuned_application import THREADS, MadeJob, MadeSession
 
 from augment.problem import Problem, Shape
 from saih.domain.point import Placement, Point, Timing
@@ -17,7 +17,7 @@ from saih.harness.ending import COMPLETED
 from saih.harness.point_run import Setting
 from saih.harness.ranks import take_seats
 from saih.harness.sentinel import Sentinel
-from saih.harness.tuning import ALL_SETTINGS, Found
+from saih.harness.tuning import ALL_SETTINGS, AS_PLACED, Found
 from saih.harness.tuning_rates import batch_rates
 from saih.harness.tuning_settle import Archive, search_and_keep, settle
 from saih.store.tuned_file import read_tuned
@@ -148,6 +148,26 @@ def test_a_point_that_no_execution_can_step_ends_as_the_plain_one_does(
     settlement = settle(asked, MadeJob(), setting, archive)
     assert settlement.ending.outcome is Outcome.OUT_OF_MEMORY
     assert "float32 is too large" in settlement.ending.reason
+
+
+@pytest.mark.parametrize("are_free", [True, False])
+def test_fewer_threads_that_won_while_others_had_the_cores_must_win_again(
+    setting: Setting, archive: Archive, monkeypatch: pytest.MonkeyPatch, *, are_free: bool
+) -> None:
+    monkeypatch.setattr(MadeSession, "are_cores_free", are_free)
+    found = searched(point(broken=THREADS), setting, archive)
+    candidates = tried(found)
+    assert found.tuned is not None
+    assert found.tuned.execution.threads == 0
+    if are_free:
+        assert candidates["threads", "1"].verdict == "slower"
+        assert ("threads", AS_PLACED) not in candidates
+    else:
+        assert candidates["threads", "1"].verdict == "kept"
+        again = candidates["threads", AS_PLACED]
+        assert again.verdict == "kept"
+        assert again.gain is not None
+        assert again.gain.value > 1.3
 
 
 def test_rates_of_batches_are_told_one_by_one(setting: Setting) -> None:

@@ -53,7 +53,7 @@ _PATIENCE_S = 300.0
 
 _STARVED_BYTES = 4 * SLACK_BYTES
 """Of the device that needs most, where half is tried: half of less would lie within the slack."""
-_STARVED_OF = 4
+_STARVED_OF = 8
 """So many plans are looked at for one that needs enough for half to be tried."""
 
 Plan = Callable[[PlanProblem], Planned]
@@ -79,6 +79,7 @@ def within_limits(
     starved = [one.survives_half for one in found if one.survives_half is not None]
     print(*failed[:5], f"{len(found)} plans run within what was foreseen, {len(starved)} with half", sep="\n")
     passed = judge("galaxy-devices-that-wanted-more-memory", float(len(failed)), "devices", "<=", 0)
+    passed = judge("galaxy-plans-tried-with-half", float(len(starved)), "plans", ">=", 1) and passed
     return judge("galaxy-plans-that-half-would-do-for", float(sum(starved)), "plans", "<=", 0) and passed
 
 

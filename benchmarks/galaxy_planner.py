@@ -1,11 +1,11 @@
 """Claim: the planner's plans are nearly the best there are, fit, and are found at once.
 
-``python -m benchmarks.galaxy_planner [--quick] [--seed N] [--part NAME]``. Random clusters of 1 to 8
-devices (speeds over a factor of 20, memory that often forces subsets or uneven shares, unequal links of 10
-Mbit/s to 10 Gbit/s and 0.05 to 10 ms) with the shapes of DistilBERT, BERT-L, GPT2-L, OPT-1.3B and OPT-2.7B.
-``optimum``: against the exact optimum of the same forecast (every subset, ring order, number of tiles and
-wire format; heads and columns by HiGHS, see ``galaxy_optimum``), for up to 4 devices. ``subsets``: against
-the plans of subsets, all of them for up to 6 devices.
+``python -m benchmarks.galaxy_planner [--quick] [--seed N] [--part NAME] [--keep FILE] [--processes N]``.
+Random clusters of 1 to 8 devices (speeds over a factor of 20, memory that often forces subsets or uneven
+shares, unequal links of 10 Mbit/s to 10 Gbit/s and 0.05 to 10 ms) with the shapes of DistilBERT, BERT-L,
+GPT2-L, OPT-1.3B and OPT-2.7B. ``optimum``: against the exact optimum of the same forecast (every subset,
+ring order, number of tiles and wire format; heads and columns by HiGHS, see ``galaxy_optimum``), for up to 4
+devices. ``subsets``: against the plans of subsets, all of them for up to 6 devices.
 """
 
 import argparse
@@ -70,12 +70,14 @@ class Asked:
     sizes: Sizes
     seed: int
     keep: Path | None
+    of: str
+    """What results are of that are kept."""
     processes: int
     """That look at clusters side by side, where nothing is timed."""
 
     def kept(self, part: str) -> Kept[int] | None:
         """What a part found before, where results are kept."""
-        return Kept(self.keep, of_sources(f"{part}, seed {self.seed}, {self.sizes}")) if self.keep else None
+        return Kept(self.keep, f"{part}, {self.of}") if self.keep else None
 
 
 FULL = Sizes(
@@ -108,7 +110,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args(arguments)
     sizes = QUICK if options.quick else FULL
-    asked = Asked(sizes=sizes, seed=options.seed, keep=options.keep, processes=options.processes)
+    keep, seed = options.keep, options.seed
+    of = of_sources(f"seed {seed}, {sizes}") if keep else ""
+    asked = Asked(sizes=sizes, seed=seed, keep=keep, of=of, processes=options.processes)
     print(f"seed {asked.seed}; {sizes}", flush=True)
     passed = [_PARTS[name](asked) for name in options.part or _PARTS]
     return 0 if all(passed) else 1

@@ -3,15 +3,18 @@
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from saih.harness.lifeline import die_with_parent
+
 Name = TypeVar("Name", str, int)
 _ROOT = Path(__file__).resolve().parents[1]
-_SOURCES = ("workloads", "benchmarks")
+_SOURCES = ("augment", "workloads", "benchmarks", "tools")
 
 
 class NotKeptError(Exception):
@@ -94,12 +97,18 @@ def _computed(
         yield from ((name, compute(name)) for name in names)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin_worker) as pool:
         begun = {pool.submit(compute, name): name for name in names}
         try:
             yield from ((begun[done], done.result()) for done in as_completed(begun))
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """It ends with the process that asks, and at once by Ctrl-C, not after what it was given to do."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    die_with_parent()
 
 
 def _git(*arguments: str) -> str:

@@ -34,7 +34,7 @@ NAME = "what-if"
 NUM_STEPS = 30
 _WARMUP_STEPS = 6
 _DEPTH = 2
-"""Batches made ahead: steps here are long."""
+"""Batches made ahead."""
 _STEP_NOISE = 0.02
 _FLOPS_PER_NS, _BYTES_PER_NS, _LAUNCH_NS = 1e3, 1e2, 1e4
 """The ceilings."""

@@ -2,56 +2,97 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from itertools import chain
-from multiprocessing import get_context
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from typing import Any, TypeVar
+
+from saih.harness.lifeline import die_with_parent
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
 FEWEST = 500
 """Points or lines for which other processes are begun: these cost as much as a hundred or so."""
-_PARTS_EACH = 4
-"""Parts that a process gets one after the other, so that all end at about the same time."""
-
-_forked: tuple[Callable[[Any], Any], Sequence[Any]] | None = None
-"""The function and items as processes find them that are forked off here: neither is sent to them."""
+MOST_PROCESSES = 16
+"""Of which each copies what it touches of the records."""
+_MISSING: Any = object()
 
 
 def side_by_side(
     function: Callable[[Item], Found], items: Sequence[Item], /, in_one: int = 1
 ) -> Iterable[Found]:
-    """Like ``map``, in forked processes where there are many items and more than one core.
+    """Like ``map``, with forked processes where there are many items and more than one core.
 
     An item may stand for ``in_one`` points or lines, of which all together decide what is many. Only results
-    are sent, so these must be what pickle takes. An error comes as it would from ``map``.
+    are sent, as multiprocessing sends. What a process does not give, because an item failed, or it
+    was killed or could not be begun, is done here: errors are those of ``map``.
     """
-    num_processes = len(os.sched_getaffinity(0))
-    if num_processes == 1 or len(items) * in_one < FEWEST:
+    num_processes = min(len(os.sched_getaffinity(0)), len(items), MOST_PROCESSES)
+    if num_processes < 2 or len(items) * in_one < FEWEST:
         return map(function, items)
-    return _in_processes(function, items, num_processes)
-
-
-def _in_processes(
-    function: Callable[[Item], Found], items: Sequence[Item], num_processes: int
-) -> Iterator[Found]:
-    global _forked  # noqa: PLW0603 - the way to processes that share all memory at their begin
-    length = -(-len(items) // (_PARTS_EACH * num_processes))
-    parts = [range(begin, min(begin + length, len(items))) for begin in range(0, len(items), length)]
-    _forked = function, items
+    found: list[Any] = [_MISSING] * len(items)
     gc.freeze()  # a collection in a process would copy the pages of all that lives
+    others: list[_Other] = []
     try:
-        with ProcessPoolExecutor(num_processes, mp_context=get_context("fork")) as pool:
-            yield from chain.from_iterable(pool.map(_found, parts))
+        for first in range(1, num_processes):
+            others += _begun(function, items, slice(first, None, num_processes))
+        own = slice(0, None, num_processes)
+        found[own] = [function(item) for item in items[own]]
+        for other in others:
+            found[other.share] = other.results(len(found[other.share]))
     finally:
-        _forked = None
+        for other in others:
+            other.end()
         gc.unfreeze()
+    return [function(item) if one is _MISSING else one for item, one in zip(items, found, strict=True)]
 
 
-def _found(part: range) -> list[Any]:  # Any: what the function gives
-    if _forked is None:
-        raise RuntimeError("a process was not forked off for these items")
-    function, items = _forked
-    return [function(items[index]) for index in part]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Other:
+    """A forked process at work on its share of the items."""
+
+    share: slice
+    process: int
+    end_to_read: Connection
+
+    def results(self, count: int) -> Sequence[Any]:
+        """What it found, once it is done; marks of what is missing where it gives nothing."""
+        with suppress(EOFError, OSError):  # it died, perhaps in the middle of telling
+            results: Sequence[Any] = self.end_to_read.recv()
+            return results
+        return [_MISSING] * count
+
+    def end(self) -> None:
+        """Whatever it does; also after it has told all."""
+        self.end_to_read.close()
+        os.kill(self.process, signal.SIGKILL)
+        os.waitpid(self.process, 0)
+
+
+def _begun(function: Callable[[Any], Any], items: Sequence[Any], share: slice) -> list[_Other]:
+    """The process for a share; none where the system gives none."""
+    end_to_read, end_to_write = Pipe(duplex=False)
+    with end_to_write:
+        try:
+            process = os.fork()
+        except OSError:
+            end_to_read.close()
+            return []
+        if process == 0:
+            _work(function, items[share], end_to_write)
+    return [_Other(share=share, process=process, end_to_read=end_to_read)]
+
+
+def _work(function: Callable[[Any], Any], items: Sequence[Any], end_to_write: Connection) -> None:
+    """Find all results and tell them; never returns. Without a word after an error: it comes again there."""
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        die_with_parent()
+        end_to_write.send([function(item) for item in items])
+    finally:
+        os._exit(0)

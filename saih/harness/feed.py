@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from saih.harness.device_feed import DeviceFeed
 from saih.harness.loaders import Loaders
-from saih.harness.prefetch import Making, Prefetch
+from saih.harness.prefetch import DEPTH, Making, Prefetch
 from saih.harness.usage import Reading
 from workloads.telling import FedSession
 
@@ -28,6 +28,11 @@ class Feeding:
     num_loaders: int = 1
     is_made_once: bool = False
     """Whether few batches come again and again."""
+
+    @property
+    def num_ahead(self) -> int:
+        """Batches that may lie ready: each of several loaders has one, and a GPU has the next one already."""
+        return max(DEPTH, self.num_loaders) + (self.device != "cpu")
 
 
 ON_HOST = Feeding()

@@ -34,8 +34,7 @@ _PASSES = 2
 _HOPELESS_GAIN = 0.9
 """What is slower than this is not tried a second time."""
 AS_PLACED = "as placed"
-"""All threads that the placement gives a rank, once more."""
-_WON_ONCE = "fewer were faster before, but not surely so again"
+"""All threads that the placement gives a rank, once more: kept unless they are surely slower."""
 _UNCHANGED = Interval(low=1.0, value=1.0, high=1.0, level=LEVEL, count=1)
 
 
@@ -138,7 +137,9 @@ class _Search:
             self._note(setting, value, "failed", reason=failed.ending.reason)
             if Trial(setting=setting, value=value) in self._task.fatal:
                 self._hopeless.add((setting, value))
-            elif setting != ALL_SETTINGS:  # it may not go together with what was kept before
+            elif (
+                setting != ALL_SETTINGS and value != AS_PLACED
+            ):  # it may not go together with what was kept before
                 own = {"precision": candidate.precision, setting: getattr(candidate, setting)}
                 self._consider(setting, f"{value} alone", replace(self._plain, **own))
 
@@ -184,7 +185,7 @@ class _Search:
     ) -> None:
         """Keep the candidate or let it go; the refusal, its gain and its step decide."""
         refusal, gain, step_ns = result
-        verdict: Verdict = "refused" if refusal else _final(gain)
+        verdict: Verdict = "refused" if refusal else _final(gain, must_win=value != AS_PLACED)
         self._note(setting, value, verdict, gain=gain, step_ns=step_ns, reason=refusal or _reason(gain))
         if gain is not None and gain.high < _HOPELESS_GAIN:
             self._hopeless.add((setting, value))
@@ -200,23 +201,11 @@ class _Search:
     def _confirm_threads(self) -> None:
         """Fewer threads must win twice: others who were on the cores may have decided the first time."""
         best = self._best
-        if best is None or best.threads == self._plain.threads or self._contest.is_spent:
-            return
-        wide = replace(best, threads=self._plain.threads)
-        self._task.progress(Trial(setting="threads", value=AS_PLACED).words)
-        try:
-            with self._trying("threads", AS_PLACED):
-                self._contest.warm_up(wide)
-                gain, step_ns = self._contest.gain(best, wide, self._step_ns)
-        except TrialFailed as failed:
-            self._note("threads", AS_PLACED, "failed", reason=failed.ending.reason)
-            return
-        if gain.high < 1:
-            self._note("threads", AS_PLACED, "slower", gain=gain, step_ns=step_ns)
-            return
-        self._note("threads", AS_PLACED, "kept", gain=gain, step_ns=step_ns, reason=_WON_ONCE)
-        self._bench.drop(best)
-        self._best, self._step_ns = wide, step_ns
+        if best is not None and best.threads != self._plain.threads:
+            wide = replace(best, threads=self._plain.threads)
+            self._seen.discard(wide)
+            self._is_repeat = False
+            self._consider("threads", AS_PLACED, wide)
 
     def _refusal(self, candidate: Execution) -> str:
         plain, own = self._bench.losses(self._plain), self._bench.losses(candidate)
@@ -282,9 +271,11 @@ class _Search:
         return f"budget of {self._task.plan.budget_s:g} s spent, {self._num_untried} not tried"
 
 
-def _final(gain: Interval | None) -> Verdict:
+def _final(gain: Interval | None, *, must_win: bool) -> Verdict:
     """Of a candidate that is not refused; one without a gain is the first that could be stepped."""
-    return "kept" if gain is None else verdict_of(gain) or "no gain"
+    if gain is None or (gain.high >= 1 and not must_win):
+        return "kept"
+    return verdict_of(gain) or "no gain"
 
 
 def _reason(gain: Interval | None) -> str:

@@ -201,5 +201,6 @@ def _calibrated(windows: _Windows, order: Order, instruments: Instruments) -> tu
         blocks = np.asarray(whole, dtype=np.float64).reshape(-1, _BLOCK).mean(axis=1)
         told = {"step_ns": max(float(np.median(blocks)), 1.0), "produce_ns": produce, "slowest_rank": slowest}
     heard = broadcast(comm, told)
-    found = Calibration(meeting=order.meeting, **heard)
+    ahead = instruments.feeding.num_ahead
+    found = Calibration(meeting=order.meeting, num_ahead=ahead, **heard)
     return found, num_window_steps(order.plan, found)

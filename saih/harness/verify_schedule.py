@@ -26,6 +26,8 @@ class Calibration:
     slowest_rank: int
     """The rank that works longest: what is added to it is added to the step."""
     meeting: Meeting
+    num_ahead: int = DEPTH
+    """Batches that may lie ready, made before a switch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +79,12 @@ def num_settle_steps(plan: VerifyPlan, found: Calibration, toggle: Toggle) -> in
     A slower loader first uses up what lies ready: with an excess of e over the step, d batches last for
     d (1 + e) / e steps.
     """
-    steps = DEPTH + _MARGIN_STEPS
+    depth = found.num_ahead
+    steps = depth + _MARGIN_STEPS
     if toggle.intervention is Intervention.DELAYED_INPUT:
         excess = (found.produce_ns + toggle.dose_ns) / found.step_ns - 1
         if excess > 0:
-            steps = max(steps, math.ceil(DEPTH * (1 + excess) / excess) + _MARGIN_STEPS)
+            steps = max(steps, math.ceil(depth * (1 + excess) / excess) + _MARGIN_STEPS)
     return min(max(steps, math.ceil(plan.settle_s * 1e9 / found.step_ns)), MOST_STEPS)
 
 

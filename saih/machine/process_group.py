@@ -11,7 +11,6 @@ import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # exported only where it was built
 
 from saih.domain.errors import EnvironmentMissing
-from saih.machine.background import gloo_steps_back
 from saih.machine.meeting import answering, candidate_addresses, interface_addresses, reach
 from saih.machine.messages import Message, broadcast, first
 from saih.machine.mpi import MPI
@@ -38,7 +37,7 @@ def process_group(comm: MPI.Intracomm, device: torch.device, timeout_s: float) -
     group = dist.group.WORLD
     if group is None:
         raise RuntimeError("torch.distributed made no default process group")
-    with _served(group):
+    with _ending(group):
         yield group
 
 
@@ -54,14 +53,13 @@ def subgroup(num_ranks: int, timeout_s: float) -> Iterator[dist.ProcessGroup]:
     group, _ = dist.new_subgroups(group_size=num_ranks, timeout=timeout)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     if group is None:
         raise RuntimeError(f"torch.distributed made no process group of {num_ranks} ranks")
-    with _served(group):
+    with _ending(group):
         yield group
 
 
 @contextmanager
-def _served(group: dist.ProcessGroup) -> Iterator[None]:
-    """The group with its threads in order; ends on leaving."""
-    gloo_steps_back()
+def _ending(group: dist.ProcessGroup) -> Iterator[None]:
+    """End the group on leaving."""
     try:
         yield
     except BaseException:

@@ -4,6 +4,7 @@ Every rank checks for itself and fails loudly; rank 0 prints what it found as on
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from saih.harness.exchange import MeasuredExchange
 from saih.harness.measure import Instruments, measure
 from saih.harness.ranks import Ranks, take_seats
 from saih.harness.rendezvous import open_exchange
+from saih.machine.background import gloo_threads
 from saih.machine.messages import gather_all
 from workloads.protocol import Mark
 
@@ -191,6 +193,13 @@ def check_sums(exchange: MeasuredExchange, ranks: Ranks) -> Any:
     return measured.steps.num_steps
 
 
+def check_waiting(_exchange: MeasuredExchange, ranks: Ranks) -> Any:
+    """How gloo's waiting threads of all ranks are scheduled, and the threads of the steps."""
+    waiting = {os.sched_getscheduler(thread) for thread in gloo_threads()}
+    both = gather_all(ranks.comm, {"waiting": sorted(waiting), "stepping": os.sched_getscheduler(0)})
+    return [dict(one) for one in both]
+
+
 CHECKS: Mapping[str, Callable[[MeasuredExchange, Ranks], Any]] = {
     "means": check_means,
     "weights": check_weights,
@@ -198,6 +207,7 @@ CHECKS: Mapping[str, Callable[[MeasuredExchange, Ranks], Any]] = {
     "overlap": check_overlap,
     "straggler": check_straggler,
     "sums": check_sums,
+    "waiting": check_waiting,
 }
 
 

@@ -20,8 +20,8 @@ KINDS, SIZES = ("ddp", "horovod"), (2, 4)
 def found(kind: str, num_ranks: int) -> Mapping[str, Any]:
     """What the ranks found; they have checked for themselves by then."""
     # A parameter that no rank uses is an error of DDP's own, in the second step.
-    unused = ["unused"] if kind == "horovod" else []
-    done = start(kind, num_ranks, "means", "weights", *unused, "overlap", "straggler", "sums")
+    own = ["unused"] if kind == "horovod" else ["waiting"]
+    done = start(kind, num_ranks, "means", "weights", *own, "overlap", "straggler", "sums")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return {name: value for line in lines for name, value in line.items()}
@@ -50,6 +50,12 @@ def test_gradients_of_odd_sizes_types_and_layouts_become_the_means_over_ranks(
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_ranks_begin_with_the_weights_of_rank_0(kind: str, num_ranks: int) -> None:
     assert found(kind, num_ranks)["weights"] == 7
+
+
+@pytest.mark.parametrize("num_ranks", SIZES)
+def test_threads_that_wait_for_messages_take_no_core_from_a_step(num_ranks: int) -> None:
+    scheduled = {"waiting": [os.SCHED_BATCH], "stepping": os.SCHED_OTHER}
+    assert found("ddp", num_ranks)["waiting"] == [scheduled] * num_ranks
 
 
 @pytest.mark.parametrize("num_ranks", SIZES)

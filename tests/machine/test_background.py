@@ -1,17 +1,15 @@
 import os
 import threading
-from pathlib import Path
 
 import torch
 
-from saih.machine.background import GLOO_WAITING, gloo_steps_back, step_back
+from saih.machine.background import gloo_threads, newer_gloo_threads_step_back, step_back
 from saih.machine.mpi import MPI
 from saih.machine.process_group import process_group
 
 
-def waiting_threads() -> list[int]:
-    names = Path("/proc/self/task").glob("*/comm")
-    return [int(name.parent.name) for name in names if name.read_text().strip() == GLOO_WAITING]
+def policies(threads: frozenset[int]) -> set[int]:
+    return {os.sched_getscheduler(thread) for thread in threads}
 
 
 def test_only_the_thread_that_is_told_to_steps_back() -> None:
@@ -32,10 +30,19 @@ def test_a_thread_that_does_not_exist_is_no_error() -> None:
     step_back(2**22 + 1)  # above the greatest number that Linux gives
 
 
-def test_the_threads_of_gloo_that_wait_step_back_where_a_group_is_made() -> None:
+def test_only_the_newer_threads_of_gloo_step_back() -> None:
     with process_group(MPI.COMM_SELF, torch.device("cpu"), 30.0):
-        waiting = waiting_threads()
-        assert waiting
-        assert {os.sched_getscheduler(thread) for thread in waiting} == {os.SCHED_BATCH}
-        assert gloo_steps_back() == len(waiting)
+        first = newer_gloo_threads_step_back(frozenset())
+        assert first
+        assert policies(first) == {os.SCHED_BATCH}
         assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    others = gloo_threads()
+    with process_group(MPI.COMM_SELF, torch.device("cpu"), 30.0):
+        newer = newer_gloo_threads_step_back(others)
+        assert newer
+        assert newer.isdisjoint(others)
+        assert gloo_threads() >= newer
+
+
+def test_where_no_thread_of_gloo_is_begun_nobody_waits_long() -> None:
+    assert newer_gloo_threads_step_back(gloo_threads()) == frozenset()

@@ -104,7 +104,8 @@ def test_members_within_a_tolerance_are_all_of_them_and_no_others(exponent: floa
 def test_each_step_of_the_compound_knob_doubles_what_a_sample_costs(phi: float) -> None:
     grown = COSMOFLOW.compound(problem(depth=1, width=32), phi)
     COSMOFLOW.check(grown)
-    assert COSMOFLOW.sample_flops(grown) == pytest.approx(REFERENCE_FLOPS * 2**phi, rel=0.13)
+    # Widths of 5 and 6 cost 31 % apart: no member is nearer to what lies between them.
+    assert COSMOFLOW.sample_flops(grown) == pytest.approx(REFERENCE_FLOPS * 2**phi, rel=0.14)
 
 
 def test_the_compound_knob_grows_data_and_model_and_keeps_what_it_does_not_know() -> None:

@@ -13,7 +13,7 @@ class Each(Protocol):
     def __call__(
         self, function: Callable[[Item], Found], items: Sequence[Item], /, in_one: int = 1
     ) -> Iterable[Found]:
-        """What the function gives for each item; an item may stand for ``in_one`` points or lines."""
+        """What the function gives for each item; an item may cost as much as ``in_one`` points."""
 
 
 def one_by_one(

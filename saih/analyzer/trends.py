@@ -37,6 +37,8 @@ POINTS_INSIDE = 25
 POINTS_OUTSIDE = 8
 MOST_TOGETHER = 64
 """Courses whose laws are fitted together: more are hardly faster and need more memory."""
+_LINE_IN_POINTS = 10
+"""What a line costs, in points that are judged, at about."""
 _NO_FACTS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -121,7 +123,7 @@ def _course(
 def trends_along(courses: Sequence[Course], each: Each = one_by_one) -> tuple[Trend, ...]:
     """The laws of the step and its phases along each course, their curves, and how far to trust them."""
     together = [courses[begin : begin + MOST_TOGETHER] for begin in range(0, len(courses), MOST_TOGETHER)]
-    return tuple(chain.from_iterable(each(_trends_of, together, MOST_TOGETHER)))
+    return tuple(chain.from_iterable(each(_trends_of, together, _LINE_IN_POINTS * MOST_TOGETHER)))
 
 
 def _trends_of(courses: Sequence[Course]) -> list[Trend]:

@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 Found = TypeVar("Found")
 
 FEWEST = 500
-"""Points or lines for which other processes are begun: these cost as much as a hundred or so."""
+"""Points for which other processes are begun: these cost as much as a hundred or so."""
 MOST_PROCESSES = 16
 """Of which each copies what it touches of the records."""
 _MISSING: Any = object()
@@ -27,7 +27,7 @@ def side_by_side(
 ) -> Iterable[Found]:
     """Like ``map``, with forked processes where there are many items and more than one core.
 
-    An item may stand for ``in_one`` points or lines, of which all together decide what is many. Only results
+    An item may cost as much as ``in_one`` points; all points together decide what is many. Only results
     are sent, as multiprocessing sends. What a process does not give, because an item failed, or it
     was killed or could not be begun, is done here: errors are those of ``map``.
     """

@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 
 POINTS_INSIDE = 25
 POINTS_OUTSIDE = 8
-MOST_TOGETHER = 64
+MOST_TOGETHER = 16
 """Courses whose laws are fitted together: more are hardly faster and need more memory."""
 _LINE_IN_POINTS = 10
 """What a line costs, in points that are judged, at about."""

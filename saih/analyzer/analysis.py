@@ -31,7 +31,7 @@ from workloads import catalog
 from workloads.protocol import Axis, Workload
 
 
-def analyze(  # noqa: PLR0913 - the last one is for workloads outside the catalog
+def analyze(  # noqa: PLR0913 - the last two are for workloads outside the catalog and for many records
     sweep_name: str,
     records: Sequence[Record],
     ceilings: Sequence[Ceilings],

@@ -137,9 +137,8 @@ class _Search:
             self._note(setting, value, "failed", reason=failed.ending.reason)
             if Trial(setting=setting, value=value) in self._task.fatal:
                 self._hopeless.add((setting, value))
-            elif (
-                setting != ALL_SETTINGS and value != AS_PLACED
-            ):  # it may not go together with what was kept before
+            elif setting != ALL_SETTINGS and value != AS_PLACED:
+                # It may not go together with what was kept before.
                 own = {"precision": candidate.precision, setting: getattr(candidate, setting)}
                 self._consider(setting, f"{value} alone", replace(self._plain, **own))
 

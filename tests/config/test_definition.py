@@ -110,7 +110,7 @@ def test_a_definition_from_before_the_ranks_axis_is_read_and_written_as_it_was()
         "run": {"batch_per_rank": 2, "precision": "float32", "exchange": "ddp", "seed": 1},
         "placement": {"nodes": 1, "ranks_per_node": 2, "threads_per_rank": 1, "device": "cpu"},
         "timing": {
-            "warmup_steps": 3, "min_steps": 10, "max_steps": 2000, "relative_width": 0.02, "budget_s": 8.0
+            "warmup_steps": 3, "min_steps": 10, "max_steps": 5000, "relative_width": 0.02, "budget_s": 13.0
         },
         "scheduler": "local",
     }  # fmt: skip

@@ -19,7 +19,8 @@ from workloads.cosmoflow.shapes import CosmoFlowShape
 from workloads.execution import Execution
 
 CHANNELS = 4
-PLAIN_LOOP, SESSION, CONVOLUTIONS = "plain", "session", "convolutions"
+PLAIN_LOOP, SESSION, BOTH = "plain", "session", "both"
+CONVOLUTIONS, PRODUCTS = "convolutions", "products"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +74,20 @@ def session(name: str, member: Member, execution: Execution) -> TurnTaker:
     return _taker(name, SESSION, member, {"execution": asdict(execution)}, _rank_environment(member))
 
 
+def plain_and_session(member: Member, execution: Execution) -> TurnTaker:
+    """Both in one process, as a rank runs: asked for ``-n`` steps, those of SAIH answer."""
+    name = "plain loop and session"
+    return _taker(name, BOTH, member, {"execution": asdict(execution)}, _rank_environment(member))
+
+
 def convolutions(member: Member, precision: str) -> TurnTaker:
     """The convolutions of the same step and nothing else; answers seconds of each."""
     return _taker("convolutions", CONVOLUTIONS, member, {"precision": precision}, _rank_environment(member))
+
+
+def products(member: Member, precision: str) -> TurnTaker:
+    """Square matrix products, as the ceiling of arithmetic has them; answers FLOP/s of the best side."""
+    return _taker("products", PRODUCTS, member, {"precision": precision}, _rank_environment(member))
 
 
 def _rank_environment(member: Member) -> dict[str, str]:

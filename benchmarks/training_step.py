@@ -5,16 +5,16 @@ loop.py`` starts it, the same with the allocator settings of SAIH's ranks, the r
 the tuned one, whose settings are searched beforehand (``saih tune``). A fifth does nothing but the
 convolutions of the same step, each in its faster layout and the number format of the tuned execution:
 their rate is the ceiling of that list of shapes. Ratios are taken turn by turn; intervals are of their
-medians. What is judged by a few percent gets turns of two contestants alone: the reference beside the plain
-loop, and the tuned step beside the convolutions.
+medians. What is judged by a few percent gets turns of two alone: the tuned step beside the convolutions, and
+the reference beside the plain loop, these in one process: which pages of memory a process happens to get
+makes the same loop up to a tenth faster or slower, run after run.
 
 What the harness adds to a step is measured by ``python -m benchmarks.overhead``.
 """
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,9 +22,17 @@ import torch
 
 from benchmarks.bars import judge
 from benchmarks.convolution_list import Best, best_of, ceiling_flops_per_s, works_of
-from benchmarks.training_contest import Member, convolutions, own_threads, plain_loop, session
+from benchmarks.training_contest import (
+    Member,
+    convolutions,
+    own_threads,
+    plain_and_session,
+    plain_loop,
+    session,
+)
 from benchmarks.tuned_execution import QUICK_SEARCH_S, SEARCH_S, found_execution
 from benchmarks.turn_takers import TurnTaker, all_ready
+from benchmarks.turns_of_two import TURN_S, quotient, steps_of
 from saih.domain.interval import Interval, median, median_interval
 from saih.domain.point import Device
 from workloads.execution import REFERENCE, Execution
@@ -39,11 +47,8 @@ WIDE = 64
 ROUNDS, QUICK_ROUNDS = 15, 5
 LONGEST_S = 90.0
 """Of the turns at one size, where steps are long."""
-TURN_S = 0.4
 PAIRS_S, QUICK_PAIRS_S = 150.0, 40.0
 """At most, of turns of two contestants alone: what they differ by is small."""
-CLOSE = 0.01
-"""Half of the interval of their ratio, as a share of it, at which these turns end."""
 _CONVOLUTIONS_EVERY = 3
 
 
@@ -58,7 +63,7 @@ class Contest:
     """Seconds of a step, turn by turn, of each contestant."""
     best: tuple[Best, ...]
     reference_over_plain: Interval
-    """Step over step, of turns of these two alone."""
+    """Step over step, of turns of these two alone in one process."""
     share_of_convolutions: Interval
     """Rate of the tuned step over the ceiling of its list of shapes, of turns of these two alone."""
 
@@ -105,10 +110,10 @@ def compete(member: Member, num_rounds: int, search_s: float, pairs_s: float) ->
         works = works_of(member.architecture, member.batch)
         best = best_of(works, turns)
         places = [works.index(one.work) for one in best]
-        _, plain, ours, fastest = (_steps(taker) for taker in takers)
-        excess = _paired(ours, plain, pairs_s)
         share_s = pairs_s if member.width >= WIDE else min(pairs_s, QUICK_PAIRS_S)
-        share = _paired(partial(_convolving, bare, places), fastest, share_s)
+        share = quotient(partial(_convolving, bare, places), steps_of(takers[-1]), share_s)
+    with all_ready([plain_and_session(member, REFERENCE)]) as (both,):
+        excess = quotient(steps_of(both, -1), steps_of(both), pairs_s)
     return Contest(
         member=member,
         execution=tuned,
@@ -119,32 +124,10 @@ def compete(member: Member, num_rounds: int, search_s: float, pairs_s: float) ->
     )
 
 
-def _steps(taker: TurnTaker) -> Callable[[], float]:
-    """One turn of so many steps as fill it; seconds of a step."""
-    num_steps = str(max(1, round(TURN_S / float(taker.turn()))))
-    return lambda: float(taker.turn(num_steps))
-
-
 def _convolving(bare: TurnTaker, places: Sequence[int]) -> float:
     """One turn of all convolutions; seconds of those in these places of its answer."""
     seconds = bare.turn()
     return sum(float(seconds[place]) for place in places)
-
-
-def _paired(one: Callable[[], float], other: Callable[[], float], limit_s: float) -> Interval:
-    """Seconds over seconds, in turns of both until their ratio is known closely, or for ``limit_s``."""
-    ratios: list[float] = []
-    end = time.monotonic() + limit_s
-    while len(ratios) < ROUNDS or time.monotonic() < end:
-        if len(ratios) % 2:
-            own, its = one(), other()
-        else:
-            its, own = other(), one()
-        ratios.append(own / its)
-        known = median_interval(ratios)
-        if len(ratios) >= ROUNDS and known.high - known.low <= 2 * CLOSE * known.value:
-            break
-    return median_interval(ratios)
 
 
 def _turns(

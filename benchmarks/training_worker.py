@@ -12,15 +12,20 @@ import torch
 
 from benchmarks.convolution_list import Timer, works_of
 from benchmarks.plain_loop import PlainLoop
-from benchmarks.training_contest import CONVOLUTIONS, PLAIN_LOOP, SESSION, Member
+from benchmarks.training_contest import BOTH, CONVOLUTIONS, PLAIN_LOOP, PRODUCTS, SESSION, Member
 from benchmarks.turn_takers import answer_turns
+from benchmarks.turns_of_two import TURN_S
+from saih.domain.interval import median
 from saih.harness.exchange import NoExchange
+from saih.machine.arithmetic import product_rungs
 from workloads.cosmoflow.training import CosmoFlowJob
 from workloads.execution import Execution, settled
 from workloads.protocol import Surroundings
 
 NUM_BATCHES = 4
 WARMUP_STEPS = 3
+PRODUCT_SIDES = (1024, 2048, 4096)
+"""Where the rate of products is highest, on all processors that were looked at."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 Asked = dict[str, Any]
 Answer = Callable[[int], object]
@@ -70,10 +75,34 @@ def _session(member: Member, asked: Asked) -> Answer:
     return _timed(train)
 
 
+def _both(member: Member, asked: Asked) -> Answer:
+    """The plain loop for a number of steps above 0, and the session below: on the same pages of memory."""
+    plain, ours = _plain(member, asked), _session(member, asked)
+    return lambda number: plain(number) if number > 0 else ours(-number)
+
+
 def _convolutions(member: Member, asked: Asked) -> Answer:
     works = works_of(member.architecture, member.batch)
     timer = Timer(works, _DTYPES[asked["precision"]], torch.device(member.device))
     return lambda _number: timer.turn()
+
+
+def _products(member: Member, asked: Asked) -> Answer:
+    rungs = product_rungs(torch.device(member.device), _DTYPES[asked["precision"]])
+    calls = [(rung.ways[0]().call, rung.work) for rung in rungs if rung.size in PRODUCT_SIDES]
+
+    def rate(call: Callable[[], object], flops: float) -> float:
+        durations_s = []
+        end_s = time.perf_counter() + TURN_S / len(calls)
+        while time.perf_counter() < end_s:
+            begin_s = time.perf_counter()
+            call()
+            if member.device != "cpu":
+                torch.cuda.synchronize()
+            durations_s.append(time.perf_counter() - begin_s)
+        return flops / median(durations_s)
+
+    return lambda _number: max(rate(call, flops) for call, flops in calls)
 
 
 def _timed(train: Callable[[int], float]) -> Answer:
@@ -94,7 +123,9 @@ def _no_mark(_phase: str) -> None:
 _KINDS: dict[str, Callable[[Member, Asked], Answer]] = {
     PLAIN_LOOP: _plain,
     SESSION: _session,
+    BOTH: _both,
     CONVOLUTIONS: _convolutions,
+    PRODUCTS: _products,
 }
 
 if __name__ == "__main__":

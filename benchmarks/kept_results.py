@@ -66,18 +66,18 @@ def each_result(
         yield name, result
 
 
-def of_sources(settings: str) -> str:
-    """What results with these settings are of: the sources too, as git names their trees.
+def of_sources(settings: str, folders: Sequence[str] = _SOURCES) -> str:
+    """What results with these settings are of: the sources in these folders too, as git names their trees.
 
     Raises:
         NotKeptError: outside a checkout, or with changes that were not committed.
     """
-    changed = _git("status", "--porcelain", "--", *_SOURCES)
+    changed = _git("status", "--porcelain", "--", *folders)
     if changed:
         raise NotKeptError(
             f"commit what was changed before results are kept: {changed.splitlines()[0].strip()}"
         )
-    trees = _git("rev-parse", *(f"HEAD:{folder}" for folder in _SOURCES)).split()
+    trees = _git("rev-parse", *(f"HEAD:{folder}" for folder in folders)).split()
     return f"{settings}; {' '.join(trees)}"
 
 

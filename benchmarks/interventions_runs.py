@@ -1,5 +1,6 @@
 """Runs with and without a fault, measured by SAIH's own campaign, and judged by its analyzer alone."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -97,9 +98,10 @@ class Bench:
 
     def measure(self, wanted: Sequence[Wanted], step: Step, num_references: int) -> list[Judged]:
         """Run everything that is wanted, in a random order among undisturbed runs, and judge it."""
-        plan = {self._seed(one): one for one in wanted}
-        for _ in range(num_references):
-            self._seed(None)
+        for one in (*wanted, *[None] * num_references):
+            self._seed(one)
+        # Those of before too: what is put to the test later shall be as it was measured.
+        plan = {seed: one for seed, one in self._wanted.items() if one is not None}
         self._faults.lay(self._data, plan, step)
         self._measure(list(self._wanted))
         return self._judged(step)
@@ -152,6 +154,20 @@ class Bench:
             for seed, wanted in disturbed.items()
             if seed in found
         ]
+
+
+def lost(wanted: Sequence[Wanted], runs: Sequence[Judged]) -> list[Wanted]:
+    """What is wanted and has no record: its run crashed, was refused, or took too long."""
+    return list((Counter(wanted) - Counter(map(_wanted, runs))).elements())
+
+
+def not_judged(wanted: Sequence[Wanted], runs: Sequence[Judged]) -> list[Wanted]:
+    """What is wanted and has no record of processors of its own."""
+    return lost(wanted, [run for run in runs if not run.is_contended])
+
+
+def _wanted(run: Judged) -> Wanted:
+    return Wanted(causes=run.causes, dose=run.dose)
 
 
 def judged(

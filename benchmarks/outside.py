@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 from benchmarks.interventions import DOSES, RUNS_PER_REFERENCE, meets
-from benchmarks.interventions_runs import NUM_RANKS, PROBLEM, Bench, Faults, Step, Wanted
+from benchmarks.interventions_runs import NUM_RANKS, PROBLEM, Bench, Faults, Step, Wanted, lost
 from benchmarks.interventions_scoring import Judged, Score, row_name, score, shares, table
 from benchmarks.outside_causes import RIGHT, Measure, Outside, Places, write_places, write_plan
 from benchmarks.outside_groups import control_groups
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         step = bench.undisturbed()
         print(f"undisturbed step {step.step_ns / 1e6:.1f} ms, batch made in {step.produce_ns / 1e6:.1f} ms")
         runs = bench.measure(wanted, step, 1 + len(wanted) // RUNS_PER_REFERENCE)
-    return report(runs)
+    return report(runs, len(lost(wanted, runs)))
 
 
 def wanted_runs(causes: Sequence[Outside], *, is_quick: bool) -> list[Wanted]:
@@ -62,8 +62,8 @@ def wanted_runs(causes: Sequence[Outside], *, is_quick: bool) -> list[Wanted]:
     return [*single, *([Wanted(causes=(), dose=0.0)] * (1 if is_quick else NUM_SHAMS))]
 
 
-def report(runs: Sequence[Judged]) -> int:
-    """Print the matrix and the bars; 1 when one is missed."""
+def report(runs: Sequence[Judged], num_lost: int) -> int:
+    """Print the matrix and the bars; 1 when one is missed. ``num_lost`` runs have no record."""
     print(f"\n{table(runs)}\n")
     for run in runs:
         if run.reason or score(run) is not Score.RIGHT:
@@ -77,6 +77,7 @@ def report(runs: Sequence[Judged]) -> int:
     are_met = [
         meets("outside named right or refused", right, ">=", LEAST_RIGHT),
         meets("outside false claims", wrong, "<=", MOST_FALSE),
+        meets("outside runs without a record", num_lost / (len(runs) + num_lost), "<=", 0.0),
     ]
     return 0 if all(are_met) else 1
 

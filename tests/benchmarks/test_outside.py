@@ -61,8 +61,8 @@ def test_a_refusal_counts_only_with_its_reason() -> None:
 
 def test_false_claims_miss_the_bar(capsys: pytest.CaptureFixture[str]) -> None:
     right = [run(Outside.NETWORK, Limit.INTERCONNECT)] * 9
-    assert report([*right, run(Outside.NETWORK, Limit.INPUT)]) == 0
-    assert report([*right[:3], run(Outside.NETWORK, Limit.INPUT)]) == 1
+    assert report([*right, run(Outside.NETWORK, Limit.INPUT)], 0) == 0
+    assert report([*right[:3], run(Outside.NETWORK, Limit.INPUT)], 0) == 1
     assert "FAIL" in capsys.readouterr().out
 
 

@@ -115,13 +115,32 @@ def last_arrivers(steps: Steps, size: int | None) -> NDArray[np.int64]:
 
 
 def _delays(steps: Steps, work: Array) -> Array:
-    """Run delay of the work [R, S], at most the time in which the thread was on no processor."""
+    """Run delay of the work [R, S], at most the time in which the thread was on no processor.
+
+    Short steps share one reading in equal parts (``WorkMeter``). What it tells is charged to those of its
+    steps that were longer than their time on a processor: one that lost a turn, not the six beside it.
+    """
     meters = table_of(steps).meters
     delay, on_cpu = meters.get(Meter.WORK_RUN_DELAY), meters.get(Meter.WORK_ON_CPU)
     if delay is None:
         return np.zeros_like(work)
-    idle = work if on_cpu is None else np.maximum(work - on_cpu, 0.0)
-    return np.asarray(np.minimum(delay, idle))
+    if on_cpu is None:
+        return np.asarray(np.minimum(delay, work))
+    idle = np.maximum(work - on_cpu, 0.0)
+    begins, lengths = _readings(delay, on_cpu)
+    told, room = (np.add.reduceat(part.reshape(-1), begins) for part in (delay, idle))
+    return np.asarray(idle * np.repeat(np.minimum(_ratio(told, room), 1.0), lengths).reshape(idle.shape))
+
+
+def _readings(*meters: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where each reading begins in meters [R, S] one row after the other, and how many steps share it.
+
+    Equal parts of whole ns differ by at most one.
+    """
+    is_new = np.ones(meters[0].shape, dtype=np.bool_)
+    is_new[:, 1:] = np.any([np.abs(np.diff(meter, axis=1)) > 1 for meter in meters], axis=0)
+    begins = np.flatnonzero(is_new)
+    return begins, np.diff(begins, append=is_new.size)
 
 
 def _loading(steps: Steps) -> Array:

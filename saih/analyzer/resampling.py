@@ -15,8 +15,8 @@ Name = TypeVar("Name")
 LEVEL = 0.95
 NUM_RESAMPLES = 400
 SEED = 20
-CENTRAL_SHARE = 0.8
-"""Share of the steps, ordered by duration, whose mean stands for the typical step."""
+_CUT_ONE_IN = 10
+"""One in so many steps, ordered by duration, is left out at either end of those that the mean is of."""
 
 
 def typical_parts(table: Array, num_deviates: int) -> tuple[Array, Array]:
@@ -31,7 +31,7 @@ def typical_parts(table: Array, num_deviates: int) -> tuple[Array, Array]:
     block = max(1, round(min(correlation_time(whole), count / 3)))
     occurrences, deviates = _draws(count, block, num_deviates)
     order = np.argsort(whole, kind="stable")
-    cut = int(count * (1 - CENTRAL_SHARE) / 2)
+    cut = count // _CUT_ONE_IN
     # Central steps up to each one, by duration, without sorting every resample; the sum over steps of how
     # often each is central times its parts is then one by parts.
     ordered = table[:, order]
@@ -56,7 +56,7 @@ def central_means(table: Array) -> Array:
     """Mean of each part ``[P, S]`` over the central steps: the measured column of ``typical_parts``."""
     count = table.shape[1]
     order = np.argsort(table.sum(axis=0), kind="stable")
-    cut = int(count * (1 - CENTRAL_SHARE) / 2)
+    cut = count // _CUT_ONE_IN
     return np.asarray(table[:, order[cut : count - cut]].mean(axis=1))
 
 

@@ -2,6 +2,7 @@
 
 from saih.analyzer.ceiling_checks import check_ceilings
 from saih.analyzer.extrapolation_checks import check_extrapolation
+from saih.analyzer.mistaken_unit import NO_LAW_JUMPS, jump
 from saih.analyzer.setting_checks import check_settings
 from saih.analyzer.trend_scene import TARGET_FACTOR as TARGET_FACTOR  # noqa: PLC0414 - read with the checks
 from saih.analyzer.trend_scene import Scene
@@ -12,6 +13,7 @@ from saih.domain.trend import Check
 def check_trend(scene: Scene) -> tuple[Check, ...]:
     """All checks of one trend."""
     found = [_enough(scene), _monotone(scene) if scene.scaling is None else _at_most_ideal(scene)]
+    found += _jumps(scene)
     if scene.laws is not None:
         found += check_extrapolation(scene, scene.laws)
         found += check_ceilings(scene, scene.laws)
@@ -45,18 +47,41 @@ def _enough(scene: Scene) -> Check:
 
 def _monotone(scene: Scene) -> Check:
     name = "step grows with size"
-    pairs = zip(scene.points[:-1], scene.points[1:], scene.sizes[:-1], scene.sizes[1:], strict=True)
-    for small, large, below, above in pairs:
-        if above > below and large.step_ns.high < small.step_ns.low:
-            text = (
-                f"The step falls from {in_seconds(small.step_ns.value)} at size {amount(below)} to "
-                f"{in_seconds(large.step_ns.value)} at size {amount(above)}, beyond both intervals: "
-                "a setting, a cache or another algorithm changed between them, or one run was disturbed."
-            )
-            return Check(name=name, passed=False, statement=text)
+    fall = _fall(scene)
+    if fall is not None:
+        small, large = (scene.points[place].step_ns.value for place in fall)
+        below, above = (scene.sizes[place] for place in fall)
+        text = (
+            f"The step falls from {in_seconds(small)} at size {amount(below)} to {in_seconds(large)} at size "
+            f"{amount(above)}, beyond both intervals: a setting, a cache or another algorithm changed "
+            "between them, or one run was disturbed."
+        )
+        return Check(name=name, passed=False, statement=text)
     if len(scene.points) < 2:
         return Check(name=name, passed=None, statement="One point has no direction.")
     return Check(name=name, passed=True, statement="No larger point is faster beyond its interval.")
+
+
+def _fall(scene: Scene) -> tuple[int, int] | None:
+    """Places of the first point that is surely faster than a smaller one, and of the slowest such one."""
+    for place, (point, size) in enumerate(zip(scene.points, scene.sizes, strict=True)):
+        smaller = [other for other in range(place) if scene.sizes[other] < size]
+        slowest = max(smaller, key=lambda other: scene.points[other].step_ns.low, default=None)
+        if slowest is not None and point.step_ns.high < scene.points[slowest].step_ns.low:
+            return slowest, place
+    return None
+
+
+def _jumps(scene: Scene) -> tuple[Check, ...]:
+    """Where steps of a line change by a thousand; told only then, as records tell ns."""
+    steps_ns = [point.step_ns.value for point in scene.points]
+    place = jump(scene.sizes, steps_ns)
+    if place is None:
+        return ()
+    small, large = (in_seconds(steps_ns[one]) for one in (place, place + 1))
+    below, above = (amount(scene.sizes[one]) for one in (place, place + 1))
+    text = f"Between sizes {below} and {above} the step goes from {small} to {large}: {NO_LAW_JUMPS}"
+    return (Check(name="one unit", passed=False, statement=text),)
 
 
 def _at_most_ideal(scene: Scene) -> Check:

@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ Array = NDArray[np.float64]
 FEWEST_SIZES = 4
 """With fewer sizes nobody can tell which side of a jump is wrong."""
 _DECADES = (-9, -6, -3, 3, 6, 9)
+_JUMP_DECADES = 2.65
+_STEEPEST = 6.0
+"""Exponent between two sizes beyond which a jump of a thousand is none of a law."""
+NO_LAW_JUMPS = "no law jumps so. One side may be in another unit (ns for us), or another problem."
 _REACH = 0.3
 """How far in decades a value may be from a thousand times its neighbours to count as such."""
 
@@ -47,6 +52,17 @@ def decades_off(sizes: Sequence[float], values: Sequence[float]) -> Array:
     slope = float(np.median((y[second] - y[first]) / (x[second] - x[first])))
     height = float(np.median(y - slope * x))
     return np.log10(values) - slope * np.log10(sizes) - height
+
+
+def jump(sizes: Sequence[float], values: Sequence[float]) -> int | None:
+    """Place of the first positive value, sizes growing, whose next one no law reaches: either is off."""
+    for place, (small, large) in enumerate(pairwise(zip(sizes, values, strict=True))):
+        if large[0] <= small[0]:
+            continue
+        decades = abs(math.log10(large[1] / small[1]))
+        if decades >= _JUMP_DECADES and decades / math.log10(large[0] / small[0]) > _STEEPEST:
+            return place
+    return None
 
 
 def mistaken_points(points: Sequence[PointSummary]) -> Mapping[str, str]:

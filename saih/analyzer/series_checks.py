@@ -1,15 +1,15 @@
 """Checks that tell how far the trend of a foreign series may be trusted."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 
 import numpy as np
 
 from saih.analyzer.checks import TARGET_FACTOR
 from saih.analyzer.fit import GREATEST_FACTOR, PREDICTION_LEVEL, intervals
 from saih.analyzer.knee import find_knee
+from saih.analyzer.mistaken_unit import NO_LAW_JUMPS, jump
 from saih.analyzer.series_laws import SeriesLaws, fit_series, predict_series
 from saih.analyzer.series_readings import settings_apart
 from saih.domain.quantity import amount, counted, percent
@@ -17,9 +17,6 @@ from saih.domain.series import Series, SeriesKind
 from saih.domain.series_trend import SeriesPoint
 from saih.domain.trend import Check
 
-_JUMP_DECADES = 2.65
-_STEEPEST = 6.0
-"""Exponent between two sizes beyond which a jump of a thousand is none of a law."""
 _FEWEST_CHAINED = 4
 _MAX_SETTINGS = 3
 
@@ -91,15 +88,14 @@ def _same_setting(scene: SeriesScene) -> Check:
 def _units(scene: SeriesScene) -> Check:
     name = "one unit"
     positive = [point for point in scene.points if point.value > 0]
-    for small, large in pairwise(positive):
-        decades = abs(math.log10(large.value / small.value))
-        if decades >= _JUMP_DECADES and decades / math.log10(large.size / small.size) > _STEEPEST:
-            text = (
-                f"Between {scene.at(small.size)} and {amount(large.size)} the value goes from "
-                f"{scene.words(small.value)} to {scene.words(large.value)}: no law jumps so. One side may "
-                "be in another unit (ns for us), or another problem."
-            )
-            return Check(name=name, passed=False, statement=text)
+    place = jump([point.size for point in positive], [point.value for point in positive])
+    if place is not None:
+        small, large = positive[place : place + 2]
+        text = (
+            f"Between {scene.at(small.size)} and {amount(large.size)} the value goes from "
+            f"{scene.words(small.value)} to {scene.words(large.value)}: {NO_LAW_JUMPS}"
+        )
+        return Check(name=name, passed=False, statement=text)
     if len(scene.points) < 2:
         return Check(name=name, passed=None, statement="One point shows no jump.")
     return Check(name=name, passed=True, statement="No value is a thousand times its neighbour's.")
@@ -115,7 +111,7 @@ def _direction(scene: SeriesScene) -> Check:
     }[kind]
     if len(scene.points) < 2:
         return Check(name=name, passed=None, statement="One point has no direction.")
-    for small, large in zip(scene.points[:-1], scene.points[1:], strict=True):
+    for small, large in combinations(scene.points, 2):
         ideal = small.size / large.size if kind is SeriesKind.STRONG else 1.0
         if _high(large) < _low(small) * ideal * (1 - 1e-9) and not _is_one_run(small, large, ideal):
             text = (

@@ -26,6 +26,8 @@ _OUTLYING = 5.0
 _LEAST_OUTLYING = 0.1
 _DEVIATIONS_PER_MAD = 1.4826
 _MAX_NAMED = 4
+_EXACT_DIGITS = 5
+"""Of so many significant digits, two runs do not have all alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,16 +136,42 @@ def _units_words(mistaken: Sequence[Reading], off: Sequence[float]) -> str:
 
 
 def _without_copies(readings: Sequence[Reading], findings: list[str]) -> list[Reading]:
-    """Readings of one size with the same value to the last digit are one run, copied."""
-    first: dict[tuple[float, float], Reading] = {}
-    copies = [one for one in readings if first.setdefault((one.size, one.value), one) is not one]
+    """Readings of one size with the same value to the last of many digits are one run, copied.
+
+    Values of few digits are alike by rounding, and stay: two of three runs of 1.2, 1.2 and 1.3 are two runs.
+    """
+    known: set[tuple[float, float]] = set()
+    kept: list[Reading] = []
+    copies: list[Reading] = []
+    rounded: list[Reading] = []
+    for one in readings:
+        is_again = (one.size, one.value) in known
+        known.add((one.size, one.value))
+        is_copy = is_again and _num_digits(one) >= _EXACT_DIGITS
+        (copies if is_copy else kept).append(one)
+        rounded += [one] if is_again and not is_copy else []
     if copies:
-        verb = "repeats" if len(copies) == 1 else "repeat"
         findings.append(
-            f"{counted(len(copies), 'value')} {verb} another of the same size to the last digit "
-            f"({_places(copies)}): copies of one run, counted once; no noise can be told from them."
+            f"{_repeated(copies)} to the last digit ({_places(copies)}): copies of one run, counted once; no "
+            "noise can be told from them."
         )
-    return list(first.values())
+    if rounded:
+        findings.append(
+            f"{_repeated(rounded)} with fewer than {_EXACT_DIGITS} digits ({_places(rounded)}): counted as "
+            "runs of their own that were rounded alike; noise below the last digit is not seen."
+        )
+    return kept
+
+
+def _repeated(readings: Sequence[Reading]) -> str:
+    verb = "repeats" if len(readings) == 1 else "repeat"
+    return f"{counted(len(readings), 'value')} {verb} another of the same size"
+
+
+def _num_digits(one: Reading) -> int:
+    """Significant digits of a value as it is written."""
+    mantissa = (one.written or repr(one.value)).lower().partition("e")[0]
+    return len("".join(filter(str.isdecimal, mantissa)).lstrip("0"))
 
 
 def _outliers(groups: Sequence[Sequence[Reading]]) -> Iterator[str]:

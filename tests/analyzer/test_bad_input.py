@@ -100,6 +100,17 @@ def test_a_point_in_another_unit_is_refused_as_that(synthetic, analyzed, factor,
     assert len(trend_along_data(analysis).sizes) == len(ROWS) - 1
 
 
+def test_a_jump_between_three_points_fails_the_check_of_their_unit(synthetic, analyzed):
+    """Which side of it is off nobody can tell, so no point is refused."""
+    records = records_of(synthetic)[:3]
+    records[2] = synthetic.record(records[2].point, in_unit(records[2].result.steps, 1e3))
+    analysis = analyzed(records)
+    assert analysis.failed == ()
+    (unit,) = [one for one in trend_along_data(analysis).checks if one.name == "one unit"]
+    assert unit.passed is False
+    assert "may be in another unit (ns for us)" in unit.statement
+
+
 def test_points_that_grow_fast_are_in_no_other_unit(synthetic, analyzed):
     records = [
         synthetic.record(synthetic.point(rows=rows), in_unit(growing(synthetic, rows), (rows / 8) ** 2))

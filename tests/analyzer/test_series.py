@@ -127,12 +127,20 @@ def test_a_series_of_nothing_usable_says_so_and_has_no_law() -> None:
 
 
 def test_copied_repeats_are_one_run() -> None:
-    values = [[value, value] for value in map(amdahl, SIZES)]
+    values = [[1.0123 * value] * 2 for value in map(amdahl, SIZES)]
     trend = trend_of(series(readings(values)))
     assert [point.num_runs for point in trend.points] == [1] * 6
     assert all(point.interval is None for point in trend.points)
     assert "6 values repeat another" in said(trend)
     assert "copies of one run" in said(trend)
+
+
+def test_repeats_that_rounding_made_alike_stay_runs_of_their_own() -> None:
+    values = [[round(value, 1), round(value, 1), round(value, 1) + 0.1] for value in map(amdahl, SIZES)]
+    trend = trend_of(series(readings(values)))
+    assert [point.num_runs for point in trend.points] == [3] * 6
+    assert trend.points[0].value == pytest.approx(values[0][0])
+    assert "rounded alike" in said(trend)
 
 
 @pytest.mark.parametrize("factor", [1e3, 1e-3, 1e6])

@@ -133,6 +133,13 @@ def test_a_falling_step_is_called_odd(synthetic):
     assert check(trend_of(synthetic, falling), "step grows with size").passed is False
 
 
+def test_a_step_that_falls_little_by_little_is_called_odd(synthetic):
+    """Each next point lies within the interval of the one before, the last one below the first."""
+    slow = {Phase.FORWARD: lambda x: 1e7 * x**-0.02}
+    found = check(trend_of(synthetic, slow), "step grows with size")
+    assert found.passed is False
+
+
 def test_a_largest_point_that_breaks_the_law_fails_its_check(synthetic):
     broken = {Phase.FORWARD: lambda x: 1e5 * x * (3 if x > 200 else 1)}
     assert check(trend_of(synthetic, broken), "largest point held out").passed is False

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from saih.domain.errors import DamagedData, UsageError
 from saih.domain.interval import median
+from saih.domain.quantity import counted
 from saih.domain.series import ENVIRONMENT, Reading, Series, SeriesKind
 from saih.interchange.mllog import MAX_LOG_BYTES, TOKEN, parse
 from saih.interchange.mlperf_description import SystemDescription, description_beside
@@ -86,8 +87,18 @@ def _placed(file: Path, root: Path) -> Iterator[_Placed | str]:
         if not scale.num_devices:
             yield f"{name}: neither the log nor a system description tells its devices; it takes no part."
             continue
+        yield from _left_out(run, name)
         axis = "nodes" if scale.num_gpus == 0 else "devices"
         yield _Placed(place=name, run=run, description=description, num_devices=scale.num_devices, axis=axis)
+
+
+def _left_out(run: Run, name: str) -> Iterator[str]:
+    """What of a run takes no part."""
+    if run.num_unended:
+        yield f"{name}: {counted(run.num_unended, 'epoch')} without an end or a duration: not counted."
+    if run.time_to_train_ms is not None and run.status != _SUCCESS:
+        how = f'as "{run.status}"' if run.status else "without a status"
+        yield f"{name}: the run ended {how}: its time to train is not counted."
 
 
 def _rows(placed: Sequence[_Placed]) -> Iterator[Row]:

@@ -6,7 +6,7 @@ import pytest
 from saih.domain.errors import DamagedData, UsageError
 from saih.domain.series import SeriesKind
 from saih.interchange.mllog_series import read_mllog_series
-from tests.interchange.mlperf_logs import run_lines, write_log
+from tests.interchange.mlperf_logs import line, run_lines, write_log
 
 
 def scales(root: Path, *, is_weak: bool = False, told: bool = True) -> Path:
@@ -63,8 +63,38 @@ def test_a_damaged_log_and_an_aborted_run_take_no_part_and_the_damaged_one_is_na
     assert "result_3.txt" in epoch.remarks[0]
     assert len(epoch.values[0]) == 3
     assert len(run.values[0]) == 2
+    assert any('result_4.txt: the run ended as "aborted"' in remark for remark in epoch.remarks)
     for log in root.rglob("*.txt"):
         if log != bad:
             log.unlink()
     with pytest.raises(DamagedData, match="line 1"):
         read_mllog_series(root)
+
+
+def test_epochs_without_an_end_are_named(tmp_path: Path) -> None:
+    root = scales(tmp_path)
+    lines = run_lines([9, 50, 50])
+    cut = next(place for place, text in enumerate(lines) if '"eval_start"' in text)
+    ends = ('"eval_start"', '"epoch_stop"')
+    kept = [
+        text for place, text in enumerate(lines) if place > cut + 5 or not any(end in text for end in ends)
+    ]
+    write_log(root / "sys_n2" / "cosmoflow" / "result_3.txt", kept)
+    epoch, _ = read_mllog_series(root)
+    assert any("result_3.txt: 1 epoch without an end" in remark for remark in epoch.remarks)
+
+
+def test_a_log_whose_clock_went_backwards_takes_no_part_and_is_named(tmp_path: Path) -> None:
+    root = scales(tmp_path)
+    lines = [
+        line(100, "run_start"),
+        line(100, "epoch_start", epoch_num=1),
+        line(90, "epoch_stop", epoch_num=1),
+        line(91, "epoch_start", epoch_num=2),
+        line(110, "epoch_stop", epoch_num=2),
+        line(110, "run_stop", status="success"),
+    ]
+    write_log(root / "sys_n2" / "cosmoflow" / "result_3.txt", lines)
+    epoch, _ = read_mllog_series(root)
+    assert len(epoch.values[0]) == 2
+    assert any("line 3" in one and "10 s before it starts" in one for one in epoch.remarks)

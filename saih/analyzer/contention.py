@@ -15,8 +15,6 @@ GREATEST_PRESSURE = 0.2
 """Share of the time in which some task of the machine may wait for a processor."""
 GREATEST_OTHERS = 0.05
 """Share of the processors of the ranks that other processes may have."""
-GREATEST_HELD = 0.05
-"""Share of the time for which a quota or the host may hold processors back, where others had none of them."""
 SURE_SIGMA = 1.05
 """Work that takes no longer than this was not held up, whoever else waited: pressure counts every task."""
 CLASSES_OF_WORK = (Limit.COMPUTE, Limit.MEMORY, Limit.LAUNCH, Limit.IMBALANCE, Limit.UNEXPLAINED)
@@ -40,7 +38,7 @@ def contention_gate(path: CriticalPath, pressure: Contention) -> Gate:
     some, others = pressure.share(Pressure.CPU_SOME), pressure.share(Pressure.OTHERS)
     texts = (_sigma_words(sigma), _pressure_words(some), _others_words(others), *_other_words(pressure))
     said = [text for text in texts if text]
-    is_contended = is_slowed(sigma) or is_pressed(some, sigma, None if _is_held(pressure) else others)
+    is_contended = is_slowed(sigma) or is_pressed(some, sigma, None if pressure.is_held else others)
     if is_contended:
         said.append(
             "The point is contended: its compute, memory, launch and balance say as much of the neighbours "
@@ -70,12 +68,6 @@ def worker_delay(pressure: Contention) -> float:
     """Share of time that threads beside the stepping one waited for a processor, beyond what that one did."""
     beside, own = pressure.share(Pressure.WORKER_DELAY), pressure.share(Pressure.RUN_DELAY)
     return 0.0 if beside is None or own is None else min(max(beside - own, 0.0), 1.0)
-
-
-def _is_held(pressure: Contention) -> bool:
-    """Whether ranks did without processors that no other process of the machine had."""
-    shares = (pressure.share(kind) for kind in (Pressure.THROTTLED, Pressure.STOLEN))
-    return any(share is not None and share >= GREATEST_HELD for share in shares)
 
 
 def _sigma(path: CriticalPath) -> float | None:

@@ -104,7 +104,7 @@ def untested(record_id: str, limit: Limit, reason: str) -> Verification:
 
 def contention_reason(found: CpuContention, *, is_contended: bool) -> str:
     """Why the cores count as contended, in words; empty where they do not."""
-    if is_pressed(found.cpu_some, found.sigma, None):
+    if is_pressed(found.cpu_some, found.sigma, found.others):
         return f"tasks waited for cores in {percent(found.cpu_some or 0.0)} of the time (PSI)"
     if is_slowed(found.sigma):
         return f"the step's thread took {found.sigma:.2f} times its time on cores, waiting for them"

@@ -34,6 +34,8 @@ class Pressure(StrEnum):
     """Time for which the clock of its GPU was held down by heat."""
 
 
+GREATEST_HELD = 0.05
+"""Share of the time for which a quota or the host may hold processors back, where others had none of them."""
 _MOST_DIGITS = 18
 
 
@@ -48,6 +50,12 @@ class Contention:
         elapsed = self.values.get(Pressure.ELAPSED, 0)
         value = self.values.get(pressure)
         return None if value is None or elapsed <= 0 else value / elapsed
+
+    @property
+    def is_held(self) -> bool:
+        """Whether ranks did without processors that no other process of the machine had."""
+        shares = (self.share(kind) for kind in (Pressure.THROTTLED, Pressure.STOLEN))
+        return any(share is not None and share >= GREATEST_HELD for share in shares)
 
     @property
     def absent(self) -> tuple[Pressure, ...]:

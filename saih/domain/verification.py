@@ -156,7 +156,10 @@ class CpuContention:
     cpu_some: float | None = None
     """Share of time in which some task of the machine waited for a core (PSI), median over windows."""
     sigma: float | None = None
-    """(On a core + waiting for one) / on a core, of the step's thread, on the rank where it is largest."""
+    """(On a core + waiting for one) / on a core, of the step's thread, on the rank where it is largest;
+    what its own loader had meanwhile does not count as waiting."""
+    others: float | None = field(default=None, metadata={"came_later": True})
+    """Share of the ranks' cores that other processes had; None also where a quota or the host held some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

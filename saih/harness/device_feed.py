@@ -21,7 +21,7 @@ class Source(Protocol):
         """See ``Feed``."""
 
     @property
-    def thread_id(self) -> int | None:
+    def thread_ids(self) -> frozenset[int]:
         """See ``Feed``."""
 
     @property
@@ -50,9 +50,9 @@ class DeviceFeed:
         return self._source.reading
 
     @property
-    def thread_id(self) -> int | None:
-        """That of the first loader."""
-        return self._source.thread_id
+    def thread_ids(self) -> frozenset[int]:
+        """Those of the loaders."""
+        return self._source.thread_ids
 
     def take(self) -> tuple[Batch, Making]:
         """The next batch on the device, and what making it took; waits where it is not made yet."""

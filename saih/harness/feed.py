@@ -47,8 +47,8 @@ class Feed(Protocol):
         """What was read; None before its end, or where the kernel does not tell."""
 
     @property
-    def thread_id(self) -> int | None:
-        """The kernel's number of the (first) loader thread."""
+    def thread_ids(self) -> frozenset[int]:
+        """The kernel's numbers of the loader threads."""
 
     def take(self) -> tuple[Any, Making]:
         """The next batch, and what making it took; waits for it."""

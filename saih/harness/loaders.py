@@ -54,9 +54,9 @@ class Loaders(Generic[Batch]):
         )
 
     @property
-    def thread_id(self) -> int | None:
-        """The kernel's number of the first of the threads; None before its begin."""
-        return self._loaders[0].thread_id
+    def thread_ids(self) -> frozenset[int]:
+        """The kernel's numbers of the threads; empty before their begin."""
+        return frozenset().union(*(loader.thread_ids for loader in self._loaders))
 
     @property
     def has_next(self) -> bool:

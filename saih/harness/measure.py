@@ -29,6 +29,7 @@ from saih.harness.rank_rows import gather_steps
 from saih.harness.step_meter import WorkMeter
 from saih.harness.usage import Reading
 from saih.machine import energy_counter
+from saih.machine.background import GLOO_RUNNING, GLOO_WAITING, gloo_threads
 from saih.machine.clock_violations import ReadViolations, no_violations
 from saih.machine.energy_counter import Counters
 from saih.machine.messages import Message, broadcast
@@ -98,7 +99,8 @@ def measure(session: Session[Any], timing: Timing, instruments: Instruments) -> 
             num_steps = decision.num_steps
             ending, decision = check(ledger, timed.run(num_steps), timing, instruments.comm)
             energy.add(num_steps)
-        pressure = processor.report(feed.thread_id) if ending == COMPLETED else {}
+        helpers = feed.thread_ids | gloo_threads(GLOO_WAITING, GLOO_RUNNING)
+        pressure = processor.report(helpers) if ending == COMPLETED else {}
         told = _told(session, ledger) if ending == COMPLETED else {}
         operations = timed.count() if ending == COMPLETED else ()
     return Measurement(

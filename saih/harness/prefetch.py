@@ -58,9 +58,9 @@ class Prefetch(Generic[Batch]):
         return self._reading
 
     @property
-    def thread_id(self) -> int | None:
-        """The kernel's number of the loader thread; None before its begin."""
-        return self._thread.native_id
+    def thread_ids(self) -> frozenset[int]:
+        """The kernel's number of the loader thread; empty before its begin."""
+        return frozenset() if self._thread.native_id is None else frozenset({self._thread.native_id})
 
     @property
     def has_next(self) -> bool:

@@ -4,7 +4,7 @@ import os
 import resource
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from saih.domain.contention import Pressure
@@ -49,8 +49,12 @@ class ProcessorLog:
         """Measured steps begin now."""
         self._begin = self._read()
 
-    def report(self, loader: int | None) -> Message:
-        """What this rank saw since the begin, by the value of its ``Pressure``; ``loader`` is no worker."""
+    def report(self, helpers: Collection[int] = ()) -> Message:
+        """What this rank saw since the begin, by the value of its ``Pressure``.
+
+        Threads that are ``helpers`` (loaders, those of an exchange) are no workers: that they wait for a
+        processor shows in waiting for input and in the exchange, if anywhere.
+        """
         if self._begin is None:
             return {}
         begin, end = self._begin, self._read()
@@ -60,14 +64,14 @@ class ProcessorLog:
             for pressure, (before, after) in pairs.items()
             if before is not None and after is not None
         }
-        delays = self._delays(begin.threads, end.threads, loader)
+        delays = self._delays(begin.threads, end.threads, helpers)
         return {**grown, **delays, **_shared(begin, end)}
 
     def _delays(
         self,
         before: Mapping[int, tuple[int, int]],
         after: Mapping[int, tuple[int, int]],
-        loader: int | None,
+        helpers: Collection[int],
     ) -> Message:
         """Run delay of the stepping thread, and the longest of those that work beside it."""
         grown = {
@@ -81,7 +85,7 @@ class ProcessorLog:
         workers = [
             delay_ns
             for number, (on_cpu_ns, delay_ns) in grown.items()
-            if number != loader and on_cpu_ns >= _LEAST_WORK * own[0] > 0
+            if number not in helpers and on_cpu_ns >= _LEAST_WORK * own[0] > 0
         ]
         return {
             str(Pressure.RUN_DELAY): max(own[1], 0),

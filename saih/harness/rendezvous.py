@@ -14,7 +14,7 @@ from saih.harness.exchange_ddp import DEFAULT_BUCKET_MIB, CudaDdpExchange, DdpEx
 from saih.harness.exchange_horovod import HorovodExchange, moments_of
 from saih.harness.horovod_library import require_horovod, running_horovod
 from saih.harness.ranks import Ranks
-from saih.machine.background import gloo_threads, newer_gloo_threads_step_back
+from saih.machine.background import GLOO_WAITING, gloo_threads, newer_gloo_threads_step_back
 from saih.machine.mpi import MPI
 from saih.machine.process_group import process_group, subgroup
 from workloads.protocol import Connect, Degrees
@@ -95,7 +95,7 @@ def open_exchanges(
         with running_horovod(ranks.comm) as horovod:
             yield lambda _: HorovodExchange(horovod, moments_of(ranks.device))
     else:
-        others = gloo_threads()
+        others = gloo_threads(GLOO_WAITING)
         with process_group(ranks.comm, torch.device(ranks.device), timeout_s) as group:
             if ranks.device == "cpu":
                 newer_gloo_threads_step_back(others)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saih.domain.contention import Contention, Pressure
 from saih.domain.interval import median
 from saih.domain.point import Meeting
 from saih.domain.record import Meter, Phase
@@ -22,6 +23,7 @@ from saih.harness.intervention import SwitchedSession
 from saih.harness.intervention_load import Load, priced_loads
 from saih.harness.measure import Instruments, TimedSession
 from saih.harness.phases import COLUMNS, METERS, Rows, step_ns
+from saih.harness.processor_log import ProcessorLog, worst
 from saih.harness.verify_schedule import (
     Calibration,
     Slot,
@@ -109,6 +111,8 @@ class _Windows:
         self._session = session
         self._timed = TimedSession(session, feed, instruments)
         self._instruments = instruments
+        self._processor = ProcessorLog(instruments.clock)
+        self._processor.begin()
         self._off_rows: list[Rows] = []
         self._cpu_some: list[float] = []
 
@@ -166,12 +170,18 @@ class _Windows:
         """How contended the cores were."""
         rows = np.concatenate(self._off_rows)[:, len(COLUMNS) :].astype(np.float64)
         on_cpu = rows[:, METERS.index(Meter.WORK_ON_CPU)]
+        loading = np.maximum(rows[:, METERS.index(Meter.PRODUCE_ON_CPU)], 0)
         delay = rows[:, METERS.index(Meter.WORK_RUN_DELAY)]
+        starved = delay - np.minimum(delay, loading)
         is_told = bool(on_cpu.sum() > 0 and on_cpu.min() >= 0 and delay.min() >= 0)
-        sigma = greatest(self._instruments.comm, 1 + delay.sum() / on_cpu.sum() if is_told else 0.0)
+        sigma = greatest(self._instruments.comm, 1 + starved.sum() / on_cpu.sum() if is_told else 0.0)
+        reports = gather(self._instruments.comm, self._processor.report())
+        pressure = Contention(values=worst(reports or ()))
         return CpuContention(
             cpu_some=median(self._cpu_some) if self._cpu_some else None,
             sigma=sigma if sigma >= 1 else None,
+            # Pressure counts the loaders and exchanges of the ranks too: what others had tells them apart.
+            others=None if pressure.is_held else pressure.share(Pressure.OTHERS),
         )
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 GLOO_WAITING = "gloo_tcp_loop"
 """The kernel's name of a thread that serves gloo's sockets; it names itself soon after its begin."""
+GLOO_RUNNING = "pt_gloo_runloop"
+"""Of one in which torch runs gloo's exchanges."""
 _TASKS = Path("/proc/self/task")
 _PATIENCE_S = 0.2
 
@@ -21,12 +23,12 @@ def step_back(thread_id: int = 0) -> None:
         os.sched_setscheduler(thread_id, os.SCHED_BATCH, os.sched_param(0))
 
 
-def gloo_threads() -> frozenset[int]:
-    """The kernel's numbers of the threads of this process in which gloo waits for messages."""
+def gloo_threads(*names: str) -> frozenset[int]:
+    """The kernel's numbers of the threads of this process that have one of gloo's names."""
     found = set()
     for name in _TASKS.glob("*/comm"):
         with suppress(OSError):  # a thread that ended meanwhile
-            if name.read_text().strip() == GLOO_WAITING:
+            if name.read_text().strip() in names:
                 found.add(int(name.parent.name))
     return frozenset(found)
 
@@ -40,7 +42,7 @@ def newer_gloo_threads_step_back(than: frozenset[int]) -> frozenset[int]:
     by it: a message then waits for the end of the receiver's turn.
     """
     deadline = time.monotonic() + _PATIENCE_S
-    while not (newer := gloo_threads() - than) and time.monotonic() < deadline:
+    while not (newer := gloo_threads(GLOO_WAITING) - than) and time.monotonic() < deadline:
         time.sleep(0.001)
     for thread_id in newer:
         step_back(thread_id)

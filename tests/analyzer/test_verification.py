@@ -196,6 +196,15 @@ def test_pressure_that_held_up_no_work_leaves_the_verdict_as_it_is(synthetic):
     assert found.status == "verified"
 
 
+def test_pressure_of_the_own_threads_leaves_the_verdict_as_it_is(synthetic):
+    summary, steps = scene(synthetic, COMPUTING, Limit.COMPUTE)
+    moves = effects(steps, Intervention.EXTRA_ARITHMETIC, removal=Intervention.COMPUTE_ONLY)
+    for others, status in ((0.01, "verified"), (0.2, "contended")):
+        found = CpuContention(cpu_some=0.3, sigma=1.1, others=others)
+        (tested,) = verify(summary, steps, trial(steps, moves, contention=found))
+        assert tested.status == status
+
+
 def test_contention_does_not_hide_an_exchange_that_moves_as_predicted(synthetic):
     summary, steps = scene(synthetic, EXCHANGING, Limit.INTERCONNECT)
     moves = effects(steps, Intervention.THROTTLED_EXCHANGE, removal=Intervention.NO_EXCHANGE)

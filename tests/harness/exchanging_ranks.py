@@ -22,7 +22,7 @@ from saih.harness.exchange import MeasuredExchange
 from saih.harness.measure import Instruments, measure
 from saih.harness.ranks import Ranks, take_seats
 from saih.harness.rendezvous import open_exchange
-from saih.machine.background import gloo_threads
+from saih.machine.background import GLOO_WAITING, gloo_threads
 from saih.machine.messages import gather_all
 from workloads.protocol import Mark
 
@@ -195,7 +195,7 @@ def check_sums(exchange: MeasuredExchange, ranks: Ranks) -> Any:
 
 def check_waiting(_exchange: MeasuredExchange, ranks: Ranks) -> Any:
     """How gloo's waiting threads of all ranks are scheduled, and the threads of the steps."""
-    waiting = {os.sched_getscheduler(thread) for thread in gloo_threads()}
+    waiting = {os.sched_getscheduler(thread) for thread in gloo_threads(GLOO_WAITING)}
     both = gather_all(ranks.comm, {"waiting": sorted(waiting), "stepping": os.sched_getscheduler(0)})
     return [dict(one) for one in both]
 

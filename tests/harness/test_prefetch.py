@@ -86,7 +86,7 @@ def test_the_loader_takes_no_core_from_a_step_when_it_wakes_up() -> None:
     policies: list[int] = []
     with Prefetch(lambda step: policies.append(os.sched_getscheduler(0))) as prefetch:
         prefetch.take()
-        assert prefetch.thread_id is not None
-        assert os.sched_getscheduler(prefetch.thread_id) == os.SCHED_BATCH
+        (loader,) = prefetch.thread_ids
+        assert os.sched_getscheduler(loader) == os.SCHED_BATCH
     assert policies[0] == os.SCHED_BATCH
     assert os.sched_getscheduler(0) == os.SCHED_OTHER

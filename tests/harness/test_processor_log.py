@@ -15,7 +15,7 @@ def test_a_report_spans_begin_and_end() -> None:
     log = ProcessorLog(host_ns)
     log.begin()
     time.sleep(0.02)
-    report = log.report(None)
+    report = log.report()
     assert report[Pressure.ELAPSED] >= 20_000_000
     assert all(report[pressure] >= 0 for pressure in Pressure if pressure in report)
     assert report["own_ns"] >= 0
@@ -23,7 +23,7 @@ def test_a_report_spans_begin_and_end() -> None:
 
 
 def test_without_a_begin_there_is_no_report() -> None:
-    assert ProcessorLog(host_ns).report(None) == {}
+    assert ProcessorLog(host_ns).report() == {}
 
 
 def test_the_loader_the_idle_and_threads_that_came_later_are_no_workers(
@@ -41,7 +41,7 @@ def test_the_loader_the_idle_and_threads_that_came_later_are_no_workers(
     monkeypatch.setattr(processor_log, "thread_times_ns", lambda: next(readings))
     log = ProcessorLog(host_ns)
     log.begin()
-    report = log.report(loader)
+    report = log.report({loader})
     assert (report[Pressure.RUN_DELAY], report[Pressure.WORKER_DELAY]) == (3, 20)
 
 
@@ -99,4 +99,4 @@ def test_the_clock_of_a_gpu_counts_where_it_is_told() -> None:
     totals = iter((100, 175))
     log = ProcessorLog(host_ns, lambda: {Pressure.GPU_POWER: next(totals)})
     log.begin()
-    assert log.report(None)[Pressure.GPU_POWER] == 75
+    assert log.report()[Pressure.GPU_POWER] == 75

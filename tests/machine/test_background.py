@@ -3,7 +3,7 @@ import threading
 
 import torch
 
-from saih.machine.background import gloo_threads, newer_gloo_threads_step_back, step_back
+from saih.machine.background import GLOO_WAITING, gloo_threads, newer_gloo_threads_step_back, step_back
 from saih.machine.mpi import MPI
 from saih.machine.process_group import process_group
 
@@ -36,13 +36,13 @@ def test_only_the_newer_threads_of_gloo_step_back() -> None:
         assert first
         assert policies(first) == {os.SCHED_BATCH}
         assert os.sched_getscheduler(0) == os.SCHED_OTHER
-    others = gloo_threads()
+    others = gloo_threads(GLOO_WAITING)
     with process_group(MPI.COMM_SELF, torch.device("cpu"), 30.0):
         newer = newer_gloo_threads_step_back(others)
         assert newer
         assert newer.isdisjoint(others)
-        assert gloo_threads() >= newer
+        assert gloo_threads(GLOO_WAITING) >= newer
 
 
 def test_where_no_thread_of_gloo_is_begun_nobody_waits_long() -> None:
-    assert newer_gloo_threads_step_back(gloo_threads()) == frozenset()
+    assert newer_gloo_threads_step_back(gloo_threads(GLOO_WAITING)) == frozenset()

@@ -22,6 +22,7 @@ from saih.domain.verification import (
 from saih.launch.verify_work import untried
 from saih.store.attempt import Attempt
 from saih.store.bundle_origin import read_origin
+from saih.store.structure import from_json
 from saih.store.sweep_folder import SweepFolder, read_records
 from saih.store.verification_file import (
     VERIFICATION,
@@ -83,6 +84,10 @@ def test_what_is_kept_is_read_back_and_nothing_else_changes(
     assert [point.point_id for point in untried(folder, points_of("tiny"))] == [
         points_of("tiny")[index].point_id for index in (0, 3)
     ]
+
+
+def test_a_trial_from_before_others_were_told_apart_is_read() -> None:
+    assert from_json(CpuContention, {"cpu_some": 0.1, "sigma": None}) == CpuContention(cpu_some=0.1)
 
 
 def test_points_are_tried_again_when_asked_to(folder: SweepFolder, tried: tuple[Attempt, Trial]) -> None:

@@ -75,8 +75,16 @@ class Coordinator:
                 request.answer.set_exception(error)
             else:
                 request.answer.set_result(answered)
-                self._learn(measured)
+                self._learn_if_possible(measured)
             return
+
+    def _learn_if_possible(self, measured: Measured) -> None:
+        """As ``_learn``; whatever goes wrong, the request has its answer and others wait for theirs."""
+        try:
+            self._learn(measured)
+        except Exception as error:
+            self.conversation.tell(f"a request taught nothing: {error!r}")
+            self._has_changed = True
 
     def _abandon(self) -> None:
         """Devices may be in the middle of something: they break off, and the next request makes a plan."""

@@ -8,7 +8,7 @@ from secrets import token_hex
 from workloads.galaxy.documents import link_profile_of
 from workloads.galaxy.profile import NS_PER_S, LinkProfile
 from workloads.galaxy.service.admission import Newcomer
-from workloads.galaxy.service.conversation import Conversation, MemberFailedError, MemberLostError
+from workloads.galaxy.service.conversation import Conversation, MemberLostError
 from workloads.galaxy.service.errors import DeviceError
 from workloads.galaxy.service.line import Line
 from workloads.galaxy.service.roster import Member
@@ -48,7 +48,7 @@ class Welcome:
             _check_name(newcomer.name, names)
             for other in others:
                 self._measure_if_there(number, other, conversation)
-        except (DeviceError, MemberFailedError, MemberLostError, ValueError) as error:
+        except Exception as error:  # whatever it is, those that are there are served on
             refusal = f"device {newcomer.name} was turned away: {error}"
             line.send(Frame(header={"kind": "refused", "why": str(error)}))
             line.close()
@@ -60,11 +60,17 @@ class Welcome:
         return True
 
     def measure_links(self, devices: Iterable[int], conversation: Conversation) -> float:
-        """Measure the links among members anew; gives the greatest relative change of a message's time."""
+        """Measure the links among members anew; gives the greatest relative change of a message's time.
+
+        Raises:
+            MemberLostError: when one of them is gone.
+        """
         changes = [0.0]
         for a, b in permutations(sorted(devices), 2):
-            before = conversation.roster.links[a, b]
             after = self._measured(a, b, conversation)
+            before = conversation.roster.links.get((a, b))
+            if before is None:  # those of a member that is gone are forgotten
+                raise MemberLostError(f"device {a} or {b} went away while its link was measured")
             changes.append(_change(before, after))
             conversation.roster.links[a, b] = after
         return max(changes)

@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,6 +20,8 @@ from workloads.transformer.split import Span
 
 pytestmark = pytest.mark.slow
 PROMPT = [7, 3, 60, 0, 12, 5, 9, 33, 21, 2, 8]
+SOON_S = 60.0
+"""For an answer that nothing keeps waiting."""
 
 
 class AllOfThem:
@@ -184,3 +187,36 @@ def test_budgets_that_fit_no_plan_are_named_and_a_larger_device_helps() -> None:
         answered = service.submit(PROMPT).result(PATIENCE_S)
         assert answered.devices == ("large",)
         torch.testing.assert_close(answered.rows, alone(PROMPT), rtol=1e-9, atol=1e-12)
+
+
+class Clueless(AllOfThem):
+    """Foresees no time at all, so that nothing can be learned from what a request took."""
+
+    def foresee(self, cluster: ClusterProfile, plan: ParallelPlan, num_tokens: int) -> Foreseen:
+        return replace(super().foresee(cluster, plan, num_tokens), latency_ns=0.0)
+
+
+def test_what_nothing_can_be_learned_from_keeps_no_request_waiting() -> None:
+    said: list[str] = []
+    served = Served(architecture=MODEL, planning=Clueless(), seed=SEED, dtype="float64", token="secret")
+    with Service(served, said.append) as service, devices_of(service.port, "secret") as devices:
+        devices.start("a")
+        until_there_are(service, {"a"})
+        for _ in range(2):
+            answered = service.submit(PROMPT).result(SOON_S)
+            torch.testing.assert_close(answered.rows, alone(PROMPT), rtol=1e-9, atol=1e-12)
+    assert any("taught nothing" in line for line in said)
+
+
+def test_a_device_that_dies_while_links_are_measured_keeps_no_request_waiting(
+    service: Service, devices: Devices
+) -> None:
+    """An answer at another time than foreseen has links measured, behind its back."""
+    for name in ("a", "b", "c"):
+        devices.start(name)
+        until_there_are(service, set(devices.processes))
+    service.submit(PROMPT).result(PATIENCE_S)
+    devices.processes["c"].kill()
+    answered = service.submit(PROMPT).result(SOON_S)
+    assert set(answered.devices) == {"a", "b"}
+    torch.testing.assert_close(answered.rows, alone(PROMPT), rtol=1e-9, atol=1e-12)

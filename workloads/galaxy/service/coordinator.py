@@ -1,7 +1,7 @@
 """Answers requests one at a time by the devices that are there, and plans anew when things changed."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 from secrets import token_hex
 from typing import Any
@@ -140,19 +140,16 @@ class Coordinator:
             current = None if placed is None else self.planning.foresee(cluster, placed, num_tokens)
         if current is not None and not current.fits:
             current = None
+        is_new = False
         if current is None or self._has_changed or self._length_class != num_tokens.bit_length():
             best = self.planning.plan(cluster, num_tokens)
             if current is None or is_worth(current.latency_ns, best.latency_ns):
-                current = best
-                self._put_in_force(roster.numbered(best.plan))
+                current, is_new = best, True
             self._has_changed, self._length_class = False, num_tokens.bit_length()
-        numbers = roster.numbers
-        self._foreseen = Foreseen(
-            plan=roster.numbered(current.plan),
-            latency_ns=current.latency_ns,
-            compute_ns={numbers[place]: each for place, each in current.compute_ns.items()},
-            fits=current.fits,
-        )
+        # Places mean other members once one that rests is lost, which is heard while a plan is put in force.
+        self._foreseen = _numbered(current, roster.numbers)
+        if is_new:
+            self._put_in_force(self._foreseen.plan)
         return self._foreseen
 
     def _put_in_force(self, plan: ParallelPlan) -> None:
@@ -165,6 +162,7 @@ class Coordinator:
             expected = {"kind": "expect", "key": key, "as": number, "callers": callers}
             self.conversation.send([number], Frame(header=expected))
         self.conversation.gathered("expecting", devices, {"key": key})
+        names = ", ".join(self._names(plan))
         where = {str(number): _where(roster.members[number]) for number in plan.devices}
         order = {"kind": "plan", "epoch": self._epoch, "key": key, "plan": as_document(plan), "where": where}
         for number in devices:
@@ -172,7 +170,6 @@ class Coordinator:
         resting = roster.members.keys() - devices
         self.conversation.send(resting, Frame(header={"kind": "abort", "epoch": self._epoch}))
         self.conversation.gathered("ready", devices, {"epoch": self._epoch})
-        names = ", ".join(self._names(plan))
         self.conversation.tell(f"plan {self._epoch}: {plan.strategy} on {names}")
 
     def _learn(self, measured: Measured) -> None:
@@ -192,6 +189,16 @@ class Coordinator:
                 self._bias *= measured.latency_ns / measured.foreseen_latency_ns
                 return
         self._has_changed = True
+
+
+def _numbered(foreseen: Foreseen, numbers: Sequence[int]) -> Foreseen:
+    """What is foreseen of a cluster, by the numbers of its members."""
+    parts = tuple(replace(part, device=numbers[part.device]) for part in foreseen.plan.parts)
+    return replace(
+        foreseen,
+        plan=replace(foreseen.plan, parts=parts),
+        compute_ns={numbers[place]: each for place, each in foreseen.compute_ns.items()},
+    )
 
 
 def _where(member: Any) -> dict[str, Any]:  # Any: as JSON has it

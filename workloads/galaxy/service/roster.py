@@ -59,11 +59,6 @@ class Roster:
             pace=self.pace,
         )
 
-    def numbered(self, plan: ParallelPlan) -> ParallelPlan:
-        """A plan for ``cluster``, with the numbers of members."""
-        numbers = self.numbers
-        return replace(plan, parts=tuple(replace(part, device=numbers[part.device]) for part in plan.parts))
-
     def placed(self, plan: ParallelPlan) -> ParallelPlan:
         """A plan with the numbers of members, for ``cluster``; all of its devices must be there."""
         places = {number: place for place, number in enumerate(self.numbers)}

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -29,12 +29,18 @@ class AllOfThem:
 
     def plan(self, cluster: ClusterProfile, num_tokens: int) -> Foreseen:
         del num_tokens
-        count = len(cluster.devices)
+        return self.shared(cluster, range(len(cluster.devices)))
+
+    def shared(self, cluster: ClusterProfile, devices: Sequence[int]) -> Foreseen:
+        """A plan of these devices."""
+        count = len(devices)
         heads = [MODEL.num_kv_heads - count + 1, *[1] * (count - 1)]
         columns = [MODEL.ffn_size - 7 * (count - 1), *[7] * (count - 1)]
         parts = tuple(
-            DevicePart(device=device, share=share, layers=Span(0, MODEL.num_layers), row_weight=1.0 + device)
-            for device, share in enumerate(shares_of(MODEL, heads, columns))
+            DevicePart(device=device, share=share, layers=Span(0, MODEL.num_layers), row_weight=1.0 + place)
+            for place, (device, share) in enumerate(
+                zip(devices, shares_of(MODEL, heads, columns), strict=True)
+            )
         )
         strategy = Strategy.HYBRID if count > 1 else Strategy.LOCAL
         return self.foresee(cluster, ParallelPlan(strategy=strategy, parts=parts, num_tiles=2), 0)
@@ -220,3 +226,33 @@ def test_a_device_that_dies_while_links_are_measured_keeps_no_request_waiting(
     answered = service.submit(PROMPT).result(SOON_S)
     assert set(answered.devices) == {"a", "b"}
     torch.testing.assert_close(answered.rows, alone(PROMPT), rtol=1e-9, atol=1e-12)
+
+
+class OthersThanTheFirst(AllOfThem):
+    """The first device rests, and something happens to it while a plan is made."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        self._happens = happens
+
+    def plan(self, cluster: ClusterProfile, num_tokens: int) -> Foreseen:
+        del num_tokens
+        self._happens()
+        return self.shared(cluster, range(1, len(cluster.devices)))
+
+
+def test_a_resting_device_that_dies_while_a_plan_is_put_in_force_is_taken_for_no_other() -> None:
+    def kill_the_first() -> None:
+        resting = devices.processes["a"]
+        resting.kill()
+        resting.wait()
+        time.sleep(1.0)  # the service's end of its connection notices
+
+    planning = OthersThanTheFirst(kill_the_first)
+    served = Served(architecture=MODEL, planning=planning, seed=SEED, dtype="float64", token="secret")
+    with Service(served) as service, devices_of(service.port, "secret") as devices:
+        for name in ("a", "b", "c"):
+            devices.start(name)
+            until_there_are(service, set(devices.processes))
+        answered = service.submit(PROMPT).result(SOON_S)
+        assert (set(answered.devices), answered.num_attempts) == ({"b", "c"}, 1)
+        torch.testing.assert_close(answered.rows, alone(PROMPT), rtol=1e-9, atol=1e-12)

@@ -87,6 +87,7 @@ def slowed(profile: DeviceProfile, speed: float) -> DeviceProfile:
         attention_rate=profile.attention_rate * speed,
         memory_rate=profile.memory_rate * speed,
         call_ns=profile.call_ns / speed,
+        tile_ns=profile.tile_ns / speed,
     )
 
 

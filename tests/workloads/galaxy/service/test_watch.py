@@ -42,12 +42,14 @@ def test_a_slowed_device_takes_so_much_longer_for_everything() -> None:
         memory_rate=1e9,
         call_ns=100.0,
         memory_bytes=1,
+        tile_ns=30.0,
     )
     half = slowed(device, 0.5)
     for rows in (1, 8, 64, 500):
         assert half.product_ns(rows, 64, 64, 4) == pytest.approx(2 * device.product_ns(rows, 64, 64, 4))
     assert half.attention_ns(10, 64) == pytest.approx(2 * device.attention_ns(10, 64))
     assert half.elementwise_ns(1000) == pytest.approx(2 * device.elementwise_ns(1000))
+    assert half.tile_ns == pytest.approx(2 * device.tile_ns)
 
 
 def test_a_plan_must_be_clearly_better_to_be_worth_loading_weights() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from workloads.galaxy.documents import as_document
 from workloads.galaxy.plan import ParallelPlan
 from workloads.galaxy.service.admission import Newcomer
+from workloads.galaxy.service.busy import Busy
 from workloads.galaxy.service.conversation import Conversation, MemberFailedError, MemberLostError
 from workloads.galaxy.service.errors import ServiceError
 from workloads.galaxy.service.planning import Foreseen, Planning
@@ -110,8 +111,8 @@ class Coordinator:
             num_attempts=attempt,
         )
         measured = Measured(
-            foreseen_compute_ns=foreseen.compute_ns,
-            compute_ns={device: float(frame.header["compute_ns"]) for device, frame in done.items()},
+            foreseen=foreseen.busy,
+            taken={device: Busy(**frame.header["busy"]) for device, frame in done.items()},
             foreseen_latency_ns=foreseen.latency_ns * self._bias,
             latency_ns=latency_ns,
         )
@@ -179,7 +180,7 @@ class Coordinator:
             return
         self.conversation.roster.believe(found.speeds)
         if found.has_new_links:
-            devices = tuple(measured.foreseen_compute_ns)
+            devices = tuple(measured.foreseen)
             try:
                 changed = self.welcome.measure_links(devices, self.conversation)
             except (MemberFailedError, MemberLostError) as error:
@@ -197,7 +198,7 @@ def _numbered(foreseen: Foreseen, numbers: Sequence[int]) -> Foreseen:
     return replace(
         foreseen,
         plan=replace(foreseen.plan, parts=parts),
-        compute_ns={numbers[place]: each for place, each in foreseen.compute_ns.items()},
+        busy={numbers[place]: each for place, each in foreseen.busy.items()},
     )
 
 

@@ -3,7 +3,7 @@
 import threading
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -13,10 +13,10 @@ from workloads.galaxy.device_memory import free_bytes
 from workloads.galaxy.documents import architecture_of, as_document, plan_of
 from workloads.galaxy.executor import Executor
 from workloads.galaxy.link_probe import answer_probe, probe_link
-from workloads.galaxy.metered import Activity, MeteredArithmetic
 from workloads.galaxy.profile import DeviceProfile
 from workloads.galaxy.profiler import profile_device
 from workloads.galaxy.ring import Ring
+from workloads.galaxy.service.busy import TimedArithmetic
 from workloads.galaxy.service.neighbourhood import Doorway, Matter, called
 from workloads.protocol import ReadClock
 from workloads.transformer.architecture import TransformerArchitecture
@@ -32,25 +32,6 @@ from workloads.transport.tensor_frames import tensor_frame, tensor_of
 
 _PROBE_S = 30.0
 _PROFILED_TOKENS = 256
-
-
-@dataclass(slots=True)
-class _ComputeTime:
-    """How long a device computed since it was last asked."""
-
-    clock: ReadClock
-    compute_ns: int = 0
-    last_ns: int = 0
-
-    def begin(self) -> None:
-        """A request begins."""
-        self.compute_ns, self.last_ns = 0, self.clock()
-
-    def __call__(self, activity: Activity) -> None:
-        now_ns = self.clock()
-        if activity == "compute":
-            self.compute_ns += now_ns - self.last_ns
-        self.last_ns = now_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +57,12 @@ class DeviceWork:
     _profile: DeviceProfile | None = None
     _executor: Executor | None = None
     _ring: Ring | None = None
-    _compute: _ComputeTime = field(init=False)
+    _arithmetic: TimedArithmetic = field(init=False)
     _aborted_epoch: int = -1
     _changing: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._compute = _ComputeTime(self.clock)
+        self._arithmetic = TimedArithmetic(RealArithmetic(), self.clock)
 
     def profiled(self, told: Header) -> DeviceProfile:
         """Get to know the model, and measure how fast this device is with it."""
@@ -183,7 +164,7 @@ class DeviceWork:
                 weights=model.weights,
                 ring=ring,
                 place=model.place,
-                arithmetic=MeteredArithmetic(RealArithmetic(), self._compute),
+                arithmetic=self._arithmetic,
                 profile=profile,
                 epoch=epoch,
             )
@@ -193,10 +174,10 @@ class DeviceWork:
         tokens, executor = tensor_of(frame), self._executor
         if executor is None:
             raise LinkError("this device has no plan")
-        self._compute.begin()
+        self._arithmetic.begin()
         with torch.inference_mode():
             rows = executor.forward(tokens, Layout(lengths=(len(tokens),)), Want(frame.header["want"]))
-        header = {"kind": "done", **marks, "compute_ns": self._compute.compute_ns}
+        header = {"kind": "done", **marks, "busy": asdict(self._arithmetic.busy)}
         return Frame(header=header) if rows is None else tensor_frame(header, rows.to("cpu"))
 
     def _known(self) -> tuple[_Model, DeviceProfile]:

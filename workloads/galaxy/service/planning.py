@@ -6,6 +6,7 @@ from typing import Protocol
 
 from workloads.galaxy.plan import ParallelPlan
 from workloads.galaxy.profile import ClusterProfile
+from workloads.galaxy.service.busy import Busy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +15,8 @@ class Foreseen:
 
     plan: ParallelPlan
     latency_ns: float
-    compute_ns: Mapping[int, float]
-    """How long each of its devices computes, by their numbers in the plan."""
+    busy: Mapping[int, Busy]
+    """How long each of its devices is, by their numbers in the plan."""
     fits: bool = True
     """Whether no device holds more than it may."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from workloads.galaxy.plan import ParallelPlan
 from workloads.galaxy.profile import ClusterProfile, DeviceProfile, LinkProfile, Pace
 from workloads.galaxy.service.line import Line
-from workloads.galaxy.service.watch import slowed
+from workloads.galaxy.service.watch import Speed, slowed
 
 _NO_LINK = LinkProfile(delay_ns=0.0, rate=float("inf"))
 """From a device to itself."""
@@ -43,7 +43,7 @@ class Roster:
         self.links = {pair: link for pair, link in self.links.items() if number not in pair}
         return self.members.pop(number, None)
 
-    def believe(self, speeds: Mapping[int, float]) -> None:
+    def believe(self, speeds: Mapping[int, Speed]) -> None:
         """Devices are so fast relative to what was believed."""
         for number, speed in speeds.items():
             if number in self.members:

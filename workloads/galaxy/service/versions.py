@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Of the messages between the coordinator and its devices."""
 
 

@@ -1,8 +1,9 @@
 """What requests that were measured say of the devices and links.
 
-A device that took twice as long as foreseen to compute is taken for half as fast from then on. Where all
-devices computed as foreseen and the answer came late, the links are what changed: they have to be measured
-again. One request is enough for a change beyond what its times scatter by otherwise.
+A device that took twice as long as foreseen is taken for half as fast from then on, its work and what is
+around it each for itself. Where all devices were as fast as foreseen and the answer came late, the links are
+what changed: they have to be measured again. One request is enough for a change beyond what its times scatter
+by otherwise.
 """
 
 from collections import deque
@@ -12,6 +13,7 @@ from math import log, log1p
 from statistics import median
 
 from workloads.galaxy.profile import DeviceProfile
+from workloads.galaxy.service.busy import Busy
 
 TOLERATED = 0.15
 """A device or an answer that is off by less is as foreseen."""
@@ -31,18 +33,27 @@ WORTH = 0.05
 class Measured:
     """One request: what was foreseen and what came, by the devices of its plan."""
 
-    foreseen_compute_ns: Mapping[int, float]
-    compute_ns: Mapping[int, float]
+    foreseen: Mapping[int, Busy]
+    taken: Mapping[int, Busy]
     foreseen_latency_ns: float
     latency_ns: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """How fast a device is, relative to what was believed."""
+
+    work: float
+    around: float
+    """With tiles, besides work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """What is to be believed now."""
 
-    speeds: Mapping[int, float]
-    """For each device that changed: how fast it is, relative to what was believed."""
+    speeds: Mapping[int, Speed]
+    """Of each device that changed."""
     has_new_links: bool
     """Whether links behave otherwise than they did."""
 
@@ -61,10 +72,14 @@ class Watch:
     def finding(self, measured: Measured) -> Finding:
         """What a request says."""
         speeds = {}
-        for device, foreseen_ns in measured.foreseen_compute_ns.items():
-            taken_ns = measured.compute_ns.get(device, 0.0)
-            if foreseen_ns > 0 and taken_ns > 0 and self._is_off(device, taken_ns / foreseen_ns):
-                speeds[device] = foreseen_ns / taken_ns
+        for device, foreseen in measured.foreseen.items():
+            taken = measured.taken.get(device)
+            if taken is None or min(foreseen.work_ns, taken.work_ns) <= 0:
+                continue
+            if not foreseen.around_ns:  # of a plan without tiles: what is around work is not in the forecast
+                taken = replace(taken, around_ns=0.0)
+            if self._is_off(device, taken.total_ns / foreseen.total_ns):
+                speeds[device] = _speed(foreseen, taken)
         is_off = self._is_off(_ANSWER, measured.latency_ns / measured.foreseen_latency_ns)
         return Finding(speeds=speeds, has_new_links=is_off and not speeds)
 
@@ -79,16 +94,23 @@ class Watch:
         return is_off
 
 
-def slowed(profile: DeviceProfile, speed: float) -> DeviceProfile:
-    """The profile of a device that is ``speed`` times as fast as it was."""
+def slowed(profile: DeviceProfile, speed: Speed) -> DeviceProfile:
+    """The profile of a device that is so fast, relative to what it was."""
     return replace(
         profile,
-        product_rates=tuple(rate * speed for rate in profile.product_rates),
-        attention_rate=profile.attention_rate * speed,
-        memory_rate=profile.memory_rate * speed,
-        call_ns=profile.call_ns / speed,
-        tile_ns=profile.tile_ns / speed,
+        product_rates=tuple(rate * speed.work for rate in profile.product_rates),
+        attention_rate=profile.attention_rate * speed.work,
+        memory_rate=profile.memory_rate * speed.work,
+        call_ns=profile.call_ns / speed.work,
+        tile_ns=profile.tile_ns / speed.around,
     )
+
+
+def _speed(foreseen: Busy, taken: Busy) -> Speed:
+    """What a request shows; a device that is slow is so with tiles, too, as long as none were seen."""
+    work = foreseen.work_ns / taken.work_ns
+    is_known = min(foreseen.around_ns, taken.around_ns) > 0
+    return Speed(work=work, around=foreseen.around_ns / taken.around_ns if is_known else work)
 
 
 def is_worth(current_ns: float, other_ns: float) -> bool:

@@ -12,6 +12,7 @@ from tests.workloads.galaxy.service.devices_by_hand import MODEL, PATIENCE_S, SE
 from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, shares_of
 from workloads.galaxy.profile import ClusterProfile
 from workloads.galaxy.service.best_plans import BestPlans
+from workloads.galaxy.service.busy import Busy
 from workloads.galaxy.service.errors import ServiceError
 from workloads.galaxy.service.planning import Foreseen
 from workloads.galaxy.service.service import Served, Service
@@ -48,7 +49,8 @@ class AllOfThem:
     def foresee(self, cluster: ClusterProfile, plan: ParallelPlan, num_tokens: int) -> Foreseen:
         del cluster, num_tokens
         latency_ns = 1e9 / len(plan.devices)
-        return Foreseen(plan=plan, latency_ns=latency_ns, compute_ns=dict.fromkeys(plan.devices, 0.0))
+        nothing = Busy(work_ns=0.0, around_ns=0.0)
+        return Foreseen(plan=plan, latency_ns=latency_ns, busy=dict.fromkeys(plan.devices, nothing))
 
 
 @pytest.fixture(name="service")

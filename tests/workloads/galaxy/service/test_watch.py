@@ -3,13 +3,20 @@
 import pytest
 
 from workloads.galaxy.profile import DeviceProfile
-from workloads.galaxy.service.watch import Finding, Measured, Watch, is_worth, slowed
+from workloads.galaxy.service.busy import Busy
+from workloads.galaxy.service.watch import Finding, Measured, Speed, Watch, is_worth, slowed
+
+HALF = Speed(work=0.5, around=0.5)
 
 
-def measured(compute: dict[int, float], latency: float) -> Measured:
+def work(**durations: float) -> Busy:
+    return Busy(**{"work_ns": 0.0, "around_ns": 0.0, **durations})
+
+
+def measured(works: dict[int, float], latency: float) -> Measured:
     return Measured(
-        foreseen_compute_ns={0: 100.0, 1: 200.0},
-        compute_ns=compute,
+        foreseen={0: work(work_ns=100.0), 1: work(work_ns=200.0)},
+        taken={device: work(work_ns=each) for device, each in works.items()},
         foreseen_latency_ns=300.0,
         latency_ns=latency,
     )
@@ -21,7 +28,7 @@ def test_a_request_that_went_as_foreseen_changes_nothing() -> None:
 
 def test_a_device_that_took_twice_as_long_is_half_as_fast() -> None:
     found = Watch().finding(measured({0: 200.0, 1: 200.0}, 400.0))
-    assert found == Finding(speeds={0: 0.5}, has_new_links=False)
+    assert found == Finding(speeds={0: HALF}, has_new_links=False)
 
 
 def test_a_late_answer_of_devices_that_computed_as_foreseen_is_the_links() -> None:
@@ -44,7 +51,7 @@ def test_a_slowed_device_takes_so_much_longer_for_everything() -> None:
         memory_bytes=1,
         tile_ns=30.0,
     )
-    half = slowed(device, 0.5)
+    half = slowed(device, HALF)
     for rows in (1, 8, 64, 500):
         assert half.product_ns(rows, 64, 64, 4) == pytest.approx(2 * device.product_ns(rows, 64, 64, 4))
     assert half.attention_ns(10, 64) == pytest.approx(2 * device.attention_ns(10, 64))
@@ -62,11 +69,35 @@ def test_one_request_shows_a_change_on_steady_devices() -> None:
     watch = Watch()
     for taken in (101.0, 99.0, 103.0, 98.0, 100.0):
         assert watch.finding(measured({0: taken, 1: 200.0}, 300.0)).is_as_foreseen
-    assert watch.finding(measured({0: 140.0, 1: 200.0}, 340.0)).speeds == {0: 100.0 / 140.0}
+    slower = 100.0 / 140.0
+    found = watch.finding(measured({0: 140.0, 1: 200.0}, 340.0))
+    assert found.speeds == {0: Speed(work=slower, around=slower)}
 
 
 def test_a_restless_device_is_not_believed_to_change_with_every_request() -> None:
     watch, scatter = Watch(), (1.25, 0.8, 1.3, 0.75, 1.2, 0.85) * 10
     found = [watch.finding(measured({0: 100.0 * each, 1: 200.0}, 300.0)) for each in scatter]
     assert all(each.is_as_foreseen for each in found[-20:])
-    assert watch.finding(measured({0: 400.0, 1: 200.0}, 600.0)).speeds == {0: 0.25}
+    found_at_last = watch.finding(measured({0: 400.0, 1: 200.0}, 600.0))
+    assert found_at_last.speeds == {0: Speed(work=0.25, around=0.25)}
+
+
+def test_what_is_around_work_is_learned_apart_from_it() -> None:
+    """A share can be made smaller, but what tiles cost besides stays: it must not be taken for slow work."""
+    measured = Measured(
+        foreseen={0: Busy(work_ns=100.0, around_ns=20.0)},
+        taken={0: Busy(work_ns=100.0, around_ns=80.0)},
+        foreseen_latency_ns=300.0,
+        latency_ns=360.0,
+    )
+    assert Watch().finding(measured).speeds == {0: Speed(work=1.0, around=0.25)}
+
+
+def test_what_no_forecast_tells_of_is_held_against_no_device() -> None:
+    measured = Measured(
+        foreseen={0: Busy(work_ns=100.0, around_ns=0.0)},
+        taken={0: Busy(work_ns=105.0, around_ns=80.0)},
+        foreseen_latency_ns=300.0,
+        latency_ns=320.0,
+    )
+    assert Watch().finding(measured).is_as_foreseen

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from math import inf
 from secrets import token_hex
 from typing import Any
 
@@ -14,7 +15,7 @@ from workloads.galaxy.service.conversation import Conversation, MemberFailedErro
 from workloads.galaxy.service.errors import ServiceError
 from workloads.galaxy.service.planning import Foreseen, Planning
 from workloads.galaxy.service.request import Answered, Request
-from workloads.galaxy.service.watch import TOLERATED, Measured, Watch, is_worth
+from workloads.galaxy.service.watch import TOLERATED, Measured, Watch, is_tolerated, is_worth
 from workloads.galaxy.service.welcome import Welcome
 from workloads.transport.frames import Frame
 from workloads.transport.tensor_frames import tensor_frame, tensor_of
@@ -76,13 +77,13 @@ class Coordinator:
                 request.answer.set_exception(error)
             else:
                 request.answer.set_result(answered)
-                self._learn_if_possible(measured)
+                self._learn_if_possible(measured, len(request.tokens))
             return
 
-    def _learn_if_possible(self, measured: Measured) -> None:
+    def _learn_if_possible(self, measured: Measured, num_tokens: int) -> None:
         """As ``_learn``; whatever goes wrong, the request has its answer and others wait for theirs."""
         try:
-            self._learn(measured)
+            self._learn(measured, num_tokens)
         except Exception as error:
             self.conversation.tell(f"a request taught nothing: {error!r}")
             self._has_changed = True
@@ -131,19 +132,12 @@ class Coordinator:
 
     def _prepared(self, num_tokens: int) -> Foreseen:
         """What the plan in force is foreseen to take; a better one is put in force first."""
-        roster, current = self.conversation.roster, self._foreseen
+        roster = self.conversation.roster
         if not roster.members:
             raise ServiceError("no device is there; start `python -m workloads.galaxy.service.agent` on one.")
-        cluster = roster.cluster()
-        if current is not None:
-            is_there = roster.has_all(current.plan.devices)  # one may have been lost since
-            placed = roster.placed(current.plan) if is_there else None
-            current = None if placed is None else self.planning.foresee(cluster, placed, num_tokens)
-        if current is not None and not current.fits:
-            current = None
-        is_new = False
+        current, is_new = self._current(num_tokens), False
         if current is None or self._has_changed or self._length_class != num_tokens.bit_length():
-            best = self.planning.plan(cluster, num_tokens)
+            best = self.planning.plan(roster.cluster(), num_tokens)
             if current is None or is_worth(current.latency_ns, best.latency_ns):
                 current, is_new = best, True
             self._has_changed, self._length_class = False, num_tokens.bit_length()
@@ -152,6 +146,14 @@ class Coordinator:
         if is_new:
             self._put_in_force(self._foreseen.plan)
         return self._foreseen
+
+    def _current(self, num_tokens: int) -> Foreseen | None:
+        """The plan in force, by places, as it is foreseen now; None where none can stay in force."""
+        roster, current = self.conversation.roster, self._foreseen
+        if current is None or not roster.has_all(current.plan.devices):  # one may have been lost since
+            return None
+        found = self.planning.foresee(roster.cluster(), roster.placed(current.plan), num_tokens)
+        return found if found.fits else None
 
     def _put_in_force(self, plan: ParallelPlan) -> None:
         """All devices of a plan load what they miss and meet each other; the others rest."""
@@ -173,23 +175,32 @@ class Coordinator:
         self.conversation.gathered("ready", devices, {"epoch": self._epoch})
         self.conversation.tell(f"plan {self._epoch}: {plan.strategy} on {names}")
 
-    def _learn(self, measured: Measured) -> None:
+    def _learn(self, measured: Measured, num_tokens: int) -> None:
         """Believe what a request showed, so that the next one is planned by it."""
         found = self._watch.finding(measured)
         if found.is_as_foreseen:
             return
         self.conversation.roster.believe(found.speeds)
-        if found.has_new_links:
-            devices = tuple(measured.foreseen)
-            try:
-                changed = self.welcome.measure_links(devices, self.conversation)
-            except (MemberFailedError, MemberLostError) as error:
-                self.conversation.tell(f"links could not be measured: {error}")
-                changed = float("inf")
-            if changed <= TOLERATED:
-                self._bias *= measured.latency_ns / measured.foreseen_latency_ns
+        current = self._current(num_tokens)
+        if current is None:
+            self._has_changed = True
+            return
+        left = measured.latency_ns / (current.latency_ns * self._bias)
+        is_explained = not found.has_new_links and is_tolerated(left)
+        if not is_explained and self._measured_change(tuple(measured.foreseen)) <= TOLERATED:
+            # Neither devices nor links are it: by this plan answers come so much later than foreseen.
+            self._bias *= left
+            if not found.speeds:
                 return
         self._has_changed = True
+
+    def _measured_change(self, devices: Sequence[int]) -> float:
+        """How much the links among some devices have changed since they were measured."""
+        try:
+            return self.welcome.measure_links(devices, self.conversation)
+        except (MemberFailedError, MemberLostError) as error:
+            self.conversation.tell(f"links could not be measured: {error}")
+            return inf
 
 
 def _numbered(foreseen: Foreseen, numbers: Sequence[int]) -> Foreseen:

@@ -55,7 +55,7 @@ class Finding:
     speeds: Mapping[int, Speed]
     """Of each device that changed."""
     has_new_links: bool
-    """Whether links behave otherwise than they did."""
+    """Whether no device explains when the answer came, so that links behave otherwise than they did."""
 
     @property
     def is_as_foreseen(self) -> bool:
@@ -88,7 +88,7 @@ class Watch:
         known = self._deviations.setdefault(number, deque(maxlen=_REMEMBERED))
         deviation = abs(log(ratio))
         usual = _NORMAL * median(known) if known else 0.0
-        is_off = deviation > max(log1p(TOLERATED), BEYOND_SCATTER * usual)
+        is_off = not is_tolerated(ratio) and deviation > BEYOND_SCATTER * usual
         # What was off is remembered as half: a machine that is always restless becomes usual after a while.
         known.append(deviation / 2 if is_off else deviation)
         return is_off
@@ -111,6 +111,11 @@ def _speed(foreseen: Busy, taken: Busy) -> Speed:
     work = foreseen.work_ns / taken.work_ns
     is_known = min(foreseen.around_ns, taken.around_ns) > 0
     return Speed(work=work, around=foreseen.around_ns / taken.around_ns if is_known else work)
+
+
+def is_tolerated(ratio: float) -> bool:
+    """Whether a time, relative to what was foreseen, is as foreseen."""
+    return abs(log(ratio)) <= log1p(TOLERATED)
 
 
 def is_worth(current_ns: float, other_ns: float) -> bool:

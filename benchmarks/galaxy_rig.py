@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 TESTBED = ROOT / "tools" / "edge_testbed"
 _LIMIT_S = 3600
+_NAME = "bench"
+"""Of testbeds, before the number of the process that they are for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +61,11 @@ class Rig:
 
 @contextmanager
 def devices(names: Sequence[str], rate_mbit: float, delay_ms: float = 0.0, **more: Any) -> Iterator[Rig]:
-    """So many devices on links of one rate; gone at the end, whatever happens.
+    """So many devices on links of one rate; gone at the end, or when the next ones are made.
 
     ``more`` has further entries of devices, each a list with one value for each.
     """
-    name = f"bench{os.getpid()}"
+    name = f"{_NAME}{os.getpid()}"
     lines = [f"name: {name}", "mode: real", "devices:"]
     for place, device in enumerate(names):
         entries = {"name": device} | {key: values[place] for key, values in more.items()}
@@ -73,11 +75,23 @@ def devices(names: Sequence[str], rate_mbit: float, delay_ms: float = 0.0, **mor
     with tempfile.TemporaryDirectory(prefix="saih-galaxy-") as folder:
         file = Path(folder) / "testbed.yaml"
         file.write_text("\n".join(lines) + "\n")
+        _remove_left()
         _do("up", str(file))
         try:
             yield Rig(file=file, name=name)
         finally:
             _do("down", str(file))
+
+
+def _remove_left() -> None:
+    """Remove testbeds of benchmarks that were killed."""
+    asked = [str(TESTBED), "status", "--json"]
+    found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    for testbed in json.loads(found or "[]"):
+        number = testbed["name"].removeprefix(_NAME)
+        if testbed["name"] == f"{_NAME}{number}" and number.isdigit() and not Path("/proc", number).exists():
+            with suppress(RuntimeError):  # another benchmark was faster
+                _do("down", testbed["name"])
 
 
 def _do(*words: str) -> None:

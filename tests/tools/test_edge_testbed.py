@@ -278,6 +278,34 @@ def test_whatever_is_killed_when_nothing_is_left(testbeds: Testbeds, monkeypatch
         assert list(testbeds.folder.iterdir()) == []
 
 
+def sleeping(seconds: str) -> list[int]:
+    """Processes that sleep for so long, by their numbers here."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes() == f"sleep\0{seconds}\0".encode():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def kill_what_runs(run: "subprocess.Popen[str]", seconds: str, num_devices: int) -> None:
+    """Kills the tool once a process sleeps on each device; none of these is left."""
+    try:
+        wait_until(lambda: len(sleeping(seconds)) == num_devices, 60.0, lambda: str(sleeping(seconds)))
+    finally:
+        run.kill()
+        run.wait()
+    wait_until(lambda: not sleeping(seconds), 10.0, lambda: str(sleeping(seconds)))
+
+
+def test_a_run_that_is_killed_takes_what_it_runs_on_devices_along(testbeds: Testbeds) -> None:
+    testbeds.call("up", testbeds.file("name: taken\ndevices: [{name: a}, {name: b}]\n"))
+    words = [sys.executable, TOOL, "run", "taken", "--", "sleep", "987.125"]
+    kill_what_runs(subprocess.Popen(words, env=testbeds.environment, text=True), "987.125", 2)
+
+
 def test_a_part_that_dies_ends_the_testbed_and_status_says_so(
     testbeds: Testbeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -321,6 +349,9 @@ def test_an_ordinary_user_has_testbeds_too_but_no_quotas() -> None:
         assert done.returncode == 0, done.stderr
         names = attempt("run", "mine", "--", "hostname")
         assert sorted(names.stdout.split()) == ["mine-a", "mine-b"], names.stderr
+        words = ["/usr/bin/python3", tools / "edge_testbed", "run", "mine", "--", "sleep", "987.25"]
+        run = subprocess.Popen(words, env=environment, cwd=folder, text=True, **options)  # type: ignore[call-overload]
+        kill_what_runs(run, "987.25", 2)
         changed = attempt("change", "mine", "a", "--rate", "20mbit", "--delay", "3ms")
         assert changed.returncode == 0, changed.stderr
         assert attempt("down").returncode == 0

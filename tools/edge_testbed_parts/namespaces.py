@@ -22,7 +22,7 @@ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 _HOST_KINDS = {"net": CLONE_NEWNET, "uts": CLONE_NEWUTS, "ipc": CLONE_NEWIPC, "mnt": CLONE_NEWNS}
 _WHOLE_KINDS = {"pid_for_children": CLONE_NEWPID, **_HOST_KINDS}
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
 _SHELL_SIGNAL = 128
 _NOT_FOUND = 127
@@ -133,8 +133,22 @@ def die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
+def die_with(parent: int) -> None:
+    """As ``die_with_parent``, at once where ``parent``, which started this process, has ended already."""
+    die_with_parent()
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _dies_with_parent() -> bool:
+    found = ctypes.c_int()
+    _LIBC.prctl(_PR_GET_PDEATHSIG, ctypes.byref(found), 0, 0, 0)
+    return found.value != 0
+
+
 def _enter_whole(holder: int) -> None:
     """Joins a testbed; processes that this one then starts are among its own."""
+    parent, is_bound = os.getppid(), _dies_with_parent()
     try:
         is_own_user = Path(f"/proc/{holder}/ns/user").samefile("/proc/self/ns/user")
         kinds = {**({} if is_own_user else {"user": CLONE_NEWUSER}), **_WHOLE_KINDS}
@@ -143,6 +157,8 @@ def _enter_whole(holder: int) -> None:
         raise TestbedError(
             f"the testbed cannot be entered: {error}", "see tools/edge_testbed status; start it again."
         ) from error
+    if is_bound:  # the kernel forgets it of a process that becomes root in a user namespace
+        die_with(parent)
 
 
 def _enter(pid: int, kinds: Mapping[str, int]) -> None:

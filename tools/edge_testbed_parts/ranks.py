@@ -11,6 +11,7 @@ from types import FrameType
 
 from tools.edge_testbed_parts.errors import TestbedError
 from tools.edge_testbed_parts.hosts import run_on
+from tools.edge_testbed_parts.namespaces import die_with
 from tools.edge_testbed_parts.network import address_of
 from tools.edge_testbed_parts.run_folder import Testbed
 
@@ -67,11 +68,13 @@ def rank_variables(testbed: Testbed, number: int, port: int) -> dict[str, str]:
 
 
 def _started(testbed: Testbed, ranks: Ranks, number: int) -> int:
+    own = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     status = 1
     try:
+        die_with(own)  # who kills this tool ends what it runs, too
         variables: Mapping[str, str] = rank_variables(testbed, number, ranks.port)
         status = run_on(testbed, testbed.asked.names[number], ranks.command, variables)
     except (TestbedError, OSError) as error:

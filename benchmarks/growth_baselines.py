@@ -87,7 +87,7 @@ def _compare(scale: Scale, folder: Path | None) -> bool:
 def _network(scale: Scale, seed: int, train: Examples, judged: Examples, folder: Path | None) -> Errors:
     architecture = member(scale.side, 4, 1, scale.width)
     standard = standard_plan(architecture, num_steps=scale.num_steps, seed=seed)
-    plan = replace(standard, precision=Precision.BFLOAT16)
+    plan = replace(standard, precision=Precision.BFLOAT16, kernels="own")
     learner = Learner(plan, train)
     name = f"network of width {scale.width}, {scale.num_steps * plan.batch} samples"
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from augment.problem import ProblemError
+from cosmology import network
 from tests.workloads.learning_samples import examples
 from workloads.cosmoflow.evaluation import mean_absolute_errors
 from workloads.cosmoflow.examples import moved
@@ -15,6 +16,7 @@ from workloads.cosmoflow.learning import Augmentation, Learner, LearningPlan, Op
 from workloads.cosmoflow.members import member
 from workloads.cosmoflow.milestones import Milestones
 from workloads.cosmoflow.recipe import standard_plan
+from workloads.precision import Precision
 
 SMALL = member(8, 2, 1, 4)
 
@@ -46,6 +48,17 @@ def test_a_learner_that_was_stopped_does_what_it_would_have_done(
     assert (*begin, *second.advance(99)) == losses
     for ours, theirs in zip(whole.network.parameters(), second.network.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_own_kernels_learn_the_same_to_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    train, calls = examples(side=16, channels=4), []
+    own = network.pooled_convolution
+    monkeypatch.setattr(network, "pooled_convolution", lambda *given: (calls.append(1), own(*given))[1])
+    usual = {"architecture": member(16, 4, 1, 16), "precision": Precision.BFLOAT16}
+    theirs = Learner(plan(**usual), train).advance(6)
+    assert not calls
+    assert Learner(plan(kernels="own", **usual), train).advance(6) == pytest.approx(theirs, rel=0.02)
+    assert len(calls) >= 6
 
 
 def test_a_network_learns_what_samples_tell() -> None:

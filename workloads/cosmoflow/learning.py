@@ -63,6 +63,8 @@ class LearningPlan:
     """Longer gradients are shortened to this."""
     precision: Precision = Precision.FLOAT32
     """Of products while it learns; predictions are made in float32."""
+    kernels: family.Kernels = "torch"
+    """``own``: the same to rounding, and on CPUs that multiply bfloat16 faster; needs a C++ compiler."""
     seed: int = 0
     """Decides first weights, order and views of the samples."""
 
@@ -102,7 +104,9 @@ class Learner:
             seed=plan.seed, num_samples=len(train), batch_per_rank=plan.batch, num_ranks=1
         )
         recipe = plan.architecture.recipe
-        self.network = start or family.build(plan.architecture, seed=plan.seed, recipe=recipe)
+        self.network = start or family.build(
+            plan.architecture, seed=plan.seed, recipe=recipe, kernels=plan.kernels
+        )
         self.network.to(self._device)
         self.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # stub lacks it
         self.reader = Reader(train, recipe, self._device)

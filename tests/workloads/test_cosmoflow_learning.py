@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -51,14 +52,13 @@ def test_a_learner_that_was_stopped_does_what_it_would_have_done(
 
 
 def test_own_kernels_learn_the_same_to_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
-    train, calls = examples(side=16, channels=4), []
-    own = network.pooled_convolution
-    monkeypatch.setattr(network, "pooled_convolution", lambda *given: (calls.append(1), own(*given))[1])
-    usual = {"architecture": member(16, 4, 1, 16), "precision": Precision.BFLOAT16}
+    train, own = examples(side=16, channels=4), Mock(wraps=network.pooled_convolution)
+    monkeypatch.setattr(network, "pooled_convolution", own)
+    usual: dict[str, object] = {"architecture": member(16, 4, 1, 16), "precision": Precision.BFLOAT16}
     theirs = Learner(plan(**usual), train).advance(6)
-    assert not calls
+    assert not own.called
     assert Learner(plan(kernels="own", **usual), train).advance(6) == pytest.approx(theirs, rel=0.02)
-    assert len(calls) >= 6
+    assert own.call_count >= 6
 
 
 def test_a_network_learns_what_samples_tell() -> None:

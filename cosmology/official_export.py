@@ -1,14 +1,14 @@
 """A data set as the official TFRecord files: one sample a file, ``train`` and ``validation`` by universe."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cosmology.choices import Split
 from cosmology.dataset import open_dataset
 from cosmology.dataset_error import DatasetError
-from cosmology.durable_file import write_checked_json
+from cosmology.durable_file import canonical_json, read_checked_json, write_checked_json
 from cosmology.official_tfrecord import (
     OFFICIAL_GZIP_LEVEL,
     OfficialSample,
@@ -55,17 +55,18 @@ def export_official(
     ``progress`` is told how many samples are done, of how many.
 
     Raises:
-        DatasetError: when the data set does not verify, the split leaves nothing to train on, or a file
-            there already is of something else.
+        DatasetError: when the data set does not verify, the split leaves nothing to train on, a file there
+            already is of something else, or what is there was split or compressed otherwise.
     """
     check_split(definition, rules)
-    order = [
-        index
-        for index in sorted(range(definition.num_samples), key=definition.place_of)
-        if rules.share.takes(definition.place_of(index)[0])
-    ]
     exported = Counter[Split]()
     with open_dataset(definition, folder) as dataset:
+        _stand_by(definition, output, rules)
+        order = [
+            index
+            for index in sorted(range(definition.num_samples), key=definition.place_of)
+            if rules.share.takes(definition.place_of(index)[0])
+        ]
 
         def sample_of(index: int) -> tuple[int, OfficialSample]:
             counts, targets = dataset.read([index])
@@ -75,6 +76,7 @@ def export_official(
             universe, row = definition.place_of(item[0])
             split = _split_of(definition, universe, rules)
             path = output / split / f"universe-{universe:06d}_{row:03d}.tfrecord"
+            _refuse_both_splits(path, split)
             _write_or_keep(path, item[1], definition, rules)
             return split
 
@@ -82,7 +84,7 @@ def export_official(
         for done, split in enumerate(done_ahead(write, samples, rules.num_threads), start=1):
             exported[split] += 1
             progress(done, len(order))
-    _write_provenance(definition, output, rules)
+    _stand_by(definition, output, rules)  # another part may have begun at the same moment, by other rules
     return Exported(num_train=exported[Split.TRAIN], num_validation=exported[Split.VALIDATION])
 
 
@@ -107,6 +109,17 @@ def _split_of(definition: StoredDefinition, universe: int, rules: ExportRules) -
     return Split.VALIDATION if is_held_out else definition.split
 
 
+def _refuse_both_splits(path: Path, split: Split) -> None:
+    """Of a universe that is in both, networks would be judged by what they learnt from."""
+    for other in Split:
+        there = path.parent.parent / other / path.name
+        if other is not split and there.exists():
+            raise DatasetError(
+                f"{there} exists, but {split} is where the universe belongs by what is asked for now; ask "
+                "for what was exported there, or choose another folder."
+            )
+
+
 def _write_or_keep(
     path: Path, sample: OfficialSample, definition: StoredDefinition, rules: ExportRules
 ) -> None:
@@ -121,12 +134,29 @@ def _write_or_keep(
         raise DatasetError(f"{path} exists and holds another sample; choose another folder.")
 
 
-def _write_provenance(definition: StoredDefinition, output: Path, rules: ExportRules) -> None:
-    """What the files came from, beside their folders, where no reader of samples looks."""
+def _stand_by(definition: StoredDefinition, output: Path, rules: ExportRules) -> None:
+    """What the files come from, beside their folders, where no reader of samples looks.
+
+    It is there before the samples, so that whoever goes on, or does another part, splits them alike.
+    """
+    path = output / f"saih-{definition.dataset_id}.json"
+    asked = _provenance(definition, rules)
+    if not path.exists():
+        write_checked_json(path, asked)
+        return
+    there = read_checked_json(path)
+    if canonical_json(there) != canonical_json(asked):
+        raise DatasetError(
+            f"{path} tells of {_words(there)}, but asked for are {_words(asked)}; ask for what is there, or "
+            "choose another folder."
+        )
+
+
+def _provenance(definition: StoredDefinition, rules: ExportRules) -> dict[str, object]:
     counts = Counter[Split]()
     for universe in definition.universe_numbers:
         counts[_split_of(definition, universe, rules)] += definition.samples_of(universe)
-    content = {
+    return {
         "dataset_id": definition.dataset_id,
         "definition": definition.canonical,
         "layout": "x: int16 [x, y, z, channel]; y: Omega_m, sigma_8, n_s, H_0 in [-1, 1]",
@@ -134,4 +164,10 @@ def _write_provenance(definition: StoredDefinition, output: Path, rules: ExportR
         "num_train": counts[Split.TRAIN],
         "num_validation": counts[Split.VALIDATION],
     }
-    write_checked_json(output / f"saih-{definition.dataset_id}.json", content)
+
+
+def _words(provenance: Mapping[str, object]) -> str:
+    return (
+        f"{provenance.get('num_train')} samples for training and {provenance.get('num_validation')} for "
+        f"validation (compression: {provenance.get('compression')})"
+    )

@@ -24,6 +24,7 @@ from cosmology.parameters import parameters_of
 from cosmology.share import Share
 from cosmology.stored_definition import StoredDefinition, stored_definition
 from cosmology.verification import verify
+from tests.cosmology.dataset_by_hand import digests
 from workloads.cosmoflow.examples import read_examples
 
 DEFINITION = DatasetDefinition(
@@ -147,6 +148,65 @@ def test_an_export_goes_on_where_it_was_and_overwrites_nothing(
     with pytest.raises(DatasetError, match="holds another sample; choose another folder"):
         export_official(DEFINITION, made, tmp_path, rules, silent)
     assert second.read_bytes() == foreign
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ExportRules(),
+        ExportRules(num_validation=2),
+        ExportRules(num_validation=1, gzip_level=None),
+        ExportRules(num_validation=1, gzip_level=1),
+        ExportRules(share=Share(rank=1, num_ranks=2)),
+    ],
+    ids=str,
+)
+def test_an_export_that_splits_or_packs_otherwise_than_the_first_is_refused(
+    made: Path, tmp_path: Path, other: ExportRules
+) -> None:
+    """Else a universe would be in both splits, and what stands beside the files would not be true."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_official(DEFINITION, made, tmp_path, ExportRules(num_validation=1), stop)
+    before = digests(tmp_path)
+    words = "5 samples for training and 2 for validation .compression: gzip-6., but .*; ask for what is there"
+    with pytest.raises(DatasetError, match=words):
+        export_official(DEFINITION, made, tmp_path, other, silent)
+    assert digests(tmp_path) == before
+    export_official(DEFINITION, made, tmp_path, ExportRules(num_validation=1), silent)
+
+
+def test_parts_that_begin_at_once_by_other_rules_do_not_both_end_well(made: Path, tmp_path: Path) -> None:
+    """The other part looks before this one has said how it splits, and says it after."""
+    about = tmp_path / f"saih-{DEFINITION.dataset_id}.json"
+
+    def meanwhile(done: int, _: int) -> None:
+        if done == 1:
+            about.unlink()
+            export_official(DEFINITION, made, tmp_path, ExportRules(share=Share(rank=1, num_ranks=2)), silent)
+
+    rules = ExportRules(num_validation=1, share=Share(rank=0, num_ranks=2))
+    with pytest.raises(DatasetError, match="asked for are 5 samples for training and 2"):
+        export_official(DEFINITION, made, tmp_path, rules, meanwhile)
+
+
+@pytest.mark.parametrize("num_validation", [(1, 0), (0, 1)])
+def test_no_universe_is_exported_into_both_splits(
+    made: Path, tmp_path: Path, num_validation: tuple[int, int]
+) -> None:
+    """Where what tells of the first export is gone, its files still do."""
+    first, second = (ExportRules(num_validation=number) for number in num_validation)
+    export_official(DEFINITION, made, tmp_path, first, silent)
+    (tmp_path / f"saih-{DEFINITION.dataset_id}.json").unlink()
+    before = set(tmp_path.rglob("*.tfrecord"))
+    with pytest.raises(
+        DatasetError, match=r"universe-000002_000\.tfrecord exists, but (train|validation) is"
+    ):
+        export_official(DEFINITION, made, tmp_path, second, silent)
+    assert set(tmp_path.rglob("*.tfrecord")) == before
 
 
 def test_parts_make_what_one_process_makes(made: Path, exported: Path, tmp_path: Path) -> None:

@@ -43,6 +43,18 @@ def remove_leftovers(path: Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def remove_strays(folder: Path) -> None:
+    """``remove_leftovers`` of every file in a folder, with one look at it, however many files there are.
+
+    Temporaries of files that are not there stay: their writers may be at work.
+    """
+    for temporary in folder.glob(f".*{_SUFFIX}"):
+        name = temporary.name.removeprefix(".").removesuffix(_SUFFIX).rpartition(".")[0]
+        if name and (folder / name).exists():
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
 def write_checked_json(path: Path, content: Mapping[str, object]) -> None:
     """Write a JSON object with the SHA-256 of its canonical text beside it."""
     text = canonical_json(content)

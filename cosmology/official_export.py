@@ -8,7 +8,7 @@ from pathlib import Path
 from cosmology.choices import Split
 from cosmology.dataset import open_dataset
 from cosmology.dataset_error import DatasetError
-from cosmology.durable_file import canonical_json, read_checked_json, write_checked_json
+from cosmology.durable_file import canonical_json, read_checked_json, remove_strays, write_checked_json
 from cosmology.official_tfrecord import (
     OFFICIAL_GZIP_LEVEL,
     OfficialSample,
@@ -84,6 +84,8 @@ def export_official(
         for done, split in enumerate(done_ahead(write, samples, rules.num_threads), start=1):
             exported[split] += 1
             progress(done, len(order))
+    for split in exported:
+        remove_strays(output / split)
     _stand_by(definition, output, rules)  # another part may have begun at the same moment, by other rules
     return Exported(num_train=exported[Split.TRAIN], num_validation=exported[Split.VALIDATION])
 

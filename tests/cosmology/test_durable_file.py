@@ -10,6 +10,7 @@ from cosmology.durable_file import (
     durable_file,
     read_checked_json,
     remove_leftovers,
+    remove_strays,
     sha256_of,
     write_checked_json,
 )
@@ -110,3 +111,12 @@ def test_a_space_more_is_damage_too(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(DatasetError, match="damaged"):
         read_checked_json(path)
+
+
+def test_strays_of_files_that_are_there_are_removed_and_no_others(tmp_path: Path) -> None:
+    names = (".there.a.abcd1234.tmp", ".absent.a.abcd1234.tmp", ".there.tmp", "there.a.tmp", ".tmp")
+    for name in ("there.a", "there", *names):
+        (tmp_path / name).write_text("half")
+    remove_strays(tmp_path)
+    remove_strays(tmp_path / "nowhere")
+    assert {path.name for path in tmp_path.iterdir()} == {"there.a", "there", *names[1:]}

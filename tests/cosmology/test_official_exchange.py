@@ -209,6 +209,16 @@ def test_no_universe_is_exported_into_both_splits(
     assert set(tmp_path.rglob("*.tfrecord")) == before
 
 
+def test_what_killed_exports_left_is_cleared_away(made: Path, tmp_path: Path) -> None:
+    left = tmp_path / "train" / ".universe-000001_000.tfrecord.abcd1234.tmp"
+    at_work = tmp_path / "train" / ".universe-000009_000.tfrecord.abcd1234.tmp"
+    left.parent.mkdir()
+    for path in (left, at_work):
+        path.write_bytes(b"half")
+    export_official(DEFINITION, made, tmp_path, ExportRules(), silent)
+    assert [path.name for path in tmp_path.rglob("*.tmp")] == [at_work.name]
+
+
 def test_parts_make_what_one_process_makes(made: Path, exported: Path, tmp_path: Path) -> None:
     for rank in (1, 0):
         rules = ExportRules(num_validation=1, share=Share(rank=rank, num_ranks=2))

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,18 +19,57 @@ from numpy.typing import NDArray
 from cosmology.dataset_error import DatasetError
 
 REMEDY = "delete it, then generate or import it again: what is whole is kept"
+_ERROR_NUMBER = re.compile(r"errno = (\d+)")
 
 
 @contextmanager
 def created(path: Path) -> Iterator[h5py.File]:
-    """A new file in the format of HDF5 1.10, whose metadata carry checksums; without times: bytes repeat."""
+    """A new file in the format of HDF5 1.10, whose metadata carry checksums; without times: bytes repeat.
+
+    Of a dataset that is let go before the file HDF5 loses what the disk does not take, and h5py does not
+    tell: flush it before.
+
+    Raises:
+        OSError: when the disk takes no more.
+    """
     creation = h5p.create(h5p.FILE_CREATE)
     creation.set_obj_track_times(False)
     access = h5p.create(h5p.FILE_ACCESS)
+    access.set_fapl_sec2()
     access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
-    identifier = h5f.create(os.fsencode(path), h5f.ACC_TRUNC, fcpl=creation, fapl=access)
-    with h5py.File(identifier) as file:
-        yield file
+    with _telling_disk(path):
+        identifier = h5f.create(os.fsencode(path), h5f.ACC_TRUNC, fcpl=creation, fapl=access)
+        with h5py.File(identifier) as file:
+            try:
+                yield file
+                file.flush()
+            except BaseException:
+                _let_go(file)
+                raise
+
+
+def _let_go(file: h5py.File) -> None:
+    """Let a file that nobody wants any more be written to memory, little as it is.
+
+    HDF5 tries again what the disk did not take, when it closes the file and when the process ends, where it
+    crashes if it cannot.
+    """
+    nowhere = os.memfd_create("nowhere")
+    os.dup2(nowhere, file.id.get_vfd_handle(), inheritable=False)
+    os.close(nowhere)
+
+
+@contextmanager
+def _telling_disk(path: Path) -> Iterator[None]:
+    """Raise in short what a disk refuses: h5py quotes it in long errors of several kinds."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        quoted = _ERROR_NUMBER.search(str(error))
+        if quoted is None:
+            raise
+        number = int(quoted[1])
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def open_file(path: Path) -> h5py.File:
@@ -91,7 +131,7 @@ def checked_dataset(
 
 def write_column(file: h5py.File, name: str, column: NDArray[Any]) -> None:  # Any: of any type
     """A small table in one chunk with a checksum."""
-    file.create_dataset(name, data=column, chunks=column.shape, fletcher32=True)
+    file.create_dataset(name, data=column, chunks=column.shape, fletcher32=True).flush()
 
 
 def read_column(

@@ -141,6 +141,7 @@ class _NewShard:
         write_column(file, "physPar", self._physical)
         write_column(file, "seed", self._seeds)
         write_column(file, "universe_id", self._universes)
+        full.flush()
 
     def describe(self, file: h5py.File, provenance: str) -> None:
         """Say what the file is, in texts of fixed length, which HDF5 keeps under its metadata's checksums."""

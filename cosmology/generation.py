@@ -13,7 +13,7 @@ import torch
 from cosmology.dataset_error import MissingCodecError
 from cosmology.definition import DatasetDefinition, DatasetError
 from cosmology.layout import dataset_folder, shard_path
-from cosmology.manifest import read_manifest, write_manifest
+from cosmology.manifest import is_outdated, read_manifest, write_manifest
 from cosmology.pace import Pace, ReadClock, no_clock
 from cosmology.shard_record import read_record
 from cosmology.slabs.crew import Crew
@@ -122,7 +122,7 @@ def seal(definition: DatasetDefinition, folder: Path) -> None:
     Raises:
         DatasetError: when a shard is missing.
     """
-    if not is_complete(definition, folder):
+    if not is_complete(definition, folder) or is_outdated(folder, definition):
         write_manifest(folder, definition)
 
 
@@ -253,10 +253,11 @@ def _make_shard(task: _Task, universe: int) -> bool:
         counts = read_universe(path, definition.universes, definition.num_channels)
         is_simulated = True
     shard = shard_path(dataset_folder(folder, definition), universe)
-    _write_if_first(
-        partial(write_shard, shard, definition, universe, counts, task.device),
-        partial(_has_shard, definition, folder, universe),
-    )
+    if not _has_shard(definition, folder, universe):  # simulating takes long: another writer may be done
+        _write_if_first(
+            partial(write_shard, shard, definition, universe, counts, task.device),
+            partial(_has_shard, definition, folder, universe),
+        )
     return is_simulated
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cosmology.checked_lines import read_checked_lines, write_checked_lines
 from cosmology.dataset_error import DatasetError
 from cosmology.definition import SCHEMA_VERSION
-from cosmology.durable_file import remove_leftovers
+from cosmology.durable_file import remove_leftovers, sha256_of
 from cosmology.hdf5 import REMEDY, naming_damage
 from cosmology.layout import DatasetLayout, dataset_folder, shard_path
 from cosmology.shard import added
@@ -104,6 +104,24 @@ def read_manifest(folder: Path, layout: DatasetLayout, *, rank: int = 0, num_ran
     return manifest
 
 
+def is_outdated(folder: Path, layout: DatasetLayout) -> bool:
+    """Whether shards were made anew after the manifest, by libraries that write other bytes.
+
+    Records may be cleared away once a manifest stands; without all of them no other could be written.
+
+    Raises:
+        DatasetError: when there is no whole manifest, or a shard cannot be read.
+    """
+    manifest = read_manifest(folder, layout)
+    place = dataset_folder(folder, layout)
+    try:
+        found = [read_record(place / file.name).file for file in manifest.files]
+    except DatasetError:
+        return False
+    anew = [file for file, told in zip(found, manifest.files, strict=True) if file != told]
+    return bool(anew) and all(_has_bytes_of(place / file.name, file) for file in anew)
+
+
 def is_sealed(dataset_folder: Path) -> bool:
     """Whether a data set was finished once: a manifest of any version is there, whole or damaged."""
     return any((dataset_folder / name).exists() for name in (_NAME, _OLD_NAME))
@@ -147,6 +165,11 @@ def check_present(path: Path, file: ShardFile) -> None:
         raise DatasetError(f"{path} is missing; generate the data set (again).")
     if found != file.num_bytes:
         raise DatasetError(f"{path} has {found} bytes, not {file.num_bytes}; {REMEDY}.")
+
+
+def _has_bytes_of(path: Path, file: ShardFile) -> bool:
+    with naming_damage(path):
+        return sha256_of(path) == file.sha256
 
 
 def _lines(folder: Path, layout: DatasetLayout) -> Iterator[dict[str, object]]:

@@ -1,11 +1,13 @@
 """Who makes which universes, what is told of it, and what kills and rivals leave."""
 
+import json
 import os
 import random
 import shutil
 import signal
 import time
 from collections import namedtuple
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
@@ -14,10 +16,20 @@ import pytest
 from benchmarks.forked_ranks import started
 from benchmarks.generation_kills import digests
 from cosmology.definition import DatasetDefinition, DatasetError
-from cosmology.durable_file import durable_file, remove_leftovers
+from cosmology.durable_file import (
+    durable_file,
+    read_checked_json,
+    remove_leftovers,
+    write_checked_json,
+)
 from cosmology.generation import Resources, _write_if_first, complete, is_complete, seal
+from cosmology.hdf5 import provenance
 from cosmology.layout import dataset_folder, shard_path
+from cosmology.manifest import manifest_path
 from cosmology.pace import Pace
+from cosmology.universe_file import universe_path
+from cosmology.verification import verify
+from tests.cosmology.dataset_by_hand import flip_bit
 
 DEFINITION = DatasetDefinition(
     seed=11,
@@ -33,6 +45,13 @@ DEFINITION = DatasetDefinition(
 
 def silent(_: str) -> None:
     """Progress for nobody."""
+
+
+def other_libraries(canonical: Mapping[str, object], device: str) -> str:
+    """What a shard says that was made with another numpy, in as many letters."""
+    about = provenance(canonical, device)
+    numpy = json.loads(about)["versions"]["numpy"]
+    return about.replace(numpy, "9" * len(numpy))
 
 
 def whole(folder: Path) -> Path:
@@ -123,6 +142,60 @@ def test_a_rank_without_work_left_makes_nothing(made: Path) -> None:
     seen = [shard_path(dataset_folder(made, DEFINITION), universe).exists() for universe in range(4)]
     assert seen == [True, False, True, False]
     whole(made)
+
+
+def test_a_shard_that_other_libraries_made_anew_is_known_to_the_manifest(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes are as many as before, but others."""
+    place = dataset_folder(Path(shutil.copytree(made, tmp_path / "copy")), DEFINITION)
+    shard, manifest = shard_path(place, 1), manifest_path(place)
+    before, written = shard.read_bytes(), manifest.stat().st_mtime_ns
+    seal(DEFINITION, tmp_path / "copy")
+    assert manifest.stat().st_mtime_ns == written
+    shard.unlink()
+    monkeypatch.setattr("cosmology.universe_shard.provenance", other_libraries)
+    whole(tmp_path / "copy")
+    assert len(shard.read_bytes()) == len(before)
+    assert shard.read_bytes() != before
+    assert not [damage for check in verify(place) for damage in check.damages]
+
+
+@pytest.mark.parametrize("is_cleared", [False, True])
+def test_what_a_record_says_of_bytes_that_are_not_there_is_not_believed(
+    made: Path, tmp_path: Path, *, is_cleared: bool
+) -> None:
+    place = dataset_folder(Path(shutil.copytree(made, tmp_path / "copy")), DEFINITION)
+    content = read_checked_json(shard_path(place, 1).with_suffix(".json"))
+    about = {**content["file"], "sha256": 64 * "0"}
+    write_checked_json(shard_path(place, 1).with_suffix(".json"), {**content, "file": about})
+    if is_cleared:
+        shard_path(place, 2).with_suffix(".json").unlink()
+    before = manifest_path(place).read_bytes()
+    seal(DEFINITION, tmp_path / "copy")
+    assert manifest_path(place).read_bytes() == before
+
+
+def test_a_shard_that_another_writer_finished_during_a_simulation_is_not_replaced(
+    made: Path, tmp_path: Path
+) -> None:
+    """The other writer is done before this one, which found a damaged universe, has simulated it anew."""
+    copy = Path(shutil.copytree(made, tmp_path / "copy"))
+    shard = shard_path(dataset_folder(copy, DEFINITION), 0)
+    universe = universe_path(copy, DEFINITION.universes, 0)
+    shard.unlink()
+    flip_bit(universe, 1000)
+    inodes: list[int] = []
+
+    def progress(text: str) -> None:
+        if "made anew" in text:
+            complete(DEFINITION, copy, 0, 1, silent)
+            inodes.append(shard.stat().st_ino)
+
+    complete(DEFINITION, copy, 0, 1, progress)
+    assert inodes == [shard.stat().st_ino]
+    seal(DEFINITION, copy)
+    assert digests(copy) == digests(made)
 
 
 @pytest.mark.slow

@@ -45,7 +45,8 @@ class Resources:
     memory_bytes: int = sys.maxsize
     """What one rank may take of its device's memory; all ranks are told the same number."""
     join: Callable[[int], Any] = nobody  # Any: torch.distributed.ProcessGroup
-    """``join(n)`` joins a process group of n consecutive ranks, counted from rank 0; all call it, once."""
+    """``join(n)`` joins a process group of n consecutive ranks, counted from rank 0; all call it, once
+    for each data set, and get the same group each time."""
     clock: ReadClock = no_clock
 
 

@@ -27,8 +27,8 @@ class Means:
     """What one rank may take of its device's memory; the same number on all ranks."""
     join: Join = nobody
     """``join(n)`` joins the default process group of torch.distributed over n consecutive ranks, counted from
-    rank 0 (the last group may have fewer); all ranks call it at most once, with the same n. It ends after the
-    data were made."""
+    rank 0 (the last group may have fewer); all ranks call it as often as each other, always with the same n,
+    and get the same group. It ends after the data were made."""
 
 
 ALONE = Means()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from augment.problem import Problem
+from workloads.means import ALONE, Means
 from workloads.protocol import Progress, Told
 
 
@@ -26,6 +27,8 @@ class Study:
     gather: Callable[[Told], Sequence[Told]]
     """What all ranks told, by rank; every rank calls it as often as every other."""
     progress: Progress
+    means: Means = ALONE
+    """What this rank has to make data with."""
 
 
 @runtime_checkable

@@ -1,7 +1,7 @@
 """Studies: what they learn from, how ranks share them, and that a killed one goes on as if nothing was."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +9,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import distributed
 
 from augment.problem import Problem, Shape
+from benchmarks.forked_ranks import on_ranks
+from cosmology.slabs.crew import Crew
+from cosmology.slabs.memory import rank_memory_bytes
 from tests.workloads.learning_samples import examples
+from workloads.cosmoflow.examples import MAX_BYTES
 from workloads.cosmoflow.gate_tasks import Case, Task, tasks_of
 from workloads.cosmoflow.gate_verdicts import verdicts
 from workloads.cosmoflow.learning import LearningPlan
@@ -21,7 +26,9 @@ from workloads.cosmoflow.recipe import standard_plan
 from workloads.cosmoflow.study_notes import keep, kept
 from workloads.cosmoflow.study_subject import LEAST_UNIVERSES, Budget, Subject, subject_of
 from workloads.cosmoflow.study_training import Course, Desk, Stop, step_s, train
-from workloads.cosmoflow.validation import _share, validate
+from workloads.cosmoflow.validation import _held_bytes, _share, validate
+from workloads.means import Means
+from workloads.protocol import Told
 from workloads.steady_clock import steady_ns
 from workloads.studying import Study
 
@@ -181,6 +188,85 @@ def test_a_study_that_is_done_already_is_told_again_and_one_of_another_seed_is_m
     starts = [found["gates"][0]["figures"] for found in (told, other)]
     assert starts[0] != starts[1]
     assert other["gates"][8]["verdict"] == "passed"
+
+
+@pytest.mark.slow
+def test_ranks_that_lack_memory_make_the_universes_of_a_study_together(tmp_path: Path) -> None:
+    """Each has memory for half a universe: alone it refuses, two share each."""
+    asked = Problem(
+        data=Shape.of(samples=2, resolution=8, channels=2, universes=2, steps=4),
+        model=Shape.of(depth=1, width=2),
+    )
+    subject = subject_of(asked, budget(1.0, num_ranks=2), has_data=False)
+    universes = subject.train.universes
+    memory_bytes = rank_memory_bytes(universes, 2)
+    assert memory_bytes < rank_memory_bytes(universes, 1)
+    (alone,) = on_ranks(1, tmp_path / "alone", study_with, asked, tmp_path / "one", memory_bytes)
+    assert alone.startswith("DatasetError: a universe of")
+    assert "use more ranks" in alone
+    both = on_ranks(2, tmp_path / "two", study_with, asked, tmp_path / "both", memory_bytes)
+    assert all(isinstance(told, list) for told in both), both
+    ready = [text for text in both[0] if "is ready" in text]
+    assert len(ready) == subject.train.num_universes + subject.judged.num_universes
+    assert all("on ranks 0 to 1" in text for text in ready)
+
+
+def study_with(crew: Crew, asked: Problem, folder: Path, memory_bytes: int) -> list[str]:
+    """What a rank told while it studied with so much memory."""
+    told: list[str] = []
+
+    def gather(own: Told) -> Sequence[Told]:
+        found: list[Told] = [{}] * crew.num_ranks
+        distributed.all_gather_object(found, own)
+        return found
+
+    (folder / "work").mkdir(parents=True, exist_ok=True)
+    study = Study(
+        rank=crew.rank,
+        num_ranks=crew.num_ranks,
+        device="cpu",
+        seed=0,
+        data_folder=folder,
+        folder=folder / "work",
+        budget_s=1.0,
+        gather=gather,
+        progress=told.append,
+        means=Means(memory_bytes=memory_bytes, join=lambda _: crew.group),
+    )
+    validate(asked, study)
+    return told
+
+
+def test_a_problem_that_a_rank_has_not_the_memory_for_has_a_twin() -> None:
+    asked, spending = problem(), budget(1e6)
+    num_bytes = definition_of(asked).dataset_bytes
+    assert not subject_of(asked, replace(spending, held_bytes=num_bytes), has_data=True).is_twin
+    found = subject_of(asked, replace(spending, held_bytes=num_bytes - 1), has_data=True)
+    assert found.is_twin
+    assert "more than a study holds in memory" in found.words
+
+
+@pytest.mark.parametrize(
+    ("device", "memory_bytes", "held_bytes"),
+    [("cpu", 3 << 30, 1 << 30), ("cpu", 1 << 40, MAX_BYTES), ("cuda:0", 1 << 20, MAX_BYTES)],
+)
+def test_a_rank_holds_no_more_samples_than_its_part_of_the_node_has_room_for(
+    tmp_path: Path, device: str, memory_bytes: int, held_bytes: int
+) -> None:
+    """The memory that a rank on a GPU may take is that of its GPU, where no samples are held."""
+    study = Study(
+        rank=0,
+        num_ranks=1,
+        device=device,
+        seed=0,
+        data_folder=tmp_path,
+        folder=tmp_path,
+        budget_s=1.0,
+        gather=lambda told: [told],
+        progress=lambda _text: None,
+        means=Means(memory_bytes=memory_bytes),
+    )
+    assert _held_bytes(study) == held_bytes
 
 
 def case(num_universes: int, tmp_path: Path) -> Case:

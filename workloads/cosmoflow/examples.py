@@ -13,7 +13,7 @@ from cosmology.dataset import Dataset
 from cosmology.definition import NUM_SYMMETRIES
 
 MAX_BYTES = 16 << 30
-"""No more counts are held in memory."""
+"""No more counts are held in memory, however much of it there is."""
 _READ_SAMPLES = 64
 
 
@@ -73,20 +73,20 @@ class Examples:
         return replace(self, targets=self.targets[first[order]][group])
 
 
-def read_examples(dataset: Dataset, *, at_most: int | None = None) -> Examples:
+def read_examples(dataset: Dataset, *, at_most: int | None = None, most_bytes: int = MAX_BYTES) -> Examples:
     """All samples of a data set, or its first ``at_most``, which are as diverse as can be.
 
     Raises:
-        ProblemError: when they would fill more than ``MAX_BYTES``.
+        ProblemError: when they would fill more than ``most_bytes``.
         DatasetError: when a sample does not verify.
     """
     definition = dataset.definition
     num_samples = min(len(dataset), at_most or len(dataset))
     num_bytes = num_samples * definition.sample_bytes
-    if num_bytes > MAX_BYTES:
+    if num_bytes > most_bytes:
         raise ProblemError(
             f"{num_samples} samples of {definition.resolution}^3 take {num_bytes / 1e9:.3g} GB, above the "
-            f"{MAX_BYTES / 1e9:.3g} GB that are held in memory; use fewer samples or a lower resolution."
+            f"{most_bytes / 1e9:.3g} GB that are held in memory; use fewer samples or a lower resolution."
         )
     counts = np.empty((num_samples, *definition.sample_shape), np.uint16)
     targets = np.empty((num_samples, 4), np.float32)

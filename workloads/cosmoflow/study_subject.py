@@ -46,6 +46,8 @@ class Budget:
     duration_s: float
     num_ranks: int
     is_on_gpu: bool
+    held_bytes: int = MAX_BYTES
+    """Of samples to learn from, so many are held in memory."""
 
     @property
     def training_flops(self) -> float:
@@ -167,7 +169,7 @@ def _obstacle(itself: Subject, budget: Budget, *, has_data: bool) -> str:
     missing = itself.judged.num_particle_steps if has_data else itself.particle_steps
     if missing > budget.particle_steps:
         return f"its own data would take most of {budget.duration_s:g} s to make"
-    if itself.train.dataset_bytes > MAX_BYTES:
+    if itself.train.dataset_bytes > budget.held_bytes:
         return f"its own {itself.train.dataset_bytes / 1e9:.3g} GB are more than a study holds in memory"
     flops = LEAST_STEPS * BATCH * NUM_TRAININGS * training_flops(itself.architecture)
     if flops > budget.training_flops:

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from augment.problem import Problem, ProblemError
 from cosmology import network
-from cosmology.generation import Resources, complete, seal
+from cosmology.generation import complete, seal
 from cosmology.kernels.building import library
 from workloads.cosmoflow import knobs
 from workloads.cosmoflow.batches import BatchOrder
 from workloads.cosmoflow.compiled_network import compile_stages, compiled, compiling, forget_programs
+from workloads.cosmoflow.data_making import resources_of
 from workloads.cosmoflow.descent import Descent
 from workloads.cosmoflow.execution_rules import check_execution
 from workloads.cosmoflow.grid_reader import Batch, GridReader
@@ -33,7 +34,6 @@ from workloads.cosmoflow.stored import stored_files
 from workloads.execution import Execution, settled
 from workloads.means import ALONE, Means
 from workloads.protocol import Mark, Progress, Session, Surroundings, Told
-from workloads.steady_clock import steady_ns
 from workloads.stored_files import Reading, StoredFile
 from workloads.studying import Study
 from workloads.tunable import RankSetting
@@ -53,10 +53,8 @@ class CosmoFlowJob:
         means: Means = ALONE,
     ) -> None:
         """Make this rank's missing universes and shards."""
-        resources = Resources(
-            device=means.device, memory_bytes=means.memory_bytes, join=means.join, clock=steady_ns
-        )
-        complete(definition_of(problem), data_folder, rank, num_ranks, progress, resources=resources)
+        definition = definition_of(problem)
+        complete(definition, data_folder, rank, num_ranks, progress, resources=resources_of(means))
 
     def seal(self, problem: Problem, data_folder: Path) -> None:
         """Write the manifest that makes the data set usable."""

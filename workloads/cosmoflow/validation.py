@@ -12,7 +12,8 @@ from cosmology.dataset import open_dataset
 from cosmology.definition import DatasetDefinition
 from cosmology.generation import complete, is_complete, seal
 from workloads.cosmoflow import gate_tasks as tasks
-from workloads.cosmoflow.examples import Examples, read_examples
+from workloads.cosmoflow.data_making import resources_of
+from workloads.cosmoflow.examples import MAX_BYTES, Examples, read_examples
 from workloads.cosmoflow.gate_verdicts import verdicts
 from workloads.cosmoflow.gates import REQUIRED, TWIN_REQUIRED
 from workloads.cosmoflow.problem_data import definition_of
@@ -32,6 +33,8 @@ _USED_FOR_TRAINING = 0.75
 _MOST_STEPS = 10_000
 """Of a training, or 20 passes over its samples where those are more."""
 _MOST_EPOCHS = 20
+_HELD_SHARE = 3
+"""Of a rank's memory: the rest is for what judges, for copies of some samples, and for training."""
 _CASE, _HAS_DATA = "case", "decided-data"
 _MOST_JUDGED = 512
 """Samples are enough to judge by."""
@@ -48,7 +51,9 @@ def validate(problem: Problem, study: Study, clock: ReadClock = steady_ns) -> To
     subject = _subject(problem, study)
     _forget_others(subject, study)
     study.progress(f"making data: {subject.words}")
-    seen, judged = (_examples(definition, study) for definition in (subject.train, subject.judged))
+    for definition in (subject.train, subject.judged):
+        _make(definition, study)
+    seen, judged = (_read(definition, study) for definition in (subject.train, subject.judged))
     judged = judged.rows(range(min(len(judged), _MOST_JUDGED)))
     case = tasks.Case(
         subject=subject, seen=seen, judged=judged, seed=study.seed, data_folder=study.data_folder
@@ -81,7 +86,10 @@ def _subject(problem: Problem, study: Study) -> Subject:
 
     has_data = bool(_agreed(study, _HAS_DATA, decide)["has_data"])
     budget = Budget(
-        duration_s=study.budget_s, num_ranks=study.num_ranks, is_on_gpu=study.device.startswith("cuda")
+        duration_s=study.budget_s,
+        num_ranks=study.num_ranks,
+        is_on_gpu=study.device.startswith("cuda"),
+        held_bytes=_held_bytes(study),
     )
     return subject_of(problem, budget, has_data=has_data)
 
@@ -113,15 +121,28 @@ def _agreed(study: Study, name: str, decide: Callable[[], Note]) -> Note:
     return study.gather(note)[0]
 
 
-def _examples(definition: DatasetDefinition, study: Study) -> Examples:
-    """A data set, made by all ranks where it is missing, in memory."""
-    complete(definition, study.data_folder, study.rank, study.num_ranks, study.progress)
+def _make(definition: DatasetDefinition, study: Study) -> None:
+    """A data set, made by all ranks where it is missing."""
+    study.gather({})  # who failed before would be missing among those that share a universe
+    resources = resources_of(study.means)
+    complete(definition, study.data_folder, study.rank, study.num_ranks, study.progress, resources=resources)
     study.gather({})
     if study.rank == 0:
         seal(definition, study.data_folder)
     study.gather({})
+
+
+def _read(definition: DatasetDefinition, study: Study) -> Examples:
+    """A data set in memory."""
     with open_dataset(definition, study.data_folder) as dataset:
-        return read_examples(dataset)
+        return read_examples(dataset, most_bytes=_held_bytes(study))
+
+
+def _held_bytes(study: Study) -> int:
+    """How much this rank holds of a data set: others on its node hold as much."""
+    if study.device != "cpu":  # what is free on a GPU says nothing of its host
+        return MAX_BYTES
+    return min(MAX_BYTES, study.means.memory_bytes // _HELD_SHARE)
 
 
 def _num_steps(case: tasks.Case, desk: Desk, left_s: float, num_ranks: int) -> Note:

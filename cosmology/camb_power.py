@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 
 _LEAST_K, _MOST_K, _NUM_K = 1e-4, 20.0, 1200
 _MAX_FILE_BYTES = 1 << 20
+_DIGEST_BYTES = 32
+"""Behind the table its SHA-256: a flipped bit would be a universe of no cosmology."""
 
 
 def camb_shape(parameters: Parameters, cmb_temperature_k: float) -> Callable[[Floats], Floats]:
@@ -117,7 +119,11 @@ def _kept(path: Path) -> Floats | None:
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             return None
-        table = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        data = path.read_bytes()
+        content, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != digest:
+            return None
+        table = np.load(io.BytesIO(content), allow_pickle=False)
     except (OSError, EOFError, ValueError):
         return None
     is_whole = table.shape == (2, _NUM_K) and table.dtype == np.float64 and bool(np.isfinite(table).all())
@@ -125,6 +131,8 @@ def _kept(path: Path) -> Floats | None:
 
 
 def _keep(path: Path, table: Floats) -> None:
+    content = io.BytesIO()
+    np.save(content, table, allow_pickle=False)
     no_harm = contextlib.suppress(OSError, DatasetError)
-    with no_harm, durable_file(path) as temporary, temporary.open("wb") as file:
-        np.save(file, table, allow_pickle=False)
+    with no_harm, durable_file(path) as temporary:
+        temporary.write_bytes(content.getvalue() + hashlib.sha256(content.getbuffer()).digest())

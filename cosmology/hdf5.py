@@ -17,9 +17,11 @@ from h5py import h5f, h5p, h5z
 from numpy.typing import NDArray
 
 from cosmology.dataset_error import DatasetError
+from cosmology.power_kind import PowerKind
 
 REMEDY = "delete it, then generate or import it again: what is whole is kept"
 _ERROR_NUMBER = re.compile(r"errno = (\d+)")
+_LIBRARIES = ("h5py", "hdf5plugin", "numpy", "torch")
 
 
 @contextmanager
@@ -154,14 +156,16 @@ def provenance(canonical: Mapping[str, object], device: str) -> str:
     Nothing in it depends on who made the file or when, so that equal definitions give equal bytes.
     """
     kind = device.partition(":")[0]
-    return json.dumps({"definition": canonical, "device": kind, "versions": _versions()}, sort_keys=True)
+    by_camb = canonical.get("linear_power") == PowerKind.CAMB
+    versions = _versions((*_LIBRARIES, "camb") if by_camb else _LIBRARIES)
+    return json.dumps({"definition": canonical, "device": kind, "versions": versions}, sort_keys=True)
 
 
-@lru_cache(maxsize=1)
-def _versions() -> dict[str, str]:
+@lru_cache
+def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
     """Of what decides counts and bytes; torch is read about, not imported: login nodes have none."""
     versions = {"hdf5": h5py.version.hdf5_version}
-    for name in ("h5py", "hdf5plugin", "numpy", "torch"):
+    for name in libraries:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return versions

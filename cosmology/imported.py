@@ -45,6 +45,8 @@ class ImportedDefinition:
     def __post_init__(self) -> None:
         check_power_of_two("resolution", self.resolution, MIN_SIDE, MAX_RESOLUTION)
         check_redshifts(self.redshifts, START_SCALE_FACTOR)
+        if not all(isinstance(number, int) for run in self.runs for number in run):
+            raise DatasetError(f"runs are {self.runs}; give whole numbers of universes and samples.")
         samples = [num_samples for _, num_samples in self.runs]
         if not samples or sorted(set(samples), reverse=True) != samples or min(map(min, self.runs)) < 1:
             raise DatasetError(f"runs are {self.runs}; give universes and samples, most samples first.")

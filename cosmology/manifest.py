@@ -7,6 +7,7 @@ how many particles, and a checksum of it all.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +94,13 @@ def read_manifest(folder: Path, layout: DatasetLayout, *, rank: int = 0, num_ran
         raise DatasetError(
             f"{path} is of data set {found}, not {layout.dataset_id}; delete it and generate again."
         )
-    due = [
+    due = (
         (shard_path(path.parent, number).name, layout.samples_of(number))
         for number in layout.universe_numbers
-    ]
-    if [(file.name, len(file.crc32c)) for file in manifest.files] != due:
+    )
+    told = ((file.name, len(file.crc32c)) for file in manifest.files)
+    # One by one: a hostile definition may have more universes than memory has room for their names.
+    if any(one != other for one, other in zip_longest(told, due)):
         raise DatasetError(f"{path} names other files or samples than its data set has; {REMEDY}.")
     for file in manifest.files[rank::num_ranks]:
         check_present(path.parent / file.name, file)
@@ -201,6 +204,8 @@ def _header(path: Path, content: dict[str, Any]) -> Header:  # Any: JSON
             f"{path} is of schema {content['schema_version']}, but this version reads {SCHEMA_VERSION}; read "
             "it with the version that made it, or generate the data set again."
         )
+    if not isinstance(content["definition"], dict):
+        raise TypeError("its definition is no JSON object")
     return Header(
         schema_version=SCHEMA_VERSION,
         dataset_id=content["dataset_id"],

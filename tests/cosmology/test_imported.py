@@ -64,6 +64,7 @@ def test_universes_of_two_splits_are_never_the_same() -> None:
         {"runs": [[1, 1], [1, 2]]},
         {"runs": []},
         {"runs": 3},
+        {"runs": [[1.5, 1]]},
         {"split": "test"},
         {"split": None},
         {"redshifts": None},

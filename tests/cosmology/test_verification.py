@@ -14,8 +14,10 @@ from cosmology.checked_lines import read_checked_lines, write_checked_lines
 from cosmology.dataset import open_dataset
 from cosmology.dataset_error import DatasetError
 from cosmology.durable_file import read_checked_json, write_checked_json
-from cosmology.layout import dataset_folders
-from cosmology.manifest import is_sealed, read_any_manifest, read_header
+from cosmology.imported import ImportedDefinition, SourceFormat
+from cosmology.layout import dataset_folder, dataset_folders
+from cosmology.manifest import is_sealed, manifest_path, read_any_manifest, read_header
+from cosmology.stored_definition import stored_definition
 from cosmology.verification import Damage, Thoroughness, verify, verify_universes
 from tests.cosmology.dataset_by_hand import (
     DEFINITION,
@@ -223,3 +225,60 @@ def test_bytes_can_be_verified_without_the_codec_and_without_torch(copy: Path) -
     by_bytes, by_samples = child.stdout.splitlines()
     assert by_bytes == "1"
     assert "cannot be unpacked" in by_samples
+
+
+@pytest.mark.parametrize("definition", [None, 3, [], "train"])
+def test_a_manifest_whose_definition_is_no_object_is_damaged(copy: Path, definition: object) -> None:
+    header, *others = read_checked_lines(copy / MANIFEST)
+    write_checked_lines(copy / MANIFEST, [{**header, "definition": definition}, *others])
+    with pytest.raises(
+        DatasetError, match=r"manifest\.jsonl is damaged \(its definition is no JSON object\)"
+    ):
+        stored_definition(copy / FOLDER)
+
+
+HOSTILE = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+from pathlib import Path
+from cosmology.layout import dataset_folders
+from cosmology.manifest import read_manifest
+from cosmology.official_export import ExportRules, export_official
+from cosmology.stored_definition import stored_definition
+
+folder = Path(sys.argv[1])
+(place,) = dataset_folders(folder)
+definition = stored_definition(place)
+tries = (
+    lambda: read_manifest(folder, definition),
+    lambda: export_official(definition, folder, folder / "out", ExportRules(), print),
+)
+for attempt in tries:
+    try:
+        attempt()
+    except ValueError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("num_universes", [2**40, 2**70])
+def test_more_universes_than_memory_has_room_for_are_refused(
+    copy: Path, tmp_path: Path, num_universes: int
+) -> None:
+    definition = ImportedDefinition(
+        source_format=SourceFormat.TFRECORD,
+        source_sha256="ab",
+        resolution=8,
+        redshifts=DEFINITION.redshifts,
+        runs=((num_universes, 4),),
+    )
+    header, *others = read_checked_lines(copy / MANIFEST)
+    about = {"dataset_id": definition.dataset_id, "definition": definition.canonical}
+    folder = tmp_path / "hostile"
+    hostile = manifest_path(dataset_folder(folder, definition))
+    hostile.parent.mkdir(parents=True)
+    write_checked_lines(hostile, [{**header, **about}, *others])
+    child = subprocess.run(
+        [sys.executable, "-c", HOSTILE, str(folder)], check=True, capture_output=True, text=True
+    )
+    assert child.stdout.count("names other files or samples than its data set has") == 2

@@ -47,6 +47,8 @@ class FileCheck:
     num_bytes: int = 0
     num_samples: int = 0
     damages: tuple[Damage, ...] = ()
+    is_finished: bool = True
+    """False where its record, which is written last, is still to come: nothing says what it should be."""
 
 
 def verify(dataset_folder: Path, thoroughness: Thoroughness = Thoroughness.SAMPLES) -> Iterator[FileCheck]:
@@ -79,9 +81,15 @@ def verify(dataset_folder: Path, thoroughness: Thoroughness = Thoroughness.SAMPL
 
 
 def verify_universes(universes_folder: Path) -> Iterator[FileCheck]:
-    """Look at every universe that is cached in a folder: each is compared with its record."""
+    """Look at every universe that is cached in a folder: each is compared with its record.
+
+    One without a record is unfinished: whoever makes it was killed before the end, or is about to write it.
+    """
     for path in sorted(universes_folder.glob("universe-*.h5")):
         looked_at = path.with_suffix(".json")
+        if not looked_at.exists():
+            yield FileCheck(path=path, is_finished=False)
+            continue
         try:
             record = read_universe_record(path)
             yield FileCheck(path=looked_at, num_bytes=looked_at.stat().st_size)
@@ -89,7 +97,12 @@ def verify_universes(universes_folder: Path) -> Iterator[FileCheck]:
             compare_with_record(path, record)
             yield FileCheck(path=path, num_bytes=record.num_bytes)
         except DatasetError as error:
-            yield FileCheck(path=looked_at, damages=(Damage(path=looked_at, reason=str(error)),))
+            problem = str(error).rpartition("; ")[0]
+            reason = (
+                f"{problem}; delete {path.name} and {path.with_suffix('.json').name} there: both are only "
+                "kept to save time, and are made again where they are needed."
+            )
+            yield FileCheck(path=looked_at, damages=(Damage(path=looked_at, reason=reason),))
 
 
 def check_shard(

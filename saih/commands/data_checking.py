@@ -24,7 +24,7 @@ class CheckedFolder:
     num_bytes: int
     damages: tuple[Damage, ...]
     unfinished: tuple[str, ...]
-    """Folders of data sets that are still to be finished, and were left out."""
+    """Folders of data sets, and universes, that are still to be finished, and were left out."""
 
     @property
     def exit_code(self) -> int:
@@ -72,8 +72,12 @@ def check_folder(
     universes = [] if is_part else sorted(data_folder.glob("universes-*"))
     num_files = num_samples = num_bytes = 0
     damages: list[Damage] = []
+    unfinished = [folder.name for folder in folders if folder not in sealed]
     with telling_damage():
         for check in _checks(sealed, universes, thoroughness):
+            if not check.is_finished:
+                unfinished.append(f"{check.path.parent.name}/{check.path.name}")
+                continue
             num_files, num_samples = num_files + 1, num_samples + check.num_samples
             num_bytes += check.num_bytes
             damages += check.damages
@@ -86,7 +90,7 @@ def check_folder(
         num_samples=num_samples,
         num_bytes=num_bytes,
         damages=tuple(damages),
-        unfinished=tuple(folder.name for folder in folders if folder not in sealed),
+        unfinished=tuple(unfinished),
     )
 
 

@@ -85,6 +85,15 @@ def test_every_damage_is_listed_and_ends_with_4(home: Path, saih: Saih) -> None:
     assert "universe-000000.h5" not in said.out
 
 
+def test_a_universe_that_is_not_finished_is_told_and_is_no_damage(home: Path, saih: Saih) -> None:
+    next(home.glob("data/universes-*/universe-000001.json")).unlink()
+    said = saih("data", "verify")
+    assert said.exit_code == 0
+    assert "/universe-000001.h5: not finished, so not verified" in said.out
+    (name,) = saih("data", "verify", "--json").document["unfinished"]
+    assert name.endswith("/universe-000001.h5")
+
+
 def test_a_data_set_goes_out_and_comes_back(home: Path, saih: Saih) -> None:
     said = saih("data", "export", "--output", "out", "--validation", "1", "--level", "1", "--json")
     assert said.exit_code == 0

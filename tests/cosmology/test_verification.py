@@ -163,6 +163,27 @@ def test_damaged_universes_are_found(copy: Path) -> None:
     assert found == ["universe-000001.h5", "universe-000002.json"]
 
 
+def test_a_universe_that_has_no_record_yet_is_unfinished_not_damaged(copy: Path) -> None:
+    (copy / UNIVERSE).with_suffix(".json").unlink()
+    checks = list(verify_universes((copy / UNIVERSE).parent))
+    assert not any(check.damages for check in checks)
+    assert [check.path for check in checks if not check.is_finished] == [copy / UNIVERSE]
+
+
+@pytest.mark.parametrize("ending", [".h5", ".json"])
+def test_the_remedy_for_a_damaged_universe_leads_to_a_whole_folder(copy: Path, ending: str) -> None:
+    flip_bit((copy / UNIVERSE).with_suffix(ending), 30)
+    (damage,) = (damage for check in verify_universes((copy / UNIVERSE).parent) for damage in check.damages)
+    assert damage.path == (copy / UNIVERSE).with_suffix(ending)
+    assert "; delete universe-000001.h5 and universe-000001.json there" in damage.reason
+    for path in (copy / UNIVERSE, (copy / UNIVERSE).with_suffix(".json")):
+        path.unlink()
+    assert all(check.is_finished for check in verify_universes((copy / UNIVERSE).parent))
+    (copy / SHARD).unlink()
+    generate(copy)
+    assert (copy / UNIVERSE).exists()
+
+
 def test_a_data_set_says_what_it_is_to_who_does_not_know_it(made: Path) -> None:
     assert dataset_folders(made) == (made / FOLDER,)
     header = read_header(made / FOLDER)

@@ -120,6 +120,20 @@ def test_a_ridge_finds_what_is_in_the_data_and_nothing_in_shuffled_labels() -> N
     assert shuffled > np.mean(constant) - 0.03
 
 
+def test_a_ridge_that_learnt_from_noise_does_not_pass_by_chance() -> None:
+    """Its error comes below the constant's for some of these labels."""
+    seen, judged = examples(60, side=8, seed=1), examples(40, side=8, seed=2)
+    shares = []
+    for seed in range(12):
+        noise = seen.with_shuffled_targets(seed)
+        constant, ridge = (
+            float(np.mean(errors(noise, judged))) for errors in (constant_errors, ridge_errors)
+        )
+        shares.append(ridge / constant)
+        assert judge_baselines(constant, ridge, 60, 40).verdict is FAILED
+    assert min(shares) < 1
+
+
 def test_folds_choose_a_greater_penalty_where_there_is_nothing_to_find() -> None:
     seen = examples(60, side=8)
     assert fit_ridge(seen.with_shuffled_targets(2)).penalty > fit_ridge(seen).penalty
@@ -149,7 +163,7 @@ def test_every_gate_has_both_verdicts_and_says_its_numbers() -> None:
     losses = [1 / (1 + step / 40) for step in range(200)]
     pairs = {
         "G1": (judge_overfit(0.03, 32, 200), judge_overfit(0.08, 32, 200)),
-        "G2": (judge_baselines(0.5, 0.31, 200, 50), judge_baselines(0.5, 0.52, 200, 50)),
+        "G2": (judge_baselines(0.5, 0.31, 200, 50), judge_baselines(0.5, 0.48, 200, 50)),
         "G3": (judge_escape(0.42, 0.5, 100, 1), judge_escape(0.49, 0.5, 100, 2)),
         "G4": (judge_shuffled(0.51, 0.5), judge_shuffled(0.4, 0.5)),
         "G5": (

@@ -50,6 +50,7 @@ class Tally:
     """What came of the kills."""
 
     kills: Counter[str] = field(default_factory=Counter)
+    """Moments at which somebody was killed, whether one or both of two."""
     ended_first: int = 0
     """Runs that were done before they were to be killed."""
     wholes: int = 0
@@ -79,13 +80,13 @@ def main(arguments: Sequence[str]) -> int:
             _kill_until_whole(folder, duration_s, chance, tally)
             _compare(folder, expected, tally)
     for case in CASES:
-        print(f"{tally.kills[case]:3d} kills of {case}")
+        print(f"{tally.kills[case]:3d} moments of kills of {case}")
     print(
         f"an undisturbed run takes {duration_s:.2f} s; {tally.wholes} data sets became whole; "
         f"{tally.ended_first} runs ended before they were to be killed"
     )
     bars = (
-        judge("kills", tally.kills.total(), "", ">=", num_kills),
+        judge("moments of kills", tally.kills.total(), "", ">=", num_kills),
         judge("data sets that differ from an undisturbed one", tally.different, "", "<=", 0),
         judge("writers that fail unkilled", tally.failures, "", "<=", 0),
         judge("files left over", tally.leftovers, "", "<=", 0),
@@ -113,12 +114,10 @@ def _kill_until_whole(folder: Path, duration_s: float, chance: random.Random, ta
         processes = _begun(case, folder)
         # A resumed run is shorter than an undisturbed one.
         time.sleep(chance.uniform(0.0, 0.6 * duration_s))
-        victims = [process for process in processes if process.is_alive()]
-        if not victims:
-            tally.ended_first += 1
-        for victim in chance.sample(victims, chance.randint(1, len(victims))) if victims else ():
-            os.kill(victim.pid or 0, signal.SIGKILL)
+        if kill_some(processes, chance):
             tally.kills[case] += 1
+        else:
+            tally.ended_first += 1
         for process in processes:
             # A launcher ends the other ranks when one is gone; two writers are two jobs.
             process.join(_LAUNCHER_PATIENCE_S if case == "two ranks a universe" else None)
@@ -127,6 +126,14 @@ def _kill_until_whole(folder: Path, duration_s: float, chance: random.Random, ta
             tally.failures += (process.exitcode or 0) > 0 and case != "two ranks a universe"
         if not is_complete(DEFINITION, folder):
             tally.opened_halves += _can_be_opened(folder)
+
+
+def kill_some(processes: Sequence[BaseProcess], chance: random.Random) -> bool:
+    """Kill one or more of those that are still at work; whether there were any."""
+    victims = [process for process in processes if process.is_alive()]
+    for victim in chance.sample(victims, chance.randint(1, len(victims))) if victims else ():
+        os.kill(victim.pid or 0, signal.SIGKILL)
+    return bool(victims)
 
 
 def _begun(case: str, folder: Path) -> list[BaseProcess]:

@@ -1,6 +1,7 @@
 """Official CosmoFlow files below a folder, as universes with their samples."""
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -181,6 +182,6 @@ def _digest(folder: Path, universes: Sequence[SourceUniverse]) -> str:
                 begin = file.read(_EDGE_BYTES)
                 file.seek(max(size - _EDGE_BYTES, 0))
                 end = file.read(_EDGE_BYTES)
-            for part in (str(path.relative_to(folder)).encode(), str(size).encode(), begin, end):
+            for part in (os.fsencode(path.relative_to(folder)), str(size).encode(), begin, end):
                 total.update(hashlib.sha256(part).digest())
     return total.hexdigest()

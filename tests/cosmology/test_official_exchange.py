@@ -1,6 +1,7 @@
 """Data sets to official files and back: nothing is lost, what is there is kept, damage is told."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -339,3 +340,8 @@ def test_channels_whose_redshifts_nobody_knows_are_refused(tmp_path: Path) -> No
     with pytest.raises(DatasetError, match="2 channels, but 4 redshifts"):
         find_source(tmp_path, rules)
     assert find_source(tmp_path, replace(rules, redshifts=(0.0, 1.0))).redshifts == (0.0, 1.0)
+
+
+def test_names_that_are_no_text_are_imported_too(tmp_path: Path) -> None:
+    write_sample(tmp_path / "in" / os.fsdecode(b"u\xff_000.tfrecord"), seed=1, target=0.1)
+    assert imported_from_folder(tmp_path / "in", tmp_path / "data").num_samples == 1

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -345,3 +347,39 @@ def test_channels_whose_redshifts_nobody_knows_are_refused(tmp_path: Path) -> No
 def test_names_that_are_no_text_are_imported_too(tmp_path: Path) -> None:
     write_sample(tmp_path / "in" / os.fsdecode(b"u\xff_000.tfrecord"), seed=1, target=0.1)
     assert imported_from_folder(tmp_path / "in", tmp_path / "data").num_samples == 1
+
+
+def with_free_bytes(free: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - free, free))
+
+
+def test_the_room_for_dense_grids_is_that_of_their_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = np.random.default_rng(1).integers(0, 2**15, (4, 16, 16, 16)).astype(np.uint16)
+    sample = OfficialSample(counts=counts, targets=np.zeros(4, np.float32))
+    (tmp_path / "in").mkdir()
+    write_official_samples(tmp_path / "in" / "u_000.tfrecord", [sample])
+    with_free_bytes(counts.nbytes // 2, monkeypatch)
+    with pytest.raises(DatasetError, match=r"1 samples need about .* GB free; free some"):
+        imported_from_folder(tmp_path / "in", tmp_path / "data")
+    plain = tmp_path / "plain" / "u_000.tfrecord"
+    plain.parent.mkdir()
+    write_official_samples(plain, [sample], gzip_level=None)  # nothing tells how far they shrink
+    imported_from_folder(plain.parent, tmp_path / "data")
+
+
+def test_the_first_part_of_an_import_needs_room_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("u_000", "v_000"):
+        write_sample(tmp_path / "in" / f"{name}.tfrecord", seed=1, target=0.1)
+    source = find_source(tmp_path / "in", RULES)
+    definition = definition_of(source, Split.TRAIN)
+    with_free_bytes(definition.sample_bytes * 3 // 8, monkeypatch)  # of one
+    first, second = (Share(rank=rank, num_ranks=2) for rank in range(2))
+    with pytest.raises(DatasetError, match="2 samples need about"):
+        import_source(source, definition, tmp_path / "data", RULES, silent, first)
+    assert not import_source(source, definition, tmp_path / "data", RULES, silent, second)
+    assert import_source(source, definition, tmp_path / "data", RULES, silent, first)

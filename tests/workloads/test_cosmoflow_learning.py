@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from augment.problem import ProblemError
 from cosmology import network
+from cosmology.kernels.pooled_convolution import pooled_convolution
 from tests.workloads.learning_samples import examples
 from workloads.cosmoflow.evaluation import mean_absolute_errors
 from workloads.cosmoflow.examples import moved
@@ -52,7 +53,7 @@ def test_a_learner_that_was_stopped_does_what_it_would_have_done(
 
 
 def test_own_kernels_learn_the_same_to_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
-    train, own = examples(side=16, channels=4), Mock(wraps=network.pooled_convolution)
+    train, own = examples(side=16, channels=4), Mock(wraps=pooled_convolution)
     monkeypatch.setattr(network, "pooled_convolution", own)
     usual: dict[str, object] = {"architecture": member(16, 4, 1, 16), "precision": Precision.BFLOAT16}
     theirs = Learner(plan(**usual), train).advance(6)

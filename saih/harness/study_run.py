@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from saih.domain.record import Environment
 from saih.domain.study import Findings, Frontier, Search, StudyPlan, Validation, subject_id_of
 from saih.harness.ending import COMPLETED, Ending
 from saih.harness.events import tell
+from saih.harness.generation_means import open_means
 from saih.harness.point_run import Setting, agree_or_give_up, failure
 from saih.harness.ranks import Ranks
 from saih.harness.sentinel import Sentinel
@@ -188,8 +189,9 @@ def _studied(desk: _Desk, study_id: str, work: Work, place: tuple[int, int]) -> 
     own = COMPLETED
     asked = _study(desk, study_id, place)
     try:
-        told = work(asked)
-        asked.gather({})  # who is done hears of those that fail until then
+        with open_means(desk.ranks, GENERATION_PATIENCE * desk.setting.watchdog_s) as means:
+            told = work(replace(asked, means=means))
+            asked.gather({})  # who is done hears of those that fail until then
     except OtherRankError:
         told = None
     # A sys.exit in an application must not leave the other ranks waiting either.

@@ -37,6 +37,15 @@ class Studying:
             raise ValueError("no such problem")
         if fault == "one-rank" and study.rank == 1:
             raise ValueError("rank 1 alone")
+        if fault == "means":
+            group = study.means.join(study.num_ranks)
+            study.gather({"memory_bytes": study.means.memory_bytes, "size": group.size()})
+            return {
+                "is_twin": False,
+                "subject": str(problem.model["width"]),
+                "required": ["G0"],
+                "gates": [_gate("G0", f"{group.size()} ranks, {study.means.memory_bytes < sys.maxsize}")],
+            }
         if fault == "slow" and not done.exists():
             done.write_text("begun")
             study.progress("begun")

@@ -117,6 +117,12 @@ def test_what_ranks_find_is_kept_once_whatever_fails_or_is_killed(tmp_path: Path
     assert statements(tmp_path, point(7)) == ["fresh", "fresh"]
 
 
+def test_ranks_that_study_are_told_what_they_have_to_make_data_with(tmp_path: Path) -> None:
+    asked = point(1, "means")
+    out, _ = start(tmp_path, "validate", asked).communicate(timeout=300)
+    assert statements(tmp_path, asked) == ["2 ranks, True"], out
+
+
 def test_a_search_is_one_job_over_all_problems_and_is_kept(tmp_path: Path) -> None:
     alone = Placement(ranks_per_node=1, data_parallel=1)
     asked = [replace(point(width), placement=alone) for width in (1, 2)]

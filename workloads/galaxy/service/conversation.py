@@ -14,7 +14,7 @@ from typing import Any
 from workloads.galaxy.service.errors import ServiceError
 from workloads.galaxy.service.line import Heard, Lost
 from workloads.galaxy.service.roster import Roster
-from workloads.transport.frames import Frame
+from workloads.transport.frames import Frame, Header
 
 ANSWERS_S = 5.0
 """A device that does not answer a call for so long is taken for lost."""
@@ -22,6 +22,14 @@ ANSWERS_S = 5.0
 
 class MemberLostError(Exception):
     """A device went away while it was needed: what was asked can be asked of the others."""
+
+
+class CutOffError(MemberLostError):
+    """Some of these devices have lost each other, though all of them are there."""
+
+    def __init__(self, why: str, devices: Set[int]) -> None:
+        super().__init__(why)
+        self.devices = frozenset(devices)
 
 
 class MemberFailedError(ServiceError):
@@ -59,7 +67,8 @@ class Conversation:
         """One frame of this kind from each of these members; frames without these marks are of older matters.
 
         Raises:
-            MemberLostError: when one of them is gone, or was cut off from another.
+            MemberLostError: when one of them is gone.
+            CutOffError: when one of them was cut off from another.
             MemberFailedError: when one of them says that it failed.
         """
         found: dict[int, Frame] = {}
@@ -69,18 +78,24 @@ class Conversation:
             if gone:
                 raise MemberLostError(f"devices {sorted(gone)} are gone")
             heard = self._hear()
-            if heard is None or any(heard.frame.header.get(key) != mark for key, mark in marks.items()):
+            if heard is None or not _has(heard.frame.header, marks):
                 continue
             header = heard.frame.header
             if header["kind"] == kind:
                 found[heard.device] = heard.frame
             elif header["kind"] == "broken":
                 broken[heard.device] = f"{self._name(heard.device)} was cut off: {header.get('why')}"
+                self._break_off(missing, marks)
             elif header["kind"] == "failed":
                 raise MemberFailedError(f"{self._name(heard.device)} failed: {header.get('why')}")
         if broken:  # said last: a device that failed cuts off the others, and only it knows why
-            raise MemberLostError("; ".join(broken.values()))
+            raise CutOffError("; ".join(broken.values()), numbers)
         return found
+
+    def _break_off(self, numbers: Iterable[int], marks: Mapping[str, Any]) -> None:
+        """Some may wait for another that cannot come, which the coordinator knows before they do."""
+        if "epoch" in marks:
+            self.send(numbers, Frame(header={"kind": "abort", "epoch": marks["epoch"]}))
 
     def _hear(self) -> Heard | None:
         """What a device says; None when something else happened."""
@@ -123,3 +138,7 @@ class Conversation:
     def _name(self, number: int) -> str:
         member = self.roster.members.get(number)
         return f"device {number}" if member is None else f"device {member.name}"
+
+
+def _has(header: Header, marks: Mapping[str, Any]) -> bool:
+    return all(header.get(key) == mark for key, mark in marks.items())

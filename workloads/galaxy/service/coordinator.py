@@ -1,6 +1,6 @@
 """Answers requests one at a time by the devices that are there, and plans anew when things changed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from math import inf
@@ -11,7 +11,7 @@ from workloads.galaxy.documents import as_document
 from workloads.galaxy.plan import ParallelPlan
 from workloads.galaxy.service.admission import Newcomer
 from workloads.galaxy.service.busy import Busy
-from workloads.galaxy.service.conversation import Conversation, MemberFailedError, MemberLostError
+from workloads.galaxy.service.conversation import Conversation, CutOffError, MemberLostError
 from workloads.galaxy.service.errors import ServiceError
 from workloads.galaxy.service.planning import Foreseen, Planning
 from workloads.galaxy.service.request import Answered, Request
@@ -69,6 +69,8 @@ class Coordinator:
                 answered, measured = self._attempted(request, attempt)
             except MemberLostError as error:
                 self._abandon()
+                if isinstance(error, CutOffError):
+                    self._measured_change(error.devices)
                 if attempt < MOST_ATTEMPTS:
                     continue
                 request.answer.set_exception(ServiceError(f"{attempt} attempts failed; the last: {error}"))
@@ -142,7 +144,7 @@ class Coordinator:
                 current, is_new = best, True
             self._has_changed, self._length_class = False, num_tokens.bit_length()
         # Places mean other members once one that rests is lost, which is heard while a plan is put in force.
-        self._foreseen = _numbered(current, roster.numbers)
+        self._foreseen = _numbered(current, roster.together)
         if is_new:
             self._put_in_force(self._foreseen.plan)
         return self._foreseen
@@ -150,7 +152,7 @@ class Coordinator:
     def _current(self, num_tokens: int) -> Foreseen | None:
         """The plan in force, by places, as it is foreseen now; None where none can stay in force."""
         roster, current = self.conversation.roster, self._foreseen
-        if current is None or not roster.has_all(current.plan.devices):  # one may have been lost since
+        if current is None or not set(current.plan.devices) <= set(roster.together):  # since it was made
             return None
         found = self.planning.foresee(roster.cluster(), roster.placed(current.plan), num_tokens)
         return found if found.fits else None
@@ -187,18 +189,18 @@ class Coordinator:
             return
         left = measured.latency_ns / (current.latency_ns * self._bias)
         is_explained = not found.has_new_links and is_tolerated(left)
-        if not is_explained and self._measured_change(tuple(measured.foreseen)) <= TOLERATED:
+        if not is_explained and self._measured_change(measured.foreseen) <= TOLERATED:
             # Neither devices nor links are it: by this plan answers come so much later than foreseen.
             self._bias *= left
             if not found.speeds:
                 return
         self._has_changed = True
 
-    def _measured_change(self, devices: Sequence[int]) -> float:
+    def _measured_change(self, devices: Iterable[int]) -> float:
         """How much the links among some devices have changed since they were measured."""
         try:
             return self.welcome.measure_links(devices, self.conversation)
-        except (MemberFailedError, MemberLostError) as error:
+        except Exception as error:  # whatever it is, the service goes on by what it believed
             self.conversation.tell(f"links could not be measured: {error}")
             return inf
 

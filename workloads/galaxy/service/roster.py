@@ -1,5 +1,6 @@
 """The devices that are there, and what is known of them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -33,6 +34,8 @@ class Roster:
     members: dict[int, Member] = field(default_factory=dict)
     links: dict[tuple[int, int], LinkProfile] = field(default_factory=dict)
     """From one to another; only between members."""
+    cuts: set[frozenset[int]] = field(default_factory=set)
+    """Pairs of members that do not reach each other."""
 
     def add(self, member: Member) -> None:
         """A device that joins; its links are not known yet."""
@@ -41,6 +44,7 @@ class Roster:
     def remove(self, number: int) -> Member | None:
         """A device that is gone; None where it was none of them."""
         self.links = {pair: link for pair, link in self.links.items() if number not in pair}
+        self.cuts = {pair for pair in self.cuts if number not in pair}
         return self.members.pop(number, None)
 
     def believe(self, speeds: Mapping[int, Speed]) -> None:
@@ -51,8 +55,8 @@ class Roster:
                 self.members[number] = replace(member, profile=slowed(member.profile, speed))
 
     def cluster(self) -> ClusterProfile:
-        """What is known, for a planner; its devices are the members by rising number."""
-        numbers = self.numbers
+        """What is known, for a planner; its devices are those ``together``."""
+        numbers = self.together
         return ClusterProfile(
             devices=tuple(self.members[number].profile for number in numbers),
             links=tuple(tuple(self.links.get((a, b), _NO_LINK) for b in numbers) for a in numbers),
@@ -60,8 +64,8 @@ class Roster:
         )
 
     def placed(self, plan: ParallelPlan) -> ParallelPlan:
-        """A plan with the numbers of members, for ``cluster``; all of its devices must be there."""
-        places = {number: place for place, number in enumerate(self.numbers)}
+        """A plan with the numbers of members, for ``cluster``; all of its devices must be ``together``."""
+        places = {number: place for place, number in enumerate(self.together)}
         return replace(plan, parts=tuple(replace(part, device=places[part.device]) for part in plan.parts))
 
     def has_all(self, numbers: Iterable[int]) -> bool:
@@ -72,3 +76,18 @@ class Roster:
     def numbers(self) -> tuple[int, ...]:
         """Of the members, rising."""
         return tuple(sorted(self.members))
+
+    @property
+    def together(self) -> tuple[int, ...]:
+        """Members that all reach each other, rising: devices of a plan all meet.
+
+        Left out are those that do not reach most others, of two the slower one.
+        """
+        left, cuts = set(self.members), self.cuts
+        while cuts:
+            counted = Counter(number for pair in cuts for number in pair)
+            rates = {number: self.members[number].profile.product_rates[-1] for number in counted}
+            worst = max(counted, key=lambda number: (counted[number], -rates[number], number))
+            left.discard(worst)
+            cuts = {pair for pair in cuts if worst not in pair}
+        return tuple(sorted(left))

@@ -3,12 +3,13 @@
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count, permutations
+from math import inf
 from secrets import token_hex
 
 from workloads.galaxy.documents import link_profile_of
 from workloads.galaxy.profile import NS_PER_S, LinkProfile
 from workloads.galaxy.service.admission import Newcomer
-from workloads.galaxy.service.conversation import Conversation, MemberLostError
+from workloads.galaxy.service.conversation import Conversation, CutOffError, MemberLostError
 from workloads.galaxy.service.errors import DeviceError
 from workloads.galaxy.service.line import Line
 from workloads.galaxy.service.roster import Member
@@ -67,13 +68,33 @@ class Welcome:
         """
         changes = [0.0]
         for a, b in permutations(sorted(devices), 2):
-            after = self._measured(a, b, conversation)
-            before = conversation.roster.links.get((a, b))
-            if before is None:  # those of a member that is gone are forgotten
-                raise MemberLostError(f"device {a} or {b} went away while its link was measured")
-            changes.append(_change(before, after))
-            conversation.roster.links[a, b] = after
+            if frozenset((a, b)) not in conversation.roster.cuts:
+                changes.append(self.measure_link(a, b, conversation))
         return max(changes)
+
+    def measure_link(self, sender: int, receiver: int, conversation: Conversation) -> float:
+        """Measure one link anew; gives the relative change of a message's time.
+
+        Members that do not reach each other are in no plan together until they do.
+
+        Raises:
+            MemberLostError: when one of them is gone.
+        """
+        roster, pair = conversation.roster, frozenset((sender, receiver))
+        was_cut = pair in roster.cuts
+        try:
+            after = self._measured(sender, receiver, conversation)
+        except CutOffError as error:
+            roster.cuts.add(pair)
+            if not was_cut:
+                conversation.tell(f"two devices do not reach each other: {error}")
+            return 0.0 if was_cut else inf
+        before = roster.links.get((sender, receiver))
+        if before is None:  # those of a member that is gone are forgotten
+            raise MemberLostError(f"device {sender} or {receiver} went away while its link was measured")
+        roster.links[sender, receiver] = after
+        roster.cuts.discard(pair)
+        return inf if was_cut else _change(before, after)
 
     def _measure_if_there(self, number: int, other: int, conversation: Conversation) -> None:
         """Both directions; that another member is lost meanwhile is no fault of the newcomer."""

@@ -23,6 +23,7 @@ from workloads.transformer.want import Want
 
 ROOT = Path(__file__).parents[4]
 PATIENCE_S = 120.0
+AGENT = "workloads.galaxy.service.agent"
 SEED = 5
 MODEL = TransformerArchitecture(
     family=Family.GPT2,
@@ -48,13 +49,13 @@ class Devices:
     processes: dict[str, "subprocess.Popen[str]"] = field(default_factory=dict)
 
     def start(
-        self, name: str, *more: str, token: str | None = None, known_as: str = ""
+        self, name: str, *more: str, token: str | None = None, known_as: str = "", module: str = AGENT
     ) -> "subprocess.Popen[str]":
         """An agent of this name, kept by ``known_as`` where there are two of it."""
         command = [
             sys.executable,
             "-m",
-            "workloads.galaxy.service.agent",
+            module,
             "--service",
             f"127.0.0.1:{self.port}",
         ]

@@ -6,11 +6,17 @@ from queue import SimpleQueue
 
 import pytest
 
+from tests.workloads.galaxy.service.spoken_devices import talk_with
 from workloads.galaxy.profile import DeviceProfile
-from workloads.galaxy.service.conversation import Conversation, MemberFailedError, MemberLostError
+from workloads.galaxy.service.conversation import (
+    Conversation,
+    CutOffError,
+    MemberFailedError,
+    MemberLostError,
+)
 from workloads.galaxy.service.line import Heard, Line, Lost
 from workloads.galaxy.service.roster import Member, Roster
-from workloads.transport.frames import Frame
+from workloads.transport.frames import Frame, Header
 
 PROFILE = DeviceProfile(
     name="d",
@@ -91,3 +97,15 @@ def test_silent_devices_are_struck_however_much_is_asked(
     with pytest.raises(MemberLostError):
         asked.gathered("done", {0, 1}, {"key": 1})
     assert asked.roster.numbers == ()
+
+
+def test_who_waits_for_one_that_is_cut_off_is_told_to_break_off() -> None:
+    def answer(number: int, header: Header) -> Header | None:
+        does_break = header["kind"] == ("abort" if number == 0 else "plan")
+        return {"kind": "broken", "epoch": 7, "why": "nobody called"} if does_break else None
+
+    with talk_with([PROFILE, PROFILE], answer) as talk:
+        talk.conversation.send((0, 1), Frame(header={"kind": "plan"}))
+        with pytest.raises(CutOffError, match="nobody called") as raised:
+            talk.conversation.gathered("ready", {0, 1}, {"epoch": 7})
+        assert raised.value.devices == {0, 1}

@@ -8,7 +8,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.workloads.galaxy.service.devices_by_hand import MODEL, PATIENCE_S, SEED, Devices, alone, devices_of
+from tests.workloads.galaxy.service.devices_by_hand import (
+    AGENT,
+    MODEL,
+    PATIENCE_S,
+    SEED,
+    Devices,
+    alone,
+    devices_of,
+)
 from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, shares_of
 from workloads.galaxy.profile import ClusterProfile
 from workloads.galaxy.service.best_plans import BestPlans
@@ -21,6 +29,7 @@ from workloads.transformer.split import Span
 
 pytestmark = pytest.mark.slow
 PROMPT = [7, 3, 60, 0, 12, 5, 9, 33, 21, 2, 8]
+SHUT_AGENT = "tests.workloads.galaxy.service.shut_agent"
 SOON_S = 60.0
 """For an answer that nothing keeps waiting."""
 
@@ -258,3 +267,19 @@ def test_a_resting_device_that_dies_while_a_plan_is_put_in_force_is_taken_for_no
         answered = service.submit(PROMPT).result(SOON_S)
         assert (set(answered.devices), answered.num_attempts) == ({"b", "c"}, 1)
         torch.testing.assert_close(answered.rows, alone(PROMPT), rtol=1e-9, atol=1e-12)
+
+
+def test_devices_that_lose_another_but_not_the_service_answer_without_it(
+    service: Service, devices: Devices
+) -> None:
+    for name in ("a", "b", "c"):
+        devices.start(name, module=SHUT_AGENT if name == "b" else AGENT)
+        until_there_are(service, set(devices.processes))
+    for _ in range(3):  # behind the first, links are measured
+        assert set(service.submit(PROMPT).result(PATIENCE_S).devices) == {"a", "b", "c"}
+    devices.processes["b"].send_signal(signal.SIGUSR1)
+    time.sleep(1.0)
+    answered = service.submit(PROMPT).result(SOON_S)
+    assert (set(answered.devices), answered.num_attempts) == ({"a", "c"}, 2)
+    torch.testing.assert_close(answered.rows, alone(PROMPT), rtol=1e-9, atol=1e-12)
+    assert set(service.devices) == {"a", "b", "c"}

@@ -98,14 +98,14 @@ def _ways(asked: Mapping[str, Any], architecture: TransformerArchitecture, run: 
     cluster, num_tokens = run.cluster, run.num_tokens
     chosen = plans(architecture, cluster, num_tokens)
     chosen = {way: plan for way, plan in chosen.items() if way in asked["ways"]}
-    for plan in chosen.values():
-        run.check(architecture, plan)
+    errors = {way: run.check(architecture, plan) for way, plan in chosen.items()}
     took_ns: dict[str, list[int]] = {way: [] for way in chosen}
     for _ in range(asked["repeats"]):
         for way, plan in chosen.items():
             took_ns[way].append(run.took_ns(architecture, plan))
     return {
         way: _told(plan, forecast(architecture, plan, cluster, num_tokens, _ITEMSIZE), took_ns[way])
+        | {"error": errors[way]}
         for way, plan in chosen.items()
     }
 
@@ -120,30 +120,34 @@ class _Run:
     num_tokens: int
     epoch: int = 0
 
-    def check(self, architecture: TransformerArchitecture, plan: ParallelPlan) -> None:
-        """Real layers, as many as soon are computed: the answer is that of one device.
+    def check(self, architecture: TransformerArchitecture, plan: ParallelPlan) -> float:
+        """Real layers, as many as soon are computed: how far the answer is from that of one device.
 
         Raises:
-            RuntimeError: where it is not.
+            RuntimeError: where it is another one.
         """
+        error = self._error(architecture, plan)
+        if not error <= TOLERATED[plan.wire]:
+            raise RuntimeError(f"{plan.strategy} with {plan.wire} links is off by {error:.2g} of the answer")
+        told = torch.tensor(error)
+        distributed.all_reduce(told, distributed.ReduceOp.MAX)
+        return float(told)
+
+    def _error(self, architecture: TransformerArchitecture, plan: ParallelPlan) -> float:
+        """On the device that has the answer; 0 on others."""
         few = replace(architecture, num_layers=CHECKED_LAYERS)
         parts = tuple(replace(part, layers=_few_layers(plan, place)) for place, part in enumerate(plan.parts))
         if plan.strategy is Strategy.PIPELINE and len(parts) > CHECKED_LAYERS:
-            return  # a pipeline is never the plan here; each of its devices would need a layer
+            return 0.0  # a pipeline is never the plan here; each of its devices would need a layer
         executor = self._executor(few, replace(plan, parts=parts), is_paced=False)
         if executor is None:
-            return
+            return 0.0
         tokens = torch.arange(CHECKED_TOKENS) % few.vocab_size
         answer = self._answered(executor, tokens)
-        if answer is not None:
-            alone = Undivided(architecture=few, weights=executor.weights, place=_PLACE).answer(
-                tokens.tolist()
-            )
-            error = relative_error(answer, alone)
-            if not error <= TOLERATED[plan.wire]:
-                raise RuntimeError(
-                    f"{plan.strategy} with {plan.wire} links is off by {error:.2g} of the answer"
-                )
+        if answer is None:
+            return 0.0
+        undivided = Undivided(architecture=few, weights=executor.weights, place=_PLACE)
+        return relative_error(answer, undivided.answer(tokens.tolist()))
 
     def took_ns(self, architecture: TransformerArchitecture, plan: ParallelPlan) -> int:
         """One request, from the tokens on the first device to the answer there."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 
 from workloads.galaxy.executor import Executor
+from workloads.galaxy.greedy import generated
 from workloads.galaxy.link_pace import LinkPace
 from workloads.galaxy.paced import PacedArithmetic
 from workloads.galaxy.plan import ParallelPlan
@@ -49,13 +50,16 @@ def measured_ns(problem: PlanProblem, plan: ParallelPlan, repeats: int) -> list[
 
 def _request_ns(problem: PlanProblem, executors: Sequence[Executor]) -> int:
     tokens = torch.zeros(problem.load.num_tokens, dtype=torch.int64)
-    layout = Layout(lengths=(len(tokens),))
+    num_new = problem.load.num_new_tokens
 
     def answered(executor: Executor) -> int:
         begin_ns = time.perf_counter_ns()
         with torch.inference_mode():
             told = executor.told(tokens if executor is executors[0] else None, len(tokens))
-            executor.forward(told, layout, Want.LAST_ROWS)
+            if num_new:  # behind the first one, which the prompt gives
+                generated(executor, told, [len(tokens)], 1 + num_new)
+            else:
+                executor.forward(told, Layout(lengths=(len(tokens),)), Want.LAST_ROWS)
         return time.perf_counter_ns() - begin_ns
 
     return _together([partial(answered, executor) for executor in executors])[0]

@@ -5,7 +5,8 @@ Random clusters of 1 to 8 devices (speeds over a factor of 20, memory that often
 shares, unequal links of 10 Mbit/s to 10 Gbit/s and 0.05 to 10 ms) with the shapes of DistilBERT, BERT-L,
 GPT2-L, OPT-1.3B and OPT-2.7B. ``optimum``: against the exact optimum of the same forecast (every subset,
 ring order, number of tiles and wire format; heads and columns by HiGHS, see ``galaxy_optimum``), for up to 4
-devices. ``subsets``: against the plans of subsets, all of them for up to 6 devices.
+devices. ``subsets``: against the plans of subsets, all of them for up to 6 devices. ``measured``: forecasts
+against paced devices, of prompts and of new tokens behind them, with exact links and with int8.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from functools import partial
 from itertools import combinations
 from pathlib import Path
 from random import Random
-from statistics import mean, quantiles
+from statistics import mean, median, quantiles
 from time import perf_counter, process_time
 
 from benchmarks.bars import judge
@@ -43,11 +44,13 @@ from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.planner import Planned, plan_cluster
 from workloads.galaxy.profile import ClusterProfile
 from workloads.galaxy.remedy import enough_bytes
+from workloads.galaxy.wire_format import WireFormat
 
 _MOST_ALL_SUBSETS = 6
 _SAMPLED = 12
 _SHORTEST_NS, _LONGEST_NS = 2e8, 4e9
 """Of requests that are measured: in shorter ones, other programs on this machine count for more."""
+_MEASURED_WIRES, _MEASURED_NEW = (WireFormat.EXACT, WireFormat.INT8), (0, 8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,13 +230,15 @@ def _measured(asked: Asked) -> bool:
     errors: list[float] = []
     while len(errors) < asked.sizes.num_measured:
         problem = random_problem(random, random.choice((2, 3)))
-        few = replace(problem.architecture, num_layers=4)
+        few, wire = replace(problem.architecture, num_layers=4), random.choice(_MEASURED_WIRES)
+        num_new = random.choice(_MEASURED_NEW) if few.is_decoder else 0
         for strategy in Strategy:
             one = replace(
                 problem,
                 architecture=few,
-                load=replace(problem.load, num_new_tokens=0),
+                load=replace(problem.load, num_new_tokens=num_new),
                 strategies=(strategy,),
+                wires=(wire,),
                 cluster=unhindered(problem.cluster),
             )
             try:
@@ -243,14 +248,17 @@ def _measured(asked: Asked) -> bool:
             foreseen = planned.forecast.latency_ns
             if not _SHORTEST_NS < foreseen < _LONGEST_NS:
                 continue
-            took = min(measured_ns(one, planned.plan, 3))
-            errors.append(took / foreseen - 1.0)
+            took = median(measured_ns(one, planned.plan, 3))
+            errors.append(abs(took / foreseen - 1.0))
             print(
-                f"{strategy:9} on {len(planned.plan.parts)}, {planned.plan.num_tiles} tiles: "
-                f"foreseen {foreseen / 1e6:.1f} ms, measured {took / 1e6:.1f} ms, {errors[-1]:+.1%}"
+                f"{strategy:9} on {len(planned.plan.parts)}, {planned.plan.num_tiles} tiles, {wire}, "
+                f"{num_new} new tokens: foreseen {foreseen / 1e6:.1f} ms, measured {took / 1e6:.1f} ms, "
+                f"{took / foreseen - 1.0:+.1%}",
+                flush=True,
             )
-    mean_error = mean(abs(error) for error in errors)
-    return judge("galaxy-forecast-error", mean_error, "share", "<=", 0.10)
+    print(f"errors of forecasts: mean {mean(errors):.3f}, most {max(errors):.3f}")
+    most = quantiles(errors, n=20, method="inclusive")[-1]
+    return judge("galaxy-forecast-error-95", most, "share", "<=", 0.10)
 
 
 def _many(asked: Asked) -> bool:

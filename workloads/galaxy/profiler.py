@@ -1,7 +1,8 @@
 """How fast one device does what a layer is made of: products of few and of many rows, attention, the rest.
 
-It takes about a second. Weights change from product to product, so that they come from memory as those of
-layers do; the clock is handed in.
+It takes two or three seconds. Weights change from product to product, so that they come from memory as
+those of layers do; the clock is handed in. What is timed goes on for so long that a device with a quota of
+processor time pauses as often as it will in its work.
 """
 
 import queue
@@ -24,10 +25,10 @@ _COLD_BYTES = 1 << 26
 _MOST_WEIGHTS = 16
 _MOST_ROWS = 512
 """Of attention and of what is bound by memory."""
-_FEWEST, _MOST = 3, 50
+_FEWEST = 3
 """Times that something is timed."""
-_ENOUGH_NS = 40e6
-_NUM_HANDOVERS = 200
+_ENOUGH_NS = 200e6
+"""Whole periods of a quota, which are 10 or 100 ms long: single calls often fall between its pauses."""
 _SOON_S = 60.0
 
 
@@ -56,7 +57,7 @@ def profile_device(
             memory_rate=_memory_rate(architecture, place, clock, min(num_tokens, _MOST_ROWS)),
             call_ns=call_ns,
             memory_bytes=memory_bytes,
-            tile_ns=_handover_ns(clock),
+            tile_ns=_handover_ns(clock, place),
         )
 
 
@@ -70,7 +71,7 @@ def _product_rates(
     for num_rows in rows:
         entry = _numbers(num_rows, columns, place=place)
         turn = iter(range(10**9))
-        took_ns = _typical_ns(
+        took_ns = _mean_ns(
             lambda entry=entry, turn=turn: functional.linear(entry, weights[next(turn) % num_weights]),  # type: ignore[misc]
             clock,
             place,
@@ -84,9 +85,7 @@ def _attention_rate(
 ) -> float:
     shape = (1, architecture.num_heads, num_rows, architecture.head_size)
     queries, keys, values = (_numbers(*shape, place=place) for _ in range(3))
-    took_ns = _typical_ns(
-        lambda: functional.scaled_dot_product_attention(queries, keys, values), clock, place
-    )
+    took_ns = _mean_ns(lambda: functional.scaled_dot_product_attention(queries, keys, values), clock, place)
     return 4.0 * num_rows**2 * architecture.attention_size / _above(took_ns, call_ns) * NS_PER_S
 
 
@@ -95,7 +94,7 @@ def _memory_rate(
 ) -> float:
     """Bytes/s of a residual sum and a norm, each operand and result once."""
     hidden, residual = (_numbers(num_rows, architecture.hidden_size, place=place) for _ in range(2))
-    took_ns = _typical_ns(
+    took_ns = _mean_ns(
         lambda: functional.layer_norm(hidden + residual, (architecture.hidden_size,)), clock, place
     )
     return 5.0 * hidden.numel() * place.dtype.itemsize / max(took_ns, 1.0) * NS_PER_S
@@ -104,10 +103,10 @@ def _memory_rate(
 def _call_ns(place: Place, clock: ReadClock) -> float:
     """A product with next to nothing in it."""
     entry, weight = _numbers(1, 16, place=place), _numbers(16, 16, place=place)
-    return _typical_ns(lambda: functional.linear(entry, weight), clock, place)
+    return _mean_ns(lambda: functional.linear(entry, weight), clock, place)
 
 
-def _handover_ns(clock: ReadClock) -> float:
+def _handover_ns(clock: ReadClock, place: Place) -> float:
     """One way from a thread to another, as of a tile from the one that receives to the one that computes."""
     there: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     back: queue.SimpleQueue[int | None] = queue.SimpleQueue()
@@ -116,30 +115,28 @@ def _handover_ns(clock: ReadClock) -> float:
         while (number := there.get()) is not None:
             back.put(number)
 
+    def both_ways() -> None:
+        there.put(0)
+        back.get(timeout=_SOON_S)
+
     thread = threading.Thread(target=answer, daemon=True)
     thread.start()
-    took_ns = []
-    for number in range(_NUM_HANDOVERS):
-        begin_ns = clock()
-        there.put(number)
-        back.get(timeout=_SOON_S)
-        took_ns.append((clock() - begin_ns) / 2)
+    took_ns = _mean_ns(both_ways, clock, place)
     there.put(None)
     thread.join()
-    return sorted(took_ns)[len(took_ns) // 2]
+    return took_ns / 2
 
 
-def _typical_ns(work: Callable[[], object], clock: ReadClock, place: Place) -> float:
-    """Median of several times, the first one left out."""
+def _mean_ns(work: Callable[[], object], clock: ReadClock, place: Place) -> float:
+    """Mean of many times one after the other, pauses included; the first one is left out."""
     work()
-    took_ns: list[int] = []
-    while len(took_ns) < _FEWEST or (sum(took_ns) < _ENOUGH_NS and len(took_ns) < _MOST):
-        _settle(place)
-        begin_ns = clock()
+    _settle(place)
+    begin_ns, count, took_ns = clock(), 0, 0
+    while count < _FEWEST or took_ns < _ENOUGH_NS:
         work()
         _settle(place)
-        took_ns.append(clock() - begin_ns)
-    return float(sorted(took_ns)[len(took_ns) // 2])
+        count, took_ns = count + 1, clock() - begin_ns
+    return took_ns / count
 
 
 def _settle(place: Place) -> None:

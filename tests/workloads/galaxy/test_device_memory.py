@@ -71,7 +71,7 @@ def test_the_testbeds_limit_is_not_planned_with_as_a_whole() -> None:
     model = {"layers": 1, "hidden": 16, "heads": 2, "vocab": 31}
     of = Problem(data=Shape.of({"sequence": 4}), model=Shape.of(model))
     place = Place(device=torch.device("cpu"), dtype=torch.float32)
-    ticks = itertools.count(step=1000)
+    ticks = itertools.count(step=1_000_000)
     seat = Seat(rank=0, num_ranks=1, group=None, connections={}, place=place, clock=lambda: next(ticks))
     limit = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + (1 << 28)
     environ = {"EDGE_DEVICE": "pi0", "EDGE_DEVICE_MEMORY_BYTES": str(limit)}

@@ -28,7 +28,7 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def session(model: dict[str, Any], folder: Path, seed: int = 1, **data: Any) -> Iterator[Session[Any]]:
-    ticks = itertools.count(step=1000)
+    ticks = itertools.count(step=1_000_000)
     surroundings = Surroundings(
         rank=0, num_ranks=1, device="cpu", precision="float64", batch_per_rank=1, seed=seed,
         data_folder=folder, exchange=None, clock=lambda: next(ticks),  # type: ignore[arg-type]

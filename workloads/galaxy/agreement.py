@@ -29,7 +29,7 @@ def agree_on_plan(shape: GalaxyShape, seat: Seat) -> Agreed:
     """Survey the devices and plan; all ranks call it.
 
     Raises:
-        ProblemError: on all ranks, when no plan fits.
+        ProblemError: on all ranks, when no plan fits, or a link is slower than it is to be.
         LinkError: when a rank is lost meanwhile.
     """
     cluster = survey(shape, seat)

@@ -29,6 +29,11 @@ _MOST_BYTES = 1 << 25
 _LONG_NS = 15e6
 """A transfer of so long is told from the time of its last word."""
 _CHUNK_BYTES = 1 << 18
+_PROMISED_NS = 60e6
+"""How long a link with the rate that is promised takes for what it is tried with."""
+_MOST_TRIALS = 3
+_FAR_BELOW = 0.25
+"""No second trial makes up for so little of what is promised."""
 
 
 def probe_link(connection: socket.socket, clock: ReadClock) -> LinkProfile:
@@ -45,8 +50,38 @@ def probe_link(connection: socket.socket, clock: ReadClock) -> LinkProfile:
     message_ns = max(0.0, several_ns - round_trip_ns) / (_NUM_SMALL - 1)
     delay_ns = max(0.0, round_trip_ns / 2 - message_ns)
     rate = _rate(connection, clock)
-    connection.sendall(_HEAD.pack(_END, 0))
+    end_probe(connection)
     return LinkProfile(delay_ns=delay_ns, rate=rate, message_ns=message_ns)
+
+
+def reached_rate(connection: socket.socket, clock: ReadClock, promised: float) -> float:
+    """Bytes/s of long messages to the other end, where ``answer_probe`` runs meanwhile.
+
+    A link that reaches what is promised is tried once, and not for longer than to see that; of one that does
+    not the best counts, since others may have had the processors. ``end_probe`` ends it.
+
+    Raises:
+        LinkError: when the other end has closed.
+        OSError: when it is gone, or says nothing for longer than the connection waits.
+    """
+    num_bytes = round(min(max(promised * _PROMISED_NS / NS_PER_S, 2 * _SHORT_BYTES), _MOST_BYTES))
+    best = 0.0
+    for _ in range(_MOST_TRIALS):
+        short_ns = _time(connection, clock, 1, _SHORT_BYTES)
+        long_ns = _time(connection, clock, 1, _SHORT_BYTES + num_bytes)
+        best = max(best, num_bytes / max(long_ns - short_ns, 1.0) * NS_PER_S)
+        if best >= promised or best < _FAR_BELOW * promised:
+            break
+    return best
+
+
+def end_probe(connection: socket.socket) -> None:
+    """Let the other end go on with something else.
+
+    Raises:
+        OSError: when it is gone.
+    """
+    connection.sendall(_HEAD.pack(_END, 0))
 
 
 def answer_probe(connection: socket.socket) -> None:

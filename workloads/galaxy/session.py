@@ -44,7 +44,8 @@ class GalaxyJob:
         """Join the ranks of this replica, plan, and load this rank's part of the model with random weights.
 
         Raises:
-            ProblemError: for a precision that is not known, or devices that no plan fits on.
+            ProblemError: for a precision that is not known, devices that no plan fits on, or links that are
+                slower than asked for.
             ArithmeticError: when the devices together answer otherwise than one of them alone.
             LinkError: when another rank is lost.
         """

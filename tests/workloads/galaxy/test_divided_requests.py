@@ -75,6 +75,16 @@ def check_answers(record: Record, alone: Record) -> None:
         assert int(notes["link_bytes_per_request"]) > 0
 
 
+def test_links_that_are_slower_than_asked_for_are_named(tmp_path: Path) -> None:
+    """No network between processes carries a terabit a second."""
+    placement = Placement(ranks_per_node=3, tensor_parallel=3)
+    data: dict[str, int | str] = {"sequence": 16, "link_mbit": 1_000_000, "speeds": "2:1:1"}
+    (record,) = measured(tmp_path, placement, points(placement, [problem(data, dict(ENCODER))]))
+    assert record.result.outcome is Outcome.FAILED
+    assert "links shall be held to 1e+06 Mbit/s, but the network carries only" in record.result.reason
+    assert "from rank 0 to rank 1; give a lower link_mbit" in record.result.reason
+
+
 def test_paced_devices_wait_in_place_of_computing_and_say_so(tmp_path: Path) -> None:
     data: dict[str, int | str] = {"sequence": 16, "link_mbit": 50, "speeds": "2:1"}
     paced = problem(data, dict(ENCODER), strategy="hybrid", wire="int8")

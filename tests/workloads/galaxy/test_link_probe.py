@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from workloads.galaxy.link_probe import answer_probe, probe_link
+from workloads.galaxy.link_probe import answer_probe, end_probe, probe_link, reached_rate
 from workloads.transport.link_error import LinkError
 
 MESSAGE_NS, DELAY_NS = 100_000, 500_000
@@ -27,6 +27,7 @@ class SlowLink:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._now_ns = 0
+        self.num_heard = 0
 
     def __call__(self) -> int:
         return self._now_ns
@@ -37,6 +38,7 @@ class SlowLink:
 
     def recv_into(self, *arguments: object) -> int:
         self._now_ns += 1_000_000
+        self.num_heard += 1
         return self._connection.recv_into(*arguments)  # type: ignore[arg-type]
 
 
@@ -73,6 +75,22 @@ def test_delay_and_rate_are_those_of_the_link(ends: tuple[socket.socket, socket.
     assert found.rate == pytest.approx(1e9 / 8, rel=0.01)
     assert found.delay_ns == pytest.approx(500_000, rel=0.01)
     assert found.message_ns == pytest.approx(8 * 73, rel=0.05)
+
+
+@pytest.mark.parametrize(("promised", "num_trials"), [(0.5e9 / 8, 1), (1.02e9 / 8, 3), (8e9 / 8, 1)])
+def test_a_promise_is_tried_until_it_is_kept_or_nothing_could_keep_it(
+    ends: tuple[socket.socket, socket.socket], promised: float, num_trials: int
+) -> None:
+    near, far = ends
+    answering = threading.Thread(target=answer_probe, args=(far,))
+    answering.start()
+    link = SlowLink(near)
+    found = reached_rate(link, link, promised)  # type: ignore[arg-type]
+    end_probe(near)
+    answering.join(30)
+    assert not answering.is_alive()
+    assert found == pytest.approx(1e9 / 8, rel=0.01)
+    assert link.num_heard == 2 * num_trials
 
 
 def test_an_end_that_closes_is_named(ends: tuple[socket.socket, socket.socket]) -> None:

@@ -25,7 +25,7 @@ def tensor_layer(clock: RingClock, works: Sequence[WorkTimes], num_rows: int, nu
     ]
     mlp = [work.mlp_ns(num_rows) for work in works]
     connective = [work.connective_ns(num_rows) for work in works]
-    chunks = _chunks(num_rows, len(works))
+    chunks = [_chunk(num_rows, len(works), place) for place in range(len(works))]
 
     def layer(ready: Tiles[float]) -> Tiles[float]:
         for durations in (attention, mlp):
@@ -50,10 +50,7 @@ def direct_layer(
         for work in works
     ]
     mlp = [work.mlp_ns(num_rows) for work in works]
-    behind = [
-        (num - 1) * work.sum_ns(num_rows) + num * work.coding_ns(num_rows) + work.connective_ns(num_rows)
-        for work in works
-    ]
+    behind = [work.behind_direct_ns(num_rows, num) for work in works]
     first = works[0]
     size = wire_bytes(first.wire, num_rows, first.architecture.hidden_size, first.itemsize) + HEADER_BYTES
     # A device tells the others one after the other, the next on the ring first.
@@ -137,6 +134,12 @@ def stages_ns(works: Sequence[WorkTimes], num_layers: Sequence[int], rows: tuple
     ]
 
 
+def summed_rows(num_rows: int, num_places: int, place: int) -> tuple[int, int]:
+    """Rows to which a place adds its part where a ring sums all, and those whose sums it is told."""
+    before = (place - 1) % num_places
+    return num_rows - _chunk(num_rows, num_places, before), num_rows - _chunk(num_rows, num_places, place)
+
+
 def _pairs(work: WorkTimes, num_rows: int, num_keys: int) -> int:
     """Pairs of a query and a key in one call; half of them are never computed where rows see those before."""
     if not work.architecture.is_decoder or num_rows == 1:
@@ -152,8 +155,8 @@ def _behind_keys(work: WorkTimes, rows: Span, num_rows: int) -> float:
     )
 
 
-def _chunks(num_rows: int, num: int) -> list[int]:
-    return [num_rows * (place + 1) // num - num_rows * place // num for place in range(num)]
+def _chunk(num_rows: int, num: int, place: int) -> int:
+    return num_rows * (place + 1) // num - num_rows * place // num
 
 
 def _sum_around(

@@ -78,6 +78,11 @@ class WorkTimes:
         """Adding what another device has made."""
         return self._elementwise_ns(rows * self.architecture.hidden_size * _ADDED)
 
+    def behind_direct_ns(self, rows: int, num_devices: int) -> float:
+        """Behind a half whose parts devices tell each other: reading and adding them, residual and norm."""
+        added = (num_devices - 1) * self.sum_ns(rows) + num_devices * self.coding_ns(rows)
+        return added + self.connective_ns(rows)
+
     def coding_ns(self, rows: int) -> float:
         """Writing rows in the wire format, or reading them; nothing where they travel as they are."""
         if self.wire is WireFormat.EXACT or not rows:

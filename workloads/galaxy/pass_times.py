@@ -151,7 +151,8 @@ def _all_rows_pass(
 
 def _sequence_pass(times: PlanTimes, clock: RingClock, num_rows: int) -> PassTimes:
     rows = times.plan.row_spans(num_rows)
-    ready = clock.repeated(sequence_layer(clock, times.works, rows), *times.begun)
+    tiles = ring_tiles(times.plan, num_rows)
+    ready = clock.repeated(sequence_layer(clock, times.works, tiles, rows), *times.begun)
     last = max(place for place, span in enumerate(rows) if len(span))
     if not times.architecture.is_decoder:
         last = 0

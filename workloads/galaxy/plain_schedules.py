@@ -68,23 +68,35 @@ def direct_layer(
     return layer
 
 
-def sequence_layer(clock: RingClock, works: Sequence[WorkTimes], rows: Sequence[Span]) -> Layer:
-    """Every device has all weights and its own rows; keys and values of all go around before attention."""
-    first, num_rows = works[0], rows[-1].end
-    kept = 2 * first.architecture.kv_size
-    sizes = [wire_bytes(first.wire, len(span), kept, first.itemsize) + HEADER_BYTES for span in rows]
+def sequence_layer(
+    clock: RingClock, works: Sequence[WorkTimes], tiles: Sequence[Sequence[Span]], rows: Sequence[Span]
+) -> Layer:
+    """Every device has all weights and its own rows; keys and values of all go around before attention.
 
-    is_causal, num = first.architecture.is_decoder, len(works)
-    # Writing or reading the rows of each place, on each device.
-    coding = [
-        [work.coding_ns(len(span)) * kept / first.architecture.hidden_size for span in rows] for work in works
+    They do so tile by tile; all own rows attend at once.
+    """
+    first, num_rows, num = works[0], rows[-1].end, len(works)
+    is_causal, kept = first.architecture.is_decoder, 2 * first.architecture.kv_size
+    sizes = [
+        [wire_bytes(first.wire, len(tile), kept, first.itemsize) + HEADER_BYTES for tile in own]
+        for own in tiles
     ]
 
+    # Writing or reading the tiles of each place, on each device.
+    part = kept / first.architecture.hidden_size
+    coding = [[[work.coding_ns(len(tile)) * part for tile in own] for own in tiles] for work in works]
+    entries = [
+        [work.entry_ns(len(tile)) + written for tile, written in zip(own, coding[place][place], strict=True)]
+        for place, (work, own) in enumerate(zip(works, tiles, strict=True))
+    ]
+
+    def read(place: int, owner: int, arrivals: Sequence[float]) -> None:
+        for arrival, duration in zip(arrivals, coding[place][owner], strict=True):
+            clock.wait(place, arrival)
+            clock.work(place, duration)
+
     def layer(ready: Tiles[float]) -> Tiles[float]:
-        here = [
-            [clock.work(place, work.entry_ns(len(rows[place])) + coding[place][place])]
-            for place, work in enumerate(works)
-        ]
+        here = [[clock.work(place, entry) for entry in own] for place, own in enumerate(entries)]
         arrivals = [here]
         for step in range(num - 1):
             here = _passed_on(clock, here, [sizes[(place - step) % num] for place in range(num)])
@@ -93,12 +105,10 @@ def sequence_layer(clock: RingClock, works: Sequence[WorkTimes], rows: Sequence[
             # Rows of a decoder do not see those behind them, whose keys are only read before the next layer.
             seen = place if is_causal else num - 1
             for step in range(1, seen + 1):
-                clock.wait(place, arrivals[step][place][0])
-                clock.work(place, coding[place][(place - step) % num])
+                read(place, (place - step) % num, arrivals[step][place])
             clock.work(place, _behind_keys(work, rows[place], num_rows))
             for step in range(seen + 1, num):
-                clock.wait(place, arrivals[step][place][0])
-                clock.work(place, coding[place][(place - step) % num])
+                read(place, (place - step) % num, arrivals[step][place])
         return [[clock.work(place, 0.0)] for place in range(num)]
 
     return layer
@@ -168,7 +178,7 @@ def _sum_around(
     here = [[end] for end in ends]
     for step in range(2 * (num - 1)):
         rows = [chunks[(place - 1 - step) % num] for place in range(num)]
-        sizes = [wire_bytes(first.wire, size, hidden, first.itemsize) + HEADER_BYTES for size in rows]
+        sizes = [[wire_bytes(first.wire, size, hidden, first.itemsize) + HEADER_BYTES] for size in rows]
         here = _passed_on(clock, here, sizes)
         for place, times in enumerate(here):
             clock.wait(place, times[0])
@@ -177,9 +187,11 @@ def _sum_around(
             here[place] = [clock.work(place, summed + work.coding_ns(arrived))]
 
 
-def _passed_on(clock: RingClock, here: Tiles[float], sizes: Sequence[int]) -> Tiles[float]:
-    """Each place sends the next what it has."""
+def _passed_on(clock: RingClock, here: Tiles[float], sizes: Sequence[Sequence[int]]) -> Tiles[float]:
+    """Each place sends the next what it has, tile by tile."""
     there: Tiles[float] = [[] for _ in here]
     for place, times in enumerate(here):
-        there[(place + 1) % len(here)] = [clock.send(place, time, sizes[place]) for time in times]
+        there[(place + 1) % len(here)] = [
+            clock.send(place, time, size) for time, size in zip(times, sizes[place], strict=True)
+        ]
     return there

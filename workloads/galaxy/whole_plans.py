@@ -23,8 +23,7 @@ def best_local(problem: PlanProblem, limit_ns: float = inf) -> Found | None:
     """The fastest device that holds all; None where none is under the limit."""
     layers = Span(0, problem.architecture.num_layers)
     plans = [_plan(problem, Strategy.LOCAL, (device,), (layers,)) for device in _devices(problem)]
-    found = _fastest(problem, plans)
-    return found if found is not None and found.latency_ns < limit_ns else None
+    return _fastest(problem, plans, limit_ns)
 
 
 def best_pipeline(problem: PlanProblem, limit_ns: float = inf) -> Found | None:
@@ -55,14 +54,14 @@ def _best_stages(problem: PlanProblem, wire: WireFormat, limit_ns: float) -> Fou
         if min(stages[device].layer_ns for device in devices) * num_layers >= limit_ns:
             continue
         for order in _stage_orders(problem, devices):
+            latest = limit_ns if best is None else best.latency_ns
             counts = _filled(num_layers, [stages[device] for device in order])
-            if counts is None or sum(
+            if counts is None or latest <= sum(
                 count * stages[device].layer_ns for count, device in zip(counts, order, strict=True)
-            ) >= (limit_ns if best is None else best.latency_ns):
+            ):
                 continue
-            found = _fastest(problem, [_plan(problem, Strategy.PIPELINE, order, _spans(counts), wire=wire)])
-            if found is not None and found.latency_ns < (limit_ns if best is None else best.latency_ns):
-                best = found
+            plan = _plan(problem, Strategy.PIPELINE, order, _spans(counts), wire=wire)
+            best = _fastest(problem, [plan], latest) or best
     return best
 
 
@@ -82,9 +81,7 @@ def _best_rows(problem: PlanProblem, wire: WireFormat, limit_ns: float) -> Found
         plan = _plan(problem, Strategy.SEQUENCE, order, (layers,) * len(order), weights, wire)
         if problem.num_tiles:
             plan = replace(plan, num_tiles=problem.num_tiles)
-        found = _fastest(problem, [plan])
-        if found is not None and found.latency_ns < latest:
-            best = found
+        best = _fastest(problem, [plan], latest) or best
     return best
 
 
@@ -138,12 +135,13 @@ def _plan(
     return ParallelPlan(strategy=strategy, parts=parts, wire=wire)
 
 
-def _fastest(problem: PlanProblem, plans: Sequence[ParallelPlan]) -> Found | None:
+def _fastest(problem: PlanProblem, plans: Sequence[ParallelPlan], limit_ns: float) -> Found | None:
+    """The fastest that fits; None where none is under the limit."""
     best: Found | None = None
     for plan in plans:
-        foreseen = problem.forecast(plan)
-        is_faster = best is None or foreseen.latency_ns < best.latency_ns
-        if is_faster and problem.fits(foreseen, plan):
+        latest = limit_ns if best is None else best.latency_ns
+        foreseen = problem.forecast(plan, latest)
+        if foreseen.latency_ns < latest and problem.fits(foreseen, plan):
             best = Found(plan=plan, latency_ns=foreseen.latency_ns)
     return best
 

@@ -11,7 +11,7 @@ from workloads.galaxy.heuristic import even_split
 from workloads.galaxy.hybrid_schedule import attention_half, hybrid_layer, mlp_half
 from workloads.galaxy.message import HEADER_BYTES
 from workloads.galaxy.pass_times import PlanTimes
-from workloads.galaxy.plan import ParallelPlan, Strategy
+from workloads.galaxy.plan import ParallelPlan, Strategy, whole_share
 from workloads.galaxy.profile import ClusterProfile, DeviceProfile, LinkProfile
 from workloads.galaxy.ring_clock import RingClock
 from workloads.galaxy.ring_work import HEADER_BYTES as FORESEEN_HEADER_BYTES
@@ -101,6 +101,22 @@ def test_no_forecast_is_below_its_bound(
     if architecture.is_decoder:  # else devices work on when the answer is there already
         assert max(found.compute_ns) <= found.latency_ns
         assert max(found.link_ns) <= found.latency_ns
+
+
+@pytest.mark.parametrize("num_tiles", [1, 4])
+def test_keys_and_values_leave_tile_by_tile(num_tiles: int) -> None:
+    """Behind the first tile, whose product is made first, a slow link never rests until all have come."""
+    of, num_rows = cluster(device(1), device(1), mbit=10), 96
+    plan = even_split(BERT, of, strategy=Strategy.SEQUENCE)
+    parts = tuple(replace(part, share=whole_share(BERT)) for part in plan.parts)
+    plan, own = replace(plan, parts=parts, num_tiles=num_tiles), num_rows // 2
+    work, link = WorkTimes.of(BERT, of.devices[0], plan.parts[0].share, 4), of.links[0][1]
+    sent = num_tiles * link.busy_ns(own // num_tiles * 2 * BERT.kv_size * 4 + HEADER_BYTES)
+    behind = work.attention_ns(own * num_rows) + work.output_ns(own) + work.mlp_ns(own)
+    layer = work.entry_ns(own // num_tiles) + sent + link.delay_ns + behind + 2 * work.connective_ns(own)
+    begin = link.time_ns(num_rows * 8) + work.embedding_ns(num_rows) + work.norm_ns(num_rows)
+    found = forecast(BERT, plan, of, num_rows, 4)
+    assert found.latency_ns == pytest.approx(begin + BERT.num_layers * layer)
 
 
 @given(

@@ -17,6 +17,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from benchmarks.galaxy_slopes import SlopedRing, Slopes
 from workloads.galaxy.balance import Seat, balanced
 from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, shares_of, whole_share
+from workloads.galaxy.plan_bounds import needed_halves, needed_mlps
 from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.profile import NS_PER_S
 from workloads.galaxy.ring_work import ring_tiles
@@ -76,18 +77,18 @@ def _row_choices(num: int) -> list[tuple[float, ...]]:
 
 
 def sending_ns(problem: PlanProblem, ring: RingChoice) -> float:
-    """No less than the busiest link sends; every half but the first gathers."""
+    """No less than the busiest link sends until the answer is there."""
     plan = ring_plan(problem, ring)
     rows = [len(span) for span in plan.row_spans(problem.load.num_tokens)]
     sizes = [
         wire_bytes(ring.wire, own, problem.architecture.hidden_size, problem.load.itemsize) for own in rows
     ]
-    num, layers = len(rows), problem.architecture.num_layers
+    num, halves = len(rows), needed_halves(problem.architecture)
     busy = []
     for place, device in enumerate(ring.order):
         link = problem.cluster.links[device][ring.order[(place + 1) % num]]
         gathered, summed = sum(sizes) - sizes[(place + 1) % num], sum(sizes) - sizes[place]
-        busy.append(((2 * layers - 1) * gathered + 2 * layers * summed) / link.rate * NS_PER_S)
+        busy.append(halves * (gathered + summed) / link.rate * NS_PER_S)
     return max(busy)
 
 
@@ -117,10 +118,13 @@ def optimum(problem: PlanProblem, ring: RingChoice, enough_ns: float) -> Optimum
     seats = seats_of(problem, ring.order, Strategy.HYBRID, tiles, ring.wire)
     cuts = _Cuts(seats, np.array([architecture.num_kv_heads, architecture.ffn_size], dtype=np.float64))
     for place, seat in enumerate(seats):  # no device is done before it has done its own
+        layers, mlps = (
+            architecture.num_layers,
+            needed_mlps(architecture) if place else architecture.num_layers,
+        )
         slopes = np.zeros(2 * num)
-        slopes[place] = architecture.num_layers * seat.attention.each
-        slopes[num + place] = architecture.num_layers * seat.mlp.each
-        cuts.add(architecture.num_layers * (seat.attention.base + seat.mlp.base), slopes)
+        slopes[place], slopes[num + place] = layers * seat.attention.each, mlps * seat.mlp.each
+        cuts.add(layers * seat.attention.base + mlps * seat.mlp.base, slopes)
     shares = balanced(seats, architecture.num_kv_heads, architecture.ffn_size)
     sizes, best, least = None if shares is None else (*shares.heads, *shares.columns), np.inf, 0.0
     lines: SlopedRing | None = None

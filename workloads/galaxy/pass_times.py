@@ -221,7 +221,12 @@ def _least_sending(times: PlanTimes, work: RingWork[float]) -> float:
     num, layers = len(sizes), times.architecture.num_layers
     busy = []
     for place, link in enumerate(times.ring):
-        gathered = sum(sizes) - sizes[(place + 1) % num]
-        summed = sum(sizes) - sizes[place]
-        busy.append(((2 * layers - 1) * gathered + 2 * layers * summed) / link.rate * NS_PER_S)
+        behind = (place + 1) % num
+        gathered, summed = sum(sizes) - sizes[behind], sum(sizes) - sizes[place]
+        last = (gathered, summed)
+        if not work.is_causal:
+            # The answer of an encoder is in rows of the first place, which gathers all rows of others.
+            last = (sum(sizes[: place + 1]) - (0 if behind else sizes[0]), sizes[0] if place else 0)
+        sent = (2 * layers - 2) * gathered + (2 * layers - 1) * summed + sum(last)
+        busy.append(sent / link.rate * NS_PER_S)
     return max(busy)

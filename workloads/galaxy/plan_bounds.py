@@ -14,6 +14,23 @@ def least_ns(problem: PlanProblem, devices: Sequence[int]) -> float:
     return max(_least_computing_ns(problem, devices), _least_sending_ns(problem, devices))
 
 
+def needed_mlps(architecture: TransformerArchitecture) -> int:
+    """MLPs that every device of a ring has done when the answer is there, and all before them.
+
+    The answer of an encoder is in rows of the first device: of the last MLP, others need to have done no more
+    than their part of these.
+    """
+    return architecture.num_layers - (0 if architecture.is_decoder else 1)
+
+
+def needed_halves(architecture: TransformerArchitecture) -> int:
+    """Halves of layers whose rows every link has gathered and summed when the answer is there.
+
+    Behind the last sums nothing is gathered; those of an encoder are needed of the first device's rows only.
+    """
+    return architecture.num_layers + needed_mlps(architecture) - 1
+
+
 def _least_computing_ns(problem: PlanProblem, devices: Sequence[int]) -> float:
     """Products at their best rates, split without rest.
 
@@ -34,10 +51,11 @@ def _least_computing_ns(problem: PlanProblem, devices: Sequence[int]) -> float:
             (prompt[0] + load.num_new_tokens * token[0], prompt[1] + load.num_new_tokens * token[1])
             for prompt, token in zip(halves, tokens, strict=True)
         ]
+    layers, mlps = problem.architecture.num_layers, needed_mlps(problem.architecture)
     weights = sum(1.0 / (attention + mlp) for attention, mlp in halves)
-    least = min(attention / (attention + mlp) for attention, mlp in halves)
-    least += min(mlp / (attention + mlp) for attention, mlp in halves)
-    return problem.architecture.num_layers * least / weights
+    least = layers * min(attention / (attention + mlp) for attention, mlp in halves)
+    least += mlps * min(mlp / (attention + mlp) for attention, mlp in halves)
+    return least / weights
 
 
 @lru_cache(maxsize=4096)
@@ -64,11 +82,11 @@ def _least_sending_ns(problem: PlanProblem, devices: Sequence[int]) -> float:
     """Every ring carries all rows at least once a half over each link, and nearly twice on average."""
     links, num, load = problem.cluster.links, len(devices), problem.load
     hidden, layers = problem.architecture.hidden_size, problem.architecture.num_layers
+    halves = needed_halves(problem.architecture)
     pairs = [[links[sender][other] for other in devices if other != sender] for sender in devices]
     rates = [max(link.rate for link in row) for row in pairs]
     delay = min(link.delay_ns for row in pairs for link in row)
     size = min(wire_bytes(wire, load.num_tokens, hidden, load.itemsize) for wire in problem.wires)
-    halves = 2 * layers - 1
     slowest = halves * size / min(rates) * NS_PER_S
     together = halves * size * 2 * (num - 1) / sum(rates) * NS_PER_S
     token = min(wire_bytes(wire, 1, hidden, load.itemsize) for wire in problem.wires)

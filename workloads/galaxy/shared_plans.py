@@ -6,12 +6,14 @@ from math import inf
 
 from workloads.galaxy.balance import Seat, Shares, balanced
 from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, shares_of, whole_share
+from workloads.galaxy.plan_bounds import needed_halves, needed_mlps
 from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.profile import NS_PER_S
 from workloads.galaxy.ring_work import ring_tiles
 from workloads.galaxy.seats import Tiles, seats_of
 from workloads.galaxy.subsets import MOST_ORDERED, ring_orders, row_weights
 from workloads.galaxy.wire_format import WireFormat, wire_bytes
+from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.split import Span
 
 _TILES = (2, 4, 1, 8, 3, 6, 12, 16)
@@ -105,7 +107,7 @@ def _with_tiles(problem: PlanProblem, ring: _Ring, num_tiles: int, limit_ns: flo
     tiles = _tiles(problem, _skeleton(problem, ring, num_tiles))
     seats = seats_of(problem, ring.order, ring.strategy, tiles, ring.wire)
     shares = balanced(seats, architecture.num_kv_heads, architecture.ffn_size)
-    if shares is None or architecture.num_layers * _busiest_ns(seats, shares) >= limit_ns:
+    if shares is None or _busiest_ns(architecture, seats, shares) >= limit_ns:
         return None
     plan = _skeleton(problem, ring, num_tiles, shares)
     foreseen = problem.forecast(plan, limit_ns)
@@ -113,10 +115,14 @@ def _with_tiles(problem: PlanProblem, ring: _Ring, num_tiles: int, limit_ns: flo
     return Found(plan=plan, latency_ns=foreseen.latency_ns) if is_better else None
 
 
-def _busiest_ns(seats: Sequence[Seat], shares: Shares) -> float:
-    """What the busiest device does in a layer."""
-    each = zip(seats, shares.heads, shares.columns, strict=True)
-    return max(seat.attention.at(heads) + seat.mlp.at(columns) for seat, heads, columns in each)
+def _busiest_ns(architecture: TransformerArchitecture, seats: Sequence[Seat], shares: Shares) -> float:
+    """What the busiest device has done when the answer is there."""
+    layers, mlps = architecture.num_layers, needed_mlps(architecture)
+    each = enumerate(zip(seats, shares.heads, shares.columns, strict=True))
+    return max(
+        layers * seat.attention.at(heads) + (mlps if place else layers) * seat.mlp.at(columns)
+        for place, (seat, heads, columns) in each
+    )
 
 
 def _tiles(problem: PlanProblem, plan: ParallelPlan) -> Tiles:
@@ -148,7 +154,7 @@ def _skeleton(
 
 def _sending_ns(problem: PlanProblem, ring: _Ring) -> float:
     """The busiest link of a ring with these rows, if it never waited."""
-    load, layers = problem.load, problem.architecture.num_layers
+    load, halves = problem.load, needed_halves(problem.architecture)
     size = wire_bytes(ring.wire, load.num_tokens, problem.architecture.hidden_size, load.itemsize)
     parts = [weight / sum(ring.weights) for weight in ring.weights]
     busy = []
@@ -157,4 +163,4 @@ def _sending_ns(problem: PlanProblem, ring: _Ring) -> float:
         link = problem.cluster.links[device][ring.order[behind]]
         busy.append((2.0 - parts[place] - parts[behind]) * size / link.rate)
     # Whole rows may differ from the parts by one each.
-    return (2 * layers - 1) * max(busy) * NS_PER_S * (1 - 2 / max(load.num_tokens, 3))
+    return halves * max(busy) * NS_PER_S * (1 - 2 / max(load.num_tokens, 3))

@@ -103,6 +103,20 @@ def test_no_forecast_is_below_its_bound(
         assert max(found.link_ns) <= found.latency_ns
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_bound_of_an_encoder_counts_nothing_that_its_answer_does_not_need(place: int) -> None:
+    fast, slow = (LinkProfile(delay_ns=1e4, rate=rate * MBIT) for rate in (10_000, 10))
+    links = tuple(
+        tuple(slow if (sender, receiver) == (place, (place + 1) % 3) else fast for receiver in range(3))
+        for sender in range(3)
+    )
+    of = replace(cluster(*[device(50)] * 3), links=links)
+    shallow = replace(BERT, num_layers=1)
+    plan = even_split(shallow, of, strategy=Strategy.HYBRID)
+    found = forecast(shallow, plan, of, 96, 4)
+    assert 0.8 * found.latency_ns <= found.bound_ns <= found.latency_ns
+
+
 @pytest.mark.parametrize("num_tiles", [1, 4])
 def test_keys_and_values_leave_tile_by_tile(num_tiles: int) -> None:
     """Behind the first tile, whose product is made first, a slow link never rests until all have come."""

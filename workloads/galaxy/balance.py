@@ -8,7 +8,8 @@ both.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heapreplace
-from math import floor, inf
+from itertools import product
+from math import ceil, floor, inf
 
 from workloads.galaxy.memory import MemoryNeed
 
@@ -64,6 +65,42 @@ def balanced(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares 
     return None if best is None else best[1]
 
 
+def made_up(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares | None:
+    """Shares that fit and whose columns make up for heads being whole; None where none are found.
+
+    Halves overlap: who is late in one of them catches up where it has less to do in the other. Heads are
+    some next to what would be level if they could be cut; the latest of both halves together is as early as
+    can be.
+    """
+    found: list[tuple[float, Shares]] = []
+    for heads in _near_level(seats, num_heads):
+        both = [
+            Line(base=seat.attention.at(own) + seat.mlp.base, each=seat.mlp.each)
+            for seat, own in zip(seats, heads, strict=True)
+        ]
+        columns = least_latest(both, num_columns, _room_for_columns(seats, heads, num_columns))
+        if columns is not None:
+            latest = max(line.at(size) for line, size in zip(both, columns, strict=True))
+            found.append((latest, Shares(heads=heads, columns=tuple(columns))))
+    best = min(found, key=lambda one: one[0], default=None)
+    return None if best is None else best[1]
+
+
+def _near_level(seats: Sequence[Seat], num_heads: int) -> Iterator[tuple[int, ...]]:
+    """Whole heads that add up, each the next below or above its part of an even level."""
+    lines = [seat.attention for seat in seats]
+    room = [min(num_heads, _heads_beside(seat, 1)) for seat in seats]
+    if min(room) < 1 or sum(room) < num_heads:
+        return
+    level = _level(lines, num_heads, room)
+    parts = [(level - line.base) / line.each for line in lines]
+    near = [
+        sorted({max(1, min(limit, size)) for size in (floor(part), ceil(part))})
+        for part, limit in zip(parts, room, strict=True)
+    ]
+    yield from (heads for heads in product(*near) if sum(heads) == num_heads)
+
+
 def least_latest(lines: Sequence[Line], total: int, most: Sequence[int]) -> list[int] | None:
     """Sizes that add up, from 1 to ``most``, so that the latest of all lines is as early as can be."""
     if total < len(lines) or sum(most) < total or min(most) < 1:
@@ -115,8 +152,12 @@ def _columns_beside(seat: Seat, heads: int) -> int:
     return max(0, floor(left / seat.need.per_column_bytes))
 
 
+def _room_for_columns(seats: Sequence[Seat], heads: Sequence[int], num_columns: int) -> list[int]:
+    return [min(num_columns, _columns_beside(seat, own)) for seat, own in zip(seats, heads, strict=True)]
+
+
 def _columns(seats: Sequence[Seat], heads: Sequence[int], num_columns: int) -> list[int] | None:
-    most = [min(num_columns, _columns_beside(seat, own)) for seat, own in zip(seats, heads, strict=True)]
+    most = _room_for_columns(seats, heads, num_columns)
     return least_latest([seat.mlp for seat in seats], num_columns, most)
 
 

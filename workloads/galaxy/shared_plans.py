@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from workloads.galaxy.balance import Seat, Shares, balanced
+from workloads.galaxy.balance import Seat, Shares, balanced, made_up
 from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, shares_of, whole_share
 from workloads.galaxy.plan_bounds import needed_halves, needed_mlps
 from workloads.galaxy.plan_problem import PlanProblem
@@ -103,16 +103,32 @@ def _tile_counts(problem: PlanProblem, ring: _Ring) -> Sequence[int]:
 
 
 def _with_tiles(problem: PlanProblem, ring: _Ring, num_tiles: int, limit_ns: float) -> Found | None:
-    architecture = problem.architecture
     tiles = _tiles(problem, _skeleton(problem, ring, num_tiles))
     seats = seats_of(problem, ring.order, ring.strategy, tiles, ring.wire)
+    best: Found | None = None
+    for shares in _shares(problem.architecture, ring.strategy, seats):
+        latest = limit_ns if best is None else best.latency_ns
+        if _busiest_ns(problem.architecture, seats, shares) >= latest:
+            continue
+        plan = _skeleton(problem, ring, num_tiles, shares)
+        foreseen = problem.forecast(plan, latest)
+        if foreseen.latency_ns < latest and problem.fits(foreseen, plan):
+            best = Found(plan=plan, latency_ns=foreseen.latency_ns)
+    return best
+
+
+def _shares(
+    architecture: TransformerArchitecture, strategy: Strategy, seats: Sequence[Seat]
+) -> Iterator[Shares]:
+    """Shares to try: halves levelled each by itself; of few devices whose halves overlap, also together."""
     shares = balanced(seats, architecture.num_kv_heads, architecture.ffn_size)
-    if shares is None or _busiest_ns(architecture, seats, shares) >= limit_ns:
-        return None
-    plan = _skeleton(problem, ring, num_tiles, shares)
-    foreseen = problem.forecast(plan, limit_ns)
-    is_better = foreseen.latency_ns < limit_ns and problem.fits(foreseen, plan)
-    return Found(plan=plan, latency_ns=foreseen.latency_ns) if is_better else None
+    if shares is None:
+        return
+    yield shares
+    if strategy is Strategy.HYBRID and len(seats) <= MOST_ORDERED:
+        together = made_up(seats, architecture.num_kv_heads, architecture.ffn_size)
+        if together is not None:
+            yield together
 
 
 def _busiest_ns(architecture: TransformerArchitecture, seats: Sequence[Seat], shares: Shares) -> float:

@@ -3,7 +3,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workloads.galaxy.balance import Line, Seat, Shares, balanced, least_latest
+from workloads.galaxy.balance import Line, Seat, Shares, balanced, least_latest, made_up
 from workloads.galaxy.memory import MemoryNeed
 
 LINES = st.builds(Line, base=st.floats(0, 10), each=st.floats(0.1, 10))
@@ -26,6 +26,12 @@ def seats(draw: st.DrawFn) -> list[Seat]:
 def cost(of: list[Seat], shares: Shares) -> float:
     attention = max(seat.attention.at(own) for seat, own in zip(of, shares.heads, strict=True))
     return attention + max(seat.mlp.at(own) for seat, own in zip(of, shares.columns, strict=True))
+
+
+def together(of: list[Seat], shares: Shares) -> float:
+    """The latest device of both halves together."""
+    each = zip(of, shares.heads, shares.columns, strict=True)
+    return max(seat.attention.at(heads) + seat.mlp.at(columns) for seat, heads, columns in each)
 
 
 def fits(of: list[Seat], shares: Shares) -> bool:
@@ -57,6 +63,30 @@ def test_no_other_shares_that_fit_are_much_better(of: list[Seat], num_heads: int
     least = min(cost(of, shares) for shares in possible)
     is_tight = any(seat.need.of(num_heads, num_columns) > seat.budget_bytes for seat in of)
     assert cost(of, found) <= least * (1.35 if is_tight else 1 + 1e-6)
+
+
+@given(seats(), st.integers(3, 6), st.integers(3, 8))
+def test_no_other_columns_make_up_better_for_whole_heads(
+    of: list[Seat], num_heads: int, num_columns: int
+) -> None:
+    found = made_up(of, num_heads, num_columns)
+    if found is None:
+        assert any(seat.need.of(num_heads, num_columns) > seat.budget_bytes for seat in of)
+        return
+    assert fits(of, found)
+    assert (sum(found.heads), sum(found.columns)) == (num_heads, num_columns)
+    assert min(found.heads + found.columns) >= 1
+    others = [Shares(heads=found.heads, columns=columns) for columns in all_sizes(num_columns, len(of))]
+    least = min(together(of, shares) for shares in others if fits(of, shares))
+    assert together(of, found) <= least * (1 + 1e-6)
+
+
+def test_who_has_a_head_too_many_has_columns_too_few() -> None:
+    line, need = Line(base=0.0, each=1.0), MemoryNeed(base_bytes=0, per_head_bytes=1, per_column_bytes=1)
+    seat = Seat(attention=line, mlp=line, need=need, budget_bytes=100)
+    found = made_up([seat, seat], 3, 9)
+    assert found is not None
+    assert [heads + columns for heads, columns in zip(found.heads, found.columns, strict=True)] == [6, 6]
 
 
 @given(st.lists(LINES, min_size=1, max_size=4), st.integers(4, 30))

@@ -1,17 +1,22 @@
 """What a search leaves out is no better than what it finds."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.workloads.galaxy.plan_samples import cluster, clusters, device, small
+from benchmarks.galaxy_latency import num_flops
+from tests.workloads.galaxy.plan_samples import ROOMY, cluster, clusters, device, small
+from workloads.galaxy.given_devices import paced_device
 from workloads.galaxy.memory import Load, shared_need
-from workloads.galaxy.plan import Strategy
+from workloads.galaxy.plan import ParallelPlan, Strategy, shares_of
 from workloads.galaxy.plan_bounds import least_ns
 from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.profile import ClusterProfile
 from workloads.galaxy.shared_plans import best_shared
 from workloads.galaxy.wire_format import WireFormat
+from workloads.transformer.ladder import named
 
 SHARING = (Strategy.HYBRID, Strategy.TENSOR)
 JUST_ABOVE = 1 + 1e-9
@@ -48,3 +53,39 @@ def check_limits(problem: PlanProblem, devices: tuple[int, ...]) -> None:
     if found is not None:
         assert least_ns(problem, devices) <= found.latency_ns
         assert best_shared(problem, devices, found.latency_ns * JUST_ABOVE) == found
+
+
+def test_columns_make_up_for_heads_that_cannot_be_cut() -> None:
+    of = cluster(*[device(0.1)] * 2, mbit=10_000)
+    architecture = small(6, heads=3, name="bert-base")
+    problem = PlanProblem(architecture=architecture, cluster=of, load=Load(num_tokens=96, itemsize=4))
+    found = best_shared(problem, (0, 1))
+    assert found is not None
+    heads = [len(part.share.kv_heads) for part in found.plan.parts]
+    columns = [len(part.share.ffn_columns) for part in found.plan.parts]
+    assert sorted(heads) == [1, 2]
+    assert (columns[0] < columns[1]) == (heads[0] > heads[1])
+    assert found.latency_ns < 0.95 * problem.forecast(with_even_columns(problem, found.plan)).latency_ns
+
+
+def with_even_columns(problem: PlanProblem, plan: ParallelPlan) -> ParallelPlan:
+    heads, half = [len(part.share.kv_heads) for part in plan.parts], problem.architecture.ffn_size // 2
+    shares = shares_of(problem.architecture, heads, [half, half])
+    parts = zip(plan.parts, shares, strict=True)
+    return replace(plan, parts=tuple(replace(part, share=share) for part, share in parts))
+
+
+@pytest.mark.parametrize("name", ["bert-large", "gpt2-774m"])
+def test_unequal_devices_lose_little_to_whole_heads(name: str) -> None:
+    """All FLOPs on all devices at once, without a rest, take nearly as long."""
+    speeds = (20e9, 10e9, 5e9)
+    problem = PlanProblem(
+        architecture=named(name),
+        cluster=cluster(*[paced_device("device", speed, ROOMY) for speed in speeds]),
+        load=Load(num_tokens=284, itemsize=4),
+        wires=(WireFormat.INT8,),
+        strategies=(Strategy.HYBRID,),
+    )
+    found = best_shared(problem, (0, 1, 2))
+    assert found is not None
+    assert found.latency_ns <= 1.015 * num_flops(problem.architecture, 284) / sum(speeds) * 1e9

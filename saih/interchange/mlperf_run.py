@@ -8,6 +8,7 @@ from enum import StrEnum
 from saih.domain.errors import DamagedData
 from saih.domain.interval import median
 from saih.interchange.mllog import Event
+from saih.interchange.mllog_clock import require_ends_after_starts
 
 SLOW = 1.5
 """An epoch is slow beyond this many times the median epoch of its run."""
@@ -15,7 +16,6 @@ _MAX_TEXT = 200
 _MAX_COUNT = 10**12
 """Of samples, nodes and so on; more is no size of a run."""
 _BLOCK_EPOCHS = (1e-6, 1e6)
-_SPANS = ("run", "epoch", "block")
 
 
 class StagingPlace(StrEnum):
@@ -127,7 +127,7 @@ def runs_of(events: Sequence[Event], source: str) -> tuple[Run, ...]:
     ordered = sorted(events, key=lambda event: event.time_ms)
     instances = _instances(ordered)
     for instance in instances:
-        _require_ends_after_starts(instance, source)
+        require_ends_after_starts(instance, source)
     parts = [part for instance in instances for part in _successive(instance)]
     names = [source] if len(parts) == 1 else [f"{source}, run {place + 1}" for place in range(len(parts))]
     return tuple(_run(part, name) for part, name in zip(parts, names, strict=True))
@@ -146,27 +146,6 @@ def _instances(events: Sequence[Event]) -> list[list[Event]]:
         for name in names if own is None else (str(own),):
             groups[name].append(event)
     return list(groups.values())
-
-
-def _require_ends_after_starts(events: Sequence[Event], source: str) -> None:
-    """Refuse what ends before its first start: sorted by time, wrong epochs would come of it."""
-    first: dict[tuple[str, str], float] = {}
-    last: dict[tuple[str, str], Event] = {}
-    for event in events:
-        stem, _, side = event.key.rpartition("_")
-        what = stem, str(event.metadata.get("epoch_num", event.metadata.get("first_epoch_num", "")))
-        if stem in _SPANS and side == "start":
-            first.setdefault(what, event.time_ms)
-        elif stem in _SPANS and side == "stop":
-            last[what] = event
-    for (stem, number), event in last.items():
-        begun = first.get((stem, number))
-        if begun is not None and event.time_ms < begun:
-            raise DamagedData(
-                f"line {event.line} of the log {source} ends {stem} {number}".rstrip()
-                + f" {(begun - event.time_ms) / 1e3:g} s before it starts: a clock went backwards",
-                "leave this log out; no duration of it can be trusted.",
-            )
 
 
 def _successive(events: Sequence[Event]) -> list[list[Event]]:

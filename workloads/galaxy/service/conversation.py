@@ -7,6 +7,7 @@ the matter in hand waits for its turn.
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from math import inf
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
@@ -45,17 +46,22 @@ class Conversation:
     tell: Callable[[str], None]
     """Hears what a person would want to know."""
     _waiting: "deque[object]" = field(default_factory=deque)
-    """What callers and newcomers said meanwhile."""
+    """What callers and newcomers said meanwhile, and what devices found out for themselves."""
     _called: set[int] = field(default_factory=set)
     """Devices that were called and have said nothing since."""
     _call_at_s: float = field(default_factory=lambda: monotonic() + ANSWERS_S)
     """When they are called next, whatever is said until then."""
 
-    def next(self) -> object:
-        """What a caller or a newcomer wants; waits for it."""
-        while not self._waiting:
-            self._hear()
-        return self._waiting.popleft()
+    def next(self, until_s: float = inf) -> object | None:
+        """What a caller or a newcomer wants, or what a device found out for itself; waits for it.
+
+        None once it is ``until_s``, as ``monotonic`` tells it, whoever wants what.
+        """
+        while monotonic() < until_s:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._hear(until_s)
+        return None
 
     def send(self, numbers: Iterable[int], frame: Frame) -> None:
         """Send a frame to members; those that are gone are passed over."""
@@ -97,23 +103,32 @@ class Conversation:
         if "epoch" in marks:
             self.send(numbers, Frame(header={"kind": "abort", "epoch": marks["epoch"]}))
 
-    def _hear(self) -> Heard | None:
+    def _hear(self, until_s: float = inf) -> Heard | None:
         """What a device says; None when something else happened."""
-        left_s = self._call_at_s - monotonic()
-        if left_s <= 0:  # whatever waits in the queue: callers alone must not keep it from being due
+        now_s = monotonic()
+        if (
+            self._call_at_s <= now_s
+        ):  # whatever waits in the queue: callers alone must not keep it from being due
             self._call()
             return None
         try:
-            event = self.events.get(timeout=left_s)
+            event = self.events.get(timeout=max(0.0, min(self._call_at_s, until_s) - now_s))
         except Empty:
             return None
-        if isinstance(event, Heard):
-            self._called.discard(event.device)
-            return event if event.device in self.roster.members else None
         if isinstance(event, Lost):
             self._strike(event)
-        else:
+        elif not isinstance(event, Heard):
             self._waiting.append(event)
+        elif event.device in self.roster.members:
+            return self._sorted(event)
+        return None
+
+    def _sorted(self, heard: Heard) -> Heard | None:
+        """What somebody waits for; what a device found out for itself waits as requests do."""
+        self._called.discard(heard.device)
+        if heard.frame.header["kind"] != "profiled":
+            return heard
+        self._waiting.append(heard)
         return None
 
     def _call(self) -> None:

@@ -13,8 +13,10 @@ from workloads.galaxy.service.admission import Newcomer
 from workloads.galaxy.service.busy import Busy
 from workloads.galaxy.service.conversation import Conversation, CutOffError, MemberLostError
 from workloads.galaxy.service.errors import ServiceError
+from workloads.galaxy.service.line import Heard
 from workloads.galaxy.service.planning import Foreseen, Planning
 from workloads.galaxy.service.request import Answered, Request
+from workloads.galaxy.service.second_look import SecondLook
 from workloads.galaxy.service.watch import TOLERATED, Measured, Watch, is_tolerated, is_worth
 from workloads.galaxy.service.welcome import Welcome
 from workloads.transport.frames import Frame
@@ -37,6 +39,8 @@ class Coordinator:
     planning: Planning
     welcome: Welcome
     clock: ReadClock
+    look_again_s: float
+    _second_look: SecondLook = field(init=False)
     _watch: Watch = field(default_factory=Watch)
     _epoch: int = 0
     """Counts plans; what devices say of an older one is passed over."""
@@ -50,10 +54,17 @@ class Coordinator:
     _bias: float = 1.0
     """How much later than foreseen answers come by this plan when nothing has changed."""
 
+    def __post_init__(self) -> None:
+        self._second_look = SecondLook(
+            conversation=self.conversation, welcome=self.welcome, every_s=self.look_again_s
+        )
+
     def run(self) -> None:
         """Work until told to close; a request that fails, why ever, fails alone."""
-        while not isinstance(event := self.conversation.next(), Closing):
-            if isinstance(event, Newcomer):
+        while not isinstance(event := self.conversation.next(self._second_look.due_s), Closing):
+            if event is None or isinstance(event, Heard):
+                self._look_again(event)
+            elif isinstance(event, Newcomer):
                 self._has_changed |= self.welcome.admit(event, self.conversation)
             elif isinstance(event, Request) and event.answer.set_running_or_notify_cancel():
                 self._answer(event)
@@ -61,6 +72,18 @@ class Coordinator:
         self.conversation.send(roster.numbers, Frame(header={"kind": "close"}))
         for member in roster.members.values():
             member.line.close()
+
+    def _look_again(self, said: Heard | None) -> None:
+        """Go on with what is due of devices that rest, or with what one of them says."""
+        members, current = self.conversation.roster.members, self._foreseen
+        resting = set() if current is None else members.keys() - set(current.plan.devices)
+        try:
+            if said is None:
+                self._has_changed |= self._second_look.go_on(resting)
+            else:
+                self._second_look.heard(said, resting)
+        except Exception as error:  # whatever it is, it is looked at again
+            self.conversation.tell(f"a device that rests was not measured: {error!r}")
 
     def _answer(self, request: Request) -> None:
         """Answer a request, or say why not; a device that is lost in the middle of it does not end it."""

@@ -32,6 +32,8 @@ from workloads.transport.tensor_frames import tensor_frame, tensor_of
 
 _PROBE_S = 30.0
 _PROFILED_TOKENS = 256
+_PROFILING_BYTES = 1 << 27
+"""More than a profile takes while it is made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +75,7 @@ class DeviceWork:
         if told["checkpoint"]:
             architecture, weights = open_checkpoint(Path(told["checkpoint"]))
         self._model = _Model(architecture=architecture, weights=weights, place=place)
-        self._profile = profile_device(
-            architecture,
-            place,
-            self.clock,
-            name=self.name,
-            memory_bytes=self.memory_bytes or free_bytes(),
-            num_tokens=min(_PROFILED_TOKENS, architecture.max_length),
-        )
+        self._profile = self._measured(self._model, self.memory_bytes or free_bytes())
         return self._profile
 
     def expect(self, header: Header) -> None:
@@ -107,6 +102,8 @@ class DeviceWork:
         try:
             if header["kind"] == "probe":
                 return Frame(header={"kind": "probed", **marks, "link": self._probed(header)})
+            if header["kind"] == "profile":
+                return Frame(header={"kind": "profiled", "profile": as_document(self._profiled_again())})
             if header["kind"] == "plan":
                 return Frame(header={"kind": "ready", **marks, **self._planned(header)})
             return self._answered(frame, marks)
@@ -122,8 +119,29 @@ class DeviceWork:
         if self._ring is not None:
             self._ring.abort()
 
+    def _measured(self, model: _Model, memory_bytes: int) -> DeviceProfile:
+        return profile_device(
+            model.architecture,
+            model.place,
+            self.clock,
+            name=self.name,
+            memory_bytes=memory_bytes,
+            num_tokens=min(_PROFILED_TOKENS, model.architecture.max_length),
+        )
+
+    def _profiled_again(self) -> DeviceProfile:
+        """This device as it is now; weights go where there is no room to measure beside them."""
+        model, known = self._known()
+        if self._executor is not None:
+            groups = self._executor.holding.groups.values()
+            held = sum(weight.nbytes for group in groups for weight in group.values())
+            if held + _PROFILING_BYTES > known.memory_bytes:
+                self._executor.close()
+        return self._measured(model, known.memory_bytes)
+
     def _probed(self, header: Header) -> dict[str, object]:
-        connection = called(header["where"], str(header["key"]), int(header["as"]), int(header["to"]))
+        own, other, reach_s = int(header["as"]), int(header["to"]), float(header["reach_s"])
+        connection = called(header["where"], str(header["key"]), own, other, reach_s)
         with connection:
             connection.settimeout(_PROBE_S)
             try:

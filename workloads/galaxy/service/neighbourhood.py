@@ -108,8 +108,12 @@ class Doorway:
         caller.close()
 
 
-def called(where: Mapping[str, Any], key: str, caller: int, number: int) -> socket.socket:
+def called(
+    where: Mapping[str, Any], key: str, caller: int, number: int, reach_s: float = _TRY_S
+) -> socket.socket:
     """A connection of device ``caller`` to device ``number``, which expects it.
+
+    ``reach_s``: how long each of its addresses is tried.
 
     Raises:
         LinkError: when it cannot be reached at any of its addresses.
@@ -117,7 +121,7 @@ def called(where: Mapping[str, Any], key: str, caller: int, number: int) -> sock
     port, why = int(where["port"]), "no address is known"
     for address in where["addresses"]:
         try:
-            connection = socket.create_connection((str(address), port), timeout=_TRY_S)
+            connection = socket.create_connection((str(address), port), timeout=reach_s)
         except OSError as error:
             why = f"{address}: {error}"
             continue

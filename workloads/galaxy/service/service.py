@@ -46,6 +46,8 @@ class Served:
     promised_rates: Mapping[str, float] = field(default_factory=dict)
     """Bytes/s that the links of a device shall reach, by its name."""
     pace: Pace = Pace.REAL
+    look_again_s: float = 30.0
+    """How often one of the devices that a plan leaves out is measured again."""
 
 
 class Service:
@@ -65,6 +67,7 @@ class Service:
             planning=served.planning,
             welcome=Welcome(promised_rates=served.promised_rates),
             clock=steady_ns,
+            look_again_s=served.look_again_s,
         )
         model = {
             "architecture": as_document(served.architecture),

@@ -17,6 +17,7 @@ from workloads.transport.frames import Frame
 
 _PROMISE_KEPT = 0.8
 """A link that reaches less of what was promised is not what the user thinks."""
+_REACH_S = 5.0
 _BITS = 8
 _MBIT = 1e6
 
@@ -72,10 +73,13 @@ class Welcome:
                 changes.append(self.measure_link(a, b, conversation))
         return max(changes)
 
-    def measure_link(self, sender: int, receiver: int, conversation: Conversation) -> float:
+    def measure_link(
+        self, sender: int, receiver: int, conversation: Conversation, reach_s: float = _REACH_S
+    ) -> float:
         """Measure one link anew; gives the relative change of a message's time.
 
-        Members that do not reach each other are in no plan together until they do.
+        Members that do not reach each other are in no plan together until they do. ``reach_s``: how long one
+        of them tries each address of the other.
 
         Raises:
             MemberLostError: when one of them is gone.
@@ -83,7 +87,7 @@ class Welcome:
         roster, pair = conversation.roster, frozenset((sender, receiver))
         was_cut = pair in roster.cuts
         try:
-            after = self._measured(sender, receiver, conversation)
+            after = self._measured(sender, receiver, conversation, reach_s)
         except CutOffError as error:
             roster.cuts.add(pair)
             if not was_cut:
@@ -128,7 +132,9 @@ class Welcome:
                 )
             conversation.roster.links[a, b] = link
 
-    def _measured(self, sender: int, receiver: int, conversation: Conversation) -> LinkProfile:
+    def _measured(
+        self, sender: int, receiver: int, conversation: Conversation, reach_s: float = _REACH_S
+    ) -> LinkProfile:
         """From one member to another; the receiver is told whom to expect first."""
         key, members = token_hex(16), conversation.roster.members
         if sender not in members or receiver not in members:
@@ -138,7 +144,7 @@ class Welcome:
         conversation.send([receiver], Frame(header=expected | {"is_probe": True}))
         conversation.gathered("expecting", {receiver}, {"key": key})
         probe = {"kind": "probe", "key": key, "where": where, "as": sender, "to": receiver}
-        conversation.send([sender], Frame(header=probe))
+        conversation.send([sender], Frame(header=probe | {"reach_s": reach_s}))
         frame = conversation.gathered("probed", {sender}, {"key": key})[sender]
         return link_profile_of(frame.header["link"])
 

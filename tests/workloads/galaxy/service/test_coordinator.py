@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -42,6 +43,7 @@ def two_devices(link: LinkProfile) -> Iterator[Coordinator]:
             planning=Both(architecture=MODEL, itemsize=4),
             welcome=Welcome(),
             clock=steady_ns,
+            look_again_s=inf,
         )
         coordinator._prepared(NUM_TOKENS)
         yield coordinator

@@ -18,12 +18,14 @@ from tests.workloads.galaxy.service.devices_by_hand import (
     devices_of,
 )
 from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, shares_of
-from workloads.galaxy.profile import ClusterProfile
+from workloads.galaxy.profile import ClusterProfile, LinkProfile
 from workloads.galaxy.service.best_plans import BestPlans
 from workloads.galaxy.service.busy import Busy
 from workloads.galaxy.service.errors import ServiceError
 from workloads.galaxy.service.planning import Foreseen
+from workloads.galaxy.service.roster import Roster
 from workloads.galaxy.service.service import Served, Service
+from workloads.galaxy.service.watch import Speed
 from workloads.transformer.errors import RequestError
 from workloads.transformer.split import Span
 
@@ -283,3 +285,62 @@ def test_devices_that_lose_another_but_not_the_service_answer_without_it(
     assert (set(answered.devices), answered.num_attempts) == ({"a", "c"}, 2)
     torch.testing.assert_close(answered.rows, alone(PROMPT), rtol=1e-9, atol=1e-12)
     assert set(service.devices) == {"a", "b", "c"}
+
+
+class Quick(AllOfThem):
+    """Only devices and links that are not much slower than the first ones take part."""
+
+    def plan(self, cluster: ClusterProfile, num_tokens: int) -> Foreseen:
+        del num_tokens
+        return self.shared(cluster, self.quick(cluster))
+
+    def foresee(self, cluster: ClusterProfile, plan: ParallelPlan, num_tokens: int) -> Foreseen:
+        found = super().foresee(cluster, plan, num_tokens)
+        is_quick = set(plan.devices) <= set(self.quick(cluster))
+        return found if is_quick else replace(found, latency_ns=1e15)
+
+    def quick(self, cluster: ClusterProfile) -> list[int]:
+        least = cluster.devices[0].product_rates[-1] / 100.0
+        return [
+            place
+            for place, device in enumerate(cluster.devices)
+            if device.product_rates[-1] > least
+            and min(cluster.links[0][place].rate, cluster.links[place][0].rate) > 1e6
+        ]
+
+
+def slow_device(roster: Roster) -> None:
+    slow = Speed(work=1e-4, around=1e-4)
+    roster.believe({max(roster.members): slow})
+
+
+def slow_link(roster: Roster) -> None:
+    roster.links = dict.fromkeys(roster.links, LinkProfile(delay_ns=1e6, rate=1e3))
+
+
+def cut_link(roster: Roster) -> None:
+    roster.cuts.add(frozenset(roster.members))
+
+
+@pytest.mark.parametrize("happens", [slow_device, slow_link, cut_link])
+def test_a_device_that_rests_takes_part_again_once_it_or_its_link_has_recovered(
+    happens: Callable[[Roster], None],
+) -> None:
+    """What is believed is what was true a while ago; the device and its links are in order by now."""
+    served = Served(
+        architecture=MODEL, planning=Quick(), seed=SEED, dtype="float64", token="secret", look_again_s=1.0
+    )
+    with Service(served, print) as service, devices_of(service.port, "secret") as devices:
+        for name in ("a", "b"):
+            devices.start(name)
+            until_there_are(service, set(devices.processes))
+        for _ in range(3):
+            assert set(service.submit(PROMPT).result(PATIENCE_S).devices) == {"a", "b"}
+        happens(service._roster)
+        found = service.submit(PROMPT[:2]).result(PATIENCE_S)  # of another length: there is a new plan
+        assert len(found.devices) == 1
+        deadline_s = time.monotonic() + SOON_S
+        while len(found.devices) == 1:
+            assert time.monotonic() < deadline_s, "the other one was not looked at"
+            found = service.submit(PROMPT).result(PATIENCE_S)
+        torch.testing.assert_close(found.rows, alone(PROMPT), rtol=1e-9, atol=1e-12)

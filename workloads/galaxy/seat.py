@@ -9,6 +9,9 @@ import torch
 from torch import distributed
 from torch.distributed import ProcessGroup
 
+from augment.problem import ProblemError
+from workloads.galaxy.group_words import told_by_all
+from workloads.galaxy.versions import disagreement, own_versions
 from workloads.precision import SERVING, Precision
 from workloads.protocol import ReadClock, Surroundings
 from workloads.transformer.place import Place
@@ -44,7 +47,7 @@ def open_seat(surroundings: Surroundings) -> Seat:
     """Connect the ranks of this replica; all of them call this.
 
     Raises:
-        ProblemError: for a precision that is not known.
+        ProblemError: for a precision that is not known; on all ranks, for versions that differ among them.
         LinkError: when one of them cannot be reached.
     """
     if surroundings.precision != TEST_PRECISION:
@@ -56,6 +59,7 @@ def open_seat(surroundings: Surroundings) -> Seat:
     if num_ranks > 1:
         surroundings.connect()
         group = distributed.new_group(list(range(num_ranks)), backend="gloo")
+        _check_versions(group)
         connections = meet(group, rank, callers=range(rank), called=range(rank + 1, num_ranks))
     return Seat(
         rank=rank,
@@ -65,3 +69,14 @@ def open_seat(surroundings: Surroundings) -> Seat:
         place=place,
         clock=surroundings.clock,
     )
+
+
+def _check_versions(group: ProcessGroup) -> None:
+    """Other versions may compute other numbers, or write other messages."""
+    first, *others = told_by_all(own_versions(), group)
+    found = [(rank, disagreement(each, first)) for rank, each in enumerate(others, start=1)]
+    differing = [f"device {rank} has {words}" for rank, words in found if words]
+    if differing:
+        raise ProblemError(
+            f"versions differ from those of device 0: {'; '.join(differing)}; install the same on all."
+        )

@@ -11,7 +11,7 @@ from typing import Any
 
 from workloads.galaxy.documents import device_profile_of
 from workloads.galaxy.profile import DeviceProfile
-from workloads.galaxy.service.versions import disagreement
+from workloads.galaxy.versions import disagreement, own_versions
 from workloads.transport.frames import Frame, FrameReader, Header, Limits, WireError, send_frame
 
 _HELLO_S = 10.0
@@ -32,6 +32,8 @@ class Newcomer:
     """Where it listens for other devices; the likeliest first."""
     port: int
     profile: DeviceProfile
+    weights: str
+    """A digest of its checkpoint; empty where weights are random."""
 
 
 class Admission:
@@ -95,7 +97,7 @@ class Admission:
             raise ValueError(
                 "its token is not that of this service; give the one that the service was given."
             )
-        differing = disagreement(dict(hello.get("versions", {})))
+        differing = disagreement(dict(hello.get("versions", {})), own_versions())
         if differing:
             raise ValueError(f"its versions differ: {differing}; install the same on all devices.")
         port, name = int(hello.get("port", 0)), str(hello.get("name", ""))[:80]
@@ -104,8 +106,18 @@ class Admission:
         found = [*others, address] if address.startswith(_LOOPBACK) else [address, *others]
         connection.settimeout(_PROFILE_S)
         send_frame(connection, Frame(header={"kind": "model", **self._model}))
-        profile = device_profile_of(_said(reader)["profile"])
-        return Newcomer(connection=connection, name=name, addresses=tuple(found), port=port, profile=profile)
+        told = _said(reader)
+        differing = disagreement(dict(told.get("architecture", {})), self._model["architecture"])
+        if differing:
+            raise ValueError(f"its checkpoint is of another model: {differing}; serve what it is of.")
+        return Newcomer(
+            connection=connection,
+            name=name,
+            addresses=tuple(found),
+            port=port,
+            profile=device_profile_of(told.get("profile", {})),
+            weights=str(told.get("weights", "")),
+        )
 
 
 def _said(reader: FrameReader) -> Any:  # Any: as JSON gives it

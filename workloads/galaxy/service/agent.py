@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 
-from workloads.galaxy.documents import as_document
 from workloads.galaxy.service.device_work import DeviceWork
 from workloads.galaxy.service.neighbourhood import Doorway
-from workloads.galaxy.service.versions import own_versions
+from workloads.galaxy.versions import own_versions
 from workloads.steady_clock import steady_ns
 from workloads.transport.frames import Frame, FrameReader, Limits, send_frame
 from workloads.transport.meeting import own_addresses
@@ -74,8 +73,7 @@ class Agent:
         told = reader.read()
         if told is None or told.header["kind"] != "model":
             return self._turned_away(told)
-        profile = self._work.profiled(told.header)
-        self._send(Frame(header={"kind": "profiled", "profile": as_document(profile)}))
+        self._send(Frame(header={"kind": "profiled", **self._work.profiled(told.header)}))
         threading.Thread(target=self._listen, args=(reader,), name="galaxy listener", daemon=True).start()
         while (frame := self._inbox.get()) is not None:
             kind = frame.header["kind"]

@@ -18,6 +18,7 @@ from workloads.galaxy.profiler import profile_device
 from workloads.galaxy.ring import Ring
 from workloads.galaxy.service.busy import TimedArithmetic
 from workloads.galaxy.service.neighbourhood import Doorway, Matter, called
+from workloads.galaxy.service.weights_digest import weights_digest
 from workloads.protocol import ReadClock
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.checkpoint import open_checkpoint
@@ -66,17 +67,23 @@ class DeviceWork:
     def __post_init__(self) -> None:
         self._arithmetic = TimedArithmetic(RealArithmetic(), self.clock)
 
-    def profiled(self, told: Header) -> DeviceProfile:
-        """Get to know the model, and measure how fast this device is with it."""
+    def profiled(self, told: Header) -> dict[str, object]:
+        """Get to know the model, and measure how fast this device is with it; gives what the service asks."""
         torch.set_num_threads(self.num_threads)
         place = Place(device=torch.device("cpu"), dtype=getattr(torch, str(told["dtype"])))
         architecture = architecture_of(told["architecture"])
         weights: WeightSource = RandomWeights(architecture, int(told["seed"]))
+        digest = ""
         if told["checkpoint"]:
             architecture, weights = open_checkpoint(Path(told["checkpoint"]))
+            digest = weights_digest(architecture, weights)
         self._model = _Model(architecture=architecture, weights=weights, place=place)
         self._profile = self._measured(self._model, self.memory_bytes or free_bytes())
-        return self._profile
+        return {
+            "profile": as_document(self._profile),
+            "architecture": as_document(architecture),
+            "weights": digest,
+        }
 
     def expect(self, header: Header) -> None:
         """Other devices call soon; one that probes the link is answered by a thread of its own."""

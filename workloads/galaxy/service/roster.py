@@ -24,6 +24,8 @@ class Member:
     """Where other devices reach it."""
     port: int
     profile: DeviceProfile
+    weights: str = ""
+    """A digest of its checkpoint; empty where weights are random."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -34,7 +34,7 @@ class Served:
     architecture: TransformerArchitecture
     planning: Planning
     checkpoint: str = ""
-    """Folder of the weights, by the same path on every device; empty: random ones by ``seed``."""
+    """Folder of the weights of ``architecture``, by the same path on every device; empty: random ones."""
     seed: int = 1
     dtype: str = "float32"
     address: str = "127.0.0.1"

@@ -1,6 +1,6 @@
 """Lets devices in: their links with those that are there are measured before they take part."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count, permutations
 from math import inf
@@ -35,7 +35,7 @@ class Welcome:
         roster, number = conversation.roster, next(self._numbers)
         line = Line(number, newcomer.connection, conversation.events)
         others = roster.numbers
-        names = {member.name for member in roster.members.values()}
+        there = tuple(roster.members.values())
         roster.add(
             Member(
                 number=number,
@@ -44,10 +44,11 @@ class Welcome:
                 addresses=newcomer.addresses,
                 port=newcomer.port,
                 profile=newcomer.profile,
+                weights=newcomer.weights,
             )
         )
         try:
-            _check_name(newcomer.name, names)
+            _check_newcomer(newcomer, there)
             for other in others:
                 self._measure_if_there(number, other, conversation)
         except Exception as error:  # whatever it is, those that are there are served on
@@ -149,9 +150,15 @@ class Welcome:
         return link_profile_of(frame.header["link"])
 
 
-def _check_name(name: str, names: Container[str]) -> None:
-    if name in names:
-        raise DeviceError(f"a device called {name} is there already; give it another name.")
+def _check_newcomer(newcomer: Newcomer, there: Iterable[Member]) -> None:
+    for member in there:
+        if member.name == newcomer.name:
+            raise DeviceError(f"a device called {member.name} is there already; give it another name.")
+        if member.weights != newcomer.weights:
+            raise DeviceError(
+                f"its weights are not those of device {member.name}, which is there; copy the checkpoint "
+                "anew to all devices."
+            )
 
 
 def _change(before: LinkProfile, after: LinkProfile) -> float:

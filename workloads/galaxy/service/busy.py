@@ -20,6 +20,8 @@ class Busy:
 
     work_ns: float
     around_ns: float
+    num_pieces: int = 0
+    """Of work, where they were counted."""
 
     @property
     def total_ns(self) -> float:
@@ -33,7 +35,7 @@ class TimedArithmetic:
     def __init__(self, inner: Arithmetic, clock: ReadClock) -> None:
         self._inner = inner
         self._clock = clock
-        self._work_ns = self._around_ns = self._last_ns = 0
+        self._work_ns = self._around_ns = self._num_pieces = self._last_ns = 0
 
     @property
     def computes(self) -> bool:
@@ -43,11 +45,11 @@ class TimedArithmetic:
     @property
     def busy(self) -> Busy:
         """Since it began."""
-        return Busy(work_ns=self._work_ns, around_ns=self._around_ns)
+        return Busy(work_ns=self._work_ns, around_ns=self._around_ns, num_pieces=self._num_pieces)
 
     def begin(self) -> None:
         """A request begins."""
-        self._work_ns = self._around_ns = 0
+        self._work_ns = self._around_ns = self._num_pieces = 0
         self._last_ns = self._clock()
 
     def do(self, work: Callable[[], T], blank: Callable[[], T], cost_ns: float) -> T:
@@ -57,6 +59,7 @@ class TimedArithmetic:
         end_ns = self._clock()
         self._around_ns += begin_ns - self._last_ns
         self._work_ns += end_ns - begin_ns
+        self._num_pieces += 1
         self._last_ns = end_ns
         return done
 

@@ -203,9 +203,9 @@ class Coordinator:
     def _learn(self, measured: Measured, num_tokens: int) -> None:
         """Believe what a request showed, so that the next one is planned by it."""
         found = self._watch.finding(measured)
+        self.conversation.roster.believe(found)
         if found.is_as_foreseen:
             return
-        self.conversation.roster.believe(found.speeds)
         current = self._current(num_tokens)
         if current is None:
             self._has_changed = True

@@ -1,13 +1,14 @@
 """The devices that are there, and what is known of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from math import sqrt
 
 from workloads.galaxy.plan import ParallelPlan
 from workloads.galaxy.profile import ClusterProfile, DeviceProfile, LinkProfile, Pace
 from workloads.galaxy.service.line import Line
-from workloads.galaxy.service.watch import Speed, slowed
+from workloads.galaxy.service.watch import Finding, slowed
 
 _NO_LINK = LinkProfile(delay_ns=0.0, rate=float("inf"))
 """From a device to itself."""
@@ -49,12 +50,19 @@ class Roster:
         self.cuts = {pair for pair in self.cuts if number not in pair}
         return self.members.pop(number, None)
 
-    def believe(self, speeds: Mapping[int, Speed]) -> None:
-        """Devices are so fast relative to what was believed."""
-        for number, speed in speeds.items():
+    def believe(self, found: Finding) -> None:
+        """Devices are as they were found to be."""
+        for number, speed in found.speeds.items():
             if number in self.members:
-                member = self.members[number]
-                self.members[number] = replace(member, profile=slowed(member.profile, speed))
+                self._describe(number, slowed(self.members[number].profile, speed))
+        for number, tile_ns in found.tile_ns.items():
+            if number in self.members:
+                profile = self.members[number].profile
+                # One request says little: the next ones say the rest.
+                self._describe(number, replace(profile, tile_ns=sqrt(profile.tile_ns * tile_ns)))
+
+    def _describe(self, number: int, profile: DeviceProfile) -> None:
+        self.members[number] = replace(self.members[number], profile=profile)
 
     def cluster(self) -> ClusterProfile:
         """What is known, for a planner; its devices are those ``together``."""

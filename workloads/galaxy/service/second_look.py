@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from workloads.galaxy.documents import device_profile_of
+from workloads.galaxy.profile import DeviceProfile
 from workloads.galaxy.service.conversation import Conversation, MemberLostError
 from workloads.galaxy.service.line import Heard
 from workloads.galaxy.service.welcome import Welcome
@@ -57,9 +58,7 @@ class SecondLook:
         if number not in resting:
             return
         member, found = roster.members[number], device_profile_of(said.frame.header["profile"])
-        # What it may hold is what it told when it came: by now it holds weights.
-        profile = replace(found, memory_bytes=member.profile.memory_bytes)
-        roster.members[number] = replace(member, profile=profile)
+        roster.members[number] = replace(member, profile=_renewed(member.profile, found))
         others = [other for other in roster.numbers if other != number]
         self._links = deque(link for other in others for link in ((number, other), (other, number)))
         self.due_s = monotonic()
@@ -70,3 +69,13 @@ class SecondLook:
         if behind:
             self._last = behind[0]
             self.conversation.send([self._last], Frame(header={"kind": "profile"}))
+
+
+def _renewed(believed: DeviceProfile, found: DeviceProfile) -> DeviceProfile:
+    """What a device found, but for what it cannot find by itself.
+
+    What it may hold is what it told when it came: by now it holds weights. What tiles cost is known from
+    requests; it changes as work does.
+    """
+    slower = believed.product_rates[-1] / found.product_rates[-1]
+    return replace(found, memory_bytes=believed.memory_bytes, tile_ns=believed.tile_ns * slower)

@@ -23,6 +23,8 @@ _REMEMBERED = 15
 """Requests by which the usual deviation is known."""
 _NORMAL = 1.4826
 """Standard deviation over median absolute deviation, of a normal distribution."""
+_PIECES_OF_A_TILE = 5.0 / 3.0
+"""For each of the three that a forecast counts in a layer; the others add, or connect, in both halves."""
 _ANSWER = -1
 """Stands for the whole answer among numbers of devices."""
 WORTH = 0.05
@@ -54,6 +56,8 @@ class Finding:
 
     speeds: Mapping[int, Speed]
     """Of each device that changed."""
+    tile_ns: Mapping[int, float]
+    """What a tile costs besides work on devices of which the forecast says nothing of it."""
     has_new_links: bool
     """Whether no device explains when the answer came, so that links behave otherwise than they did."""
 
@@ -71,17 +75,19 @@ class Watch:
 
     def finding(self, measured: Measured) -> Finding:
         """What a request says."""
-        speeds = {}
+        speeds: dict[int, Speed] = {}
+        tile_ns: dict[int, float] = {}
         for device, foreseen in measured.foreseen.items():
             taken = measured.taken.get(device)
             if taken is None or min(foreseen.work_ns, taken.work_ns) <= 0:
                 continue
             if not foreseen.around_ns:  # of a plan without tiles: what is around work is not in the forecast
+                tile_ns |= {device: _tile_ns(taken)} if taken.num_pieces else {}
                 taken = replace(taken, around_ns=0.0)
             if self._is_off(device, taken.total_ns / foreseen.total_ns):
                 speeds[device] = _speed(foreseen, taken)
         is_off = self._is_off(_ANSWER, measured.latency_ns / measured.foreseen_latency_ns)
-        return Finding(speeds=speeds, has_new_links=is_off and not speeds)
+        return Finding(speeds=speeds, tile_ns=tile_ns, has_new_links=is_off and not speeds)
 
     def _is_off(self, number: int, ratio: float) -> bool:
         """Whether a time is further off than usual."""
@@ -104,6 +110,10 @@ def slowed(profile: DeviceProfile, speed: Speed) -> DeviceProfile:
         call_ns=profile.call_ns / speed.work,
         tile_ns=profile.tile_ns / speed.around,
     )
+
+
+def _tile_ns(taken: Busy) -> float:
+    return _PIECES_OF_A_TILE * taken.around_ns / taken.num_pieces
 
 
 def _speed(foreseen: Busy, taken: Busy) -> Speed:

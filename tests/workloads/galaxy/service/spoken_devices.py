@@ -50,6 +50,12 @@ class Talk:
             assert time.monotonic() < deadline_s, "nobody noticed"
             time.sleep(0.001)
 
+    def remove(self, number: int) -> None:
+        """A device is gone, and nobody has to notice."""
+        member = self.conversation.roster.remove(number)
+        assert member is not None
+        member.line.close()
+
     def close(self) -> None:
         """Nothing is left."""
         for member in self.conversation.roster.members.values():

@@ -50,7 +50,7 @@ def test_work_is_told_from_what_is_around_it_and_from_waiting() -> None:
         arithmetic.waited()
         arithmetic.do(clock.passing(40), str, 0.0)
         clock.now_ns += 7  # nothing follows that it would be around of
-        assert arithmetic.busy == Busy(work_ns=90, around_ns=7)
+        assert arithmetic.busy == Busy(work_ns=90, around_ns=7, num_pieces=3)
 
 
 @pytest.mark.parametrize("strategy", [Strategy.HYBRID, Strategy.TENSOR])

@@ -1,5 +1,6 @@
 """Which devices are looked at again, and when."""
 
+from dataclasses import replace
 from math import inf
 from time import monotonic
 
@@ -15,7 +16,8 @@ from workloads.galaxy.service.second_look import SecondLook
 from workloads.galaxy.service.welcome import Welcome
 from workloads.transport.frames import Header
 
-OLD, NEW = device(4.0, memory_bytes=1000), device(7.0, memory_bytes=3000)
+OLD = replace(device(4.0, memory_bytes=1000), tile_ns=7e4)
+NEW = replace(device(7.0, memory_bytes=3000), tile_ns=100.0)
 FOUND = LinkProfile(delay_ns=2e6, rate=3e7)
 
 
@@ -48,6 +50,7 @@ def test_devices_that_rest_have_their_turns_and_their_links_are_measured_one_by_
             assert look.due_s > monotonic() + 900.0
         assert roster.members[1].profile.product_rates == NEW.product_rates
         assert roster.members[1].profile.memory_bytes == OLD.memory_bytes
+        assert roster.members[1].profile.tile_ns == pytest.approx(4e4)  # seen with requests; now it is faster
         assert roster.members[0].profile == OLD
         known = {pair for pair, link in roster.links.items() if link == KNOWN}
         assert known == {(0, 2), (2, 0)}
@@ -69,5 +72,5 @@ def test_nothing_is_due_of_a_device_that_is_gone(resting: set[int]) -> None:
         look.go_on({0})
         heard = said_by_itself(talk.conversation)
         look.heard(heard, {0})
-        talk.conversation.roster.remove(0)
+        talk.remove(0)
         assert [look.go_on(resting) for _ in range(2)] == [False, True]

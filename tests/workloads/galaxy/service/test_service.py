@@ -25,7 +25,7 @@ from workloads.galaxy.service.errors import ServiceError
 from workloads.galaxy.service.planning import Foreseen
 from workloads.galaxy.service.roster import Roster
 from workloads.galaxy.service.service import Served, Service
-from workloads.galaxy.service.watch import Speed
+from workloads.galaxy.service.watch import Finding, Speed
 from workloads.transformer.errors import RequestError
 from workloads.transformer.split import Span
 
@@ -277,12 +277,13 @@ def test_devices_that_lose_another_but_not_the_service_answer_without_it(
     for name in ("a", "b", "c"):
         devices.start(name, module=SHUT_AGENT if name == "b" else AGENT)
         until_there_are(service, set(devices.processes))
-    for _ in range(3):  # behind the first, links are measured
+    for _ in range(3):
         assert set(service.submit(PROMPT).result(PATIENCE_S).devices) == {"a", "b", "c"}
     devices.processes["b"].send_signal(signal.SIGUSR1)
     time.sleep(1.0)
     answered = service.submit(PROMPT).result(SOON_S)
-    assert (set(answered.devices), answered.num_attempts) == ({"a", "c"}, 2)
+    assert set(answered.devices) == {"a", "c"}
+    assert answered.num_attempts <= 2  # links that are measured behind a request may have shown it
     torch.testing.assert_close(answered.rows, alone(PROMPT), rtol=1e-9, atol=1e-12)
     assert set(service.devices) == {"a", "b", "c"}
 
@@ -310,8 +311,8 @@ class Quick(AllOfThem):
 
 
 def slow_device(roster: Roster) -> None:
-    slow = Speed(work=1e-4, around=1e-4)
-    roster.believe({max(roster.members): slow})
+    slow = {max(roster.members): Speed(work=1e-4, around=1e-4)}
+    roster.believe(Finding(speeds=slow, tile_ns={}, has_new_links=False))
 
 
 def slow_link(roster: Roster) -> None:

@@ -28,12 +28,12 @@ def test_a_request_that_went_as_foreseen_changes_nothing() -> None:
 
 def test_a_device_that_took_twice_as_long_is_half_as_fast() -> None:
     found = Watch().finding(measured({0: 200.0, 1: 200.0}, 400.0))
-    assert found == Finding(speeds={0: HALF}, has_new_links=False)
+    assert found == Finding(speeds={0: HALF}, tile_ns={}, has_new_links=False)
 
 
 def test_a_late_answer_of_devices_that_computed_as_foreseen_is_the_links() -> None:
     found = Watch().finding(measured({0: 100.0, 1: 200.0}, 600.0))
-    assert found == Finding(speeds={}, has_new_links=True)
+    assert found == Finding(speeds={}, tile_ns={}, has_new_links=True)
 
 
 def test_a_device_that_said_nothing_is_not_taken_for_fast() -> None:
@@ -93,11 +93,13 @@ def test_what_is_around_work_is_learned_apart_from_it() -> None:
     assert Watch().finding(measured).speeds == {0: Speed(work=1.0, around=0.25)}
 
 
-def test_what_no_forecast_tells_of_is_held_against_no_device() -> None:
+def test_what_no_forecast_tells_of_is_held_against_no_device_and_known_for_plans_with_tiles() -> None:
     measured = Measured(
         foreseen={0: Busy(work_ns=100.0, around_ns=0.0)},
-        taken={0: Busy(work_ns=105.0, around_ns=80.0)},
+        taken={0: Busy(work_ns=105.0, around_ns=80.0, num_pieces=20)},
         foreseen_latency_ns=300.0,
         latency_ns=320.0,
     )
-    assert Watch().finding(measured).is_as_foreseen
+    found = Watch().finding(measured)
+    assert found.is_as_foreseen
+    assert found.tile_ns == {0: pytest.approx(80.0 / 20 * 5 / 3)}

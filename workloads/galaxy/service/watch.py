@@ -3,14 +3,14 @@
 A device that took twice as long as foreseen is taken for half as fast from then on, its work and what is
 around it each for itself. Where all devices were as fast as foreseen and the answer came late, the links are
 what changed: they have to be measured again. One request is enough for a change beyond what its times scatter
-by otherwise.
+by otherwise; of a smaller one, several in a row tell, since their mean scatters less.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from math import log, log1p
-from statistics import median
+from math import exp, log, log1p, sqrt
+from statistics import fmean, median
 
 from workloads.galaxy.profile import DeviceProfile
 from workloads.galaxy.service.busy import Busy
@@ -21,6 +21,10 @@ BEYOND_SCATTER = 4.0
 """Times the usual deviation: of normal ones, 1 in 16 000 is beyond."""
 _REMEMBERED = 15
 """Requests by which the usual deviation is known."""
+_IN_A_ROW = 8
+"""Requests that tell of a change together, at most."""
+_FEW = 5
+"""Fewer requests before them do not tell what several scatter by."""
 _NORMAL = 1.4826
 """Standard deviation over median absolute deviation, of a normal distribution."""
 _PIECES_OF_A_TILE = 5.0 / 3.0
@@ -71,7 +75,7 @@ class Watch:
     """Remembers how far off devices and answers usually are."""
 
     def __init__(self) -> None:
-        self._deviations: dict[int, deque[float]] = {}
+        self._known: dict[int, _Known] = {}
 
     def finding(self, measured: Measured) -> Finding:
         """What a request says."""
@@ -84,20 +88,43 @@ class Watch:
             if not foreseen.around_ns:  # of a plan without tiles: what is around work is not in the forecast
                 tile_ns |= {device: _tile_ns(taken)} if taken.num_pieces else {}
                 taken = replace(taken, around_ns=0.0)
-            if self._is_off(device, taken.total_ns / foreseen.total_ns):
-                speeds[device] = _speed(foreseen, taken)
-        is_off = self._is_off(_ANSWER, measured.latency_ns / measured.foreseen_latency_ns)
+            if change := self._known.setdefault(device, _Known()).change(foreseen, taken):
+                speeds[device] = _speed(*change)
+        answer = (_whole(measured.foreseen_latency_ns), _whole(measured.latency_ns))
+        is_off = self._known.setdefault(_ANSWER, _Known()).change(*answer) is not None
         return Finding(speeds=speeds, tile_ns=tile_ns, has_new_links=is_off and not speeds)
 
-    def _is_off(self, number: int, ratio: float) -> bool:
-        """Whether a time is further off than usual."""
-        known = self._deviations.setdefault(number, deque(maxlen=_REMEMBERED))
-        deviation = abs(log(ratio))
-        usual = _NORMAL * median(known) if known else 0.0
-        is_off = not is_tolerated(ratio) and deviation > BEYOND_SCATTER * usual
-        # What was off is remembered as half: a machine that is always restless becomes usual after a while.
-        known.append(deviation / 2 if is_off else deviation)
-        return is_off
+
+class _Known:
+    """What is known of one device, or of answers."""
+
+    def __init__(self) -> None:
+        self._offs: deque[float] = deque(maxlen=_REMEMBERED)
+        """Logarithms of times relative to what was foreseen."""
+        self._since: deque[tuple[Busy, Busy]] = deque(maxlen=_IN_A_ROW)
+        """What was foreseen and what came since something else was believed."""
+
+    def change(self, foreseen: Busy, taken: Busy) -> tuple[Busy, Busy] | None:
+        """What was foreseen of the last requests and what came, all in all, where these tell of a change."""
+        self._offs.append(log(taken.total_ns / foreseen.total_ns))
+        self._since.append((foreseen, taken))
+        offs = list(self._offs)
+        for count in range(1, len(self._since) + 1):
+            before, off = offs[:-count], fmean(offs[-count:])
+            if count > 1 and len(before) < _FEW:
+                return None
+            if not is_tolerated(exp(off)) and abs(off) > BEYOND_SCATTER * _scatter(before) / sqrt(count):
+                return self._believed(count, off)
+        return None
+
+    def _believed(self, count: int, off: float) -> tuple[Busy, Busy]:
+        """What the last requests tell, which is what is foreseen from now on."""
+        if count > 1:  # one alone may be chance, by which a restless device becomes known as one
+            last = [self._offs.pop() - off for _ in range(count)]
+            self._offs.extend(reversed(last))
+        foreseen, taken = zip(*list(self._since)[-count:], strict=True)
+        self._since.clear()
+        return _sum(foreseen), _sum(taken)
 
 
 def slowed(profile: DeviceProfile, speed: Speed) -> DeviceProfile:
@@ -110,6 +137,23 @@ def slowed(profile: DeviceProfile, speed: Speed) -> DeviceProfile:
         call_ns=profile.call_ns / speed.work,
         tile_ns=profile.tile_ns / speed.around,
     )
+
+
+def _scatter(offs: Collection[float]) -> float:
+    """Usual deviation from what is usual."""
+    if not offs:
+        return 0.0
+    middle = median(offs)
+    return _NORMAL * median(abs(off - middle) for off in offs)
+
+
+def _whole(duration_ns: float) -> Busy:
+    return Busy(work_ns=duration_ns, around_ns=0.0)
+
+
+def _sum(parts: Iterable[Busy]) -> Busy:
+    every = tuple(parts)
+    return Busy(work_ns=sum(each.work_ns for each in every), around_ns=sum(each.around_ns for each in every))
 
 
 def _tile_ns(taken: Busy) -> float:

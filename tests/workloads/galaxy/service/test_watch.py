@@ -103,3 +103,18 @@ def test_what_no_forecast_tells_of_is_held_against_no_device_and_known_for_plans
     found = Watch().finding(measured)
     assert found.is_as_foreseen
     assert found.tile_ns == {0: pytest.approx(80.0 / 20 * 5 / 3)}
+
+
+@pytest.mark.parametrize("slower", [1.4, 1 / 1.4])
+def test_a_lasting_change_that_one_request_of_a_restless_device_hides_is_told_by_several(
+    slower: float,
+) -> None:
+    watch, scatter = Watch(), (1.25, 0.8, 1.3, 0.75, 1.2, 0.85)
+    for each in scatter * 10:
+        watch.finding(measured({0: 100.0 * each, 1: 200.0}, 300.0))
+    told = [
+        found.speeds[0].work
+        for each in scatter * 2
+        if 0 in (found := watch.finding(measured({0: 100.0 * slower * each, 1: 200.0}, 300.0))).speeds
+    ]
+    assert told[0] == pytest.approx(1 / slower, rel=0.15)

@@ -22,6 +22,7 @@ from workloads.transport.meeting import own_addresses
 
 TOKEN_VARIABLE = "GALAXY_TOKEN"  # noqa: S105  # its name
 _REFUSED, _LOST = 2, 3
+_PARTING_S = 5.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -56,6 +57,7 @@ class Agent:
         self._name = name
         self._sending = threading.Lock()
         self._inbox: SimpleQueue[Frame | None] = SimpleQueue()
+        self._listener: threading.Thread | None = None
         self._doorway = Doorway()
         self._work = DeviceWork(
             name=name,
@@ -74,7 +76,8 @@ class Agent:
         if told is None or told.header["kind"] != "model":
             return self._turned_away(told)
         self._send(Frame(header={"kind": "profiled", **self._work.profiled(told.header)}))
-        threading.Thread(target=self._listen, args=(reader,), name="galaxy listener", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(reader,), daemon=True)
+        self._listener.start()
         while (frame := self._inbox.get()) is not None:
             kind = frame.header["kind"]
             if kind == "refused":
@@ -90,6 +93,10 @@ class Agent:
     def __exit__(self, *_: object) -> None:
         self._work.close()
         self._doorway.close()
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        if self._listener is not None:  # what still runs when Python ends may end it by a signal
+            self._listener.join(_PARTING_S)
 
     def _listen(self, reader: FrameReader) -> None:
         with suppress(OSError):

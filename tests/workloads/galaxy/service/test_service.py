@@ -155,10 +155,12 @@ def test_two_devices_of_one_name_cannot_be_told_apart(service: Service, devices:
 
 
 def test_devices_end_with_the_service(service: Service, devices: Devices) -> None:
-    agent = devices.start("a")
-    until_there_are(service, {"a"})
+    for name in ("a", "b", "c"):
+        devices.start(name)
+    until_there_are(service, {"a", "b", "c"})
+    service.submit(PROMPT).result(PATIENCE_S)
     service.close()
-    assert agent.wait(PATIENCE_S) == 0
+    assert [agent.wait(PATIENCE_S) for agent in devices.processes.values()] == [0, 0, 0]
     with pytest.raises(ServiceError, match="closed"):
         service.submit(PROMPT)
 

@@ -3,7 +3,7 @@
 A device that took twice as long as foreseen is taken for half as fast from then on, its work and what is
 around it each for itself. Where all devices were as fast as foreseen and the answer came late, the links are
 what changed: they have to be measured again. One request is enough for a change beyond what its times scatter
-by otherwise; of a smaller one, several in a row tell, since their mean scatters less.
+by otherwise; of a smaller one, several in a row tell, as their mean scatters less.
 """
 
 from collections import deque
@@ -19,14 +19,14 @@ TOLERATED = 0.15
 """A device or an answer that is off by less is as foreseen."""
 BEYOND_SCATTER = 4.0
 """Times the usual deviation: of normal ones, 1 in 16 000 is beyond."""
-_REMEMBERED = 15
+_REMEMBERED = 20
 """Requests by which the usual deviation is known."""
-_IN_A_ROW = 8
-"""Requests that tell of a change together, at most."""
-_FEW = 5
-"""Fewer requests before them do not tell what several scatter by."""
-_NORMAL = 1.4826
-"""Standard deviation over median absolute deviation, of a normal distribution."""
+_IN_A_ROW = 4
+"""Requests that tell of a change together."""
+_FEW = 8
+"""Fewer requests before them do not tell what they scatter by."""
+_NORMAL = 1.2533
+"""Standard deviation over mean absolute deviation, of a normal distribution."""
 _PIECES_OF_A_TILE = 5.0 / 3.0
 """For each of the three that a forecast counts in a layer; the others add, or connect, in both halves."""
 _ANSWER = -1
@@ -109,9 +109,9 @@ class _Known:
         self._offs.append(log(taken.total_ns / foreseen.total_ns))
         self._since.append((foreseen, taken))
         offs = list(self._offs)
-        for count in range(1, len(self._since) + 1):
+        for count in (1, _IN_A_ROW):
             before, off = offs[:-count], fmean(offs[-count:])
-            if count > 1 and len(before) < _FEW:
+            if count > len(self._since) or (count > 1 and len(before) < _FEW):
                 return None
             if not is_tolerated(exp(off)) and abs(off) > BEYOND_SCATTER * _scatter(before) / sqrt(count):
                 return self._believed(count, off)
@@ -119,9 +119,11 @@ class _Known:
 
     def _believed(self, count: int, off: float) -> tuple[Busy, Busy]:
         """What the last requests tell, which is what is foreseen from now on."""
-        if count > 1:  # one alone may be chance, by which a restless device becomes known as one
-            last = [self._offs.pop() - off for _ in range(count)]
-            self._offs.extend(reversed(last))
+        # By what is believed now, these are off by less. One alone may be chance, by which a restless device
+        # becomes known as one.
+        less = off if count > 1 else off / 2
+        last = [self._offs.pop() - less for _ in range(count)]
+        self._offs.extend(reversed(last))
         foreseen, taken = zip(*list(self._since)[-count:], strict=True)
         self._since.clear()
         return _sum(foreseen), _sum(taken)
@@ -144,7 +146,7 @@ def _scatter(offs: Collection[float]) -> float:
     if not offs:
         return 0.0
     middle = median(offs)
-    return _NORMAL * median(abs(off - middle) for off in offs)
+    return _NORMAL * fmean(abs(off - middle) for off in offs)
 
 
 def _whole(duration_ns: float) -> Busy:

@@ -1,6 +1,7 @@
-"""The service of ``benchmarks.galaxy_live``: NUM_REQUESTS, and at which of them what happens, as JSON.
+"""The service of ``benchmarks.galaxy_live``: NUM_REQUESTS, at which of them what happens (JSON), NUM_DEVICES.
 
-It prints where it listens, then each event that is to happen, and waits for a line; at last all requests.
+It prints where it listens, then each event that is to happen with the devices that answered last, and waits
+for a line; at last all requests.
 """
 
 import json
@@ -43,7 +44,7 @@ _PATIENCE_S = 120.0
 def main(arguments: Sequence[str]) -> None:
     """Serve all requests one after the other."""
     torch.set_num_threads(1)
-    num_requests, at = int(arguments[0]), json.loads(arguments[1])
+    num_requests, at, num_devices = int(arguments[0]), json.loads(arguments[1]), int(arguments[2])
     said: list[str] = []
     served = Served(
         architecture=MODEL,
@@ -57,21 +58,21 @@ def main(arguments: Sequence[str]) -> None:
     alone = Undivided(architecture=MODEL, weights=RandomWeights(MODEL, SEED), place=place).answer(tokens)
     with Service(served, said.append) as service:
         print(f"{ADDRESS}:{service.port}", flush=True)
-        _until(service, 3)
-        requests = []
+        _until(service, num_devices)
+        requests: list[Mapping[str, Any]] = []
         for number in range(num_requests):
             for event, moment in at.items():
                 if number == moment:
-                    _ask_for(event, service)
+                    _ask_for({"event": event, "devices": requests[-1]["devices"]}, service, num_devices)
             requests.append(_told(service.submit(tokens), alone, said))
     print(json.dumps({"requests": requests, "said": said}), flush=True)
 
 
-def _ask_for(event: str, service: Service) -> None:
-    print(json.dumps({"event": event}), flush=True)
+def _ask_for(event: Mapping[str, Any], service: Service, num_devices: int) -> None:
+    print(json.dumps(event), flush=True)
     sys.stdin.readline()
-    if event == "joined":
-        _until(service, 3)
+    if event["event"] == "joined":
+        _until(service, num_devices)
 
 
 def _told(answer: "Future[Answered]", alone: torch.Tensor, said: Sequence[str]) -> Mapping[str, Any]:
@@ -86,6 +87,7 @@ def _told(answer: "Future[Answered]", alone: torch.Tensor, said: Sequence[str]) 
         "num_plans": sum(line.startswith("plan ") for line in said),
         "waited_ms": 1e3 * (time.perf_counter() - begin_s),
         "latency_ms": answered.latency_ns / 1e6,
+        "foreseen_ms": answered.foreseen_ns / 1e6,
         "devices": answered.devices,
         "error": relative_error(answered.rows, alone),
     }

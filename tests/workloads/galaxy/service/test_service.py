@@ -32,7 +32,7 @@ from workloads.transformer.split import Span
 pytestmark = pytest.mark.slow
 PROMPT = [7, 3, 60, 0, 12, 5, 9, 33, 21, 2, 8]
 SHUT_AGENT = "tests.workloads.galaxy.service.shut_agent"
-SOON_S = 60.0
+SOON_S = 180.0
 """For an answer that nothing keeps waiting."""
 
 

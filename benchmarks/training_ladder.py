@@ -85,7 +85,7 @@ def _judge(by_execution: Mapping[str, Points], turns_s: float) -> bool:
 def _share_in_turns(point: Mapping[str, Any], limit_s: float) -> Interval:
     """Rate of a tuned step over that of matrix products in its number format."""
     asked, execution = point["point"], Execution(**point["execution"])
-    data, model = asked["problem"]["data"], asked["problem"]["model"]
+    data, model = asked["data"], asked["model"]
     member = Member(
         resolution=data["resolution"],
         width=model["width"],

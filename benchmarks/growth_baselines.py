@@ -23,6 +23,7 @@ from workloads.cosmoflow.evaluation import Errors
 from workloads.cosmoflow.examples import Examples
 from workloads.cosmoflow.learning import Learner, LearningPlan
 from workloads.cosmoflow.members import member
+from workloads.cosmoflow.optimizers import Optimizer
 from workloads.cosmoflow.recipe import standard_plan
 from workloads.precision import Precision
 
@@ -44,11 +45,20 @@ class Scale:
     width: int
     num_steps: int
     seeds: tuple[int, ...]
+    optimizer: Optimizer = Optimizer.ADAM
 
 
 FULL = (
     Scale(side=16, num_universes=1536, num_judged=338, width=16, num_steps=4000, seeds=(1,)),
-    Scale(side=32, num_universes=1536, num_judged=338, width=16, num_steps=16000, seeds=(1,)),
+    Scale(
+        side=32,
+        num_universes=1536,
+        num_judged=338,
+        width=16,
+        num_steps=16000,
+        seeds=(1,),
+        optimizer=Optimizer.MUON,
+    ),
 )
 QUICK = (Scale(side=16, num_universes=384, num_judged=96, width=16, num_steps=1400, seeds=(1,)),)
 
@@ -87,7 +97,7 @@ def _compare(scale: Scale, folder: Path | None) -> bool:
 def _network(scale: Scale, seed: int, train: Examples, judged: Examples, folder: Path | None) -> Errors:
     architecture = member(scale.side, 4, 1, scale.width)
     standard = standard_plan(architecture, num_steps=scale.num_steps, seed=seed)
-    plan = replace(standard, precision=Precision.BFLOAT16, kernels="own")
+    plan = replace(standard, optimizer=scale.optimizer, precision=Precision.BFLOAT16, kernels="own")
     learner = Learner(plan, train)
     name = f"network of width {scale.width}, {scale.num_steps * plan.batch} samples"
 

@@ -14,9 +14,10 @@ from cosmology.kernels.pooled_convolution import pooled_convolution
 from tests.workloads.learning_samples import examples
 from workloads.cosmoflow.evaluation import mean_absolute_errors
 from workloads.cosmoflow.examples import moved
-from workloads.cosmoflow.learning import Augmentation, Learner, LearningPlan, Optimizer, load_network
+from workloads.cosmoflow.learning import Augmentation, Learner, LearningPlan, load_network
 from workloads.cosmoflow.members import member
 from workloads.cosmoflow.milestones import Milestones
+from workloads.cosmoflow.optimizers import Optimizer
 from workloads.cosmoflow.recipe import standard_plan
 from workloads.precision import Precision
 

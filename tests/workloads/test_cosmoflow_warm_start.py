@@ -5,8 +5,9 @@ import torch
 from cosmology.architecture import Architecture, ArchitectureError, Normalisation
 from cosmology.network import Network
 from tests.workloads.learning_samples import examples
-from workloads.cosmoflow.learning import Learner, LearningPlan, Optimizer
+from workloads.cosmoflow.learning import Learner, LearningPlan
 from workloads.cosmoflow.members import Options, member
+from workloads.cosmoflow.optimizers import Optimizer
 from workloads.cosmoflow.warm_start import grown, why_not
 
 TRAIN = examples(16, side=16)

@@ -14,7 +14,8 @@ from workloads.cosmoflow.baselines import FEWEST_UNIVERSES, constant_errors, fit
 from workloads.cosmoflow.data_checks import check_data
 from workloads.cosmoflow.examples import Examples
 from workloads.cosmoflow.gates import ESCAPE_SHARE
-from workloads.cosmoflow.learning import Augmentation, Learner, LearningPlan, Optimizer
+from workloads.cosmoflow.learning import Augmentation, Learner, LearningPlan
+from workloads.cosmoflow.optimizers import Optimizer
 from workloads.cosmoflow.probe import probe
 from workloads.cosmoflow.recipe import standard_plan, standard_rate
 from workloads.cosmoflow.study_notes import Note

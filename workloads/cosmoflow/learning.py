@@ -22,16 +22,8 @@ from cosmology.durable_file import durable_file
 from workloads.cosmoflow.batches import BatchOrder
 from workloads.cosmoflow.evaluation import Errors, Reader, mean_absolute_errors, predictions
 from workloads.cosmoflow.examples import Examples, moved
-from workloads.cosmoflow.schedule import MOMENTUM
+from workloads.cosmoflow.optimizers import Optimizer, Optimizers
 from workloads.precision import Precision
-
-
-class Optimizer(StrEnum):
-    """How gradients become steps."""
-
-    SGD = "sgd"
-    """With momentum, as the reference trains."""
-    ADAM = "adam"
 
 
 class Augmentation(StrEnum):
@@ -110,7 +102,9 @@ class Learner:
         self.network.to(self._device)
         self.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # stub lacks it
         self.reader = Reader(train, recipe, self._device)
-        self._optimizer = _optimizer(plan, self.network)
+        self._optimizers = Optimizers(
+            plan.optimizer, self.network, rate=plan.learning_rate, weight_decay=plan.weight_decay
+        )
 
     def advance(self, num_steps: int) -> tuple[float, ...]:
         """Mean squared errors of the next steps, fewer where the plan ends before."""
@@ -128,20 +122,14 @@ class Learner:
     def state_dict(self) -> dict[str, Tensor]:
         """All that a learner of the same plan and samples needs to go on from here."""
         state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        for place, parts in self._optimizer.state_dict()["state"].items():
-            state |= {f"optimizer.{place}.{name}": value for name, value in parts.items()}
+        state |= {f"optimizer.{name}": value for name, value in self._optimizers.state_dict().items()}
         state["num_steps_done"] = torch.tensor(self.num_steps_done)
         return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in state.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on from where ``state_dict`` was taken."""
         self.network.load_state_dict(_below("network", state))
-        slots: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below("optimizer", state).items():
-            place, part = name.split(".", 1)
-            slots.setdefault(int(place), {})[part] = value
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        self._optimizers.load_state_dict(_below("optimizer", state))
         self.num_steps_done = int(state["num_steps_done"])
 
     def save(self, path: Path) -> None:
@@ -162,15 +150,13 @@ class Learner:
 
     def _step(self) -> float:
         grids, targets = self._batch(self.num_steps_done)
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.plan.rate_at(self.num_steps_done)
         with self._autocast():
             predicted = self.network(grids)
         loss = functional.mse_loss(predicted.float(), targets)
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizers.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.most_gradient_norm)
-        self._optimizer.step()
+        self._optimizers.step(self.plan.rate_at(self.num_steps_done))
         self.num_steps_done += 1
         return float(loss.detach())
 
@@ -194,16 +180,6 @@ def load_network(architecture: Architecture, path: Path) -> family.Network:
     network = family.build(architecture, seed=0, recipe=architecture.recipe)
     network.load_state_dict(load_file(path))
     return network
-
-
-def _optimizer(plan: LearningPlan, network: nn.Module) -> torch.optim.Optimizer:
-    groups = [
-        {"params": [p for p in network.parameters() if p.dim() > 1], "weight_decay": plan.weight_decay},
-        {"params": [p for p in network.parameters() if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    if plan.optimizer is Optimizer.ADAM:
-        return torch.optim.AdamW(groups, lr=plan.learning_rate)
-    return torch.optim.SGD(groups, lr=plan.learning_rate, momentum=MOMENTUM)
 
 
 def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

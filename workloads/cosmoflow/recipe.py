@@ -1,7 +1,8 @@
 """The settings with which small members of the family learn best on few universes."""
 
 from cosmology.architecture import Architecture
-from workloads.cosmoflow.learning import Augmentation, LearningPlan, Optimizer
+from workloads.cosmoflow.learning import Augmentation, LearningPlan
+from workloads.cosmoflow.optimizers import Optimizer
 
 BATCH = 16
 _PEAK_RATE = 2e-3

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from cosmology.dataset_error import DatasetError
 from cosmology.definition import NUM_TARGETS
+from cosmology.memory_limit import memory_limit
 from cosmology.official_tfrecord import OfficialSample, checked_targets
 from cosmology.tfrecord import FETCH_AGAIN
 
@@ -30,9 +31,14 @@ MAX_CHUNK_BYTES = 1 << 28
 """One chunk is unpacked whole."""
 MAX_SLAB_BYTES = 1 << 31
 """Crops are cut from a slab as thick as they are."""
+MAX_HEAD_BYTES = 96 << 20
+"""Memory for all that a file says of itself: a head of 3 kB that names itself as its own continuation lets
+HDF5 (2.0 too) take all that there is."""
 _MAX_SMALL_BYTES = 4096
 _SPARE_BYTES = 4096
 """By which packing may lengthen what it cannot shorten."""
+_NO_MEMORY = ("memory allocation", "allocate memory", "space available for allocation", "more memory than")
+"""In the words of HDF5, and in those of a file that is opened here."""
 _PIPELINES = ((), (h5z.FILTER_SHUFFLE,), (h5z.FILTER_DEFLATE,), (h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE))
 """Filters that are run, each also with fletcher32 as the last."""
 _GIVE = "give files of CosmoFlow's universes as they were published"
@@ -58,7 +64,7 @@ def describe_official_universe(path: Path) -> OfficialUniverse:
     Raises:
         DatasetError: for a file that is none of an official universe, or is damaged or beyond the limits.
     """
-    with _opened(path) as file:
+    with _limited(path), _opened(path) as file:
         full = _checked_counts(file)
         targets = checked_targets(_small(file, "unitPar", NUM_TARGETS), f"unitPar of {path}")
         redshifts = _small(file, "redshifts", full.shape[3]) if "redshifts" in file else np.empty(0)
@@ -87,13 +93,28 @@ def read_official_crops(path: Path, resolution: int) -> Iterator[OfficialSample]
     targets = np.array(universe.targets, np.float32)
     starts = range(0, universe.side, resolution)
     with _opened(path) as file:
-        full = _checked_counts(file)
+        with _limited(path):
+            full = _checked_counts(file)
         for x in starts:
             slab = _slab(full, x, x + resolution)
             for y in starts:
                 for z in starts:
                     crop = slab[:, y : y + resolution, z : z + resolution]
                     yield OfficialSample(counts=_channel_first(crop), targets=targets)
+
+
+@contextmanager
+def _limited(path: Path) -> Iterator[None]:
+    """What a file says of itself is read within ``MAX_HEAD_BYTES``."""
+    try:
+        with memory_limit(MAX_HEAD_BYTES):
+            yield
+    except (DatasetError, MemoryError, OSError, RuntimeError, KeyError, ValueError) as error:
+        if not (isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)):
+            raise
+        raise DatasetError(
+            f"{path} is damaged: its head takes more than {MAX_HEAD_BYTES >> 20} MiB to read; {FETCH_AGAIN}."
+        ) from None  # the library tells of this limit as if the machine had no more
 
 
 @contextmanager

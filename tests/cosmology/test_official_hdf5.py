@@ -1,6 +1,9 @@
 """Official CosmoFlow universes in HDF5: crops in the official order; hostile files are refused."""
 
+import subprocess
+import sys
 import zlib
+from base64 import b85decode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +14,18 @@ import pytest
 from cosmology.dataset_error import DatasetError
 from cosmology.official_hdf5 import describe_official_universe, read_official_crops
 
+ENDLESS_HEAD = zlib.decompress(
+    b85decode(
+        "c-rk&%}xSA44!sp4M9xgMm+72qX+J40)~?k_23Z`C6W*i{3JdCzKM_G8~8ZLFm0zZ=xQ_}7;Qqj)9JL|v|o35>b6h!ss~l$q"
+        "*5`~>>Di$l4dPl^M0Q+ke-u%Mz+IhuR-=Y#ZUdNE;=3Oy-0-f99pkqblW3~^6gjiFF%rQ=cMQKHLaVZUoiF?%tj-pXAi?^?`"
+        "CYqcej)K;b1yp9wquS0h4=f1FySYTW_e4U#j5)d%B-384bj1R1D9Tp3aVl;LrI9%0NQc7-@eaeYiY3Z^IHbgDA3cf1dmKPPr"
+        "e?^<(}w_`J?5Unu~Hnrnq8jg@P?IHKAgo7S#rEvWt_e4#gYksz4=s(QfM+<dnlMJ=Ah?X1V91mz1Ip4@zU3(B6~_x6lB;C{|"
+        "(<vSlDz;Y*}Rmg*?gFZ$k8Bh?wDz?rJbk6U@I6b2H2F#V6gf%E}_`ivf`+<5wHFv?6<72``9UTQNP^9o|6>@!dpp%>}oHxpc"
+        "bLsfFhMe<QiK}m$$yX*I*Ea*Xq04M37e-ap-Q;sNLIRQ{%(c!M_c<_%PiE>a><5Z*M)3%etSDUw|2}cmPtRXwG71u-_|2?E>"
+        "W)T?iWNq1<2&yr6ZHetT;!^jUR%XTkW9Ji%Q~k*hajm1DlS^ZE{K>MGwf^f26o6m5C"
+    )
+)
+"""3 kB whose head goes on in itself: HDF5 took 23 GB before it was killed. Found by benchmarks.generation."""
 UNIT = np.array([0.1, -0.2, 0.3, 1.0])
 
 
@@ -185,3 +200,30 @@ def test_hostile_files_are_refused(tmp_path: Path, make: Callable[[Path], None],
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is no file"):
         describe_official_universe(tmp_path / "nothing.hdf5")
+
+
+_HELD = """
+import resource, sys
+from pathlib import Path
+from cosmology.dataset_error import DatasetError
+from cosmology.official_hdf5 import describe_official_universe, read_official_crops
+readers = {"head": describe_official_universe, "crops": lambda path: list(read_official_crops(path, 8))}
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))  # should this fail, the machine must not fail too
+before = resource.getrlimit(resource.RLIMIT_AS)
+try:
+    readers[sys.argv[2]](Path(sys.argv[1]))
+except DatasetError as error:
+    peak_kib = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+    print(error, peak_kib < 400 << 10, resource.getrlimit(resource.RLIMIT_AS) == before)
+"""
+
+
+@pytest.mark.parametrize("what", ["head", "crops"])
+def test_a_head_that_never_ends_is_refused_before_it_takes_the_memory(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "u.hdf5"
+    path.write_bytes(ENDLESS_HEAD)
+    done = subprocess.run(
+        [sys.executable, "-c", _HELD, str(path), what], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().endswith("True True")
+    assert "its head takes more than 96 MiB" in done.stdout

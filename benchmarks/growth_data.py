@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from cosmology.dataset import open_dataset
-from cosmology.definition import DatasetDefinition
+from cosmology.definition import DatasetDefinition, Split
 from cosmology.generation import complete, is_complete, seal
 from workloads.cosmoflow.examples import Examples, read_examples
 
@@ -21,7 +21,7 @@ def cache_folder() -> Path:
     return Path(base) / "saih" / "growth"
 
 
-def whole_boxes(side: int, num_universes: int) -> DatasetDefinition:
+def whole_boxes(side: int, num_universes: int, split: Split = Split.TRAIN) -> DatasetDefinition:
     """One periodic box of ``side``^3 particles for each universe, 10 steps with a mesh as fine as these."""
     return DatasetDefinition(
         seed=0,
@@ -31,6 +31,7 @@ def whole_boxes(side: int, num_universes: int) -> DatasetDefinition:
         simulation_side=side,
         num_steps=10,
         force_mesh_factor=1,
+        split=split,
     )
 
 

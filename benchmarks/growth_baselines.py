@@ -74,7 +74,7 @@ FULL = (
         num_left_out=338,
         num_judged=2048,
         width=16,
-        num_steps=16000,
+        num_steps=24000,
         seeds=(1, 2, 3),
         optimizer=Optimizer.MUON,
     ),

@@ -108,8 +108,8 @@ class Executor:
         check_room(layout, caches or ())
         with torch.inference_mode():
             try:
-                way = self._ways.way(layout, want)
-                self.ring.begin(self._expected(way, layout, want))
+                way = self._ways.way(layout, want, is_kept=bool(caches))
+                self.ring.begin(self._expected(way, f"{layout} {want} {bool(caches)}"))
                 answer = self._answered(way, tokens, layout, caches)
             except NotFiniteError:
                 raise
@@ -173,6 +173,6 @@ class Executor:
         hidden = way.course.run(tokens.to(self.place.device), pieces, inbox)
         return way.answer.made(hidden, pieces, inbox)
 
-    def _expected(self, way: Way, layout: Layout, want: Want) -> Expected:
-        tag = crc32(f"{layout} {want}".encode(), self._tag)
+    def _expected(self, way: Way, request: str) -> Expected:
+        tag = crc32(request.encode(), self._tag)
         return Expected(rooms=way.rooms, tag=tag, epoch=self.epoch, devices=self.plan.devices)

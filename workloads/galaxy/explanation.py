@@ -8,7 +8,8 @@ from workloads.galaxy.memory import whole_bytes
 from workloads.galaxy.plan import ParallelPlan, Strategy
 from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.profile import ClusterProfile, DeviceProfile, LinkProfile
-from workloads.galaxy.shared_plans import Found, best_shared
+from workloads.galaxy.shared_plans import Found, any_shared, best_shared
+from workloads.galaxy.subsets import MOST_WHOLE
 from workloads.galaxy.whole_plans import best_local
 from workloads.transformer.split import Span
 
@@ -126,8 +127,16 @@ def _gains(problem: PlanProblem, best: Found) -> dict[Limit, float]:
         limit: best.latency_ns / problem.with_cluster(cluster).forecast(best.plan).latency_ns
         for limit, cluster in changed.items()
     }
+    if _has_room_for_all(problem):
+        return gains | {Limit.MEMORY: 1.0}
     roomy = replace(problem, reserve_bytes=-(1 << 60))
     return gains | {Limit.MEMORY: max(1.0, best.latency_ns / _roomy_ns(roomy, best))}
+
+
+def _has_room_for_all(problem: PlanProblem) -> bool:
+    """Whether memory kept no plan away: a device alone needs the most."""
+    needed = _whole_model_bytes(problem, problem.load.num_tokens)
+    return all(problem.budget_bytes(device) >= needed for device in range(len(problem.cluster.devices)))
 
 
 def _roomy_ns(roomy: PlanProblem, best: Found) -> float:
@@ -135,9 +144,16 @@ def _roomy_ns(roomy: PlanProblem, best: Found) -> float:
     found = [
         best,
         best_local(roomy) if Strategy.LOCAL in roomy.strategies else None,
-        best_shared(roomy, best.plan.devices, best.latency_ns) if len(best.plan.parts) > 1 else None,
+        _shared_again(roomy, best) if len(best.plan.parts) > 1 else None,
     ]
     return min(one.latency_ns for one in found if one is not None)
+
+
+def _shared_again(roomy: PlanProblem, best: Found) -> Found | None:
+    """By the same devices; of many, at first sight: a closer look would take as long as planning."""
+    if len(best.plan.parts) > MOST_WHOLE:
+        return any_shared(roomy, best.plan.devices)
+    return best_shared(roomy, best.plan.devices, best.latency_ns)
 
 
 def _changed(

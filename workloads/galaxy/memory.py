@@ -119,12 +119,20 @@ def _part_bytes(
     architecture: TransformerArchitecture, plan: ParallelPlan, part: DevicePart, rows: Span, load: Load
 ) -> int:
     if plan.strategy not in SHARED:
-        return whole_bytes(architecture, part.layers, len(rows), load, plan.wire)
+        whole = whole_bytes(architecture, part.layers, len(rows), load, plan.wire)
+        return whole + (_ahead_bytes(architecture, rows, load) if plan.strategy is Strategy.SEQUENCE else 0)
     tile = max(
         (len(tile) for span in plan.row_spans(load.num_tokens) for tile in plan.tiles(span)), default=0
     )
     need = shared_need(architecture, plan.strategy, load, plan.wire, tile)
     return int(need.of(len(part.share.kv_heads), len(part.share.ffn_columns))) + 1
+
+
+def _ahead_bytes(architecture: TransformerArchitecture, rows: Span, load: Load) -> int:
+    """Keys and values that came or wait to be sent, of all layers: places before may be ahead by as many."""
+    if not architecture.is_decoder:
+        return 0
+    return load.itemsize * architecture.num_layers * rows.end * 2 * architecture.kv_size
 
 
 def _layer_weights(architecture: TransformerArchitecture, kv_heads: int, columns: int) -> int:

@@ -92,7 +92,7 @@ class PlanTimes:
         for place, work in enumerate(self.works):
             clock.work(place, work.embedding_ns(num_rows) + work.norm_ns(num_rows))
         if strategy is Strategy.SEQUENCE:
-            return _sequence_pass(self, clock, num_rows)
+            return _sequence_pass(self, clock, num_rows, told)
         if num_rows <= self.plan.direct_rows:
             layer = direct_layer(clock, self.works, self.links, (num_rows, num_keys))
             return _all_rows_pass(self, clock, clock.repeated(layer, *self.begun), told)
@@ -149,18 +149,17 @@ def _all_rows_pass(
     )
 
 
-def _sequence_pass(times: PlanTimes, clock: RingClock, num_rows: int) -> PassTimes:
+def _sequence_pass(times: PlanTimes, clock: RingClock, num_rows: int, told: Sequence[int]) -> PassTimes:
     rows = times.plan.row_spans(num_rows)
     tiles = ring_tiles(times.plan, num_rows)
     ready = clock.repeated(sequence_layer(clock, times.works, tiles, rows), *times.begun)
     last = max(place for place, span in enumerate(rows) if len(span))
     if not times.architecture.is_decoder:
         last = 0
-    first = times.works[0]
-    size = 0 if last == 0 else times.architecture.hidden_size * first.itemsize
-    there = ready[last][-1] + (times.links[last][0].time_ns(size) if last else 0.0)
+    # Who has the last row makes the answer, and tells the first.
+    made = ready[last][-1] + times.works[last].head_ns(1)
     return PassTimes(
-        latency_ns=there + first.head_ns(1),
+        latency_ns=made + (times.links[last][0].time_ns(told[last]) if last else 0.0),
         compute_ns=tuple(clock.busy_ns),
         link_ns=tuple(clock.link_busy_ns),
         bound_ns=max(*clock.busy_ns, *clock.link_busy_ns),

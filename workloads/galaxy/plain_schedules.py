@@ -71,16 +71,18 @@ def direct_layer(
 def sequence_layer(
     clock: RingClock, works: Sequence[WorkTimes], tiles: Sequence[Sequence[Span]], rows: Sequence[Span]
 ) -> Layer:
-    """Every device has all weights and its own rows; keys and values of all go around before attention.
+    """Every device has all weights and its own rows; keys and values of others come before attention.
 
-    They do so tile by tile; all own rows attend at once.
+    They do so tile by tile; all own rows attend at once. Those of a decoder go to later places only, whose
+    rows see them; all others go around.
     """
-    first, num_rows, num = works[0], rows[-1].end, len(works)
-    is_causal, kept = first.architecture.is_decoder, 2 * first.architecture.kv_size
+    first, num_rows = works[0], rows[-1].end
+    kept = 2 * first.architecture.kv_size
     sizes = [
         [wire_bytes(first.wire, len(tile), kept, first.itemsize) + HEADER_BYTES for tile in own]
         for own in tiles
     ]
+    arrivals_of = _one_way if first.architecture.is_decoder else _around
 
     # Writing or reading the tiles of each place, on each device.
     part = kept / first.architecture.hidden_size
@@ -89,29 +91,49 @@ def sequence_layer(
         [work.entry_ns(len(tile)) + written for tile, written in zip(own, coding[place][place], strict=True)]
         for place, (work, own) in enumerate(zip(works, tiles, strict=True))
     ]
-
-    def read(place: int, owner: int, arrivals: Sequence[float]) -> None:
-        for arrival, duration in zip(arrivals, coding[place][owner], strict=True):
-            clock.wait(place, arrival)
-            clock.work(place, duration)
+    behind = [_behind_keys(work, own, num_rows) for work, own in zip(works, rows, strict=True)]
 
     def layer(ready: Tiles[float]) -> Tiles[float]:
         here = [[clock.work(place, entry) for entry in own] for place, own in enumerate(entries)]
-        arrivals = [here]
-        for step in range(num - 1):
-            here = _passed_on(clock, here, [sizes[(place - step) % num] for place in range(num)])
-            arrivals.append(here)
-        for place, work in enumerate(works):
-            # Rows of a decoder do not see those behind them, whose keys are only read before the next layer.
-            seen = place if is_causal else num - 1
-            for step in range(1, seen + 1):
-                read(place, (place - step) % num, arrivals[step][place])
-            clock.work(place, _behind_keys(work, rows[place], num_rows))
-            for step in range(seen + 1, num):
-                read(place, (place - step) % num, arrivals[step][place])
-        return [[clock.work(place, 0.0)] for place in range(num)]
+        for place, arrivals in enumerate(arrivals_of(clock, here, sizes)):
+            for owner, times in sorted(arrivals.items()):
+                for arrival, duration in zip(times, coding[place][owner], strict=True):
+                    clock.wait(place, arrival)
+                    clock.work(place, duration)
+            clock.work(place, behind[place])
+        return [[clock.work(place, 0.0)] for place in range(len(works))]
 
     return layer
+
+
+_Arrivals = list[dict[int, list[float]]]
+"""At each place: when the tiles of each other owner are there."""
+
+
+def _around(clock: RingClock, here: Tiles[float], sizes: Sequence[Sequence[int]]) -> _Arrivals:
+    """All tiles to all places."""
+    num = len(here)
+    arrivals: _Arrivals = [{} for _ in here]
+    for step in range(1, num):
+        here = _passed_on(clock, here, [sizes[(place - step + 1) % num] for place in range(num)])
+        for place, times in enumerate(here):
+            arrivals[place][(place - step) % num] = times
+    return arrivals
+
+
+def _one_way(clock: RingClock, here: Tiles[float], sizes: Sequence[Sequence[int]]) -> _Arrivals:
+    """Tiles to the places behind their owners; each place passes on what comes in the order of its coming."""
+    arrivals: _Arrivals = [{} for _ in here]
+    for place in range(len(here) - 1):
+        known = {**arrivals[place], place: here[place]}
+        leaving = sorted(
+            (time, owner, tile) for owner, times in known.items() for tile, time in enumerate(times)
+        )
+        there = {owner: [0.0] * len(times) for owner, times in known.items()}
+        for time, owner, tile in leaving:
+            there[owner][tile] = clock.send(place, time, sizes[owner][tile])
+        arrivals[place + 1] = there
+    return arrivals
 
 
 def whole_layer_ns(work: WorkTimes, num_rows: int, num_keys: int) -> float:

@@ -2,6 +2,10 @@
 
 A device sends its keys and values of a layer when it has read those of all others of the layer before: no
 neighbour is ahead by two layers, and room for two is enough.
+
+Rows of a decoder see none behind them: where no keys are kept for later passes, they go **one way**, to the
+places behind. The first place then waits for nobody and is ahead by as many layers as links are slow; what it
+sends travels while it computes. Each layer has room of its own for that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,9 +27,9 @@ from workloads.transport.host_bytes import bytes_of
 
 
 class OwnRows:
-    """One device's passes of one number of rows."""
+    """One device's passes of one number of rows; ``is_one_way``: keys and values go to later places only."""
 
-    def __init__(self, station: Station, num_rows: int) -> None:
+    def __init__(self, station: Station, num_rows: int, *, is_one_way: bool) -> None:
         self.station = station
         self.num_rows = num_rows
         self.known: Sequence[Span] = station.plan.row_spans(num_rows)
@@ -36,10 +40,20 @@ class OwnRows:
             for rows in station.plan.tiles(own)
         ]
         self.columns = 2 * station.architecture.kv_size
-        self.arriving = [
-            [station.codec.room(len(tile.rows), self.columns) for tile in self.tiles] for _ in range(2)
-        ]
-        """Keys and values of each tile, of two layers."""
+        self.coming = tuple(
+            tile
+            for tile, piece in enumerate(self.tiles)
+            if piece.owner != station.position and not (is_one_way and piece.owner > station.position)
+        )
+        """Tiles of others whose keys and values come here."""
+        self._is_one_way = is_one_way
+        self._num_pairs = -(-len(station.part.layers) // 2) if is_one_way else 1
+        """Of layers that have room of their own: a message tells whether its layer is an even one."""
+        self._arriving = {
+            (layer, tile): station.codec.room(len(self.tiles[tile].rows), self.columns)
+            for layer in range(2 * self._num_pairs)
+            for tile in self.coming
+        }
 
     @property
     def own(self) -> Span:
@@ -49,14 +63,32 @@ class OwnRows:
     @property
     def rooms(self) -> Mapping[Key, Room]:
         """Keys and values of other rows."""
-        station = self.station
-        rooms: dict[Key, Room] = {}
-        for half, arriving in enumerate(self.arriving):
-            for tile, (piece, room) in enumerate(zip(self.tiles, arriving, strict=True)):
-                passed_to = station.following if piece.owner != station.others[0] else None
-                if piece.owner != station.position:
-                    rooms[Kind.GATHERED, half, tile] = Room(bytes_of(room), passed_to)
-        return rooms
+        return {
+            (Kind.GATHERED, layer % 2, self.index(layer, tile)): Room(bytes_of(room), self._passed_to(tile))
+            for (layer, tile), room in self._arriving.items()
+        }
+
+    @property
+    def has_readers(self) -> bool:
+        """Whether the next device needs what this one makes."""
+        return self.station.num_places > 1 and not (self._is_one_way and self._is_last)
+
+    def index(self, layer: int, tile: int) -> int:
+        """The number of a tile in messages."""
+        return layer // 2 % self._num_pairs * len(self.tiles) + tile
+
+    def arrived(self, layer: int, tile: int) -> Tensor:
+        """Where the keys and values of a tile came in."""
+        return self._arriving[layer % (2 * self._num_pairs), tile]
+
+    def _passed_to(self, tile: int) -> int | None:
+        following = 0 if self._is_last else self.station.position + 1
+        is_at_end = self._is_last if self._is_one_way else self.tiles[tile].owner == following
+        return None if is_at_end else self.station.following
+
+    @property
+    def _is_last(self) -> bool:
+        return self.station.position == self.station.num_places - 1
 
     def run(self, tokens: Tensor, pieces: Pieces, inbox: Inbox) -> Tensor:
         """Hidden states of own rows behind the last layer."""
@@ -96,11 +128,11 @@ class _Passing:
         """What attention adds to own rows."""
         station, num_rows = self._station, entries.shape[0]
         queries = self._told(entries, layer)
-        others = [tile for tile, piece in enumerate(self._rows.tiles) if piece.owner != station.position]
-        self._unread = set(others)
+        self._unread = set(self._rows.coming)
         last = max((run.keys.end for run in self._runs), default=0)
         is_kept = bool(self._pieces.attention.kept)
-        self._read(layer, [tile for tile in others if is_kept or self._rows.tiles[tile].rows.begin < last])
+        seen = [tile for tile in self._rows.coming if is_kept or self._rows.tiles[tile].rows.begin < last]
+        self._read(layer, seen)
         pairs = sum(run.num_pairs for run in self._runs)
         return self._pieces.do(
             lambda: self._attended(queries, layer),
@@ -119,9 +151,10 @@ class _Passing:
             if piece.owner == station.position:
                 made, told = self._entered(entries, piece.rows, layer)
                 queries.append(made)
-                if station.num_places > 1:
+                if self._rows.has_readers:
                     coded = station.encoded(told, self._coding_ns(len(piece.rows)))
-                    station.send(station.others[0], Kind.GATHERED, layer, tile, coded)
+                    index = self._rows.index(layer, tile)
+                    station.send(station.others[0], Kind.GATHERED, layer, index, coded)
         return queries
 
     def _entered(self, entries: Tensor, rows: Span, layer: int) -> tuple[Tensor, Tensor]:
@@ -150,9 +183,9 @@ class _Passing:
     def _read(self, layer: int, tiles: Sequence[int]) -> None:
         """Keys and values of tiles of others, each when it is here."""
         for tile in tiles:
-            self._inbox.take(Kind.GATHERED, layer, tile)
+            self._inbox.take(Kind.GATHERED, layer, self._rows.index(layer, tile))
             rows = self._rows.tiles[tile].rows
-            raw = self._rows.arriving[layer % 2][tile]
+            raw = self._rows.arrived(layer, tile)
             told = self._station.decoded(raw, len(rows), self._rows.columns, self._coding_ns(len(rows)))
             if self._station.arithmetic.computes:
                 both = told.view(len(rows), 2, *self._keys_values.shape[2:]).transpose(0, 1)

@@ -6,7 +6,7 @@ from math import inf
 
 from workloads.galaxy.balance import Seat, Shares, balanced, made_up
 from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, shares_of, whole_share
-from workloads.galaxy.plan_bounds import needed_halves, needed_mlps
+from workloads.galaxy.plan_bounds import least_ns, needed_halves, needed_mlps
 from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.profile import NS_PER_S
 from workloads.galaxy.ring_work import ring_tiles
@@ -18,6 +18,8 @@ from workloads.transformer.split import Span
 
 _TILES = (2, 4, 1, 8, 3, 6, 12, 16)
 """Numbers of tiles of each device's rows, the likely ones first."""
+_ENOUGH = 1.005
+"""Of the least that any plan of some devices can take."""
 _MOST_TURNED = 2
 """Of the orders of four devices, that are also begun with each other device."""
 _MOST_TILES = 4096
@@ -45,15 +47,19 @@ class _Ring:
 def best_shared(problem: PlanProblem, devices: Sequence[int], limit_ns: float = inf) -> Found | None:
     """The fastest plan by which all of these devices share layers; None where none is under the limit.
 
-    The limit only spares work: which plan is found does not depend on it.
+    The limit only spares work: which plan is found does not depend on it. One that takes hardly longer than
+    any plan of these devices must is not looked further than.
     """
     best: Found | None = None
+    enough_ns = _ENOUGH * least_ns(problem, devices)
     for ring in _rings(problem, devices):
         for num_tiles in _tile_counts(problem, ring):
             latest = limit_ns if best is None else best.latency_ns
             if _sending_ns(problem, ring) >= latest:
                 break
             best = _with_tiles(problem, ring, num_tiles, latest) or best
+            if best is not None and best.latency_ns <= enough_ns:
+                return best
     return best
 
 

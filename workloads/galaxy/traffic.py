@@ -65,6 +65,8 @@ def _pass_traffic(architecture: TransformerArchitecture, links: Links, num_rows:
             return rings * others, rings * share * row_bytes
         case Strategy.SEQUENCE:
             pairs = wire_bytes(links.wire, num_rows, 2 * architecture.kv_size, links.itemsize)
-            return num_layers * others, num_layers * share * pairs
+            # Those of a decoder go to later devices only: on average to half of the others.
+            ways = 0.5 if architecture.is_decoder else 1.0
+            return ways * num_layers * others, ways * num_layers * share * pairs
         case Strategy.PIPELINE:
             return share, share * row_bytes

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from workloads.galaxy.answer import Answer, wanted_places
 from workloads.galaxy.course import Course
@@ -20,7 +21,13 @@ from workloads.transformer.want import Want
 
 _NUM_KEPT = 2
 """A long pass and one of a new token come by turns."""
-_Shape = tuple[int, Flow]
+
+
+class _Shape(NamedTuple):
+    num_rows: int
+    flow: Flow
+    is_kept: bool
+    """Whether caches keep keys and values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +47,16 @@ class Ways:
         self._courses: dict[_Shape, Course] = {}
         self._ways: dict[tuple[_Shape, Want, tuple[int, ...]], Way] = {}
 
-    def way(self, layout: Layout, want: Want) -> Way:
-        """That of requests of such a shape."""
-        shape = (layout.num_rows, _flow(layout, is_decoder=self._station.architecture.is_decoder))
+    def way(self, layout: Layout, want: Want, *, is_kept: bool = False) -> Way:
+        """That of requests of such a shape; ``is_kept``: caches keep their keys and values."""
+        flow = _flow(layout, is_decoder=self._station.architecture.is_decoder)
+        shape = _Shape(layout.num_rows, flow, is_kept)
         rows = wanted_places(layout, want, is_decoder=self._station.architecture.is_decoder)
         key = (shape, want, rows)
         if key not in self._ways:
             if shape not in self._courses:
                 _drop_oldest(self._courses)
-                self._courses[shape] = _course(self._station, *shape)
+                self._courses[shape] = _course(self._station, shape)
             _drop_oldest(self._ways)
             course = self._courses[shape]
             answer = Answer(self._station, want, rows, course.known)
@@ -61,17 +69,18 @@ def _drop_oldest(kept: dict[_Shape, Course] | dict[tuple[_Shape, Want, tuple[int
         del kept[next(iter(kept))]  # type: ignore[arg-type]  # the first key of either
 
 
-def _course(station: Station, num_rows: int, flow: Flow) -> Course:
-    plan, num_places = station.plan, station.num_places
+def _course(station: Station, shape: _Shape) -> Course:
+    plan, num_places, num_rows = station.plan, station.num_places, shape.num_rows
     if num_places == 1:
         return WholeRows(num_rows, num_places, NoSum())
     match plan.strategy:
         case Strategy.SEQUENCE:
-            return OwnRows(station, num_rows)
+            is_one_way = station.architecture.is_decoder and not shape.is_kept
+            return OwnRows(station, num_rows, is_one_way=is_one_way)
         case Strategy.PIPELINE:
             return Pipeline(station, num_rows)
         case Strategy.HYBRID if num_rows > plan.direct_rows:
-            return Tiles(station, num_rows, flow)
+            return Tiles(station, num_rows, shape.flow)
         case Strategy.TENSOR if num_rows > plan.direct_rows:
             return WholeRows(num_rows, num_places, RingSum(station, num_rows))
         case _:

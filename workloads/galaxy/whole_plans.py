@@ -1,8 +1,8 @@
 """The best plans in which devices do not share weights: one device, stages, or rows; arithmetic only."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
+from itertools import pairwise, permutations
 from math import inf
 
 from workloads.galaxy.memory import whole_bytes
@@ -11,11 +11,13 @@ from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, whole_shar
 from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.shared_plans import Found
 from workloads.galaxy.subsets import ring_orders, subsets_of
-from workloads.galaxy.wire_format import WireFormat
+from workloads.galaxy.wire_format import WireFormat, wire_bytes
 from workloads.galaxy.work_times import WorkTimes
 from workloads.transformer.split import Span
 
 _MOST_PERMUTED = 4
+_ROW_TILES = (4, 1)
+"""In which keys and values leave: the first while others are made. More gain little more."""
 _Search = Callable[[PlanProblem, WireFormat, float], Found | None]
 
 
@@ -77,12 +79,51 @@ def _best_rows(problem: PlanProblem, wire: WireFormat, limit_ns: float) -> Found
         if len(layers) / sum(speeds[device] for device in devices) >= latest:
             continue
         order = ring_orders(problem.cluster, devices, _row_bytes(problem) / len(devices))[0]
-        weights = [speeds[device] for device in order]
-        plan = _plan(problem, Strategy.SEQUENCE, order, (layers,) * len(order), weights, wire)
-        if problem.num_tiles:
-            plan = replace(plan, num_tiles=problem.num_tiles)
-        best = _fastest(problem, [plan], latest) or best
+        plans = [
+            replace(
+                _plan(problem, Strategy.SEQUENCE, ring, (layers,) * len(ring), weights, wire),
+                num_tiles=num_tiles,
+            )
+            for ring, weights in _rows_shared(problem, order, speeds, wire)
+            for num_tiles in ((problem.num_tiles,) if problem.num_tiles else _ROW_TILES)
+        ]
+        best = _fastest(problem, plans, latest) or best
     return best
+
+
+def _rows_shared(
+    problem: PlanProblem, order: tuple[int, ...], speeds: Mapping[int, float], wire: WireFormat
+) -> Iterator[tuple[tuple[int, ...], list[float]]]:
+    """Orders with weights of rows: by speed, and where keys and values go one way, by links too."""
+    yield order, [speeds[device] for device in order]
+    if not problem.architecture.is_decoder:
+        return
+    fastest = order.index(max(order, key=speeds.__getitem__))
+    for ring in dict.fromkeys((order, order[fastest + 1 :] + order[: fastest + 1])):
+        weights = _one_way_rows(problem, ring, speeds, wire)
+        if min(weights) > 0:
+            yield ring, weights
+
+
+def _one_way_rows(
+    problem: PlanProblem, ring: tuple[int, ...], speeds: Mapping[int, float], wire: WireFormat
+) -> list[float]:
+    """Weights of rows with which the busiest device or link is done first; 0 where links carry none of them.
+
+    A link carries keys and values of all rows up to its sender's. In a unit of time these can be as many as
+    any link from there on carries, and no more than those before and what the sender computes.
+    """
+    load, size = problem.load, 2 * problem.architecture.kv_size
+    num_bytes = wire_bytes(wire, load.num_tokens, size, load.itemsize)
+    carried = [
+        1.0 / problem.cluster.links[sender][receiver].busy_ns(num_bytes)
+        for sender, receiver in pairwise(ring)
+    ]
+    most = [min(carried[place:]) for place in range(len(carried))] + [inf]
+    done = [0.0]
+    for device, limit in zip(ring, most, strict=True):
+        done.append(min(done[-1] + speeds[device], limit))
+    return [after - before for before, after in pairwise(done)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ import torch
 
 from tests.workloads.galaxy.cluster_in_threads import answers, executors, on_all, plan_of
 from tests.workloads.transformer.architectures import BERT, GPT2
+from workloads.galaxy.executor import Executor
 from workloads.galaxy.message import HEADER_BYTES
 from workloads.galaxy.plan import Strategy, even_rows
 from workloads.galaxy.traffic import Links, request_traffic
@@ -61,6 +62,18 @@ def test_a_pass_of_one_row_tells_all_others() -> None:
         assert sent(plan, num_rows=1) == [2 * BERT.num_layers * 2 * each] * 3
 
 
+def test_the_mean_device_sends_what_costs_count_of_shared_rows() -> None:
+    for architecture in (BERT, GPT2):
+        plan = plan_of(architecture, Strategy.SEQUENCE, (1.0,) * 3)
+        links = Links(strategy=Strategy.SEQUENCE, num_devices=3, wire=WireFormat.EXACT, itemsize=ITEMSIZE)
+        counted = request_traffic(architecture, links, 24, 0)
+        answer = 0
+        if architecture.is_decoder:
+            answer = architecture.vocab_size * ITEMSIZE + HEADER_BYTES
+        total = sum(sent(plan, architecture, num_rows=24)) - answer
+        assert total / 3 - counted.num_messages * HEADER_BYTES == pytest.approx(counted.num_bytes, abs=1)
+
+
 @pytest.mark.parametrize("strategy", [Strategy.HYBRID, Strategy.TENSOR])
 @pytest.mark.parametrize("num_rows", [1, NUM_ROWS])
 def test_the_mean_device_sends_what_costs_count(strategy: Strategy, num_rows: int) -> None:
@@ -78,6 +91,32 @@ def test_rows_of_keys_and_values_go_around() -> None:
         num = NUM_ROWS - rows[(place + 1) % 3]
         each = wire_bytes(WireFormat.EXACT, num, 2 * BERT.kv_size, ITEMSIZE) + 4 * HEADER_BYTES
         assert num_bytes == BERT.num_layers * each
+
+
+def test_those_of_a_decoder_go_to_later_places_only() -> None:
+    plan = plan_of(GPT2, Strategy.SEQUENCE, (1.0,) * 3, row_weights=(1.0, 3.0, 2.0), num_tiles=2)
+    spans = plan.row_spans(NUM_ROWS)
+    answer = GPT2.vocab_size * ITEMSIZE + HEADER_BYTES
+    for place, num_bytes in enumerate(sent(plan, GPT2)):
+        each = wire_bytes(WireFormat.EXACT, spans[place].end, 2 * GPT2.kv_size, ITEMSIZE)
+        each += 2 * (place + 1) * HEADER_BYTES
+        assert num_bytes == (answer if place == 2 else GPT2.num_layers * each)
+
+
+def test_they_go_around_where_they_are_kept() -> None:
+    plan = plan_of(GPT2, Strategy.SEQUENCE, (1.0,) * 3)
+    layout, want = Layout(lengths=(NUM_ROWS,)), Want.NEXT_TOKENS
+    rows = [len(span) for span in plan.row_spans(NUM_ROWS)]
+    with executors(GPT2, plan, RandomWeights(GPT2, 1)) as devices:
+
+        def asked(each: Executor) -> int:
+            each.forward(torch.arange(NUM_ROWS), layout, want, [each.new_cache(NUM_ROWS)])
+            return each.ring.sent_bytes
+
+        last = on_all(devices, asked)
+    for place, num_bytes in enumerate(last):
+        around = wire_bytes(WireFormat.EXACT, NUM_ROWS - rows[(place + 1) % 3], 2 * GPT2.kv_size, ITEMSIZE)
+        assert num_bytes >= GPT2.num_layers * around
 
 
 def test_a_pipeline_sends_each_state_once() -> None:

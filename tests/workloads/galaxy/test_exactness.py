@@ -21,6 +21,7 @@ from tests.workloads.galaxy.cluster_in_threads import (
 )
 from tests.workloads.transformer.architectures import ALL, BERT, DECODERS, GPT2, LLAMA, family_name
 from workloads.galaxy.greedy import generated
+from workloads.galaxy.link_pace import LinkPace
 from workloads.galaxy.plan import Strategy
 from workloads.galaxy.wire_format import WireFormat
 from workloads.transformer.architecture import TransformerArchitecture
@@ -87,6 +88,22 @@ def test_several_sequences_packed_or_padded(
     plan = plan_of(architecture, strategy, (2.0, 1.0, 1.0), num_tiles=2)
     for layout in (Layout(lengths=(5, 1, 9)), Layout(lengths=(5, 1, 9), padded_to=11)):
         check(architecture, plan, layout, wants_of(architecture))
+
+
+@pytest.mark.parametrize("num_layers", [6, 7])
+def test_the_first_rows_of_a_decoder_may_be_layers_ahead(num_layers: int) -> None:
+    """Each link takes a while, so that the first device is done before the last has begun."""
+    architecture = replace(GPT2, num_layers=num_layers)
+    plan = plan_of(architecture, Strategy.SEQUENCE, (1.0,) * 3, num_tiles=2, row_weights=(1.0, 2.0, 3.0))
+    weights, stage = oracle(architecture)
+    layout = Layout(lengths=(17,))
+    tokens = tokens_of(layout, architecture)
+    with torch.inference_mode():
+        expected = stage.forward(tokens, layout, Want.ALL_ROWS)
+    with executors(architecture, plan, weights, paces=lambda: LinkPace(1e6, 5e6)) as devices:
+        for _ in range(2):
+            found = answers(devices, tokens, layout, Want.ALL_ROWS)
+            assert relative_error(found[0], expected) < LIMIT
 
 
 def test_padding_of_one_sequence_is_out_of_sight() -> None:

@@ -97,10 +97,11 @@ def test_no_forecast_is_below_its_bound(
 ) -> None:
     plan = replace(even_split(architecture, of, strategy=strategy), num_tiles=num_tiles)
     found = forecast(architecture, plan, of, num_tokens, 4)
-    assert found.latency_ns >= found.bound_ns * (1 - 1e-9)
+    latest = found.latency_ns * (1 + 1e-8)  # layers that shift by nearly the same are counted at once
+    assert found.bound_ns <= latest
     if architecture.is_decoder:  # else devices work on when the answer is there already
-        assert max(found.compute_ns) <= found.latency_ns
-        assert max(found.link_ns) <= found.latency_ns
+        assert max(found.compute_ns) <= latest
+        assert max(found.link_ns) <= latest
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -115,6 +116,26 @@ def test_the_bound_of_an_encoder_counts_nothing_that_its_answer_does_not_need(pl
     plan = even_split(shallow, of, strategy=Strategy.HYBRID)
     found = forecast(shallow, plan, of, 96, 4)
     assert 0.8 * found.latency_ns <= found.bound_ns <= found.latency_ns
+
+
+@pytest.mark.parametrize("mbit", [1000.0, 100.0])
+def test_rows_of_a_decoder_hide_links_that_are_faster_than_computing(mbit: float) -> None:
+    """The first device waits for nobody, and the second once for it: not in every layer."""
+    architecture, num_rows = small(num_layers=12), 96
+    of = cluster(device(1), device(1), mbit=mbit)
+    parts = even_split(architecture, of, strategy=Strategy.SEQUENCE).parts
+    plan = ParallelPlan(
+        strategy=Strategy.SEQUENCE,
+        parts=tuple(replace(part, share=whole_share(architecture)) for part in parts),
+    )
+    found = forecast(architecture, plan, of, num_rows, 4)
+    own, link = num_rows // 2, of.links[0][1]
+    once = link.time_ns(own * 2 * architecture.kv_size * 4 + HEADER_BYTES)
+    assert max(found.link_ns) < max(found.compute_ns)
+    assert found.link_ns[1] == 0
+    ends = link.time_ns(num_rows * 8) + link.time_ns(4 * architecture.vocab_size)
+    ends += WorkTimes.of(architecture, of.devices[1], plan.parts[1].share, 4).head_ns(1)
+    assert found.latency_ns <= max(found.compute_ns) + once + ends
 
 
 @pytest.mark.parametrize("num_tiles", [1, 4])

@@ -88,3 +88,13 @@ def test_other_formats_need_room_for_what_is_coded() -> None:
     plan = replace(even_split(architecture, cluster(device(4), device(2))), strategy=Strategy.HYBRID)
     coded = replace(plan, wire=WireFormat.INT8)
     assert memory_bytes(architecture, coded, LOAD)[0] > memory_bytes(architecture, plan, LOAD)[0]
+
+
+def test_devices_behind_may_hold_keys_and_values_of_all_layers() -> None:
+    for architecture in (small(), small(name="bert-base")):
+        of = cluster(device(1), device(1))
+        plan = replace(even_split(architecture, of), strategy=Strategy.SEQUENCE)
+        first, second = memory_bytes(architecture, plan, LOAD)
+        own = LOAD.num_tokens // 2
+        ahead = 2 * architecture.kv_size * architecture.num_layers * LOAD.itemsize * own
+        assert second - first == (ahead if architecture.is_decoder else 0)

@@ -210,3 +210,18 @@ def test_links_that_differ_are_used_in_a_good_order() -> None:
     assert len(plan.parts) == 4
     turned = (*plan.devices[1:], plan.devices[0])
     assert set(zip(plan.devices, turned, strict=True)) == good
+
+
+def test_the_last_device_has_more_rows_where_links_are_slow() -> None:
+    """Keys and values of a decoder go to later devices: a link that holds all back carries fewer rows."""
+    of = cluster(device(20), device(20), device(20), mbit=60)
+    found = plan_cluster(GPT2, of, 96, 4, strategies=(Strategy.SEQUENCE,))
+    weights = [part.row_weight for part in found.plan.parts]
+    even = replace(found.plan, parts=tuple(replace(part, row_weight=1.0) for part in found.plan.parts))
+    assert weights[-1] > 1.2 * weights[0]
+    assert found.forecast.latency_ns < 0.95 * forecast(GPT2, even, of, 96, 4).latency_ns
+
+
+def test_where_all_have_room_memory_is_no_limit() -> None:
+    found = plan_cluster(GPT2, cluster(device(4), device(2), device(1)), TOKENS, 4)
+    assert found.explanation.gains[Limit.MEMORY] == 1.0

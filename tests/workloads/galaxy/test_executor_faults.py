@@ -92,7 +92,7 @@ def test_a_device_without_room_for_messages_is_noticed_by_all_others(
     devices = made([plan_of(GPT2, strategy, (1.0,) * 3, num_tiles=2)] * 3, [RealArithmetic()] * 3)
 
     class NoRoom(Ways):
-        def way(self, layout: Layout, want: Want) -> NoReturn:
+        def way(self, layout: Layout, want: Want, *, is_kept: bool = False) -> NoReturn:
             raise MemoryError("no room for messages")
 
     monkeypatch.setattr(devices[1], "_ways", NoRoom(devices[1]._station))

@@ -129,10 +129,14 @@ def _part_bytes(
 
 
 def _ahead_bytes(architecture: TransformerArchitecture, rows: Span, load: Load) -> int:
-    """Keys and values that came or wait to be sent, of all layers: places before may be ahead by as many."""
+    """Keys and values of all layers, by which places before may be ahead.
+
+    Those of rows before come, and own ones wait to be sent. Where a request is of another length than the one
+    before, what came for that is there too until its room is made.
+    """
     if not architecture.is_decoder:
         return 0
-    return load.itemsize * architecture.num_layers * rows.end * 2 * architecture.kv_size
+    return load.itemsize * architecture.num_layers * (rows.begin + rows.end) * 2 * architecture.kv_size
 
 
 def _layer_weights(architecture: TransformerArchitecture, kv_heads: int, columns: int) -> int:

@@ -20,7 +20,7 @@ from workloads.transformer.layout import Layout
 from workloads.transformer.want import Want
 
 _NUM_KEPT = 2
-"""A long pass and one of a new token come by turns."""
+"""A long pass and one of a new token come by turns. Of shared rows, whose rooms are large, one is kept."""
 
 
 class _Shape(NamedTuple):
@@ -44,6 +44,7 @@ class Ways:
 
     def __init__(self, station: Station) -> None:
         self._station = station
+        self._num_kept = 1 if station.plan.strategy is Strategy.SEQUENCE else _NUM_KEPT
         self._courses: dict[_Shape, Course] = {}
         self._ways: dict[tuple[_Shape, Want, tuple[int, ...]], Way] = {}
 
@@ -54,18 +55,20 @@ class Ways:
         rows = wanted_places(layout, want, is_decoder=self._station.architecture.is_decoder)
         key = (shape, want, rows)
         if key not in self._ways:
+            _drop_oldest(self._ways, self._num_kept)
             if shape not in self._courses:
-                _drop_oldest(self._courses)
+                _drop_oldest(self._courses, self._num_kept)
                 self._courses[shape] = _course(self._station, shape)
-            _drop_oldest(self._ways)
             course = self._courses[shape]
             answer = Answer(self._station, want, rows, course.known)
             self._ways[key] = Way(course=course, answer=answer, rooms={**course.rooms, **answer.rooms})
         return self._ways[key]
 
 
-def _drop_oldest(kept: dict[_Shape, Course] | dict[tuple[_Shape, Want, tuple[int, ...]], Way]) -> None:
-    while len(kept) >= _NUM_KEPT:
+def _drop_oldest(
+    kept: dict[_Shape, Course] | dict[tuple[_Shape, Want, tuple[int, ...]], Way], most: int
+) -> None:
+    while len(kept) >= most:
         del kept[next(iter(kept))]  # type: ignore[arg-type]  # the first key of either
 
 

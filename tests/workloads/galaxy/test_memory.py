@@ -96,5 +96,5 @@ def test_devices_behind_may_hold_keys_and_values_of_all_layers() -> None:
         plan = replace(even_split(architecture, of), strategy=Strategy.SEQUENCE)
         first, second = memory_bytes(architecture, plan, LOAD)
         own = LOAD.num_tokens // 2
-        ahead = 2 * architecture.kv_size * architecture.num_layers * LOAD.itemsize * own
+        ahead = 2 * 2 * architecture.kv_size * architecture.num_layers * LOAD.itemsize * own
         assert second - first == (ahead if architecture.is_decoder else 0)

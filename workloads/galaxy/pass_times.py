@@ -8,7 +8,6 @@ from workloads.galaxy.hybrid_schedule import attention_half, hybrid_layer, mlp_h
 from workloads.galaxy.plain_schedules import (
     direct_layer,
     pipeline_ns,
-    sequence_layer,
     stages_ns,
     tensor_layer,
 )
@@ -16,6 +15,7 @@ from workloads.galaxy.plan import ParallelPlan, Strategy
 from workloads.galaxy.profile import NS_PER_S, ClusterProfile, LinkProfile
 from workloads.galaxy.ring_clock import RingClock, Tiles
 from workloads.galaxy.ring_work import RingWork, ring_tiles, ring_work, tile_pairs
+from workloads.galaxy.sequence_schedule import sequence_entered, sequence_layer, sequence_work
 from workloads.galaxy.wire_format import wire_bytes
 from workloads.galaxy.work_times import WorkTimes
 from workloads.transformer.architecture import TransformerArchitecture
@@ -152,7 +152,11 @@ def _all_rows_pass(
 def _sequence_pass(times: PlanTimes, clock: RingClock, num_rows: int, told: Sequence[int]) -> PassTimes:
     rows = times.plan.row_spans(num_rows)
     tiles = ring_tiles(times.plan, num_rows)
-    ready = clock.repeated(sequence_layer(clock, times.works, tiles, rows), *times.begun)
+    work = sequence_work(times.works, tiles)
+    entered = sequence_entered(clock, work)
+    num_more = times.architecture.num_layers - 1
+    entered = clock.repeated(sequence_layer(clock, work, is_last=False), entered, num_more)
+    ready = sequence_layer(clock, work, is_last=True)(entered)
     last = max(place for place, span in enumerate(rows) if len(span))
     if not times.architecture.is_decoder:
         last = 0

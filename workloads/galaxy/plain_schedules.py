@@ -7,7 +7,6 @@ from workloads.galaxy.ring_clock import RingClock, Tiles
 from workloads.galaxy.ring_work import HEADER_BYTES
 from workloads.galaxy.wire_format import wire_bytes
 from workloads.galaxy.work_times import WorkTimes
-from workloads.transformer.split import Span
 
 Layer = Callable[[Tiles[float]], Tiles[float]]
 
@@ -68,74 +67,6 @@ def direct_layer(
     return layer
 
 
-def sequence_layer(
-    clock: RingClock, works: Sequence[WorkTimes], tiles: Sequence[Sequence[Span]], rows: Sequence[Span]
-) -> Layer:
-    """Every device has all weights and its own rows; keys and values of others come before attention.
-
-    They do so tile by tile; all own rows attend at once. Those of a decoder go to later places only, whose
-    rows see them; all others go around.
-    """
-    first, num_rows = works[0], rows[-1].end
-    kept = 2 * first.architecture.kv_size
-    sizes = [
-        [wire_bytes(first.wire, len(tile), kept, first.itemsize) + HEADER_BYTES for tile in own]
-        for own in tiles
-    ]
-    arrivals_of = _one_way if first.architecture.is_decoder else _around
-
-    # Writing or reading the tiles of each place, on each device.
-    part = kept / first.architecture.hidden_size
-    coding = [[[work.coding_ns(len(tile)) * part for tile in own] for own in tiles] for work in works]
-    entries = [
-        [work.entry_ns(len(tile)) + written for tile, written in zip(own, coding[place][place], strict=True)]
-        for place, (work, own) in enumerate(zip(works, tiles, strict=True))
-    ]
-    behind = [_behind_keys(work, own, num_rows) for work, own in zip(works, rows, strict=True)]
-
-    def layer(ready: Tiles[float]) -> Tiles[float]:
-        here = [[clock.work(place, entry) for entry in own] for place, own in enumerate(entries)]
-        for place, arrivals in enumerate(arrivals_of(clock, here, sizes)):
-            for owner, times in sorted(arrivals.items()):
-                for arrival, duration in zip(times, coding[place][owner], strict=True):
-                    clock.wait(place, arrival)
-                    clock.work(place, duration)
-            clock.work(place, behind[place])
-        return [[clock.work(place, 0.0)] for place in range(len(works))]
-
-    return layer
-
-
-_Arrivals = list[dict[int, list[float]]]
-"""At each place: when the tiles of each other owner are there."""
-
-
-def _around(clock: RingClock, here: Tiles[float], sizes: Sequence[Sequence[int]]) -> _Arrivals:
-    """All tiles to all places."""
-    num = len(here)
-    arrivals: _Arrivals = [{} for _ in here]
-    for step in range(1, num):
-        here = _passed_on(clock, here, [sizes[(place - step + 1) % num] for place in range(num)])
-        for place, times in enumerate(here):
-            arrivals[place][(place - step) % num] = times
-    return arrivals
-
-
-def _one_way(clock: RingClock, here: Tiles[float], sizes: Sequence[Sequence[int]]) -> _Arrivals:
-    """Tiles to the places behind their owners; each place passes on what comes in the order of its coming."""
-    arrivals: _Arrivals = [{} for _ in here]
-    for place in range(len(here) - 1):
-        known = {**arrivals[place], place: here[place]}
-        leaving = sorted(
-            (time, owner, tile) for owner, times in known.items() for tile, time in enumerate(times)
-        )
-        there = {owner: [0.0] * len(times) for owner, times in known.items()}
-        for time, owner, tile in leaving:
-            there[owner][tile] = clock.send(place, time, sizes[owner][tile])
-        arrivals[place + 1] = there
-    return arrivals
-
-
 def whole_layer_ns(work: WorkTimes, num_rows: int, num_keys: int) -> float:
     """One layer on one device that has all of it [ns]."""
     return (
@@ -177,14 +108,6 @@ def _pairs(work: WorkTimes, num_rows: int, num_keys: int) -> int:
     if not work.architecture.is_decoder or num_rows == 1:
         return num_rows * num_keys
     return num_rows * (num_keys - num_rows) + num_rows * (num_rows + 1) // 2
-
-
-def _behind_keys(work: WorkTimes, rows: Span, num_rows: int) -> float:
-    num = len(rows)
-    keys = rows.end if work.architecture.is_decoder else num_rows
-    return (
-        work.attention_ns(num * keys) + work.output_ns(num) + work.mlp_ns(num) + 2 * work.connective_ns(num)
-    )
 
 
 def _chunk(num_rows: int, num: int, place: int) -> int:

@@ -1,7 +1,8 @@
 """Rows are shared: every device has all weights; keys and values of all rows go around the ring in a layer.
 
-A device sends its keys and values of a layer when it has read those of all others of the layer before: no
-neighbour is ahead by two layers, and room for two is enough.
+They go tile by tile: a tile of own rows goes through a whole layer and enters the next; its keys and values
+of that are on their way while the next tile is worked on. A device makes none of a layer before it has read
+those of all others of the layer before: no neighbour is ahead by two layers, and room for two is enough.
 
 Rows of a decoder see none behind them: where no keys are kept for later passes, they go **one way**, to the
 places behind. The first place then waits for nobody and is ahead by as many layers as links are slow; what it
@@ -92,17 +93,7 @@ class OwnRows:
 
     def run(self, tokens: Tensor, pieces: Pieces, inbox: Inbox) -> Tensor:
         """Hidden states of own rows behind the last layer."""
-        own, layers = self.own, self.station.part.layers
-        hidden = pieces.embedding(tokens[own.begin : own.end], own)
-        entries = pieces.entries(hidden, layers.begin)
-        passing = _Passing(self, pieces, inbox)
-        for layer in layers:
-            part = passing.attention(entries, layer)
-            hidden, entries = pieces.connected(part, hidden, HALVES_PER_LAYER * layer)
-            part = pieces.mlp(entries, layer)
-            hidden, entries = pieces.connected(part, hidden, HALVES_PER_LAYER * layer + 1)
-            passing.read_all(layer)
-        return hidden
+        return _Passing(self, pieces, inbox).run(tokens)
 
 
 class _Passing:
@@ -114,98 +105,112 @@ class _Passing:
         self._station = station
         self._pieces = pieces
         self._inbox = inbox
-        self._runs = tuple(
-            own_runs(pieces.layout, rows.own, station.place, is_decoder=station.architecture.is_decoder)
-        )
-        self._unread: set[int] = set()
+        self._own = {
+            tile: piece.rows for tile, piece in enumerate(rows.tiles) if piece.owner == station.position
+        }
+        is_decoder = station.architecture.is_decoder
+        self._runs = {
+            tile: tuple(own_runs(pieces.layout, span, station.place, is_decoder=is_decoder))
+            for tile, span in self._own.items()
+        }
+        self._queries: dict[int, Tensor] = {}
+        self._kept: list[tuple[Tensor, Tensor]] = []
         place, width = station.place, station.architecture.head_size
-        size = (
-            (2, rows.num_rows, station.architecture.num_kv_heads, width) if station.arithmetic.computes else 0
+        # Of two layers: tiles enter the next while others still attend in this one.
+        size = (2, 2, rows.num_rows, station.architecture.num_kv_heads, width)
+        self._keys_values = torch.empty(
+            size if station.arithmetic.computes else 0, dtype=place.dtype, device=place.device
         )
-        self._keys_values = torch.empty(size, dtype=place.dtype, device=place.device)
 
-    def attention(self, entries: Tensor, layer: int) -> Tensor:
-        """What attention adds to own rows."""
-        station, num_rows = self._station, entries.shape[0]
-        queries = self._told(entries, layer)
-        self._unread = set(self._rows.coming)
-        last = max((run.keys.end for run in self._runs), default=0)
-        is_kept = bool(self._pieces.attention.kept)
-        seen = [tile for tile in self._rows.coming if is_kept or self._rows.tiles[tile].rows.begin < last]
-        self._read(layer, seen)
-        pairs = sum(run.num_pairs for run in self._runs)
+    def run(self, tokens: Tensor) -> Tensor:
+        """Hidden states of own rows behind the last layer."""
+        own, layers = self._rows.own, self._station.part.layers
+        hidden = self._pieces.embedding(tokens[own.begin : own.end], own)
+        entries = self._pieces.entries(hidden, layers.begin)
+        states = {}
+        for tile, span in self._own.items():
+            rows = slice(span.begin - own.begin, span.end - own.begin)
+            states[tile] = hidden[rows]
+            self._enter(entries[rows], tile, layers.begin)
+        for layer in layers:
+            self._read(layer)
+            for tile in self._own:
+                states[tile] = self._through(states[tile], tile, layer)
+        return torch.cat(list(states.values())) if states else hidden[:0]
+
+    def _through(self, hidden: Tensor, tile: int, layer: int) -> Tensor:
+        """The hidden states of a tile behind a layer; its keys and values of the next are on their way."""
+        pieces = self._pieces
+        hidden, entries = pieces.connected(self._attention(tile, layer), hidden, HALVES_PER_LAYER * layer)
+        hidden, entries = pieces.connected(pieces.mlp(entries, layer), hidden, HALVES_PER_LAYER * layer + 1)
+        if layer + 1 in self._station.part.layers:
+            self._enter(entries, tile, layer + 1)
+        return hidden
+
+    def _attention(self, tile: int, layer: int) -> Tensor:
+        """What attention adds to a tile."""
+        times, num_rows = self._station.times, len(self._own[tile])
+        pairs = sum(run.num_pairs for run in self._runs[tile])
         return self._pieces.do(
-            lambda: self._attended(queries, layer),
+            lambda: self._attended(tile, layer),
             lambda: self._pieces.blank(num_rows),
-            station.times.attention_ns(pairs) + station.times.output_ns(num_rows),
+            times.attention_ns(pairs) + times.output_ns(num_rows),
         )
 
-    def read_all(self, layer: int) -> None:
-        """Take what this device does not attend to, because others are behind it."""
-        self._read(layer, sorted(self._unread))
-
-    def _told(self, entries: Tensor, layer: int) -> list[Tensor]:
-        """Queries of own tiles; their keys and values are on their way to the others."""
-        station, queries = self._station, []
-        for tile, piece in enumerate(self._rows.tiles):
-            if piece.owner == station.position:
-                made, told = self._entered(entries, piece.rows, layer)
-                queries.append(made)
-                if self._rows.has_readers:
-                    coded = station.encoded(told, self._coding_ns(len(piece.rows)))
-                    index = self._rows.index(layer, tile)
-                    station.send(station.others[0], Kind.GATHERED, layer, index, coded)
-        return queries
+    def _enter(self, entries: Tensor, tile: int, layer: int) -> None:
+        """Make the queries of a tile, and send its keys and values on their way to the others."""
+        station, rows = self._station, self._own[tile]
+        self._queries[tile], told = self._pieces.do(
+            lambda: self._entered(entries, rows, layer),
+            lambda: (self._pieces.blank(len(rows)), station.blank(len(rows), self._rows.columns)),
+            station.times.entry_ns(len(rows)),
+        )
+        if self._rows.has_readers:
+            coded = station.encoded(told, self._coding_ns(len(rows)))
+            station.send(station.others[0], Kind.GATHERED, layer, self._rows.index(layer, tile), coded)
 
     def _entered(self, entries: Tensor, rows: Span, layer: int) -> tuple[Tensor, Tensor]:
         """Queries of a tile, and its keys and values beside each other."""
-        begin, columns = self._rows.own.begin, self._rows.columns
-        part = entries[rows.begin - begin : rows.end - begin]
-        return self._pieces.do(
-            lambda: self._enter(part, rows, layer),
-            lambda: (self._pieces.blank(len(rows)), self._station.blank(len(rows), columns)),
-            self._station.times.entry_ns(len(rows)),
-        )
-
-    def _enter(self, part: Tensor, rows: Span, layer: int) -> tuple[Tensor, Tensor]:
         station, rotation = self._station, self._pieces.rotation
         queries, keys, values = entry_heads(
-            part,
+            entries,
             station.holding.layer(layer),
             station.architecture,
             num_kv_heads=station.architecture.num_kv_heads,
             rotation=None if rotation is None else rotation.of_rows(rows.begin, rows.end),
         )
-        self._keys_values[0, rows.begin : rows.end] = keys
-        self._keys_values[1, rows.begin : rows.end] = values
+        known = self._keys_values[layer % 2]
+        known[0, rows.begin : rows.end] = keys
+        known[1, rows.begin : rows.end] = values
         return queries, torch.cat((keys.flatten(1), values.flatten(1)), dim=1)
 
-    def _read(self, layer: int, tiles: Sequence[int]) -> None:
-        """Keys and values of tiles of others, each when it is here."""
-        for tile in tiles:
+    def _read(self, layer: int) -> None:
+        """Keys and values of tiles of others, each when it is here; caches keep all."""
+        known = self._keys_values[layer % 2] if self._station.arithmetic.computes else self._keys_values
+        for tile in self._rows.coming:
             self._inbox.take(Kind.GATHERED, layer, self._rows.index(layer, tile))
             rows = self._rows.tiles[tile].rows
             raw = self._rows.arrived(layer, tile)
             told = self._station.decoded(raw, len(rows), self._rows.columns, self._coding_ns(len(rows)))
             if self._station.arithmetic.computes:
-                both = told.view(len(rows), 2, *self._keys_values.shape[2:]).transpose(0, 1)
-                self._keys_values[:, rows.begin : rows.end] = both
-            self._unread.discard(tile)
+                both = told.view(len(rows), 2, *known.shape[2:]).transpose(0, 1)
+                known[:, rows.begin : rows.end] = both
+        if self._station.arithmetic.computes:
+            keys, values = known.unbind(0)
+            kept = self._pieces.attention.kept
+            self._kept = [cache.append(layer, keys[rows], values[rows]) for cache, rows in kept]
 
-    def _attended(self, queries: Sequence[Tensor], layer: int) -> Tensor:
-        """What attention adds to own rows; rows of padding see nothing."""
-        own, (keys, values) = self._rows.own, self._keys_values.unbind(0)
-        kept = [cache.append(layer, keys[rows], values[rows]) for cache, rows in self._pieces.attention.kept]
-        columns = self._station.architecture.attention_size
-        seen = keys.new_zeros((len(own), columns))
-        asked = torch.cat(list(queries)) if queries else seen.view(0, 1, columns)
-        for each in self._runs:
+    def _attended(self, tile: int, layer: int) -> Tensor:
+        """What attention adds to a tile; rows of padding see nothing."""
+        own, queries = self._own[tile], self._queries[tile]
+        keys, values = self._keys_values[layer % 2].unbind(0)
+        seen = keys.new_zeros((len(own), self._station.architecture.attention_size))
+        for each in self._runs[tile]:
             held = (keys[each.keys.begin : each.keys.end], values[each.keys.begin : each.keys.end])
-            if kept:
-                num_tokens = each.num_past + len(each.keys)
-                held = _first(kept[each.sequence], num_tokens)
+            if self._kept:
+                held = _first(self._kept[each.sequence], each.num_past + len(each.keys))
             span = slice(each.queries.begin - own.begin, each.queries.end - own.begin)
-            seen[span] = attended_tile(asked[span], *held, each.run)
+            seen[span] = attended_tile(queries[span], *held, each.run)
         return output_part(seen, self._station.holding.layer(layer))
 
     def _coding_ns(self, num_rows: int) -> float:

@@ -16,8 +16,9 @@ from workloads.galaxy.work_times import WorkTimes
 from workloads.transformer.split import Span
 
 _MOST_PERMUTED = 4
-_ROW_TILES = (4, 1)
-"""In which keys and values leave: the first while others are made. More gain little more."""
+_ROW_TILES = (8, 16, 4, 2, 1)
+"""In which own rows go through a layer: keys and values of one travel while others are worked on."""
+_LEAST_TILE_ROWS = 4
 _Search = Callable[[PlanProblem, WireFormat, float], Found | None]
 
 
@@ -85,10 +86,17 @@ def _best_rows(problem: PlanProblem, wire: WireFormat, limit_ns: float) -> Found
                 num_tiles=num_tiles,
             )
             for ring, weights in _rows_shared(problem, order, speeds, wire)
-            for num_tiles in ((problem.num_tiles,) if problem.num_tiles else _ROW_TILES)
+            for num_tiles in _row_tiles(problem, len(ring))
         ]
         best = _fastest(problem, plans, latest) or best
     return best
+
+
+def _row_tiles(problem: PlanProblem, num_devices: int) -> Sequence[int]:
+    if problem.num_tiles:
+        return (problem.num_tiles,)
+    most = problem.load.num_tokens // (num_devices * _LEAST_TILE_ROWS)
+    return [count for count in _ROW_TILES if count <= max(most, 1)]
 
 
 def _rows_shared(

@@ -97,7 +97,7 @@ def test_no_forecast_is_below_its_bound(
 ) -> None:
     plan = replace(even_split(architecture, of, strategy=strategy), num_tiles=num_tiles)
     found = forecast(architecture, plan, of, num_tokens, 4)
-    latest = found.latency_ns * (1 + 1e-8)  # layers that shift by nearly the same are counted at once
+    latest = found.latency_ns * (1 + 1e-6)  # layers that shift by nearly the same are counted at once
     assert found.bound_ns <= latest
     if architecture.is_decoder:  # else devices work on when the answer is there already
         assert max(found.compute_ns) <= latest
@@ -140,18 +140,23 @@ def test_rows_of_a_decoder_hide_links_that_are_faster_than_computing(mbit: float
 
 @pytest.mark.parametrize("num_tiles", [1, 4])
 def test_keys_and_values_leave_tile_by_tile(num_tiles: int) -> None:
-    """Behind the first tile, whose product is made first, a slow link never rests until all have come."""
+    """Once the first tile has entered a layer, a slow link never rests until all have come.
+
+    Then the first goes through the layer and enters the next; of the last, all have to.
+    """
     of, num_rows = cluster(device(1), device(1), mbit=10), 96
     plan = even_split(BERT, of, strategy=Strategy.SEQUENCE)
     parts = tuple(replace(part, share=whole_share(BERT)) for part in plan.parts)
     plan, own = replace(plan, parts=parts, num_tiles=num_tiles), num_rows // 2
     work, link = WorkTimes.of(BERT, of.devices[0], plan.parts[0].share, 4), of.links[0][1]
-    sent = num_tiles * link.busy_ns(own // num_tiles * 2 * BERT.kv_size * 4 + HEADER_BYTES)
-    behind = work.attention_ns(own * num_rows) + work.output_ns(own) + work.mlp_ns(own)
-    layer = work.entry_ns(own // num_tiles) + sent + link.delay_ns + behind + 2 * work.connective_ns(own)
+    tile = own // num_tiles
+    sent = num_tiles * link.busy_ns(tile * 2 * BERT.kv_size * 4 + HEADER_BYTES) + link.delay_ns
+    behind = work.attention_ns(tile * num_rows) + work.output_ns(tile) + work.mlp_ns(tile)
+    behind += 2 * work.connective_ns(tile)
+    layers = BERT.num_layers * (work.entry_ns(tile) + sent) + (BERT.num_layers - 1) * behind
     begin = link.time_ns(num_rows * 8) + work.embedding_ns(num_rows) + work.norm_ns(num_rows)
     found = forecast(BERT, plan, of, num_rows, 4)
-    assert found.latency_ns == pytest.approx(begin + BERT.num_layers * layer)
+    assert found.latency_ns == pytest.approx(begin + layers + num_tiles * behind)
 
 
 @given(

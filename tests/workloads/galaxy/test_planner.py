@@ -123,7 +123,7 @@ def test_fast_links_bring_devices_together_by_their_speeds() -> None:
 
 
 def test_slow_links_are_named_as_the_limit_and_fewer_bytes_help() -> None:
-    of = cluster(*[device(20)] * 3, mbit=20)
+    of = cluster(*[device(20)] * 3, mbit=30)
     exact = plan_cluster(named("bert-large"), of, 284, 4)
     coded = plan_cluster(named("bert-large"), of, 284, 4, wires=(WireFormat.EXACT, WireFormat.INT8))
     assert exact.explanation.limit is Limit.LINK

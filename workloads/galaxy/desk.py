@@ -29,7 +29,10 @@ class Room(NamedTuple):
 
 
 Key = tuple[int, int, int]
-"""Kind, half modulo 2, and index: a neighbour needs what this device makes, and is never two halves ahead."""
+"""Kind, half modulo 2, and index: a neighbour needs what this device makes, and is never two halves ahead.
+
+Where it may be, the index tells more (``sequence_parallel``).
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,6 +146,7 @@ class Executor:
             WeightError: for weights that cannot be used.
         """
         check_plan(self.architecture, plan, self.device)
+        self._ways = Ways(self._station)  # its rooms are not needed beside new weights
         return Executor(
             architecture=self.architecture,
             plan=plan,

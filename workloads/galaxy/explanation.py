@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from workloads.galaxy.memory import whole_bytes
+from workloads.galaxy.memory import shared_rows_bytes, whole_bytes
 from workloads.galaxy.plan import ParallelPlan, Strategy
 from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.profile import ClusterProfile, DeviceProfile, LinkProfile
@@ -134,8 +134,9 @@ def _gains(problem: PlanProblem, best: Found) -> dict[Limit, float]:
 
 
 def _has_room_for_all(problem: PlanProblem) -> bool:
-    """Whether memory kept no plan away: a device alone needs the most."""
+    """Whether memory kept no plan away: the last of devices that share rows needs the most."""
     needed = _whole_model_bytes(problem, problem.load.num_tokens)
+    needed += shared_rows_bytes(problem.architecture, Span(0, problem.load.num_tokens), problem.load)
     return all(problem.budget_bytes(device) >= needed for device in range(len(problem.cluster.devices)))
 
 

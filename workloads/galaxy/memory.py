@@ -120,7 +120,8 @@ def _part_bytes(
 ) -> int:
     if plan.strategy not in SHARED:
         whole = whole_bytes(architecture, part.layers, len(rows), load, plan.wire)
-        return whole + (_ahead_bytes(architecture, rows, load) if plan.strategy is Strategy.SEQUENCE else 0)
+        is_shared = plan.strategy is Strategy.SEQUENCE and len(plan.parts) > 1
+        return whole + (shared_rows_bytes(architecture, rows, load) if is_shared else 0)
     tile = max(
         (len(tile) for span in plan.row_spans(load.num_tokens) for tile in plan.tiles(span)), default=0
     )
@@ -128,15 +129,16 @@ def _part_bytes(
     return int(need.of(len(part.share.kv_heads), len(part.share.ffn_columns))) + 1
 
 
-def _ahead_bytes(architecture: TransformerArchitecture, rows: Span, load: Load) -> int:
-    """Keys and values of all layers, by which places before may be ahead.
+def shared_rows_bytes(architecture: TransformerArchitecture, rows: Span, load: Load) -> int:
+    """Keys and values of two layers that all rows have at once, and those that come.
 
-    Those of rows before come, and own ones wait to be sent. Where a request is of another length than the one
-    before, what came for that is there too until its room is made.
+    Places before may be ahead by all layers of a decoder: so many come from rows before, and own ones wait to
+    be sent. Where a request is of another length than the one before, what came for that is there too until
+    its room is made. Of an encoder, two layers come.
     """
-    if not architecture.is_decoder:
-        return 0
-    return load.itemsize * architecture.num_layers * (rows.begin + rows.end) * 2 * architecture.kv_size
+    held = 2 * load.num_tokens
+    coming = architecture.num_layers * (rows.begin + rows.end) if architecture.is_decoder else held
+    return load.itemsize * (held + coming) * 2 * architecture.kv_size
 
 
 def _layer_weights(architecture: TransformerArchitecture, kv_heads: int, columns: int) -> int:

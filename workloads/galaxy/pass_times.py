@@ -15,7 +15,7 @@ from workloads.galaxy.plan import ParallelPlan, Strategy
 from workloads.galaxy.profile import NS_PER_S, ClusterProfile, LinkProfile
 from workloads.galaxy.ring_clock import RingClock, Tiles
 from workloads.galaxy.ring_work import RingWork, ring_tiles, ring_work, tile_pairs
-from workloads.galaxy.sequence_schedule import sequence_entered, sequence_layer, sequence_work
+from workloads.galaxy.sequence_schedule import sequence_pass, sequence_work
 from workloads.galaxy.wire_format import wire_bytes
 from workloads.galaxy.work_times import WorkTimes
 from workloads.transformer.architecture import TransformerArchitecture
@@ -89,10 +89,10 @@ class PlanTimes:
         if strategy in _SERIAL or len(self.works) == 1:
             return _serial_pass(self, (num_rows, num_keys), told[-1])
         clock = RingClock(self.ring, self.limit_ns)
-        for place, work in enumerate(self.works):
-            clock.work(place, work.embedding_ns(num_rows) + work.norm_ns(num_rows))
         if strategy is Strategy.SEQUENCE:
             return _sequence_pass(self, clock, num_rows, told)
+        for place, work in enumerate(self.works):
+            clock.work(place, work.embedding_ns(num_rows) + work.norm_ns(num_rows))
         if num_rows <= self.plan.direct_rows:
             layer = direct_layer(clock, self.works, self.links, (num_rows, num_keys))
             return _all_rows_pass(self, clock, clock.repeated(layer, *self.begun), told)
@@ -151,22 +151,24 @@ def _all_rows_pass(
 
 def _sequence_pass(times: PlanTimes, clock: RingClock, num_rows: int, told: Sequence[int]) -> PassTimes:
     rows = times.plan.row_spans(num_rows)
-    tiles = ring_tiles(times.plan, num_rows)
-    work = sequence_work(times.works, tiles)
-    entered = sequence_entered(clock, work)
-    num_more = times.architecture.num_layers - 1
-    entered = clock.repeated(sequence_layer(clock, work, is_last=False), entered, num_more)
-    ready = sequence_layer(clock, work, is_last=True)(entered)
-    last = max(place for place, span in enumerate(rows) if len(span))
-    if not times.architecture.is_decoder:
-        last = 0
-    # Who has the last row makes the answer, and tells the first.
-    made = ready[last][-1] + times.works[last].head_ns(1)
+    for place, (work, own) in enumerate(zip(times.works, rows, strict=True)):
+        clock.work(place, work.embedding_ns(len(own)) + work.norm_ns(len(own)))
+    course = sequence_work(times.works, ring_tiles(times.plan, num_rows))
+    ready = sequence_pass(clock, course, times.architecture.num_layers)
+    # Who has the last row, of an encoder the first, makes the answer; the first device gives it when done.
+    last = max(place for place, span in enumerate(rows) if len(span)) if times.architecture.is_decoder else 0
+    made = clock.work(last, times.works[last].head_ns(1))
+    there = made + (times.links[last][0].time_ns(told[last]) if last else 0.0)
+    # What others do of the last layer behind keys and values, the answer does not need.
+    needed = [
+        busy - (0.0 if place in (0, last) else sum(course.behind[place]))
+        for place, busy in enumerate(clock.busy_ns)
+    ]
     return PassTimes(
-        latency_ns=made + (times.links[last][0].time_ns(told[last]) if last else 0.0),
+        latency_ns=max(there, *ready[0], 0.0),
         compute_ns=tuple(clock.busy_ns),
         link_ns=tuple(clock.link_busy_ns),
-        bound_ns=max(*clock.busy_ns, *clock.link_busy_ns),
+        bound_ns=max(*needed, *clock.link_busy_ns),
     )
 
 

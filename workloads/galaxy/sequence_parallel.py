@@ -1,12 +1,14 @@
 """Rows are shared: every device has all weights; keys and values of all rows go around the ring in a layer.
 
 They go tile by tile: a tile of own rows goes through a whole layer and enters the next; its keys and values
-of that are on their way while the next tile is worked on. A device makes none of a layer before it has read
-those of all others of the layer before: no neighbour is ahead by two layers, and room for two is enough.
+of that are on their way while the next tile is worked on. A device with rows makes none of a layer before it
+has read those of all others of the layer before: no neighbour is ahead by two layers, and room for two is
+enough.
 
 Rows of a decoder see none behind them: where no keys are kept for later passes, they go **one way**, to the
-places behind. The first place then waits for nobody and is ahead by as many layers as links are slow; what it
-sends travels while it computes. Each layer has room of its own for that.
+places behind. The first place then waits for nobody and may be ahead by all layers; what it sends travels
+while others compute. Each layer has room of its own for that, and also where a device has no rows, since
+nobody waits for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +50,8 @@ class OwnRows:
         )
         """Tiles of others whose keys and values come here."""
         self._is_one_way = is_one_way
-        self._num_pairs = -(-len(station.part.layers) // 2) if is_one_way else 1
+        is_ahead = is_one_way or not all(len(span) for span in self.known)
+        self._num_pairs = -(-len(station.part.layers) // 2) if is_ahead else 1
         """Of layers that have room of their own: a message tells whether its layer is an even one."""
         self._arriving = {
             (layer, tile): station.codec.room(len(self.tiles[tile].rows), self.columns)

@@ -47,8 +47,8 @@ class _Ring:
 def best_shared(problem: PlanProblem, devices: Sequence[int], limit_ns: float = inf) -> Found | None:
     """The fastest plan by which all of these devices share layers; None where none is under the limit.
 
-    The limit only spares work: which plan is found does not depend on it. One that takes hardly longer than
-    any plan of these devices must is not looked further than.
+    The limit only spares work: which plan is found does not depend on it. But where one takes hardly longer
+    than any plan of these devices must, none is looked for behind it.
     """
     best: Found | None = None
     enough_ns = _ENOUGH * least_ns(problem, devices)

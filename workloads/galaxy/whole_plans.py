@@ -9,6 +9,7 @@ from workloads.galaxy.memory import whole_bytes
 from workloads.galaxy.plain_schedules import whole_layer_ns
 from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, whole_share
 from workloads.galaxy.plan_problem import PlanProblem
+from workloads.galaxy.profile import NS_PER_S
 from workloads.galaxy.shared_plans import Found
 from workloads.galaxy.subsets import ring_orders, subsets_of
 from workloads.galaxy.wire_format import WireFormat, wire_bytes
@@ -19,6 +20,10 @@ _MOST_PERMUTED = 4
 _ROW_TILES = (8, 16, 4, 2, 1)
 """In which own rows go through a layer: keys and values of one travel while others are worked on."""
 _LEAST_TILE_ROWS = 4
+_NEAR = 1.15
+"""Times the best so far: with other tiles, no plan that takes longer becomes the best."""
+_WHOLE_ROWS = 0.9
+"""Of what rows would take that could be cut anywhere."""
 _Search = Callable[[PlanProblem, WireFormat, float], Found | None]
 
 
@@ -70,26 +75,24 @@ def _best_stages(problem: PlanProblem, wire: WireFormat, limit_ns: float) -> Fou
 
 def _best_rows(problem: PlanProblem, wire: WireFormat, limit_ns: float) -> Found | None:
     layers = Span(0, problem.architecture.num_layers)
-    needed = whole_bytes(problem.architecture, layers, 1, problem.load, wire)
-    able = [device for device in _devices(problem) if problem.budget_bytes(device) >= needed]
-    speeds = {device: 1.0 / _layer_ns(problem, device) for device in able}
     best: Found | None = None
-    most = max(problem.load.num_tokens, 2)
-    for devices in subsets_of(able, most, (lambda device: -speeds[device],)):
-        latest = limit_ns if best is None else best.latency_ns
-        if len(layers) / sum(speeds[device] for device in devices) >= latest:
+    for shared in sorted(_rows_shared(problem, wire), key=lambda one: one.least_ns):
+        latest = limit_ns if best is None else min(limit_ns, best.latency_ns)
+        if shared.least_ns >= latest:
+            break
+        order = shared.order
+        plan = _plan(problem, Strategy.SEQUENCE, order, (layers,) * len(order), shared.weights, wire)
+        first, *others = (replace(plan, num_tiles=count) for count in _row_tiles(problem, len(order)))
+        near = _fastest(problem, [first], _NEAR * latest)
+        if near is None:
             continue
-        order = ring_orders(problem.cluster, devices, _row_bytes(problem) / len(devices))[0]
-        plans = [
-            replace(
-                _plan(problem, Strategy.SEQUENCE, ring, (layers,) * len(ring), weights, wire),
-                num_tiles=num_tiles,
-            )
-            for ring, weights in _rows_shared(problem, order, speeds, wire)
-            for num_tiles in _row_tiles(problem, len(ring))
-        ]
-        best = _fastest(problem, plans, latest) or best
-    return best
+        again = _fastest(problem, others, min(near.latency_ns, latest))
+        best = min((one for one in (best, near, again) if one is not None), key=_latency_ns)
+    return best if best is not None and best.latency_ns < limit_ns else None
+
+
+def _latency_ns(found: Found) -> float:
+    return found.latency_ns
 
 
 def _row_tiles(problem: PlanProblem, num_devices: int) -> Sequence[int]:
@@ -99,18 +102,62 @@ def _row_tiles(problem: PlanProblem, num_devices: int) -> Sequence[int]:
     return [count for count in _ROW_TILES if count <= max(most, 1)]
 
 
-def _rows_shared(
-    problem: PlanProblem, order: tuple[int, ...], speeds: Mapping[int, float], wire: WireFormat
-) -> Iterator[tuple[tuple[int, ...], list[float]]]:
-    """Orders with weights of rows: by speed, and where keys and values go one way, by links too."""
-    yield order, [speeds[device] for device in order]
-    if not problem.architecture.is_decoder:
-        return
-    fastest = order.index(max(order, key=speeds.__getitem__))
-    for ring in dict.fromkeys((order, order[fastest + 1 :] + order[: fastest + 1])):
-        weights = _one_way_rows(problem, ring, speeds, wire)
-        if min(weights) > 0:
-            yield ring, weights
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RowsShared:
+    """Devices in an order, with weights of rows."""
+
+    least_ns: float
+    """What the busiest device or link does in all layers."""
+    order: tuple[int, ...]
+    weights: Sequence[float]
+
+
+def _rows_shared(problem: PlanProblem, wire: WireFormat) -> Iterator[_RowsShared]:
+    """By speed, and where keys and values go one way, by links too."""
+    layers = Span(0, problem.architecture.num_layers)
+    needed = whole_bytes(problem.architecture, layers, 1, problem.load, wire)
+    able = [device for device in _devices(problem) if problem.budget_bytes(device) >= needed]
+    speeds = {device: 1.0 / _layer_ns(problem, device) for device in able}
+    most = max(problem.load.num_tokens, 2)
+    for devices in subsets_of(able, most, (lambda device: -speeds[device],)):
+        order = ring_orders(problem.cluster, devices, _row_bytes(problem) / len(devices))[0]
+        trials = [(order, [speeds[device] for device in order])]
+        if problem.architecture.is_decoder:
+            fastest = order.index(max(order, key=speeds.__getitem__))
+            for ring in dict.fromkeys((order, order[fastest + 1 :] + order[: fastest + 1])):
+                weights = _one_way_rows(problem, ring, speeds, wire)
+                if min(weights) > 0 and (ring, weights) not in trials:
+                    trials.append((ring, weights))
+        for ring, weights in trials:
+            least = len(layers) * _least_layer_ns(problem, ring, weights, speeds, wire)
+            yield _RowsShared(least_ns=least, order=ring, weights=weights)
+
+
+def _least_layer_ns(
+    problem: PlanProblem,
+    ring: tuple[int, ...],
+    weights: Sequence[float],
+    speeds: Mapping[int, float],
+    wire: WireFormat,
+) -> float:
+    """What the busiest device or link does in a layer, or a bit less: rows are whole."""
+    total = sum(weights)
+    busy = [weight / total / speeds[device] for device, weight in zip(ring, weights, strict=True)]
+    before = 0.0
+    for place, (sender, receiver) in enumerate(pairwise((*ring, ring[0]))):
+        before += weights[place] / total
+        carried = 1.0 - weights[(place + 1) % len(ring)] / total
+        if problem.architecture.is_decoder:
+            carried = before if place < len(ring) - 1 else 0.0
+        busy.append(carried * _keys_values_ns(problem, sender, receiver, wire))
+    return max(busy) * _WHOLE_ROWS
+
+
+def _keys_values_ns(problem: PlanProblem, sender: int, receiver: int, wire: WireFormat) -> float:
+    """How long those of all rows in a layer keep a link busy."""
+    load, size = problem.load, 2 * problem.architecture.kv_size
+    num_bytes = wire_bytes(wire, load.num_tokens, size, load.itemsize)
+    return num_bytes / problem.cluster.links[sender][receiver].rate * NS_PER_S
 
 
 def _one_way_rows(
@@ -121,12 +168,8 @@ def _one_way_rows(
     A link carries keys and values of all rows up to its sender's. In a unit of time these can be as many as
     any link from there on carries, and no more than those before and what the sender computes.
     """
-    load, size = problem.load, 2 * problem.architecture.kv_size
-    num_bytes = wire_bytes(wire, load.num_tokens, size, load.itemsize)
-    carried = [
-        1.0 / problem.cluster.links[sender][receiver].busy_ns(num_bytes)
-        for sender, receiver in pairwise(ring)
-    ]
+    times = [_keys_values_ns(problem, sender, receiver, wire) for sender, receiver in pairwise(ring)]
+    carried = [1.0 / time if time else inf for time in times]
     most = [min(carried[place:]) for place in range(len(carried))] + [inf]
     done = [0.0]
     for device, limit in zip(ring, most, strict=True):

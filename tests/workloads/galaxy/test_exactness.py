@@ -209,6 +209,25 @@ def test_chunks_of_a_prompt_may_follow_each_other() -> None:
                 assert relative_error(found[0], expected[begin:end]) < LIMIT
 
 
+@pytest.mark.parametrize("speeds", [(1.0, 1.0), (1.0, 2.0, 1.0)])
+def test_a_chunk_may_have_fewer_rows_than_devices(speeds: tuple[float, ...]) -> None:
+    """A device without rows makes nothing that others wait for: they may be layers ahead of it."""
+    architecture = replace(GPT2, num_layers=6)
+    weights, stage = oracle(architecture)
+    tokens = tokens_of(Layout(lengths=(16,)), architecture)
+    with torch.inference_mode():
+        expected = stage.forward(tokens, Layout(lengths=(16,)), Want.ALL_ROWS)
+    with executors(architecture, plan_of(architecture, Strategy.SEQUENCE, speeds), weights) as devices:
+        caches = {each.device: [each.new_cache(16)] for each in devices}
+        for begin, end in ((0, 6), (6, 7), (7, 12), (12, 16)):
+            layout = Layout(lengths=(end - begin,), past=(begin,) if begin else ())
+            found = on_all(
+                devices,
+                lambda each: each.forward(tokens[begin:end], layout, Want.ALL_ROWS, caches[each.device]),  # noqa: B023
+            )
+            assert relative_error(found[0], expected[begin:end]) < LIMIT
+
+
 def test_the_oracle_notices_what_is_forgotten() -> None:
     """Weights of another seed give another answer: the comparison compares something."""
     layout = Layout(lengths=(9,))

@@ -225,3 +225,10 @@ def test_the_last_device_has_more_rows_where_links_are_slow() -> None:
 def test_where_all_have_room_memory_is_no_limit() -> None:
     found = plan_cluster(GPT2, cluster(device(4), device(2), device(1)), TOKENS, 4)
     assert found.explanation.gains[Limit.MEMORY] == 1.0
+
+
+def test_links_without_end_are_no_limit() -> None:
+    link = LinkProfile(delay_ns=0.0, rate=float("inf"))
+    of = replace(cluster(device(2), device(1)), links=((link, link), (link, link)))
+    found = plan_cluster(GPT2, of, TOKENS, 4)
+    assert found.forecast.latency_ns < plan_cluster(GPT2, cluster(device(2)), TOKENS, 4).forecast.latency_ns

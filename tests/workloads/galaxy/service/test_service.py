@@ -33,6 +33,8 @@ from workloads.transformer.split import Span
 pytestmark = pytest.mark.slow
 PROMPT = [7, 3, 60, 0, 12, 5, 9, 33, 21, 2, 8]
 SHUT_AGENT = "tests.workloads.galaxy.service.shut_agent"
+SETTLED_S = 4.0
+"""After which nothing is measured behind a request."""
 SOON_S = 180.0
 """For an answer that nothing keeps waiting."""
 
@@ -346,8 +348,9 @@ def test_a_device_that_rests_takes_part_again_once_it_or_its_link_has_recovered(
             found = service.submit(prompt).result(PATIENCE_S)
             if len(found.devices) == 1:
                 break
-            # Links that were being measured behind the request before are known by that again.
+            # Links that were being measured behind the request before are known by that again: let that end.
             assert time.monotonic() < deadline_s, "both took part"
+            time.sleep(SETTLED_S)
         while len(found.devices) == 1:
             assert time.monotonic() < deadline_s, "the other one was not looked at"
             found = service.submit(PROMPT).result(PATIENCE_S)

@@ -58,27 +58,16 @@ class Scale:
     optimizer: Optimizer = Optimizer.ADAM
 
 
-FULL = (
-    Scale(
-        side=16,
-        num_universes=1536,
-        num_left_out=338,
-        num_judged=2048,
-        width=16,
-        num_steps=4000,
-        seeds=(1, 2, 3),
-    ),
-    Scale(
-        side=32,
-        num_universes=1536,
-        num_left_out=338,
-        num_judged=2048,
-        width=16,
-        num_steps=24000,
-        seeds=(1, 2, 3),
-        optimizer=Optimizer.MUON,
-    ),
+_SMALL = Scale(
+    side=16,
+    num_universes=1536,
+    num_left_out=338,
+    num_judged=2048,
+    width=16,
+    num_steps=4000,
+    seeds=(1, 2, 3),
 )
+FULL = (_SMALL, replace(_SMALL, side=32, num_steps=24000, optimizer=Optimizer.MUON))
 QUICK = (
     Scale(side=16, num_universes=384, num_left_out=96, num_judged=96, width=16, num_steps=1400, seeds=(1,)),
 )

@@ -22,8 +22,8 @@ _ROW_TILES = (8, 16, 4, 2, 1)
 _LEAST_TILE_ROWS = 4
 _NEAR = 1.15
 """Times the best so far: with other tiles, no plan that takes longer becomes the best."""
-_WHOLE_ROWS = 0.9
-"""Of what rows would take that could be cut anywhere."""
+_UNEVEN_ROWS = 0.9
+"""Of what a device's rows would take if all saw as many: the first rows of a decoder see few."""
 _Search = Callable[[PlanProblem, WireFormat, float], Found | None]
 
 
@@ -140,17 +140,17 @@ def _least_layer_ns(
     speeds: Mapping[int, float],
     wire: WireFormat,
 ) -> float:
-    """What the busiest device or link does in a layer, or a bit less: rows are whole."""
-    total = sum(weights)
-    busy = [weight / total / speeds[device] for device, weight in zip(ring, weights, strict=True)]
+    """What the busiest device or link does in a layer at least, where each share may lack a row."""
+    total, row = sum(weights), 1.0 / problem.load.num_tokens
+    busy = [(weight / total - row) / speeds[device] for device, weight in zip(ring, weights, strict=True)]
     before = 0.0
     for place, (sender, receiver) in enumerate(pairwise((*ring, ring[0]))):
         before += weights[place] / total
         carried = 1.0 - weights[(place + 1) % len(ring)] / total
         if problem.architecture.is_decoder:
             carried = before if place < len(ring) - 1 else 0.0
-        busy.append(carried * _keys_values_ns(problem, sender, receiver, wire))
-    return max(busy) * _WHOLE_ROWS
+        busy.append((carried - len(ring) * row) * _keys_values_ns(problem, sender, receiver, wire))
+    return max(0.0, *busy) * _UNEVEN_ROWS
 
 
 def _keys_values_ns(problem: PlanProblem, sender: int, receiver: int, wire: WireFormat) -> float:

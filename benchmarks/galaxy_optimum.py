@@ -10,6 +10,7 @@ least under the cuts meet (Kelley 1960, doi 10.1137/0108053).
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
+from math import inf
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -23,6 +24,7 @@ from workloads.galaxy.profile import NS_PER_S
 from workloads.galaxy.ring_work import ring_tiles
 from workloads.galaxy.seats import seats_of
 from workloads.galaxy.wire_format import WireFormat, wire_bytes
+from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.split import Span
 
 TILES = (1, 2, 3, 4, 6, 8, 12, 16)
@@ -116,15 +118,16 @@ def optimum(problem: PlanProblem, ring: RingChoice, enough_ns: float) -> Optimum
     architecture, num = problem.architecture, len(ring.order)
     tiles = ring_tiles(ring_plan(problem, ring), problem.load.num_tokens)
     seats = seats_of(problem, ring.order, Strategy.HYBRID, tiles, ring.wire)
-    cuts = _Cuts(seats, np.array([architecture.num_kv_heads, architecture.ffn_size], dtype=np.float64))
-    for place, seat in enumerate(seats):  # no device is done before it has done its own
-        layers, mlps = (
-            architecture.num_layers,
-            needed_mlps(architecture) if place else architecture.num_layers,
-        )
+    totals = np.array([architecture.num_kv_heads, architecture.ffn_size], dtype=np.float64)
+    own = [_own_work(architecture, seat, place) for place, seat in enumerate(seats)]
+    split_ns = _evenly_late_ns(own, totals)
+    if split_ns >= enough_ns:
+        return Optimum(least_ns=split_ns, best_ns=inf)
+    cuts = _Cuts(seats, totals)
+    for place, (base, attention, mlp) in enumerate(own):  # no device is done before it has done its own
         slopes = np.zeros(2 * num)
-        slopes[place], slopes[num + place] = layers * seat.attention.each, mlps * seat.mlp.each
-        cuts.add(layers * seat.attention.base + mlps * seat.mlp.base, slopes)
+        slopes[place], slopes[num + place] = attention, mlp
+        cuts.add(base, slopes)
     shares = balanced(seats, architecture.num_kv_heads, architecture.ffn_size)
     sizes, best, least = None if shares is None else (*shares.heads, *shares.columns), np.inf, 0.0
     lines: SlopedRing | None = None
@@ -142,6 +145,29 @@ def optimum(problem: PlanProblem, ring: RingChoice, enough_ns: float) -> Optimum
         best = min(best, moment.value)
         cuts.add(moment.value - float(moment.slopes @ place_at), moment.slopes)
     return Optimum(least_ns=least, best_ns=float(best))
+
+
+def _own_work(architecture: TransformerArchitecture, seat: Seat, place: int) -> tuple[float, float, float]:
+    """What a device does until the answer is there: without, and for each head and column [ns]."""
+    layers = architecture.num_layers
+    mlps = needed_mlps(architecture) if place else layers
+    base = layers * seat.attention.base + mlps * seat.mlp.base
+    return base, layers * seat.attention.each, mlps * seat.mlp.each
+
+
+def _evenly_late_ns(own: Sequence[tuple[float, float, float]], totals: Slopes) -> float:
+    """No heads and columns, whole or not, let the last of all devices end before this.
+
+    Each has at least one of both. The latest is no earlier than any mean of all; weights by the inverse of
+    what each device would take for everything give nearly the greatest (a dual of the linear programme, so
+    that most rings need none to be solved).
+    """
+    base, attention, mlp = np.array(own).T
+    heads, columns = totals - len(own)
+    weights = 1.0 / (heads * attention + columns * mlp)
+    weights /= weights.sum()
+    means = weights @ (base + attention + mlp)
+    return float(means + heads * (weights * attention).min() + columns * (weights * mlp).min())
 
 
 class _Cuts:

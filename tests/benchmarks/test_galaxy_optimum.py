@@ -50,6 +50,15 @@ def test_the_optimum_is_that_of_all_shares(problem: PlanProblem) -> None:
     assert found.least_ns <= least * (1 + 1e-6)
 
 
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda one: one.architecture.family)
+def test_what_no_split_reaches_is_known_without_a_programme(problem: PlanProblem) -> None:
+    least = min(latency_ns(problem, heads, columns) for heads, columns in product(range(1, 5), range(1, 8)))
+    found = optimum(problem, RING, 1.0)
+    assert found is not None
+    assert found.best_ns == float("inf")
+    assert 0.3 * least < found.least_ns <= least
+
+
 def test_no_shares_are_the_optimum_where_none_fit() -> None:
     known = PROBLEMS[0]
     tight = tuple(replace(one, memory_bytes=10_000) for one in known.cluster.devices)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from workloads.galaxy.forecast import Forecast
 from workloads.galaxy.memory import shared_rows_bytes, whole_bytes
 from workloads.galaxy.plan import ParallelPlan, Strategy
 from workloads.galaxy.plan_problem import PlanProblem
@@ -46,12 +47,15 @@ class Rejected:
 
 
 def explained(
-    problem: PlanProblem, best: Found, found: Mapping[Strategy, Found], together: Found | None
+    problem: PlanProblem,
+    best: Found,
+    foreseen: Forecast,
+    found: Mapping[Strategy, Found],
+    together: Found | None,
 ) -> Explanation:
     """The reasons for a plan: what it was chosen over, what holds it back, and what would change that."""
     gains = _gains(problem, best)
     limit = max(gains, key=lambda one: gains[one])
-    foreseen = problem.forecast(best.plan)
     figures = {
         "latency_ns": foreseen.latency_ns,
         "bound_ns": foreseen.bound_ns,
@@ -59,7 +63,7 @@ def explained(
         "decode_ns": foreseen.decode_ns,
         "num_devices": float(len(best.plan.parts)),
     }
-    local, sentences = found.get(Strategy.LOCAL), [_chosen(problem, best)]
+    local, sentences = found.get(Strategy.LOCAL), [_chosen(problem, best, foreseen)]
     if local is not None:
         figures["over_one_device"] = local.latency_ns / best.latency_ns
         if local.plan != best.plan:
@@ -182,9 +186,8 @@ def _changed(
     )
 
 
-def _chosen(problem: PlanProblem, best: Found) -> str:
-    plan, foreseen = best.plan, problem.forecast(best.plan)
-    num = len(problem.cluster.devices)
+def _chosen(problem: PlanProblem, best: Found, foreseen: Forecast) -> str:
+    plan, num = best.plan, len(problem.cluster.devices)
     words = [
         (
             f"{plan.strategy} {_on(problem, plan)} ({len(plan.parts)} of {num} devices) "

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from workloads.galaxy.profile import LinkProfile
-from workloads.galaxy.ring_clock import RingClock, Tiles
+from workloads.galaxy.ring_clock import Hop, RingClock, Rounds, Tiles
 from workloads.galaxy.ring_work import HEADER_BYTES
 from workloads.galaxy.wire_format import wire_bytes
 from workloads.galaxy.work_times import WorkTimes
@@ -24,12 +24,13 @@ def tensor_layer(clock: RingClock, works: Sequence[WorkTimes], num_rows: int, nu
     ]
     mlp = [work.mlp_ns(num_rows) for work in works]
     connective = [work.connective_ns(num_rows) for work in works]
-    chunks = [_chunk(num_rows, len(works), place) for place in range(len(works))]
+    sums = _sum_around(clock, works, num_rows)
 
     def layer(ready: Tiles[float]) -> Tiles[float]:
         for durations in (attention, mlp):
-            ends = [clock.work(place, duration) for place, duration in enumerate(durations)]
-            _sum_around(clock, works, chunks, ends)
+            for place, duration in enumerate(durations):
+                clock.work(place, duration)
+            clock.around(sums)
             ready = [[clock.work(place, duration)] for place, duration in enumerate(connective)]
         return ready
 
@@ -114,29 +115,27 @@ def _chunk(num_rows: int, num: int, place: int) -> int:
     return num_rows * (place + 1) // num - num_rows * place // num
 
 
-def _sum_around(
-    clock: RingClock, works: Sequence[WorkTimes], chunks: Sequence[int], ends: list[float]
-) -> None:
+def _sum_around(clock: RingClock, works: Sequence[WorkTimes], num_rows: int) -> Rounds:
     """An all-reduce by a ring: sums of a chunk go around once, and the result once again."""
     num, first = len(works), works[0]
-    hidden = first.architecture.hidden_size
-    here = [[end] for end in ends]
+    chunks = [_chunk(num_rows, num, place) for place in range(num)]
+    sizes = [
+        wire_bytes(first.wire, rows, first.architecture.hidden_size, first.itemsize) + HEADER_BYTES
+        for rows in chunks
+    ]
+    hops = []
     for step in range(2 * (num - 1)):
-        rows = [chunks[(place - 1 - step) % num] for place in range(num)]
-        sizes = [[wire_bytes(first.wire, size, hidden, first.itemsize) + HEADER_BYTES] for size in rows]
-        here = _passed_on(clock, here, sizes)
-        for place, times in enumerate(here):
-            clock.wait(place, times[0])
-            work, arrived = works[place], rows[(place - 1) % num]
-            summed = work.sum_ns(arrived) if step < num - 1 else 0.0
-            here[place] = [clock.work(place, summed + work.coding_ns(arrived))]
-
-
-def _passed_on(clock: RingClock, here: Tiles[float], sizes: Sequence[Sequence[int]]) -> Tiles[float]:
-    """Each place sends the next what it has, tile by tile."""
-    there: Tiles[float] = [[] for _ in here]
-    for place, times in enumerate(here):
-        there[(place + 1) % len(here)] = [
-            clock.send(place, time, size) for time, size in zip(times, sizes[place], strict=True)
-        ]
-    return there
+        sent = [(place - 1 - step) % num for place in range(num)]
+        came = [chunks[sent[place - 1]] for place in range(num)]
+        hops.append(
+            Hop(
+                busy_ns=tuple(
+                    link.busy_ns(sizes[chunk]) for link, chunk in zip(clock.links, sent, strict=True)
+                ),
+                work_ns=tuple(
+                    (work.sum_ns(rows) if step < num - 1 else 0.0) + work.coding_ns(rows)
+                    for work, rows in zip(works, came, strict=True)
+                ),
+            )
+        )
+    return Rounds.of(hops)

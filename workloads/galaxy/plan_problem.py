@@ -10,6 +10,7 @@ from workloads.galaxy.pass_times import PlanTimes
 from workloads.galaxy.plan import ParallelPlan, Strategy
 from workloads.galaxy.profile import ClusterProfile
 from workloads.galaxy.wire_format import WireFormat
+from workloads.galaxy.work_times import WorkTimes
 from workloads.transformer.architecture import TransformerArchitecture
 
 
@@ -30,6 +31,10 @@ class PlanProblem:
         default_factory=dict, init=False, repr=False, compare=False
     )
     """What devices were found to be with some rows: few different ones are asked for very often."""
+    known_works: dict[tuple[int, WireFormat, int], WorkTimes] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Devices with so many heads and columns, for the same reason."""
 
     def budget_bytes(self, device: int) -> int:
         """What a device may hold."""

@@ -63,11 +63,11 @@ def plan_cluster(  # noqa: PLR0913  # keywords that callers read by their names
     if not found:
         raise PlanError(remedy(problem))
     best = min(found.values(), key=lambda one: one.latency_ns)
-    together = all_together(problem)
+    foreseen, together = problem.forecast(best.plan), all_together(problem)
     return Planned(
         plan=best.plan,
-        forecast=problem.forecast(best.plan),
-        explanation=explained(problem, best, found, together),
+        forecast=foreseen,
+        explanation=explained(problem, best, foreseen, found, together),
         rejected=rejections(problem, best, found, together),
     )
 

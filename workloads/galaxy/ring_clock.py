@@ -7,7 +7,7 @@ programme.
 
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from workloads.galaxy.profile import NS_PER_S, LinkProfile
 
@@ -35,10 +35,37 @@ class Clock(Protocol[Time]):
         """When a message is at the next device that is there to be sent at ``ready``."""
 
 
+class Hop(NamedTuple):
+    """Of each place [ns]."""
+
+    busy_ns: tuple[float, ...]
+    """How long what it sends keeps the link."""
+    work_ns: tuple[float, ...]
+    """What it does with what came."""
+
+
+class Rounds(NamedTuple):
+    """Hops of all places at once."""
+
+    hops: tuple[Hop, ...]
+    whole: Hop
+    """Their sum."""
+
+    @classmethod
+    def of(cls, hops: Sequence[Hop]) -> "Rounds":
+        """These hops, added up."""
+        busy, work = (
+            tuple(map(sum, zip(*each, strict=True)))
+            for each in ([hop.busy_ns for hop in hops], [hop.work_ns for hop in hops])
+        )
+        return cls(hops=tuple(hops), whole=Hop(busy_ns=busy, work_ns=work))
+
+
 class RingClock:
     """Counts nanoseconds; place i sends to place i + 1, the last one to the first."""
 
     def __init__(self, links: Sequence[LinkProfile], limit_ns: float = inf) -> None:
+        self.links = links
         self._limit_ns = limit_ns
         self._free = [0.0] * len(links)
         self._link_free = [0.0] * len(links)
@@ -78,6 +105,25 @@ class RingClock:
         self.link_busy_ns[place] += busy
         return end + self._delays[place]
 
+    def around(self, rounds: Rounds) -> None:
+        """Every place sends on what it has made last, and does something with what comes, so many times."""
+        free, links = self._free, self._link_free
+        for hop in rounds.hops:
+            links = [
+                (link if link > made else made) + busy
+                for link, made, busy in zip(links, free, hop.busy_ns, strict=True)
+            ]
+            there = [end + delay for end, delay in zip(links, self._delays, strict=True)]
+            free = [
+                (own if own > came else came) + work
+                for own, came, work in zip(free, (there[-1], *there[:-1]), hop.work_ns, strict=True)
+            ]
+        self._free, self._link_free = free, links
+        self.busy_ns = [busy + more for busy, more in zip(self.busy_ns, rounds.whole.work_ns, strict=True)]
+        self.link_busy_ns = [
+            busy + more for busy, more in zip(self.link_busy_ns, rounds.whole.busy_ns, strict=True)
+        ]
+
     def send_by(self, link: LinkProfile, place: int, ready: float, num_bytes: int) -> float:
         """When a message is at another device than the next; it goes out the same way."""
         busy = link.busy_ns(num_bytes)
@@ -87,22 +133,32 @@ class RingClock:
         return end + link.delay_ns
 
     def repeated(
-        self, layer: Callable[[Tiles[float]], Tiles[float]], ready: Tiles[float], times: int
+        self,
+        layer: Callable[[Tiles[float]], Tiles[float]],
+        ready: Tiles[float],
+        times: int,
+        *,
+        is_ordered: bool = True,
     ) -> Tiles[float]:
         """What ``layer`` gives after so many times, each begun with what the one before gave.
 
         Once a layer shifts every device, link and tile by one and the same time, all that follow do:
         nothing is lost by counting them at once. Nor are layers played that cannot end before ``limit_ns``:
-        times are then too early, but not before it.
+        times are then too early, but not before it. Where the order of all work is fixed (``is_ordered``),
+        no layer shifts anything by less than the one before shifted the least: what comes later never makes
+        anything earlier (such maps are called topical; Gunawardena, Theor. Comput. Sci. 293, 2003, 141).
         """
         for done in range(1, times + 1):
             before, busy = self._state(ready), self.busy_ns + self.link_busy_ns
             ready = layer(ready)
             shifts = [new - old for new, old in zip(self._state(ready), before, strict=True)]
-            shift = max(shifts)
-            if shift - min(shifts) <= _SAME * shift:
+            shift, least = max(shifts), min(shifts)
+            if shift - least <= _SAME * shift:
                 return self._shifted(ready, shift, times - done, busy)
-            if self._least_ns(busy, times - done - 1) > self._limit_ns:
+            end = self._least_ns(busy, times - done - 1)
+            if is_ordered:
+                end = max(end, min(time for tiles in ready for time in tiles) + least * (times - done))
+            if end > self._limit_ns:
                 return self._shifted(ready, self._limit_ns, times - done, busy)
         return ready
 

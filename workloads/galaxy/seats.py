@@ -113,15 +113,19 @@ def _seat(problem: PlanProblem, device: int, work: _Work, rows: _Between | None)
 
 
 def _works(problem: PlanProblem, device: int, wire: WireFormat, size: int) -> WorkTimes:
-    return WorkTimes(
-        architecture=problem.architecture,
-        device=problem.cluster.devices[device],
-        num_kv_heads=size,
-        num_columns=size,
-        num_words=1,
-        itemsize=problem.load.itemsize,
-        wire=wire,
-    )
+    """A device with so many heads and columns; it keeps the products that it was asked for."""
+    key = (device, wire, size)
+    if key not in problem.known_works:
+        problem.known_works[key] = WorkTimes(
+            architecture=problem.architecture,
+            device=problem.cluster.devices[device],
+            num_kv_heads=size,
+            num_columns=size,
+            num_words=1,
+            itemsize=problem.load.itemsize,
+            wire=wire,
+        )
+    return problem.known_works[key]
 
 
 def _line(fixed: float, one: float, two: float) -> Line:

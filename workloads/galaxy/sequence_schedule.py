@@ -60,7 +60,9 @@ def sequence_pass(clock: RingClock, work: SequenceWork, num_layers: int) -> Tile
     if work.is_one_way:
         return _one_way_pass(clock, work, num_layers)
     entered = [_entered(clock, work, place) for place in range(len(work.entries))]
-    entered = clock.repeated(lambda now: _layer(clock, work, now, is_last=False), entered, num_layers - 1)
+    entered = clock.repeated(
+        lambda now: _layer(clock, work, now, is_last=False), entered, num_layers - 1, is_ordered=False
+    )
     return _layer(clock, work, entered, is_last=True)
 
 

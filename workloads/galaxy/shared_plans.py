@@ -9,17 +9,24 @@ from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, shares_of,
 from workloads.galaxy.plan_bounds import least_ns, needed_halves, needed_mlps
 from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.profile import NS_PER_S
+from workloads.galaxy.ring_order import MOST_ORDERED, ring_orders
 from workloads.galaxy.ring_work import ring_tiles
 from workloads.galaxy.seats import Tiles, seats_of
-from workloads.galaxy.subsets import MOST_ORDERED, ring_orders, row_weights
+from workloads.galaxy.subsets import MOST_WHOLE, row_weights
 from workloads.galaxy.wire_format import WireFormat, wire_bytes
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.split import Span
 
 _TILES = (2, 4, 1, 8, 3, 6, 12, 16)
 """Numbers of tiles of each device's rows, the likely ones first."""
+_TILES_OF_MANY = (1, 2, 4, 8, 16)
+"""Each of many devices has few rows."""
 _ENOUGH = 1.005
 """Of the least that any plan of some devices can take."""
+_WORTH_OF_MANY = 1.02
+"""By how much a plan of many devices must beat what was found to be looked for: playing one takes long."""
+_NEAR_OF_MANY = 1.05
+"""Times what was found: a ring of many devices whose first number of tiles takes longer is left."""
 _MOST_TURNED = 2
 """Of the orders of four devices, that are also begun with each other device."""
 _MOST_TILES = 4096
@@ -53,14 +60,25 @@ def best_shared(problem: PlanProblem, devices: Sequence[int], limit_ns: float = 
     best: Found | None = None
     enough_ns = _ENOUGH * least_ns(problem, devices)
     for ring in _rings(problem, devices):
-        for num_tiles in _tile_counts(problem, ring):
-            latest = limit_ns if best is None else best.latency_ns
-            if _sending_ns(problem, ring) >= latest:
-                break
-            best = _with_tiles(problem, ring, num_tiles, latest) or best
-            if best is not None and best.latency_ns <= enough_ns:
-                return best
+        best = _best_tiles(problem, ring, limit_ns if best is None else best.latency_ns, enough_ns) or best
+        if best is not None and best.latency_ns <= enough_ns:
+            break
     return best
+
+
+def _best_tiles(problem: PlanProblem, ring: _Ring, limit_ns: float, enough_ns: float) -> Found | None:
+    """The fastest numbers of tiles and shares of a ring; None where none is under the limit."""
+    best, is_few = None, len(ring.order) <= MOST_WHOLE
+    limit_ns, near = (limit_ns, 1.0) if is_few else (limit_ns / _WORTH_OF_MANY, _NEAR_OF_MANY)
+    for num_tiles in _tile_counts(problem, ring):
+        latest = limit_ns if best is None else min(limit_ns, best.latency_ns)
+        if _sending_ns(problem, ring) >= latest or (best is not None and best.latency_ns <= enough_ns):
+            break
+        found = _with_tiles(problem, ring, num_tiles, latest * near)
+        if found is None and not is_few and best is None:
+            break
+        best, near = found or best, 1.0
+    return best if best is not None and best.latency_ns < limit_ns else None
 
 
 def any_shared(problem: PlanProblem, devices: Sequence[int]) -> Found | None:
@@ -105,7 +123,7 @@ def _tile_counts(problem: PlanProblem, ring: _Ring) -> Sequence[int]:
         return (problem.num_tiles,)
     if most < 2:
         return (1,)
-    return [count for count in _TILES if count <= most]
+    return [count for count in (_TILES if num <= MOST_WHOLE else _TILES_OF_MANY) if count <= most]
 
 
 def _with_tiles(problem: PlanProblem, ring: _Ring, num_tiles: int, limit_ns: float) -> Found | None:

@@ -1,17 +1,13 @@
-"""Which devices might work together, in which order around a ring, with how many rows; arithmetic only."""
+"""Which devices might work together, with how many rows; arithmetic only."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations, pairwise, permutations
+from itertools import combinations
 
-from workloads.galaxy.profile import ClusterProfile, LinkProfile
+from workloads.galaxy.profile import LinkProfile
+from workloads.galaxy.ring_order import MOST_ORDERED, SAME
 
 MOST_WHOLE = 8
 """Devices of which all subsets are looked at; of more, those that are best by one measure."""
-_MOST_PERMUTED = 6
-MOST_ORDERED = 4
-"""Devices of which all orders around a ring are tried."""
-_SAME = 0.02
-"""Part by which links may differ and still be called equal."""
 _ROW_STEPS = 32
 _MORE_ROWS = 1.5
 _LEAST_ROWS = 0.25
@@ -36,34 +32,6 @@ def subsets_of(
                 yield subset
 
 
-def ring_orders(cluster: ClusterProfile, devices: Sequence[int], num_bytes: float) -> list[tuple[int, ...]]:
-    """Orders around a ring: all of few; of more, with the fastest slowest link, and the fastest in sum.
-
-    Where links are equal, one is enough.
-
-    ``num_bytes`` is what each link carries between two waits. The first device stays the first.
-    """
-    times = {
-        (sender, receiver): cluster.links[sender][receiver].time_ns(num_bytes)
-        for sender, receiver in permutations(devices, 2)
-    }
-    if len(devices) == 2 or max(times.values()) <= (1 + _SAME) * min(times.values()):
-        return [tuple(devices)]
-
-    def slowest(order: Sequence[int]) -> tuple[float, float]:
-        hops = [times[pair] for pair in pairwise((*order, order[0]))]
-        return max(hops), sum(hops)
-
-    def longest(order: Sequence[int]) -> tuple[float, float]:
-        most, total = slowest(order)
-        return total, most
-
-    if len(devices) <= MOST_ORDERED:
-        return sorted(((devices[0], *order) for order in permutations(devices[1:])), key=slowest)
-    found = [_best_order(devices, measure) for measure in (slowest, longest)]
-    return found if found[0] != found[1] else found[:1]
-
-
 def row_weights(ring: Sequence[LinkProfile]) -> list[tuple[float, ...]]:
     """Weights of rows: even, and such that slower links carry less; only even where links are equal.
 
@@ -73,7 +41,7 @@ def row_weights(ring: Sequence[LinkProfile]) -> list[tuple[float, ...]]:
     num = len(ring)
     even = (1.0,) * num
     per_byte = [1.0 / link.rate for link in ring]
-    if num < 3 or max(per_byte) <= (1 + _SAME) * min(per_byte):
+    if num < 3 or max(per_byte) <= (1 + SAME) * min(per_byte):
         return [even, *_uneven(num)]
     weights, step = [1.0] * num, 1.0 / _ROW_STEPS
     for _ in range(_ROW_STEPS * num):
@@ -97,6 +65,8 @@ def row_weights(ring: Sequence[LinkProfile]) -> list[tuple[float, ...]]:
         if after >= busy[slowest]:
             break
         weights = trial
+    if num > MOST_WHOLE:
+        return [even, tuple(weights)]
     middle = tuple((weight + 1.0) / 2 for weight in weights)
     return [even, middle, tuple(weights), *_uneven(num)]
 
@@ -112,40 +82,3 @@ def _sizes(most: int) -> list[int]:
     """Numbers of devices: all of few, every second or so of many."""
     sizes = [size for size in (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64) if size < most]
     return [*sizes, most]
-
-
-def _best_order(
-    devices: Sequence[int], measure: Callable[[Sequence[int]], tuple[float, float]]
-) -> tuple[int, ...]:
-    first, rest = devices[0], devices[1:]
-    if len(devices) <= _MOST_PERMUTED:
-        return min(((first, *order) for order in permutations(rest)), key=measure)
-    return _improved((first, *rest), measure)
-
-
-def _improved(
-    order: tuple[int, ...], measure: Callable[[Sequence[int]], tuple[float, float]]
-) -> tuple[int, ...]:
-    """Turns parts of a ring around while that helps (2-opt), and moves single devices."""
-    best = measure(order)
-    is_better = True
-    while is_better:
-        is_better = False
-        for trial in _neighbours(order):
-            cost = measure(trial)
-            if cost < best:
-                order, best, is_better = trial, cost, True
-                break
-    return order
-
-
-def _neighbours(order: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    num = len(order)
-    for begin in range(1, num - 1):
-        for end in range(begin + 2, num + 1):
-            yield (*order[:begin], *reversed(order[begin:end]), *order[end:])
-    for place in range(1, num):
-        rest = (*order[:place], *order[place + 1 :])
-        for other in range(1, num):
-            if other != place:
-                yield (*rest[:other], order[place], *rest[other:])

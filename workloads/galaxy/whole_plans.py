@@ -10,8 +10,9 @@ from workloads.galaxy.plain_schedules import whole_layer_ns
 from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, whole_share
 from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.profile import NS_PER_S
+from workloads.galaxy.ring_order import ring_orders
 from workloads.galaxy.shared_plans import Found
-from workloads.galaxy.subsets import ring_orders, subsets_of
+from workloads.galaxy.subsets import subsets_of
 from workloads.galaxy.wire_format import WireFormat, wire_bytes
 from workloads.galaxy.work_times import WorkTimes
 from workloads.transformer.split import Span

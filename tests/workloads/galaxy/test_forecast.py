@@ -13,7 +13,7 @@ from workloads.galaxy.message import HEADER_BYTES
 from workloads.galaxy.pass_times import PlanTimes
 from workloads.galaxy.plan import ParallelPlan, Strategy, whole_share
 from workloads.galaxy.profile import ClusterProfile, DeviceProfile, LinkProfile
-from workloads.galaxy.ring_clock import RingClock
+from workloads.galaxy.ring_clock import Hop, RingClock, Rounds
 from workloads.galaxy.ring_work import HEADER_BYTES as FORESEEN_HEADER_BYTES
 from workloads.galaxy.ring_work import ring_tiles, ring_work
 from workloads.galaxy.work_times import WorkTimes
@@ -223,6 +223,55 @@ def test_layers_that_are_counted_at_once_take_what_they_take_one_by_one(
     assert [*map(pytest.approx, now)] == then
     assert counted.busy_ns == pytest.approx(one_by_one.busy_ns)
     assert counted.link_busy_ns == pytest.approx(one_by_one.link_busy_ns)
+
+
+@given(
+    clusters(least=2, most=5),
+    st.sampled_from((Strategy.HYBRID, Strategy.TENSOR, Strategy.SEQUENCE)),
+    st.integers(1, 3),
+    st.sampled_from((GPT2, BERT)),
+    st.floats(0.2, 3.0),
+)
+def test_a_limit_ends_no_forecast_that_is_under_it(
+    of: ClusterProfile, strategy: Strategy, num_tiles: int, architecture: TransformerArchitecture, part: float
+) -> None:
+    deep = replace(architecture, num_layers=9)
+    plan = replace(even_split(deep, of, strategy=strategy), num_tiles=num_tiles)
+    if strategy is Strategy.SEQUENCE:
+        parts = tuple(replace(one, share=whole_share(deep)) for one in plan.parts)
+        plan = replace(plan, parts=parts)
+    whole = PlanTimes.of(deep, plan, of, 4).passed(30, 30).latency_ns
+    limit = whole * part
+    found = PlanTimes.of(deep, plan, of, 4, limit).passed(30, 30).latency_ns
+    if limit >= whole:
+        assert found == whole
+    else:
+        assert found >= limit
+
+
+def test_rounds_of_all_places_are_what_each_place_does() -> None:
+    of = cluster(*map(device, (4, 2, 1)), mbit=100)
+    ring = PlanTimes.of(GPT2, even_split(GPT2, of, strategy=Strategy.TENSOR), of, 4).ring
+    at_once, one_by_one = RingClock(ring), RingClock(ring)
+    sizes, works = ((5000, 100, 40), (70, 9000, 3)), ((1e5, 3e6, 2e4), (7e5, 0.0, 9e5))
+    hops = [
+        Hop(
+            busy_ns=tuple(link.busy_ns(size) for link, size in zip(ring, own, strict=True)),
+            work_ns=work,
+        )
+        for own, work in zip(sizes, works, strict=True)
+    ]
+    for clock in (at_once, one_by_one):
+        made = [clock.work(place, duration) for place, duration in enumerate((1e6, 2e6, 3e6))]
+    at_once.around(Rounds.of(hops))
+    for own, work in zip(sizes, works, strict=True):
+        came = [one_by_one.send(place, made[place], size) for place, size in enumerate(own)]
+        for place, duration in enumerate(work):
+            one_by_one.wait(place, came[place - 1])
+            made[place] = one_by_one.work(place, duration)
+    assert [at_once.work(place, 0.0) for place in range(3)] == pytest.approx(made)
+    assert at_once.busy_ns == pytest.approx(one_by_one.busy_ns)
+    assert at_once.link_busy_ns == pytest.approx(one_by_one.link_busy_ns)
 
 
 @pytest.mark.parametrize("architecture", [GPT2, BERT], ids=lambda one: one.family)

@@ -129,20 +129,23 @@ def optimum(problem: PlanProblem, ring: RingChoice, enough_ns: float) -> Optimum
         slopes[place], slopes[num + place] = attention, mlp
         cuts.add(base, slopes)
     shares = balanced(seats, architecture.num_kv_heads, architecture.ffn_size)
-    sizes, best, least = None if shares is None else (*shares.heads, *shares.columns), np.inf, 0.0
+    begin = None if shares is None else np.array([*shares.heads, *shares.columns], dtype=np.float64)
     lines: SlopedRing | None = None
+    is_whole, least, best = False, 0.0, inf
     for _ in range(_MOST_CUTS):
-        found = cuts.least()
+        found = cuts.least(is_whole=is_whole)
         if found is None:
             return None
         least = max(least, found[0])
         if least >= min(enough_ns, best * _SAME):
             break
         lines = lines or SlopedRing(problem, ring_plan(problem, ring))
-        place_at = found[1] if sizes is None else np.array(sizes, dtype=np.float64)
-        sizes = None
+        place_at, is_best = (found[1], is_whole) if begin is None else (begin, True)
+        begin = None
         moment = lines.latency(place_at)
-        best = min(best, moment.value)
+        if is_best:
+            best = min(best, moment.value)
+        is_whole = is_whole or (not is_best and moment.value * _SAME <= least)
         cuts.add(moment.value - float(moment.slopes @ place_at), moment.slopes)
     return Optimum(least_ns=least, best_ns=float(best))
 
@@ -192,11 +195,15 @@ class _Cuts:
         self._slopes.append(np.array([*slopes / _MS, -1.0]))
         self._bases.append(base / _MS)
 
-    def least(self) -> tuple[float, Slopes] | None:
-        """The least under all cuts [ns], and the sizes that have it; None where none fit."""
+    def least(self, *, is_whole: bool) -> tuple[float, Slopes] | None:
+        """The least under all cuts [ns], and the sizes that have it; None where none fit.
+
+        Sizes need not be whole at first: what such ones do not reach, whole ones do not, and it takes a
+        tenth of the time to know.
+        """
         found = milp(
             c=np.array([0.0] * 2 * self._num + [1.0]),
-            integrality=np.array([1] * 2 * self._num + [0]),
+            integrality=np.array([int(is_whole)] * 2 * self._num + [0]),
             bounds=Bounds(np.array([1.0] * 2 * self._num + [0.0]), np.inf),
             constraints=[
                 *self._limits,
@@ -206,4 +213,7 @@ class _Cuts:
         )
         if found.x is None:
             return None
-        return float(found.mip_dual_bound) * _MS, np.round(found.x[: 2 * self._num])
+        sizes = found.x[: 2 * self._num]
+        if is_whole:
+            return float(found.mip_dual_bound) * _MS, np.round(sizes)
+        return float(found.fun) * _MS, np.asarray(sizes)

@@ -30,6 +30,8 @@ from workloads.transformer.split import Span
 TILES = (1, 2, 3, 4, 6, 8, 12, 16)
 _MOST_CUTS = 60
 _SAME = 0.999
+_LEAST_NS = 1e-6
+"""Of a device that takes no time for anything."""
 _MS, _MB = 1e6, 1e6
 
 
@@ -114,7 +116,7 @@ def ring_plan(
 
 
 def optimum(problem: PlanProblem, ring: RingChoice, enough_ns: float) -> Optimum | None:
-    """The best heads and columns, or a proof that none is under ``enough_ns``; None where none fit."""
+    """The best heads and columns, or a proof that none is under ``enough_ns``; else None where none fit."""
     architecture, num = problem.architecture, len(ring.order)
     tiles = ring_tiles(ring_plan(problem, ring), problem.load.num_tokens)
     seats = seats_of(problem, ring.order, Strategy.HYBRID, tiles, ring.wire)
@@ -167,7 +169,7 @@ def _evenly_late_ns(own: Sequence[tuple[float, float, float]], totals: Slopes) -
     """
     base, attention, mlp = np.array(own).T
     heads, columns = totals - len(own)
-    weights = 1.0 / (heads * attention + columns * mlp)
+    weights = 1.0 / np.maximum(heads * attention + columns * mlp, _LEAST_NS)
     weights /= weights.sum()
     means = weights @ (base + attention + mlp)
     return float(means + heads * (weights * attention).min() + columns * (weights * mlp).min())

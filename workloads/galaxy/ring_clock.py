@@ -158,7 +158,7 @@ class RingClock:
             end = self._least_ns(busy, times - done - 1)
             if is_ordered:
                 end = max(end, min(time for tiles in ready for time in tiles) + least * (times - done))
-            if end > self._limit_ns:
+            if end > self._limit_ns * (1 + _SAME):  # sums are rounded
                 return self._shifted(ready, self._limit_ns, times - done, busy)
         return ready
 

@@ -2,7 +2,7 @@
 
 A subset's best plan depends on nothing but its devices, and a subset is left out only where it cannot be
 better than what was found: up to ``subsets.MOST_WHOLE`` devices no plan of fewer of them is ever faster
-than the one found.
+than the one found. Of more than ``subsets.MANY`` devices not all plans are played (``best_shared``).
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,7 @@
 """The best plans in which given devices share heads and columns; arithmetic only."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from workloads.galaxy.balance import Seat, Shares, balanced, made_up
@@ -12,21 +12,20 @@ from workloads.galaxy.profile import NS_PER_S
 from workloads.galaxy.ring_order import MOST_ORDERED, ring_orders
 from workloads.galaxy.ring_work import ring_tiles
 from workloads.galaxy.seats import Tiles, seats_of
-from workloads.galaxy.subsets import MOST_WHOLE, row_weights
+from workloads.galaxy.subsets import MANY, row_weights
 from workloads.galaxy.wire_format import WireFormat, wire_bytes
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.split import Span
 
 _TILES = (2, 4, 1, 8, 3, 6, 12, 16)
 """Numbers of tiles of each device's rows, the likely ones first."""
-_TILES_OF_MANY = (1, 2, 4, 8, 16)
-"""Each of many devices has few rows."""
+_TILES_OF_MANY = (2, 1, 4, 8, 16)
 _ENOUGH = 1.005
 """Of the least that any plan of some devices can take."""
 _WORTH_OF_MANY = 1.02
-"""By how much a plan of many devices must beat what was found to be looked for: playing one takes long."""
-_NEAR_OF_MANY = 1.05
-"""Times what was found: a ring of many devices whose first number of tiles takes longer is left."""
+"""By how much a plan of more than ``MANY`` must beat what was found to be looked for."""
+_NEAR_OF_MANY = 1.25
+"""Times what was found: a ring of more than ``MANY`` whose first number of tiles takes longer is left."""
 _MOST_TURNED = 2
 """Of the orders of four devices, that are also begun with each other device."""
 _MOST_TILES = 4096
@@ -55,7 +54,8 @@ def best_shared(problem: PlanProblem, devices: Sequence[int], limit_ns: float = 
     """The fastest plan by which all of these devices share layers; None where none is under the limit.
 
     The limit only spares work: which plan is found does not depend on it. But where one takes hardly longer
-    than any plan of these devices must, none is looked for behind it.
+    than any plan of these devices must, none is looked for behind it. Of more than ``MANY`` devices, what is
+    found may be slower than the fastest by some percent, and must beat the limit by 2 %.
     """
     best: Found | None = None
     enough_ns = _ENOUGH * least_ns(problem, devices)
@@ -68,23 +68,32 @@ def best_shared(problem: PlanProblem, devices: Sequence[int], limit_ns: float = 
 
 def _best_tiles(problem: PlanProblem, ring: _Ring, limit_ns: float, enough_ns: float) -> Found | None:
     """The fastest numbers of tiles and shares of a ring; None where none is under the limit."""
-    best, is_few = None, len(ring.order) <= MOST_WHOLE
-    limit_ns, near = (limit_ns, 1.0) if is_few else (limit_ns / _WORTH_OF_MANY, _NEAR_OF_MANY)
+    is_many = len(ring.order) > MANY
+    limit_ns, near = (limit_ns / _WORTH_OF_MANY, _NEAR_OF_MANY) if is_many else (limit_ns, 1.0)
+    best: Found | None = None
     for num_tiles in _tile_counts(problem, ring):
         latest = limit_ns if best is None else min(limit_ns, best.latency_ns)
         if _sending_ns(problem, ring) >= latest or (best is not None and best.latency_ns <= enough_ns):
             break
-        found = _with_tiles(problem, ring, num_tiles, latest * near)
-        if found is None and not is_few and best is None:
+        look = _with_tiles(problem, ring, num_tiles, latest * near)
+        if is_many and best is None and look.is_late:
             break
-        best, near = found or best, 1.0
+        if look.found is not None:
+            best, near = look.found, 1.0
     return best if best is not None and best.latency_ns < limit_ns else None
 
 
 def any_shared(problem: PlanProblem, devices: Sequence[int]) -> Found | None:
-    """A good plan by which all of these devices share layers, found at once."""
-    ring = next(_rings(problem, devices), None)
-    return None if ring is None else _with_tiles(problem, ring, _tile_counts(problem, ring)[0], inf)
+    """A good plan by which all of these devices share layers, found at once: that of the first ring."""
+    best: Found | None = None
+    first = {ring.strategy: ring for ring in reversed(list(_rings(problem, devices)))}
+    for ring in sorted(first.values(), key=lambda ring: ring.strategy is Strategy.HYBRID):
+        for num_tiles in _tile_counts(problem, ring):
+            look = _with_tiles(problem, ring, num_tiles, inf if best is None else best.latency_ns)
+            best = look.found or best
+            if look.found is not None or look.is_late:
+                break
+    return best
 
 
 def _rings(problem: PlanProblem, devices: Sequence[int]) -> Iterator[_Ring]:
@@ -96,12 +105,14 @@ def _rings(problem: PlanProblem, devices: Sequence[int]) -> Iterator[_Ring]:
                 problem.cluster.links[sender][order[(place + 1) % len(order)]]
                 for place, sender in enumerate(order)
             ]
-            even = (1.0,) * len(order)
+            even = _Ring(strategy=Strategy.TENSOR, order=order, weights=(1.0,) * len(order), wire=wire)
+            found = [even] if Strategy.TENSOR in problem.strategies else []
             if Strategy.HYBRID in problem.strategies:
-                for weights in row_weights(links):
-                    yield _Ring(strategy=Strategy.HYBRID, order=order, weights=weights, wire=wire)
-            if Strategy.TENSOR in problem.strategies:
-                yield _Ring(strategy=Strategy.TENSOR, order=order, weights=even, wire=wire)
+                kind = Strategy.HYBRID
+                uneven = [replace(even, strategy=kind, weights=weights) for weights in row_weights(links)]
+                # Which is faster cannot be told before; of many devices a hybrid plan takes longer to play.
+                found = [*found, *uneven] if len(order) > MANY else [*uneven, *found]
+            yield from found
 
 
 def _orders(problem: PlanProblem, devices: Sequence[int], num_bytes: float) -> list[tuple[int, ...]]:
@@ -123,22 +134,34 @@ def _tile_counts(problem: PlanProblem, ring: _Ring) -> Sequence[int]:
         return (problem.num_tiles,)
     if most < 2:
         return (1,)
-    return [count for count in (_TILES if num <= MOST_WHOLE else _TILES_OF_MANY) if count <= most]
+    return [count for count in (_TILES if num <= MANY else _TILES_OF_MANY) if count <= most]
 
 
-def _with_tiles(problem: PlanProblem, ring: _Ring, num_tiles: int, limit_ns: float) -> Found | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What a ring gives with so many tiles."""
+
+    found: Found | None
+    is_late: bool
+    """Whether nothing was found because what may fit is not under the limit."""
+
+
+def _with_tiles(problem: PlanProblem, ring: _Ring, num_tiles: int, limit_ns: float) -> _Look:
     tiles = _tiles(problem, _skeleton(problem, ring, num_tiles))
     seats = seats_of(problem, ring.order, ring.strategy, tiles, ring.wire)
-    best: Found | None = None
+    best, is_late = None, False
     for shares in _shares(problem.architecture, ring.strategy, seats):
         latest = limit_ns if best is None else best.latency_ns
         if _busiest_ns(problem.architecture, seats, shares) >= latest:
+            is_late = True
             continue
         plan = _skeleton(problem, ring, num_tiles, shares)
         foreseen = problem.forecast(plan, latest)
-        if foreseen.latency_ns < latest and problem.fits(foreseen, plan):
+        if foreseen.latency_ns >= latest:
+            is_late = True
+        elif problem.fits(foreseen, plan):
             best = Found(plan=plan, latency_ns=foreseen.latency_ns)
-    return best
+    return _Look(found=best, is_late=is_late and best is None)
 
 
 def _shares(

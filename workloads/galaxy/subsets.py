@@ -8,6 +8,8 @@ from workloads.galaxy.ring_order import MOST_ORDERED, SAME
 
 MOST_WHOLE = 8
 """Devices of which all subsets are looked at; of more, those that are best by one measure."""
+MANY = 16
+"""Of more devices, playing a plan takes so long that not all are."""
 _ROW_STEPS = 32
 _MORE_ROWS = 1.5
 _LEAST_ROWS = 0.25
@@ -65,7 +67,7 @@ def row_weights(ring: Sequence[LinkProfile]) -> list[tuple[float, ...]]:
         if after >= busy[slowest]:
             break
         weights = trial
-    if num > MOST_WHOLE:
+    if num > MANY:
         return [even, tuple(weights)]
     middle = tuple((weight + 1.0) / 2 for weight in weights)
     return [even, middle, tuple(weights), *_uneven(num)]

@@ -7,7 +7,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from workloads.galaxy import ring_order
@@ -64,6 +64,8 @@ def test_of_few_devices_no_order_is_better(num: int, seed: int, kinds: int) -> N
 @settings(max_examples=20, deadline=None)
 def test_of_many_devices_no_change_is_better(num: int, seed: int, kinds: int) -> None:
     of = links_of(num, seed, kinds=kinds)
+    times = [link.time_ns(NUM_BYTES) for row in of.links for link in row]
+    assume(max(times) > 1.05 * min(times))  # else they count as equal
     evenest, shortest = (ring_orders(of, range(num), NUM_BYTES) * 2)[:2]
     assert evenest[0] == shortest[0] == 0
     assert sorted(evenest) == sorted(shortest) == list(range(num))

@@ -14,7 +14,7 @@ from workloads.galaxy.plan import ParallelPlan, Strategy, shares_of
 from workloads.galaxy.plan_bounds import least_ns
 from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.profile import ClusterProfile
-from workloads.galaxy.shared_plans import best_shared
+from workloads.galaxy.shared_plans import any_shared, best_shared
 from workloads.galaxy.wire_format import WireFormat
 from workloads.transformer.ladder import named
 
@@ -89,3 +89,39 @@ def test_unequal_devices_lose_little_to_whole_heads(name: str) -> None:
     found = best_shared(problem, (0, 1, 2))
     assert found is not None
     assert found.latency_ns <= 1.015 * num_flops(problem.architecture, 284) / sum(speeds) * 1e9
+
+
+def test_of_many_devices_with_little_memory_more_tiles_fit() -> None:
+    """Searches of many devices leave rings early, but not for what fits in smaller tiles only."""
+    num, architecture, load = 17, small(2, heads=17), Load(num_tokens=17 * 20, itemsize=4)
+    columns = -(-architecture.ffn_size // num)
+    large, little = (
+        shared_need(architecture, Strategy.HYBRID, load, WireFormat.EXACT, rows).of(1, columns)
+        for rows in (10, 5)
+    )
+    problem = PlanProblem(
+        architecture=architecture,
+        cluster=cluster(*[device(5, (large + little) // 2)] * num, mbit=1000),
+        load=load,
+        strategies=SHARING,
+    )
+    found = best_shared(problem, range(num))
+    assert found is not None
+    assert found.plan.num_tiles == 4
+    assert any_shared(problem, range(num)) is not None
+
+
+def test_of_many_devices_what_is_found_is_nearly_the_fastest() -> None:
+    """Of one ring, all numbers of tiles are asked for by themselves."""
+    architecture = small(4, heads=20, name="bert-base")
+    of = cluster(*[device(speed) for speed in (4, 2, 1, 3)] * 5, mbit=300)
+    problem = PlanProblem(
+        architecture=architecture,
+        cluster=of,
+        load=Load(num_tokens=240, itemsize=4),
+        strategies=SHARING,
+    )
+    found = best_shared(problem, range(20))
+    each = [best_shared(replace(problem, num_tiles=count), range(20)) for count in (1, 2, 3, 4, 6, 8)]
+    assert found is not None
+    assert found.latency_ns <= 1.03 * min(one.latency_ns for one in each if one is not None)

@@ -1,7 +1,7 @@
 """Requests while links and devices change: planned anew within one request, nothing lost or wrong.
 
 A service and three real devices with quotas of a core each, in namespaces; links are held by the kernel.
-During 200 requests one link becomes 25 times as slow and recovers, one device loses most of its quota and
+During 200 requests one link becomes 50 times as slow and recovers, one device loses most of its quota and
 gets it back, one device is killed, and another joins: one thing at a time. Every answer is held against that
 of one device, and what requests take behind each event against a new service with new devices in that state.
 
@@ -26,7 +26,7 @@ from benchmarks.galaxy_rig import ROOT, TESTBED, Rig, devices
 NAMES = ("a", "b", "c", "d")
 QUOTAS = (0.6, 0.5, 0.3, 0.5)
 CORES = ([0], [1], [0], [1])
-RATE_MBIT, SLOW_MBIT, SMALL_QUOTA = 500.0, 20.0, 0.12
+RATE_MBIT, SLOW_MBIT, SMALL_QUOTA = 1000.0, 20.0, 0.12
 NUM_REQUESTS, QUICK_REQUESTS = 200, 60
 CHANGES: Mapping[str, tuple[str, str, str]] = {
     "slow link": ("b", "--rate", f"{SLOW_MBIT:g} Mbit/s"),

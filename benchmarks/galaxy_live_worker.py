@@ -27,16 +27,18 @@ ADDRESS = "head"
 MODEL = TransformerArchitecture(
     family=Family.GPT2,
     num_layers=4,
-    hidden_size=512,
+    hidden_size=1024,
     num_heads=16,
     num_kv_heads=16,
-    head_size=32,
-    ffn_size=2048,
+    head_size=64,
+    ffn_size=4096,
     vocab_size=512,
     max_length=256,
     activation=Activation.GELU_TANH,
     norm_epsilon=1e-5,
 )
+"""Requests last longer than a period of a quota, or none would hold them back, and compute longer than they
+send: two devices are faster than one by far, so that plans follow what happens and not what timings scatter."""
 NUM_TOKENS, SEED = 128, 3
 _PATIENCE_S = 120.0
 

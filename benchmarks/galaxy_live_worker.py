@@ -37,8 +37,9 @@ MODEL = TransformerArchitecture(
     activation=Activation.GELU_TANH,
     norm_epsilon=1e-5,
 )
-"""Requests last longer than a period of a quota, or none would hold them back, and compute longer than they
-send: two devices are faster than one by far, so that plans follow what happens and not what timings scatter."""
+"""Requests last longer than a period of a quota, which would not hold them back else, and compute longer than
+they send: two devices are faster than one by far, so that plans follow what happens, not how timings scatter.
+"""
 NUM_TOKENS, SEED = 128, 3
 _PATIENCE_S = 120.0
 

@@ -6,9 +6,9 @@ both.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heapreplace
-from itertools import product
+from itertools import permutations, product
 from math import ceil, floor, inf
 
 from workloads.galaxy.memory import MemoryNeed
@@ -16,6 +16,10 @@ from workloads.galaxy.memory import MemoryNeed
 _BELOW = 1 - 1e-12
 """Rounding must not give anybody more than it has until a level."""
 _MOST_MOVES = 64
+_MOST_GIVEN = 3
+"""Heads that are moved at once where memory is full."""
+_LEANING = (0.06, 0.12, 0.2)
+"""Parts of their columns that all but the fastest give away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +56,33 @@ class Shares:
 
 def balanced(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares | None:
     """The best shares that fit, at least one head and column for each seat; None where none are found."""
-    heads = least_latest([seat.attention for seat in seats], num_heads, [num_heads] * len(seats))
-    columns = least_latest([seat.mlp for seat in seats], num_columns, [num_columns] * len(seats))
-    if heads is None or columns is None:
-        return None
-    each = zip(seats, heads, columns, strict=True)
-    if all(seat.need.of(*sizes) <= seat.budget_bytes for seat, *sizes in each):
-        return Shares(heads=tuple(heads), columns=tuple(columns))
+    level = _levelled(seats, num_heads, num_columns)
+    if level is None or _fit(seats, level):
+        return level
     starts = _starts(seats, num_heads, num_columns)
     found = [_moved(seats, start, num_columns) for start in starts]
     best = min((one for one in found if one is not None), key=lambda one: one[0], default=None)
     return None if best is None else best[1]
+
+
+def has_room(seats: Sequence[Seat], num_heads: int, num_columns: int) -> bool:
+    """Whether memory leaves each half levelled as it would be without limits."""
+    level = _levelled(seats, num_heads, num_columns)
+    return level is None or _fit(seats, level)
+
+
+def _levelled(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares | None:
+    """Both halves by themselves, whatever memory there is; None where there are too few heads or columns."""
+    heads = least_latest([seat.attention for seat in seats], num_heads, [num_heads] * len(seats))
+    columns = least_latest([seat.mlp for seat in seats], num_columns, [num_columns] * len(seats))
+    if heads is None or columns is None:
+        return None
+    return Shares(heads=tuple(heads), columns=tuple(columns))
+
+
+def _fit(seats: Sequence[Seat], shares: Shares) -> bool:
+    each = zip(seats, shares.heads, shares.columns, strict=True)
+    return all(seat.need.of(*sizes) <= seat.budget_bytes for seat, *sizes in each)
 
 
 def made_up(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares | None:
@@ -84,6 +104,42 @@ def made_up(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares |
             found.append((latest, Shares(heads=heads, columns=tuple(columns))))
     best = min(found, key=lambda one: one[0], default=None)
     return None if best is None else best[1]
+
+
+def leaning(seats: Sequence[Seat], shares: Shares) -> Iterator[Shares]:
+    """Shares with some columns of all others moved to the fastest seat, as far as it has room.
+
+    What a slow device makes goes around the ring: others wait for it, though no half by itself shows that.
+    """
+    fastest = min(range(len(seats)), key=lambda place: seats[place].mlp.each)
+    for part in _LEANING:
+        columns = [max(1, round(own * (1.0 - part))) for own in shares.columns]
+        columns[fastest] += sum(shares.columns) - sum(columns)
+        found = replace(shares, columns=tuple(columns))
+        if _fit(seats, found):
+            yield found
+
+
+def beside_full(seats: Sequence[Seat], shares: Shares, num_columns: int) -> Iterator[Shares]:
+    """Shares next to others where memory is full: some heads of a seat moved to another one.
+
+    What a seat gives away in heads it may hold in columns. Columns are levelled by themselves, or so that
+    both halves together are.
+    """
+    for giver, taker in permutations(range(len(seats)), 2):
+        for count in range(1, min(_MOST_GIVEN, shares.heads[giver] - 1) + 1):
+            heads = list(shares.heads)
+            heads[giver] -= count
+            heads[taker] += count
+            room = _room_for_columns(seats, heads, num_columns)
+            both = [
+                Line(base=seat.attention.at(own) + seat.mlp.base, each=seat.mlp.each)
+                for seat, own in zip(seats, heads, strict=True)
+            ]
+            for lines in ([seat.mlp for seat in seats], both):
+                columns = least_latest(lines, num_columns, room)
+                if columns is not None:
+                    yield Shares(heads=tuple(heads), columns=tuple(columns))
 
 
 def _near_level(seats: Sequence[Seat], num_heads: int) -> Iterator[tuple[int, ...]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from workloads.galaxy.balance import Seat, Shares, balanced, made_up
+from workloads.galaxy.balance import Seat, Shares, balanced, beside_full, has_room, leaning, made_up
 from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, shares_of, whole_share
 from workloads.galaxy.plan_bounds import least_ns, needed_halves, needed_mlps
 from workloads.galaxy.plan_problem import PlanProblem
@@ -116,9 +116,9 @@ def _rings(problem: PlanProblem, devices: Sequence[int]) -> Iterator[_Ring]:
 
 
 def _orders(problem: PlanProblem, devices: Sequence[int], num_bytes: float) -> list[tuple[int, ...]]:
-    """Orders around a ring; where rows see those before them, it matters who has the first ones."""
+    """Orders around a ring, and who is first: its rows are seen by those behind, and it gives the answer."""
     orders = ring_orders(problem.cluster, devices, num_bytes)
-    if not problem.architecture.is_decoder or not 1 < len(devices) <= MOST_ORDERED:
+    if not 1 < len(devices) <= MOST_ORDERED:
         return orders
     turned = orders if len(devices) < MOST_ORDERED else orders[:_MOST_TURNED]
     return [*orders, *(order[turn:] + order[:turn] for order in turned for turn in range(1, len(order)))]
@@ -167,15 +167,19 @@ def _with_tiles(problem: PlanProblem, ring: _Ring, num_tiles: int, limit_ns: flo
 def _shares(
     architecture: TransformerArchitecture, strategy: Strategy, seats: Sequence[Seat]
 ) -> Iterator[Shares]:
-    """Shares to try: halves levelled each by itself; of few devices whose halves overlap, also together."""
+    """Shares to try: halves levelled each by itself; of few devices whose halves overlap, others near it."""
     shares = balanced(seats, architecture.num_kv_heads, architecture.ffn_size)
     if shares is None:
         return
     yield shares
-    if strategy is Strategy.HYBRID and len(seats) <= MOST_ORDERED:
-        together = made_up(seats, architecture.num_kv_heads, architecture.ffn_size)
-        if together is not None:
-            yield together
+    if strategy is not Strategy.HYBRID or len(seats) > MOST_ORDERED:
+        return
+    together = made_up(seats, architecture.num_kv_heads, architecture.ffn_size)
+    if together is not None:
+        yield together
+    yield from leaning(seats, shares)
+    if not has_room(seats, architecture.num_kv_heads, architecture.ffn_size):
+        yield from beside_full(seats, shares, architecture.ffn_size)
 
 
 def _busiest_ns(architecture: TransformerArchitecture, seats: Sequence[Seat], shares: Shares) -> float:

@@ -11,7 +11,8 @@ MOST_WHOLE = 8
 MANY = 16
 """Of more devices, playing a plan takes so long that not all are."""
 _ROW_STEPS = 32
-_MORE_ROWS = 1.5
+_MORE_ROWS, _FEWER_ROWS = 1.5, 0.5
+_MOST_OF_TWO = 1.4
 _LEAST_ROWS = 0.25
 """Of an even share: fewer rows of a device leave too little to do beside their transfer."""
 
@@ -74,10 +75,14 @@ def row_weights(ring: Sequence[LinkProfile]) -> list[tuple[float, ...]]:
 
 
 def _uneven(num: int) -> list[tuple[float, ...]]:
-    """One of few devices with more rows than the others: with few tiles, waiting may be less."""
-    if not 2 < num <= MOST_ORDERED:
+    """One of few devices with more or fewer rows than the others: waiting, or memory, may be less."""
+    if num > MOST_ORDERED:
         return []
-    return [tuple(_MORE_ROWS if place == more else 1.0 for place in range(num)) for more in range(num)]
+    more = [tuple(_MORE_ROWS if place == other else 1.0 for place in range(num)) for other in range(num)]
+    fewer = [tuple(_FEWER_ROWS if place == other else 1.0 for place in range(num)) for other in range(num)]
+    return (
+        [*more, *fewer] if num > 2 else [(_MOST_OF_TWO, 2 - _MOST_OF_TWO), (2 - _MOST_OF_TWO, _MOST_OF_TWO)]
+    )
 
 
 def _sizes(most: int) -> list[int]:

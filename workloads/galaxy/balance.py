@@ -18,8 +18,8 @@ _BELOW = 1 - 1e-12
 _MOST_MOVES = 64
 _MOST_GIVEN = 3
 """Heads that are moved at once where memory is full."""
-_LEANING = (0.06, 0.12, 0.2)
-"""Parts of their columns that all but the fastest give away."""
+_LEANING, _FEW = (0.06, 0.12, 0.2), 3
+"""Parts of their columns that all but the fastest give away; of more seats, only one of them is tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ def leaning(seats: Sequence[Seat], shares: Shares) -> Iterator[Shares]:
     What a slow device makes goes around the ring: others wait for it, though no half by itself shows that.
     """
     fastest = min(range(len(seats)), key=lambda place: seats[place].mlp.each)
-    for part in _LEANING:
+    for part in _LEANING if len(seats) <= _FEW else _LEANING[1:2]:
         columns = [max(1, round(own * (1.0 - part))) for own in shares.columns]
         columns[fastest] += sum(shares.columns) - sum(columns)
         found = replace(shares, columns=tuple(columns))

@@ -178,7 +178,7 @@ def _shares(
     if together is not None:
         yield together
     yield from leaning(seats, shares)
-    if not has_room(seats, architecture.num_kv_heads, architecture.ffn_size):
+    if len(seats) == 2 and not has_room(seats, architecture.num_kv_heads, architecture.ffn_size):
         yield from beside_full(seats, shares, architecture.ffn_size)
 
 

@@ -78,11 +78,14 @@ def _uneven(num: int) -> list[tuple[float, ...]]:
     """One of few devices with more or fewer rows than the others: waiting, or memory, may be less."""
     if num > MOST_ORDERED:
         return []
-    more = [tuple(_MORE_ROWS if place == other else 1.0 for place in range(num)) for other in range(num)]
-    fewer = [tuple(_FEWER_ROWS if place == other else 1.0 for place in range(num)) for other in range(num)]
-    return (
-        [*more, *fewer] if num > 2 else [(_MOST_OF_TWO, 2 - _MOST_OF_TWO), (2 - _MOST_OF_TWO, _MOST_OF_TWO)]
-    )
+    if num == 2:
+        return [(_MOST_OF_TWO, 2 - _MOST_OF_TWO), (2 - _MOST_OF_TWO, _MOST_OF_TWO)]
+    parts = (_MORE_ROWS,) if num == MOST_ORDERED else (_MORE_ROWS, _FEWER_ROWS)
+    return [
+        tuple(part if place == other else 1.0 for place in range(num))
+        for part in parts
+        for other in range(num)
+    ]
 
 
 def _sizes(most: int) -> list[int]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from workloads.galaxy import ring_order
+from workloads.galaxy import ring_descent
 from workloads.galaxy.profile import ClusterProfile, LinkProfile
 from workloads.galaxy.ring_order import ring_orders
 
@@ -84,7 +84,7 @@ def test_what_a_change_would_give_is_known_without_making_it(num: int, seed: int
     times = np.array([[link.time_ns(NUM_BYTES) for link in row] for row in of.links])
     order = tuple(range(num))
     counted = 0
-    tables = [ring_order._reversals(times), *(ring_order._moves(times, length) for length in (1, 2, 3))]
+    tables = [ring_descent._reversals(times), *(ring_descent._moves(times, length) for length in (1, 2, 3))]
     for length, table in enumerate(tables):
         for begin, other in zip(*np.nonzero(np.isfinite(table.sums)), strict=True):
             if length:

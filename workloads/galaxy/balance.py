@@ -94,10 +94,7 @@ def made_up(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares |
     """
     found: list[tuple[float, Shares]] = []
     for heads in _near_level(seats, num_heads):
-        both = [
-            Line(base=seat.attention.at(own) + seat.mlp.base, each=seat.mlp.each)
-            for seat, own in zip(seats, heads, strict=True)
-        ]
+        both = _both_halves(seats, heads)
         columns = least_latest(both, num_columns, _room_for_columns(seats, heads, num_columns))
         if columns is not None:
             latest = max(line.at(size) for line, size in zip(both, columns, strict=True))
@@ -132,14 +129,18 @@ def beside_full(seats: Sequence[Seat], shares: Shares, num_columns: int) -> Iter
             heads[giver] -= count
             heads[taker] += count
             room = _room_for_columns(seats, heads, num_columns)
-            both = [
-                Line(base=seat.attention.at(own) + seat.mlp.base, each=seat.mlp.each)
-                for seat, own in zip(seats, heads, strict=True)
-            ]
-            for lines in ([seat.mlp for seat in seats], both):
+            for lines in ([seat.mlp for seat in seats], _both_halves(seats, heads)):
                 columns = least_latest(lines, num_columns, room)
                 if columns is not None:
                     yield Shares(heads=tuple(heads), columns=tuple(columns))
+
+
+def _both_halves(seats: Sequence[Seat], heads: Sequence[int]) -> list[Line]:
+    """The time of both halves together, for each column beside these heads."""
+    return [
+        Line(base=seat.attention.at(own) + seat.mlp.base, each=seat.mlp.each)
+        for seat, own in zip(seats, heads, strict=True)
+    ]
 
 
 def _near_level(seats: Sequence[Seat], num_heads: int) -> Iterator[tuple[int, ...]]:

@@ -20,6 +20,7 @@ from workloads.transformer.split import Span
 _TILES = (2, 4, 1, 8, 3, 6, 12, 16)
 """Numbers of tiles of each device's rows, the likely ones first."""
 _TILES_OF_MANY = (2, 1, 4, 8, 16)
+"""Each of more than ``MANY`` devices has few rows."""
 _ENOUGH = 1.005
 """Of the least that any plan of some devices can take."""
 _WORTH_OF_MANY = 1.02

@@ -16,7 +16,6 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from cosmology.architecture import (
-    KERNEL_SIDE,
     NEGATIVE_SLOPE,
     OUTPUT_SCALE,
     Architecture,
@@ -24,6 +23,7 @@ from cosmology.architecture import (
     Recipe,
 )
 from cosmology.kernels import pooling
+from cosmology.kernels.convolution import SameConvolution
 from cosmology.kernels.pooled_convolution import is_faster, pooled_convolution
 
 Kernels = Literal["torch", "own"]
@@ -107,8 +107,7 @@ class Stage(nn.Module):
         self.is_checkpointed = architecture.is_checkpointed
         self.has_checkpointed_branches = architecture.has_checkpointed_branches
         self.convolutions = nn.ModuleList(
-            nn.Conv3d(layer.in_channels, layer.out_channels, KERNEL_SIDE, padding="same")
-            for layer in convolutions
+            SameConvolution(layer.in_channels, layer.out_channels) for layer in convolutions
         )
         normalised = convolutions if architecture.is_normalised else ()
         self.norms = nn.ModuleList(Norm(layer.num_groups, layer.out_channels) for layer in normalised)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from cosmology.kernels import native
+from cosmology.kernels import convolution, native
 from cosmology.kernels.uncompiled import uncompiled
 
 
@@ -117,9 +117,6 @@ def _gradients(step: _Step, gradient: Tensor, *, is_wanted: bool) -> tuple[Tenso
 
 def _full_gradients(step: _Step, gradient: Tensor, wanted: list[bool]) -> tuple[Tensor, Tensor, Tensor]:
     """Torch's own gradients of the convolution, by what is wanted of input, weights and bias."""
-    full, ones = native.pool_gradient(gradient, step.pooled, step.slope), [1, 1, 1]
+    full = native.pool_gradient(gradient, step.pooled, step.slope)
     weight = step.weight.to(step.x.dtype, memory_format=native.LAYOUT)
-    by_input, by_weights, by_bias = torch.ops.aten.convolution_backward(
-        *(full, step.x, weight, [len(weight)], ones, ones, ones, False, [0, 0, 0], 1), wanted
-    )
-    return by_input, by_weights, by_bias
+    return convolution.gradients(full, step.x, weight, wanted)

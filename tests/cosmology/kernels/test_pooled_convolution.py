@@ -7,6 +7,9 @@ from cosmology.kernels import native
 from cosmology.kernels.pooled_convolution import is_faster, pooled_convolution
 
 SLOPE = 0.3
+ROUNDED_FIRST = 0.15
+"""With tiles, sums are pooled before they are rounded. Where torch rounds first, voxels of a window that
+become equal may give the gradient to another one than in fp64."""
 
 
 @pytest.fixture(autouse=True)
@@ -72,11 +75,9 @@ def test_bfloat16_gives_what_fp64_gives_rounded(
     assert pooled.dtype is torch.bfloat16
     torch.testing.assert_close(pooled.double(), expected, rtol=2**-7, atol=2**-9)
     truths = torch.autograd.grad(expected, (weight, bias), upstream.double())
-    # Sums are pooled before they are rounded. Where torch rounds first, voxels of a window that become equal
-    # may give the gradient to another one than in fp64.
     is_exact = native.has_tiles() and shape[-1] >= native.TILE_VOXELS
     for gradient, truth in zip(gradients, truths, strict=True):
-        assert (gradient.double() - truth).norm() < (1e-5 if is_exact else 0.15) * truth.norm()
+        assert (gradient.double() - truth).norm() < (1e-5 if is_exact else ROUNDED_FIRST) * truth.norm()
 
 
 def test_gradients_have_the_order_of_their_weights() -> None:
@@ -96,7 +97,8 @@ def test_a_grid_whose_gradient_is_wanted_has_it() -> None:
     expected = written_out(theirs, other, bias.double())
     truths = torch.autograd.grad(expected, (theirs, other), upstream.double())
     for gradient, truth in zip(gradients, truths, strict=True):
-        assert (gradient.double() - truth).norm() < 0.03 * truth.norm()
+        limit = 0.03 if native.has_tiles() else ROUNDED_FIRST
+        assert (gradient.double() - truth).norm() < limit * truth.norm()
 
 
 def test_only_what_is_faster_is_taken() -> None:

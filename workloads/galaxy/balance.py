@@ -6,20 +6,19 @@ both.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import heapify, heappop, heapreplace
-from itertools import permutations, product
+from itertools import product
 from math import ceil, floor, inf
 
 from workloads.galaxy.memory import MemoryNeed
 
 _BELOW = 1 - 1e-12
 """Rounding must not give anybody more than it has until a level."""
-_MOST_MOVES = 64
-_MOST_GIVEN = 3
-"""Heads that are moved at once where memory is full."""
-_LEANING, _FEW = (0.06, 0.12, 0.2), 3
-"""Parts of their columns that all but the fastest give away; of more seats, only one of them is tried."""
+_HALVINGS = 14
+"""Of an interval in which the end of the slowest MLP lies: only whole heads follow from it."""
+_LOOKS = 8
+"""At ends of the slowest attention, before the search goes on between the two next to the best."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,22 +55,13 @@ class Shares:
 
 def balanced(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares | None:
     """The best shares that fit, at least one head and column for each seat; None where none are found."""
-    level = _levelled(seats, num_heads, num_columns)
-    if level is None or _fit(seats, level):
+    level = levelled(seats, num_heads, num_columns)
+    if level is None or fit(seats, level):
         return level
-    starts = _starts(seats, num_heads, num_columns)
-    found = [_moved(seats, start, num_columns) for start in starts]
-    best = min((one for one in found if one is not None), key=lambda one: one[0], default=None)
-    return None if best is None else best[1]
+    return within_memory(seats, num_heads, num_columns)
 
 
-def has_room(seats: Sequence[Seat], num_heads: int, num_columns: int) -> bool:
-    """Whether memory leaves each half levelled as it would be without limits."""
-    level = _levelled(seats, num_heads, num_columns)
-    return level is None or _fit(seats, level)
-
-
-def _levelled(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares | None:
+def levelled(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares | None:
     """Both halves by themselves, whatever memory there is; None where there are too few heads or columns."""
     heads = least_latest([seat.attention for seat in seats], num_heads, [num_heads] * len(seats))
     columns = least_latest([seat.mlp for seat in seats], num_columns, [num_columns] * len(seats))
@@ -80,9 +70,43 @@ def _levelled(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares
     return Shares(heads=tuple(heads), columns=tuple(columns))
 
 
-def _fit(seats: Sequence[Seat], shares: Shares) -> bool:
+def fit(seats: Sequence[Seat], shares: Shares) -> bool:
+    """Whether each seat may hold its share."""
     each = zip(seats, shares.heads, shares.columns, strict=True)
     return all(seat.need.of(*sizes) <= seat.budget_bytes for seat, *sizes in each)
+
+
+def within_memory(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares | None:
+    """Shares where memory is short for those of an even level; None where none are found.
+
+    A head takes as much memory of any seat, and so do columns. What the latest MLP ends at, if the latest
+    attention ends at some moment, is then known but for whole heads, and their sum is nearly convex in that
+    moment (the value of a linear programme): some moments are looked at, then those between the two next to
+    the best, until there are none.
+    """
+    room = [min(num_heads, _heads_beside(seat, 1)) for seat in seats]
+    if min(room) < 1 or sum(room) < num_heads:
+        return None
+    limits = zip(seats, room, strict=True)
+    moments = sorted({seat.attention.at(own) for seat, most in limits for own in range(1, most + 1)})
+    found: dict[int, tuple[float, Shares] | None] = {}
+    first, last = 0, len(moments) - 1
+    while True:
+        step = max(1, (last - first) // _LOOKS)
+        for index in {*range(first, last + 1, step), last} - found.keys():
+            found[index] = _until(seats, moments[index], room, (num_heads, num_columns))
+        best = min(found, key=lambda index: (_cost(found[index]), -index))
+        if step == 1:
+            known = found[best]
+            return None if known is None else known[1]
+        first, last = max(0, best - step), min(len(moments) - 1, best + step)
+
+
+def with_heads(seats: Sequence[Seat], heads: tuple[int, ...], num_columns: int) -> Shares | None:
+    """Columns levelled beside these heads, as far as memory goes; None where it does not."""
+    most = _room_for_columns(seats, heads, num_columns)
+    columns = least_latest([seat.mlp for seat in seats], num_columns, most)
+    return None if columns is None else Shares(heads=heads, columns=tuple(columns))
 
 
 def made_up(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares | None:
@@ -101,38 +125,6 @@ def made_up(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares |
             found.append((latest, Shares(heads=heads, columns=tuple(columns))))
     best = min(found, key=lambda one: one[0], default=None)
     return None if best is None else best[1]
-
-
-def leaning(seats: Sequence[Seat], shares: Shares) -> Iterator[Shares]:
-    """Shares with some columns of all others moved to the fastest seat, as far as it has room.
-
-    What a slow device makes goes around the ring: others wait for it, though no half by itself shows that.
-    """
-    fastest = min(range(len(seats)), key=lambda place: seats[place].mlp.each)
-    for part in _LEANING if len(seats) <= _FEW else _LEANING[1:2]:
-        columns = [max(1, round(own * (1.0 - part))) for own in shares.columns]
-        columns[fastest] += sum(shares.columns) - sum(columns)
-        found = replace(shares, columns=tuple(columns))
-        if _fit(seats, found):
-            yield found
-
-
-def beside_full(seats: Sequence[Seat], shares: Shares, num_columns: int) -> Iterator[Shares]:
-    """Shares next to others where memory is full: some heads of a seat moved to another one.
-
-    What a seat gives away in heads it may hold in columns. Columns are levelled by themselves, or so that
-    both halves together are.
-    """
-    for giver, taker in permutations(range(len(seats)), 2):
-        for count in range(1, min(_MOST_GIVEN, shares.heads[giver] - 1) + 1):
-            heads = list(shares.heads)
-            heads[giver] -= count
-            heads[taker] += count
-            room = _room_for_columns(seats, heads, num_columns)
-            for lines in ([seat.mlp for seat in seats], _both_halves(seats, heads)):
-                columns = least_latest(lines, num_columns, room)
-                if columns is not None:
-                    yield Shares(heads=tuple(heads), columns=tuple(columns))
 
 
 def _both_halves(seats: Sequence[Seat], heads: Sequence[int]) -> list[Line]:
@@ -213,68 +205,59 @@ def _room_for_columns(seats: Sequence[Seat], heads: Sequence[int], num_columns: 
     return [min(num_columns, _columns_beside(seat, own)) for seat, own in zip(seats, heads, strict=True)]
 
 
-def _columns(seats: Sequence[Seat], heads: Sequence[int], num_columns: int) -> list[int] | None:
-    most = _room_for_columns(seats, heads, num_columns)
-    return least_latest([seat.mlp for seat in seats], num_columns, most)
-
-
-def _starts(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Iterator[list[int]]:
-    """Heads where heads come first, where columns do, and in proportion to the room."""
-    lines, room = [seat.attention for seat in seats], [_heads_beside(seat, 1) for seat in seats]
-    heads = least_latest(lines, num_heads, room)
-    if heads is None:
-        return
-    yield heads
-    most = [min(num_columns, _columns_beside(seat, 1)) for seat in seats]
-    columns = least_latest([seat.mlp for seat in seats], num_columns, most)
-    if columns is not None:
-        beside = [_heads_beside(seat, own) for seat, own in zip(seats, columns, strict=True)]
-        heads = least_latest(lines, num_heads, beside)
-        if heads is not None:
-            yield heads
-    by_room = [Line(base=0.0, each=1.0 / most) for most in room]
-    heads = least_latest(by_room, num_heads, room)
-    if heads is not None:
-        yield heads
-
-
-def _moved(seats: Sequence[Seat], heads: Sequence[int], num_columns: int) -> tuple[float, Shares] | None:
-    """The best shares that moving one head after the other leads to."""
-    now, columns, cost = list(heads), _columns(seats, heads, num_columns), inf
-    if columns is not None:
-        cost = _cost(seats, now, columns)
-    for _ in range(_MOST_MOVES):
-        moved = [(_tried(seats, trial, num_columns), trial) for trial in _moves(seats, now, num_columns)]
-        (best, found), trial = min(moved, key=lambda move: move[0][0], default=((inf, None), now))
-        if found is None or best >= cost:
-            break
-        now, columns, cost = trial, found, best
-    if columns is None:
+def _until(
+    seats: Sequence[Seat], moment: float, room: Sequence[int], totals: tuple[int, int]
+) -> tuple[float, Shares] | None:
+    """Shares whose attention ends at a moment, and the sum of when both halves end."""
+    (num_heads, num_columns), lines = totals, [seat.attention for seat in seats]
+    most = [min(limit, _size_at(line, moment)) for line, limit in zip(lines, room, strict=True)]
+    if min(most) < 1 or sum(most) < num_heads:
         return None
-    return cost, Shares(heads=tuple(now), columns=tuple(columns))
+    heads = least_latest(lines, num_heads, _beside_columns(seats, most, totals))
+    shares = None if heads is None else with_heads(seats, tuple(heads), num_columns)
+    if shares is None:
+        return None
+    latest = [
+        max(line.at(size) for line, size in zip(half, sizes, strict=True))
+        for half, sizes in ((lines, shares.heads), ([seat.mlp for seat in seats], shares.columns))
+    ]
+    return sum(latest), shares
 
 
-def _moves(seats: Sequence[Seat], heads: Sequence[int], num_columns: int) -> Iterator[list[int]]:
-    """One head away from a seat that others wait for, or whose memory is full, to any other."""
-    times = [seat.attention.at(own) for seat, own in zip(seats, heads, strict=True)]
-    latest = max(times)
-    for giver, own in enumerate(heads):
-        is_full = _columns_beside(seats[giver], own) < num_columns
-        if own < 2 or not (is_full or times[giver] == latest):
-            continue
-        for taker in range(len(heads)):
-            if taker != giver:
-                trial = list(heads)
-                trial[giver] -= 1
-                trial[taker] += 1
-                yield trial
+def _beside_columns(seats: Sequence[Seat], most: Sequence[int], totals: tuple[int, int]) -> list[int]:
+    """How many heads each seat may have so that the latest MLP ends as early as can be."""
+    (num_heads, num_columns), need = totals, seats[0].need
+    columns_of_head = need.per_head_bytes / need.per_column_bytes
+    early = max(seat.mlp.at(1) for seat in seats)
+    late = max(seat.mlp.at(num_columns) for seat in seats)
+    for _ in range(_HALVINGS):
+        middle = (early + late) / 2
+        columns = [min(num_columns, _size_at(seat.mlp, middle)) for seat in seats]
+        missing = num_heads - sum(_free_heads(seats, most, columns))
+        if sum(columns) - max(0, missing) * columns_of_head >= num_columns:
+            late = middle
+        else:
+            early = middle
+    free = _free_heads(seats, most, [min(num_columns, _size_at(seat.mlp, late)) for seat in seats])
+    # Whoever has one more gives as many columns away.
+    for _ in range(num_heads - sum(free)):
+        open_seats = [place for place, own in enumerate(free) if own < most[place]]
+        free[min(open_seats, key=lambda place: seats[place].attention.at(free[place] + 1))] += 1
+    return free
 
 
-def _tried(seats: Sequence[Seat], heads: Sequence[int], num_columns: int) -> tuple[float, list[int] | None]:
-    columns = _columns(seats, heads, num_columns)
-    return (inf, None) if columns is None else (_cost(seats, heads, columns), columns)
+def _free_heads(seats: Sequence[Seat], most: Sequence[int], columns: Sequence[int]) -> list[int]:
+    """Heads for which memory is left beside these columns, at least one."""
+    return [
+        max(1, min(limit, _heads_beside(seat, own)))
+        for seat, limit, own in zip(seats, most, columns, strict=True)
+    ]
 
 
-def _cost(seats: Sequence[Seat], heads: Sequence[int], columns: Sequence[int]) -> float:
-    attention = max(seat.attention.at(own) for seat, own in zip(seats, heads, strict=True))
-    return attention + max(seat.mlp.at(own) for seat, own in zip(seats, columns, strict=True))
+def _size_at(line: Line, moment: float) -> int:
+    """The most that is done by then."""
+    return floor((moment - line.base) / line.each * (1 + 1e-12))
+
+
+def _cost(found: tuple[float, Shares] | None) -> float:
+    return inf if found is None else found[0]

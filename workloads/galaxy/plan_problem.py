@@ -35,6 +35,10 @@ class PlanProblem:
         default_factory=dict, init=False, repr=False, compare=False
     )
     """Devices with so many heads and columns, for the same reason."""
+    known_heads: dict[object, dict[int, int]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Of each device of a ring, where memory is short."""
 
     def budget_bytes(self, device: int) -> int:
         """What a device may hold."""

@@ -4,18 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from workloads.galaxy.balance import Seat, Shares, balanced, beside_full, has_room, leaning, made_up
-from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, shares_of, whole_share
-from workloads.galaxy.plan_bounds import least_ns, needed_halves, needed_mlps
+from workloads.galaxy.balance import Seat, Shares, fit, levelled, made_up, with_heads, within_memory
+from workloads.galaxy.plan import ParallelPlan, Strategy
+from workloads.galaxy.plan_bounds import least_ns, needed_mlps
 from workloads.galaxy.plan_problem import PlanProblem
-from workloads.galaxy.profile import NS_PER_S
+from workloads.galaxy.polish import MOST_GAIN, Polished, polished
+from workloads.galaxy.ring_choice import RingChoice
 from workloads.galaxy.ring_order import MOST_ORDERED, ring_orders
-from workloads.galaxy.ring_work import ring_tiles
-from workloads.galaxy.seats import Tiles, seats_of
+from workloads.galaxy.seats import seats_of
 from workloads.galaxy.subsets import MANY, row_weights
-from workloads.galaxy.wire_format import WireFormat, wire_bytes
+from workloads.galaxy.wire_format import wire_bytes
 from workloads.transformer.architecture import TransformerArchitecture
-from workloads.transformer.split import Span
 
 _TILES = (2, 4, 1, 8, 3, 6, 12, 16)
 """Numbers of tiles of each device's rows, the likely ones first."""
@@ -31,6 +30,8 @@ _MOST_TURNED = 2
 """Of the orders of four devices, that are also begun with each other device."""
 _MOST_TILES = 4096
 """Of all devices' tiles on all devices: a forecast takes about a microsecond for each."""
+_MOST_POLISHED = 3
+"""Rings of few devices, the fastest, whose plans are polished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,42 +42,58 @@ class Found:
     latency_ns: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ring:
-    """Devices in an order, with rows and a wire format."""
-
-    strategy: Strategy
-    order: tuple[int, ...]
-    weights: tuple[float, ...]
-    wire: WireFormat
-
-
 def best_shared(problem: PlanProblem, devices: Sequence[int], limit_ns: float = inf) -> Found | None:
     """The fastest plan by which all of these devices share layers; None where none is under the limit.
 
     The limit only spares work: which plan is found does not depend on it. But where one takes hardly longer
-    than any plan of these devices must, none is looked for behind it. Of more than ``MANY`` devices, what is
-    found may be slower than the fastest by some percent, and must beat the limit by 2 %.
+    than any plan of these devices must, none is looked for behind it. Plans of up to ``MOST_ORDERED`` devices
+    are polished where they come near. Of more than ``MANY`` devices, what is found may be slower than the
+    fastest by some percent, and must beat the limit by 2 %.
     """
-    best: Found | None = None
+    near = MOST_GAIN if len(devices) <= MOST_ORDERED else 1.0
+    best, looks = limit_ns, []
     enough_ns = _ENOUGH * least_ns(problem, devices)
     for ring in _rings(problem, devices):
-        best = _best_tiles(problem, ring, limit_ns if best is None else best.latency_ns, enough_ns) or best
-        if best is not None and best.latency_ns <= enough_ns:
-            break
-    return best
+        look = _best_tiles(problem, ring, best * near, enough_ns)
+        if look is not None:
+            looks.append(look)
+            best = min(best, look.latency_ns)
+            if best <= enough_ns:
+                break
+    if near > 1.0 and best > enough_ns:
+        looks = _polished(problem, looks)
+    found = min(looks, key=lambda look: look.latency_ns, default=None)
+    if found is None or found.latency_ns >= limit_ns:
+        return None
+    return Found(plan=found.plan, latency_ns=found.latency_ns)
 
 
-def _best_tiles(problem: PlanProblem, ring: _Ring, limit_ns: float, enough_ns: float) -> Found | None:
-    """The fastest numbers of tiles and shares of a ring; None where none is under the limit."""
+def _polished(problem: PlanProblem, looks: Sequence[Polished]) -> list[Polished]:
+    """Those that might be the fastest, each as good as it gets."""
+    fastest = sorted(looks, key=lambda look: look.latency_ns)
+    near_ns = fastest[0].latency_ns * MOST_GAIN if fastest else inf
+    rings = [look for look in fastest if look.choice.strategy is Strategy.HYBRID]
+    better = [_made_better(problem, look) for look in rings[:_MOST_POLISHED] if look.latency_ns < near_ns]
+    return [*better, *fastest]
+
+
+def _made_better(problem: PlanProblem, look: Polished) -> Polished:
+    architecture, choice = problem.architecture, look.choice
+    together = made_up(_seats(problem, choice), architecture.num_kv_heads, architecture.ffn_size)
+    starts = [] if together is None else [together]
+    return polished(problem, look, starts, sorted(_tile_counts(problem, choice)))
+
+
+def _best_tiles(problem: PlanProblem, ring: RingChoice, limit_ns: float, enough_ns: float) -> Polished | None:
+    """The fastest number of tiles of a ring; None where none is under the limit."""
     is_many = len(ring.order) > MANY
     limit_ns, near = (limit_ns / _WORTH_OF_MANY, _NEAR_OF_MANY) if is_many else (limit_ns, 1.0)
-    best: Found | None = None
+    best: Polished | None = None
     for num_tiles in _tile_counts(problem, ring):
         latest = limit_ns if best is None else min(limit_ns, best.latency_ns)
-        if _sending_ns(problem, ring) >= latest or (best is not None and best.latency_ns <= enough_ns):
+        if ring.sending_ns(problem) >= latest or (best is not None and best.latency_ns <= enough_ns):
             break
-        look = _with_tiles(problem, ring, num_tiles, latest * near)
+        look = _with_tiles(problem, replace(ring, num_tiles=num_tiles), latest * near)
         if is_many and best is None and look.is_late:
             break
         if look.found is not None:
@@ -90,14 +107,16 @@ def any_shared(problem: PlanProblem, devices: Sequence[int]) -> Found | None:
     first = {ring.strategy: ring for ring in reversed(list(_rings(problem, devices)))}
     for ring in sorted(first.values(), key=lambda ring: ring.strategy is Strategy.HYBRID):
         for num_tiles in _tile_counts(problem, ring):
-            look = _with_tiles(problem, ring, num_tiles, inf if best is None else best.latency_ns)
-            best = look.found or best
+            limit_ns = inf if best is None else best.latency_ns
+            look = _with_tiles(problem, replace(ring, num_tiles=num_tiles), limit_ns)
+            if look.found is not None:
+                best = Found(plan=look.found.plan, latency_ns=look.found.latency_ns)
             if look.found is not None or look.is_late:
                 break
     return best
 
 
-def _rings(problem: PlanProblem, devices: Sequence[int]) -> Iterator[_Ring]:
+def _rings(problem: PlanProblem, devices: Sequence[int]) -> Iterator[RingChoice]:
     load, hidden = problem.load, problem.architecture.hidden_size
     for wire in problem.wires:
         chunk = wire_bytes(wire, load.num_tokens, hidden, load.itemsize) / len(devices)
@@ -106,7 +125,7 @@ def _rings(problem: PlanProblem, devices: Sequence[int]) -> Iterator[_Ring]:
                 problem.cluster.links[sender][order[(place + 1) % len(order)]]
                 for place, sender in enumerate(order)
             ]
-            even = _Ring(strategy=Strategy.TENSOR, order=order, weights=(1.0,) * len(order), wire=wire)
+            even = RingChoice(strategy=Strategy.TENSOR, order=order, weights=(1.0,) * len(order), wire=wire)
             found = [even] if Strategy.TENSOR in problem.strategies else []
             if Strategy.HYBRID in problem.strategies:
                 kind = Strategy.HYBRID
@@ -125,7 +144,7 @@ def _orders(problem: PlanProblem, devices: Sequence[int], num_bytes: float) -> l
     return [*orders, *(order[turn:] + order[:turn] for order in turned for turn in range(1, len(order)))]
 
 
-def _tile_counts(problem: PlanProblem, ring: _Ring) -> Sequence[int]:
+def _tile_counts(problem: PlanProblem, ring: RingChoice) -> Sequence[int]:
     """Numbers of tiles to try."""
     num = len(ring.order)
     most = min(problem.load.num_tokens // num, _MOST_TILES // num**2)
@@ -142,45 +161,54 @@ def _tile_counts(problem: PlanProblem, ring: _Ring) -> Sequence[int]:
 class _Look:
     """What a ring gives with so many tiles."""
 
-    found: Found | None
+    found: Polished | None
     is_late: bool
     """Whether nothing was found because what may fit is not under the limit."""
 
 
-def _with_tiles(problem: PlanProblem, ring: _Ring, num_tiles: int, limit_ns: float) -> _Look:
-    tiles = _tiles(problem, _skeleton(problem, ring, num_tiles))
-    seats = seats_of(problem, ring.order, ring.strategy, tiles, ring.wire)
-    best, is_late = None, False
-    for shares in _shares(problem.architecture, ring.strategy, seats):
-        latest = limit_ns if best is None else best.latency_ns
-        if _busiest_ns(problem.architecture, seats, shares) >= latest:
-            is_late = True
-            continue
-        plan = _skeleton(problem, ring, num_tiles, shares)
-        foreseen = problem.forecast(plan, latest)
-        if foreseen.latency_ns >= latest:
-            is_late = True
-        elif problem.fits(foreseen, plan):
-            best = Found(plan=plan, latency_ns=foreseen.latency_ns)
-    return _Look(found=best, is_late=is_late and best is None)
-
-
-def _shares(
-    architecture: TransformerArchitecture, strategy: Strategy, seats: Sequence[Seat]
-) -> Iterator[Shares]:
-    """Shares to try: halves levelled each by itself; of few devices whose halves overlap, others near it."""
-    shares = balanced(seats, architecture.num_kv_heads, architecture.ffn_size)
+def _with_tiles(problem: PlanProblem, choice: RingChoice, limit_ns: float) -> _Look:
+    seats = _seats(problem, choice)
+    shares = _balanced(problem, choice, seats)
     if shares is None:
-        return
-    yield shares
-    if strategy is not Strategy.HYBRID or len(seats) > MOST_ORDERED:
-        return
-    together = made_up(seats, architecture.num_kv_heads, architecture.ffn_size)
-    if together is not None:
-        yield together
-    yield from leaning(seats, shares)
-    if len(seats) == 2 and not has_room(seats, architecture.num_kv_heads, architecture.ffn_size):
-        yield from beside_full(seats, shares, architecture.ffn_size)
+        return _Look(found=None, is_late=False)
+    if _busiest_ns(problem.architecture, seats, shares) >= limit_ns:
+        return _Look(found=None, is_late=True)
+    plan = choice.plan(problem.architecture, shares)
+    foreseen = problem.forecast(plan, limit_ns)
+    if foreseen.latency_ns >= limit_ns:
+        return _Look(found=None, is_late=True)
+    if not problem.fits(foreseen, plan):
+        return _Look(found=None, is_late=False)
+    found = Polished(choice=choice, shares=shares, plan=plan, latency_ns=foreseen.latency_ns)
+    return _Look(found=found, is_late=False)
+
+
+def _seats(problem: PlanProblem, choice: RingChoice) -> tuple[Seat, ...]:
+    return seats_of(problem, choice.order, choice.strategy, choice.tiles(problem), choice.wire)
+
+
+def _balanced(problem: PlanProblem, choice: RingChoice, seats: Sequence[Seat]) -> Shares | None:
+    """Each half levelled by itself; where memory is short for that, with the same heads in every order."""
+    num_heads, num_columns = problem.architecture.num_kv_heads, problem.architecture.ffn_size
+    level = levelled(seats, num_heads, num_columns)
+    if level is None or fit(seats, level):
+        return level
+    heads = _known_heads(problem, choice)
+    shares = (
+        with_heads(seats, tuple(heads[one] for one in choice.order), num_columns) if heads else None
+    )
+    return shares or within_memory(seats, num_heads, num_columns)
+
+
+def _known_heads(problem: PlanProblem, choice: RingChoice) -> dict[int, int]:
+    """Of each device if all have as many rows: orders and rows hardly change them, and they take long."""
+    order = tuple(sorted(choice.order))
+    plain = replace(choice, order=order, weights=(1.0,) * len(order))
+    if plain not in problem.known_heads:
+        architecture = problem.architecture
+        shares = within_memory(_seats(problem, plain), architecture.num_kv_heads, architecture.ffn_size)
+        problem.known_heads[plain] = {} if shares is None else dict(zip(order, shares.heads, strict=True))
+    return problem.known_heads[plain]
 
 
 def _busiest_ns(architecture: TransformerArchitecture, seats: Sequence[Seat], shares: Shares) -> float:
@@ -191,44 +219,3 @@ def _busiest_ns(architecture: TransformerArchitecture, seats: Sequence[Seat], sh
         layers * seat.attention.at(heads) + (mlps if place else layers) * seat.mlp.at(columns)
         for place, (seat, heads, columns) in each
     )
-
-
-def _tiles(problem: PlanProblem, plan: ParallelPlan) -> Tiles:
-    num_rows = problem.load.num_tokens
-    if plan.strategy is Strategy.TENSOR:
-        return ((Span(0, num_rows),), *((),) * (len(plan.parts) - 1))
-    return ring_tiles(plan, num_rows)
-
-
-def _skeleton(
-    problem: PlanProblem, ring: _Ring, num_tiles: int, shares: Shares | None = None
-) -> ParallelPlan:
-    """A plan; without shares, one that knows rows and tiles only."""
-    architecture = problem.architecture
-    if shares is None:
-        parts = (whole_share(architecture),) * len(ring.order)
-    else:
-        parts = shares_of(architecture, shares.heads, shares.columns)
-    return ParallelPlan(
-        strategy=ring.strategy,
-        parts=tuple(
-            DevicePart(device=device, share=share, layers=Span(0, architecture.num_layers), row_weight=weight)
-            for device, share, weight in zip(ring.order, parts, ring.weights, strict=True)
-        ),
-        num_tiles=num_tiles,
-        wire=ring.wire,
-    )
-
-
-def _sending_ns(problem: PlanProblem, ring: _Ring) -> float:
-    """The busiest link of a ring with these rows, if it never waited."""
-    load, halves = problem.load, needed_halves(problem.architecture)
-    size = wire_bytes(ring.wire, load.num_tokens, problem.architecture.hidden_size, load.itemsize)
-    parts = [weight / sum(ring.weights) for weight in ring.weights]
-    busy = []
-    for place, device in enumerate(ring.order):
-        behind = (place + 1) % len(ring.order)
-        link = problem.cluster.links[device][ring.order[behind]]
-        busy.append((2.0 - parts[place] - parts[behind]) * size / link.rate)
-    # Whole rows may differ from the parts by one each.
-    return halves * max(busy) * NS_PER_S * (1 - 2 / max(load.num_tokens, 3))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
 from workloads.galaxy.profile import LinkProfile
-from workloads.galaxy.ring_order import MOST_ORDERED, SAME
+from workloads.galaxy.ring_order import SAME
 
 MOST_WHOLE = 8
 """Devices of which all subsets are looked at; of more, those that are best by one measure."""
@@ -76,16 +76,9 @@ def row_weights(ring: Sequence[LinkProfile]) -> list[tuple[float, ...]]:
 
 def _uneven(num: int) -> list[tuple[float, ...]]:
     """One of few devices with more or fewer rows than the others: waiting, or memory, may be less."""
-    if num > MOST_ORDERED:
+    if num > 2:
         return []
-    if num == 2:
-        return [(_MOST_OF_TWO, 2 - _MOST_OF_TWO), (2 - _MOST_OF_TWO, _MOST_OF_TWO)]
-    parts = (_MORE_ROWS,) if num == MOST_ORDERED else (_MORE_ROWS, _FEWER_ROWS)
-    return [
-        tuple(part if place == other else 1.0 for place in range(num))
-        for part in parts
-        for other in range(num)
-    ]
+    return [(_MOST_OF_TWO, 2 - _MOST_OF_TWO), (2 - _MOST_OF_TWO, _MOST_OF_TWO)]
 
 
 def _sizes(most: int) -> list[int]:

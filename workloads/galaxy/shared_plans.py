@@ -194,9 +194,7 @@ def _balanced(problem: PlanProblem, choice: RingChoice, seats: Sequence[Seat]) -
     if level is None or fit(seats, level):
         return level
     heads = _known_heads(problem, choice)
-    shares = (
-        with_heads(seats, tuple(heads[one] for one in choice.order), num_columns) if heads else None
-    )
+    shares = with_heads(seats, tuple(heads[one] for one in choice.order), num_columns) if heads else None
     return shares or within_memory(seats, num_heads, num_columns)
 
 

@@ -17,6 +17,8 @@ _BELOW = 1 - 1e-12
 """Rounding must not give anybody more than it has until a level."""
 _HALVINGS = 14
 """Of an interval in which the end of the slowest MLP lies: only whole heads follow from it."""
+_NEARLY = 1.1
+"""Times the best, for shares whose attention ends as late as can be."""
 _LOOKS = 8
 """At ends of the slowest attention, before the search goes on between the two next to the best."""
 
@@ -58,7 +60,7 @@ def balanced(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares 
     level = levelled(seats, num_heads, num_columns)
     if level is None or fit(seats, level):
         return level
-    return within_memory(seats, num_heads, num_columns)
+    return next(iter(within_memory(seats, num_heads, num_columns)), None)
 
 
 def levelled(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares | None:
@@ -76,17 +78,18 @@ def fit(seats: Sequence[Seat], shares: Shares) -> bool:
     return all(seat.need.of(*sizes) <= seat.budget_bytes for seat, *sizes in each)
 
 
-def within_memory(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares | None:
-    """Shares where memory is short for those of an even level; None where none are found.
+def within_memory(seats: Sequence[Seat], num_heads: int, num_columns: int) -> list[Shares]:
+    """Shares where memory is short for those of an even level, the best first; none where none are found.
 
     A head takes as much memory of any seat, and so do columns. What the latest MLP ends at, if the latest
     attention ends at some moment, is then known but for whole heads, and their sum is nearly convex in that
     moment (the value of a linear programme): some moments are looked at, then those between the two next to
-    the best, until there are none.
+    the best, until there are none. Where a much later attention costs little, that follows: halves overlap,
+    so that it may well be faster.
     """
     room = [min(num_heads, _heads_beside(seat, 1)) for seat in seats]
     if min(room) < 1 or sum(room) < num_heads:
-        return None
+        return []
     limits = zip(seats, room, strict=True)
     moments = sorted({seat.attention.at(own) for seat, most in limits for own in range(1, most + 1)})
     found: dict[int, tuple[float, Shares] | None] = {}
@@ -97,9 +100,10 @@ def within_memory(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Sh
             found[index] = _until(seats, moments[index], room, (num_heads, num_columns))
         best = min(found, key=lambda index: (_cost(found[index]), -index))
         if step == 1:
-            known = found[best]
-            return None if known is None else known[1]
+            break
         first, last = max(0, best - step), min(len(moments) - 1, best + step)
+    nearly = max(index for index in found if _cost(found[index]) <= _NEARLY * _cost(found[best]))
+    return [known[1] for known in dict.fromkeys((found[best], found[nearly])) if known is not None]
 
 
 def with_heads(seats: Sequence[Seat], heads: tuple[int, ...], num_columns: int) -> Shares | None:

@@ -35,7 +35,7 @@ class PlanProblem:
         default_factory=dict, init=False, repr=False, compare=False
     )
     """Devices with so many heads and columns, for the same reason."""
-    known_heads: dict[object, dict[int, int]] = field(
+    known_heads: dict[object, list[dict[int, int]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
     """Of each device of a ring, where memory is short."""

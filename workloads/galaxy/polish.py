@@ -19,10 +19,8 @@ from workloads.galaxy.ring_choice import RingChoice
 
 MOST_GAIN = 1.08
 """Times faster than before a plan may get: what is slower than another by more need not be polished."""
-_PARTS = (0.16, 0.08, 0.04, 0.02)
-"""Of an even share of columns that are moved at once."""
-_ROWS = (0.5, 0.25, 0.125, 0.125)
-"""Of an even share of rows."""
+_PARTS = ((0.08, 0.5), (0.04, 0.25), (0.02, 0.125))
+"""Of an even share of columns, and of rows, that are moved at once; heads and tiles at first only."""
 _LEAST_ROWS = 0.25
 _GAIN = 1e-3
 """Part of the latency that is worth a move."""
@@ -51,8 +49,10 @@ def polished(
     best, least = begin, begin.latency_ns / MOST_GAIN
     for shares in starts:
         best = _better(problem, best, (begin.choice, shares), least) or best
-    for part, rows in zip(_PARTS, _ROWS, strict=True):
-        moves = list(_moves(problem, begin.choice, tile_counts, part, rows))
+    for part, rows in _PARTS:
+        moves = [*_fine_moves(problem, begin.choice, part, rows)]
+        if (part, rows) == _PARTS[0]:
+            moves += _coarse_moves(problem, begin.choice, tile_counts)
         last = len(moves)
         place = 0
         # Around and around, until all of them were of no use one after the other.
@@ -76,20 +76,23 @@ def _better(
     return Polished(choice=choice, shares=shares, plan=plan, latency_ns=foreseen.latency_ns)
 
 
-def _moves(
-    problem: PlanProblem, choice: RingChoice, tile_counts: Sequence[int], part: float, rows: float
-) -> Iterator[_Move]:
+def _fine_moves(problem: PlanProblem, choice: RingChoice, part: float, rows: float) -> Iterator[_Move]:
     num = len(choice.order)
     columns = max(1, round(part * problem.architecture.ffn_size / num))
-    need = shared_need(problem.architecture, choice.strategy, problem.load, choice.wire, 1)
-    as_heavy = ceil(need.per_head_bytes / need.per_column_bytes)
-    for step in (-1, 1):
-        yield partial(_tiles_moved, tile_counts, step)
     for giver, taker in permutations(range(num), 2):
         yield partial(_columns_moved, giver, taker, columns)
-        yield partial(_heads_moved, giver, taker, 1, 0)
-        yield partial(_heads_moved, giver, taker, 1, as_heavy)
         yield partial(_rows_moved, giver, taker, rows)
+
+
+def _coarse_moves(problem: PlanProblem, choice: RingChoice, tile_counts: Sequence[int]) -> Iterator[_Move]:
+    """Whole heads, also in exchange for columns that take as much memory, and numbers of tiles."""
+    need = shared_need(problem.architecture, choice.strategy, problem.load, choice.wire, 1)
+    as_large = ceil(need.per_head_bytes / need.per_column_bytes)
+    for giver, taker in permutations(range(len(choice.order)), 2):
+        yield partial(_heads_moved, giver, taker, 0)
+        yield partial(_heads_moved, giver, taker, as_large)
+    for step in (-1, 1):
+        yield partial(_tiles_moved, tile_counts, step)
 
 
 def _tiles_moved(
@@ -107,10 +110,10 @@ def _columns_moved(
 
 
 def _heads_moved(
-    giver: int, taker: int, count: int, back: int, choice: RingChoice, shares: Shares
+    giver: int, taker: int, back: int, choice: RingChoice, shares: Shares
 ) -> tuple[RingChoice, Shares] | None:
-    """Heads one way, and columns the other."""
-    heads, columns = _moved(shares.heads, giver, taker, count), _moved(shares.columns, taker, giver, back)
+    """A head one way, and columns the other."""
+    heads, columns = _moved(shares.heads, giver, taker, 1), _moved(shares.columns, taker, giver, back)
     return None if heads is None or columns is None else (choice, Shares(heads=heads, columns=columns))
 
 

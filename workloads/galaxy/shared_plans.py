@@ -167,45 +167,44 @@ class _Look:
 
 
 def _with_tiles(problem: PlanProblem, choice: RingChoice, limit_ns: float) -> _Look:
-    seats = _seats(problem, choice)
-    shares = _balanced(problem, choice, seats)
-    if shares is None:
-        return _Look(found=None, is_late=False)
-    if _busiest_ns(problem.architecture, seats, shares) >= limit_ns:
-        return _Look(found=None, is_late=True)
-    plan = choice.plan(problem.architecture, shares)
-    foreseen = problem.forecast(plan, limit_ns)
-    if foreseen.latency_ns >= limit_ns:
-        return _Look(found=None, is_late=True)
-    if not problem.fits(foreseen, plan):
-        return _Look(found=None, is_late=False)
-    found = Polished(choice=choice, shares=shares, plan=plan, latency_ns=foreseen.latency_ns)
-    return _Look(found=found, is_late=False)
+    seats, best, is_late = _seats(problem, choice), None, False
+    for shares in _balanced(problem, choice, seats):
+        latest = limit_ns if best is None else best.latency_ns
+        if _busiest_ns(problem.architecture, seats, shares) >= latest:
+            is_late = True
+            continue
+        plan = choice.plan(problem.architecture, shares)
+        foreseen = problem.forecast(plan, latest)
+        if foreseen.latency_ns >= latest:
+            is_late = True
+        elif problem.fits(foreseen, plan):
+            best = Polished(choice=choice, shares=shares, plan=plan, latency_ns=foreseen.latency_ns)
+    return _Look(found=best, is_late=is_late and best is None)
 
 
 def _seats(problem: PlanProblem, choice: RingChoice) -> tuple[Seat, ...]:
     return seats_of(problem, choice.order, choice.strategy, choice.tiles(problem), choice.wire)
 
 
-def _balanced(problem: PlanProblem, choice: RingChoice, seats: Sequence[Seat]) -> Shares | None:
+def _balanced(problem: PlanProblem, choice: RingChoice, seats: Sequence[Seat]) -> list[Shares]:
     """Each half levelled by itself; where memory is short for that, with the same heads in every order."""
     num_heads, num_columns = problem.architecture.num_kv_heads, problem.architecture.ffn_size
     level = levelled(seats, num_heads, num_columns)
     if level is None or fit(seats, level):
-        return level
-    heads = _known_heads(problem, choice)
-    shares = with_heads(seats, tuple(heads[one] for one in choice.order), num_columns) if heads else None
-    return shares or within_memory(seats, num_heads, num_columns)
+        return [] if level is None else [level]
+    known = (tuple(heads[device] for device in choice.order) for heads in _known_heads(problem, choice))
+    shares = [with_heads(seats, heads, num_columns) for heads in known]
+    return [one for one in shares if one is not None] or within_memory(seats, num_heads, num_columns)
 
 
-def _known_heads(problem: PlanProblem, choice: RingChoice) -> dict[int, int]:
+def _known_heads(problem: PlanProblem, choice: RingChoice) -> list[dict[int, int]]:
     """Of each device if all have as many rows: orders and rows hardly change them, and they take long."""
     order = tuple(sorted(choice.order))
     plain = replace(choice, order=order, weights=(1.0,) * len(order))
     if plain not in problem.known_heads:
         architecture = problem.architecture
-        shares = within_memory(_seats(problem, plain), architecture.num_kv_heads, architecture.ffn_size)
-        problem.known_heads[plain] = {} if shares is None else dict(zip(order, shares.heads, strict=True))
+        found = within_memory(_seats(problem, plain), architecture.num_kv_heads, architecture.ffn_size)
+        problem.known_heads[plain] = [dict(zip(order, shares.heads, strict=True)) for shares in found]
     return problem.known_heads[plain]
 
 

@@ -6,7 +6,7 @@ both.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heapreplace
 from itertools import product
 from math import ceil, floor, inf
@@ -15,9 +15,11 @@ from workloads.galaxy.memory import MemoryNeed
 
 _BELOW = 1 - 1e-12
 """Rounding must not give anybody more than it has until a level."""
+_LEANING = (1.15, 1.4)
+"""Times as slow as they are, for all but the fastest."""
 _HALVINGS = 14
 """Of an interval in which the end of the slowest MLP lies: only whole heads follow from it."""
-_NEARLY = 1.1
+_NEARLY = (1.08, 1.2)
 """Times the best, for shares whose attention ends as late as can be."""
 _LOOKS = 8
 """At ends of the slowest attention, before the search goes on between the two next to the best."""
@@ -34,6 +36,10 @@ class Line:
         """The time of so many."""
         return self.base + self.each * size
 
+    def slower(self, factor: float) -> "Line":
+        """So many times as long."""
+        return Line(base=factor * self.base, each=factor * self.each)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
@@ -45,6 +51,10 @@ class Seat:
     """For each column."""
     need: MemoryNeed
     budget_bytes: float
+
+    def slower(self, factor: float) -> "Seat":
+        """A device that takes so many times as long."""
+        return replace(self, attention=self.attention.slower(factor), mlp=self.mlp.slower(factor))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +112,10 @@ def within_memory(seats: Sequence[Seat], num_heads: int, num_columns: int) -> li
         if step == 1:
             break
         first, last = max(0, best - step), min(len(moments) - 1, best + step)
-    nearly = max(index for index in found if _cost(found[index]) <= _NEARLY * _cost(found[best]))
-    return [known[1] for known in dict.fromkeys((found[best], found[nearly])) if known is not None]
+    most = [factor * _cost(found[best]) for factor in _NEARLY]
+    later = [max(index for index in found if _cost(found[index]) <= limit) for limit in most]
+    tried = dict.fromkeys(found[index] for index in (best, *later))
+    return [known[1] for known in tried if known is not None]
 
 
 def with_heads(seats: Sequence[Seat], heads: tuple[int, ...], num_columns: int) -> Shares | None:
@@ -129,6 +141,24 @@ def made_up(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares |
             found.append((latest, Shares(heads=heads, columns=tuple(columns))))
     best = min(found, key=lambda one: one[0], default=None)
     return None if best is None else best[1]
+
+
+def leaning(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Iterator[Shares]:
+    """Shares that fit and give the fastest seat more than its part.
+
+    What a slow device makes goes around the ring: others wait for it, though no half by itself shows that.
+    """
+    fastest = min(range(len(seats)), key=lambda place: seats[place].mlp.each)
+    for slower in _LEANING:
+        leant = [
+            seat
+            if place == fastest
+            else replace(seat, attention=seat.attention.slower(slower), mlp=seat.mlp.slower(slower))
+            for place, seat in enumerate(seats)
+        ]
+        found = levelled(leant, num_heads, num_columns)
+        if found is not None and fit(seats, found):
+            yield found
 
 
 def _both_halves(seats: Sequence[Seat], heads: Sequence[int]) -> list[Line]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from workloads.galaxy.balance import Seat, Shares, fit, levelled, made_up, with_heads, within_memory
+from workloads.galaxy.balance import Seat, Shares, fit, leaning, levelled, made_up, with_heads, within_memory
 from workloads.galaxy.plan import ParallelPlan, Strategy
 from workloads.galaxy.plan_bounds import least_ns, needed_mlps
 from workloads.galaxy.plan_problem import PlanProblem
@@ -78,10 +78,11 @@ def _polished(problem: PlanProblem, looks: Sequence[Polished]) -> list[Polished]
 
 
 def _made_better(problem: PlanProblem, look: Polished) -> Polished:
-    architecture, choice = problem.architecture, look.choice
-    together = made_up(_seats(problem, choice), architecture.num_kv_heads, architecture.ffn_size)
-    starts = [] if together is None else [together]
-    return polished(problem, look, starts, sorted(_tile_counts(problem, choice)))
+    choice, seats = look.choice, _seats(problem, look.choice)
+    totals = problem.architecture.num_kv_heads, problem.architecture.ffn_size
+    starts = [made_up(seats, *totals), *leaning(seats, *totals), *_balanced(problem, choice, seats)]
+    fitting = [shares for shares in starts if shares is not None and shares != look.shares]
+    return polished(problem, look, fitting, sorted(_tile_counts(problem, choice)))
 
 
 def _best_tiles(problem: PlanProblem, ring: RingChoice, limit_ns: float, enough_ns: float) -> Polished | None:
@@ -168,7 +169,10 @@ class _Look:
 
 def _with_tiles(problem: PlanProblem, choice: RingChoice, limit_ns: float) -> _Look:
     seats, best, is_late = _seats(problem, choice), None, False
-    for shares in _balanced(problem, choice, seats):
+    tried = _balanced(problem, choice, seats)
+    if choice.strategy is Strategy.HYBRID and len(choice.order) <= 3:
+        tried += list(leaning(seats, problem.architecture.num_kv_heads, problem.architecture.ffn_size))[-1:]
+    for shares in tried:
         latest = limit_ns if best is None else best.latency_ns
         if _busiest_ns(problem.architecture, seats, shares) >= latest:
             is_late = True

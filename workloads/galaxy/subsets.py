@@ -76,9 +76,11 @@ def row_weights(ring: Sequence[LinkProfile]) -> list[tuple[float, ...]]:
 
 def _uneven(num: int) -> list[tuple[float, ...]]:
     """One of few devices with more or fewer rows than the others: waiting, or memory, may be less."""
-    if num > 2:
+    if num > 3:
         return []
-    return [(_MOST_OF_TWO, 2 - _MOST_OF_TWO), (2 - _MOST_OF_TWO, _MOST_OF_TWO)]
+    if num == 2:
+        return [(_MOST_OF_TWO, 2 - _MOST_OF_TWO), (2 - _MOST_OF_TWO, _MOST_OF_TWO)]
+    return [tuple(_MORE_ROWS if place == other else 1.0 for place in range(num)) for other in range(num)]
 
 
 def _sizes(most: int) -> list[int]:

@@ -44,6 +44,7 @@ from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.planner import Planned, plan_cluster
 from workloads.galaxy.profile import ClusterProfile
 from workloads.galaxy.remedy import enough_bytes
+from workloads.galaxy.search import best_of_each
 from workloads.galaxy.wire_format import WireFormat
 
 _MOST_ALL_SUBSETS = 6
@@ -203,10 +204,8 @@ def _over_subsets(seed: int, index: int) -> tuple[int, float]:
 
 
 def _latency(problem: PlanProblem) -> float:
-    try:
-        return plan(problem).forecast.latency_ns
-    except PlanError:
-        return float("inf")
+    """Of the plan, by the search alone: what explains it takes a fifth of the time."""
+    return min((found.latency_ns for found in best_of_each(problem).values()), default=float("inf"))
 
 
 def _some_subsets(random: Random, num: int) -> list[tuple[int, ...]]:

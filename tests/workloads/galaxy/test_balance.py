@@ -3,7 +3,16 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workloads.galaxy.balance import Line, Seat, Shares, balanced, least_latest, made_up
+from workloads.galaxy.balance import (
+    Line,
+    Seat,
+    Shares,
+    balanced,
+    leaning,
+    least_latest,
+    made_up,
+    within_memory,
+)
 from workloads.galaxy.memory import MemoryNeed
 
 LINES = st.builds(Line, base=st.floats(0, 10), each=st.floats(0.1, 10))
@@ -107,3 +116,29 @@ def test_nothing_is_found_where_there_is_not_one_for_each() -> None:
     line = Line(base=0.0, each=1.0)
     assert least_latest([line, line], 1, [1, 1]) is None
     assert least_latest([line, line], 5, [2, 2]) is None
+
+
+@given(seats(), st.integers(3, 6), st.integers(3, 8))
+def test_shares_within_memory_fit_and_the_best_come_first(
+    of: list[Seat], num_heads: int, num_columns: int
+) -> None:
+    found = within_memory(of, num_heads, num_columns)
+    for shares in found:
+        assert fits(of, shares)
+        assert (sum(shares.heads), sum(shares.columns)) == (num_heads, num_columns)
+    costs = [cost(of, shares) for shares in found]
+    assert costs == sorted(costs)
+
+
+def test_shares_that_lean_give_the_fastest_more_of_both() -> None:
+    need = MemoryNeed(base_bytes=0, per_head_bytes=1, per_column_bytes=1)
+    lines = [Line(base=0.0, each=each) for each in (2.0, 1.0, 2.0)]
+    of = [Seat(attention=line, mlp=line, need=need, budget_bytes=200) for line in lines]
+    level = balanced(of, 40, 100)
+    assert level is not None
+    for shares in leaning(of, 40, 100):
+        assert (sum(shares.heads), sum(shares.columns)) == (40, 100)
+        assert shares.heads[1] > level.heads[1]
+        assert shares.columns[1] > level.columns[1]
+    tight = [Seat(attention=line, mlp=line, need=need, budget_bytes=71) for line in lines]
+    assert not list(leaning(tight, 40, 100))

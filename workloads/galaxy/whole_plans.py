@@ -21,8 +21,6 @@ _MOST_PERMUTED = 4
 _ROW_TILES = (8, 16, 4, 2, 1)
 """In which own rows go through a layer: keys and values of one travel while others are worked on."""
 _LEAST_TILE_ROWS = 4
-_NEAR = 1.15
-"""Times the best so far: with other tiles, no plan that takes longer becomes the best."""
 _UNEVEN_ROWS = 0.9
 """Of what a device's rows would take if all saw as many: the first rows of a decoder see few."""
 _Search = Callable[[PlanProblem, WireFormat, float], Found | None]
@@ -83,17 +81,9 @@ def _best_rows(problem: PlanProblem, wire: WireFormat, limit_ns: float) -> Found
             break
         order = shared.order
         plan = _plan(problem, Strategy.SEQUENCE, order, (layers,) * len(order), shared.weights, wire)
-        first, *others = (replace(plan, num_tiles=count) for count in _row_tiles(problem, len(order)))
-        near = _fastest(problem, [first], _NEAR * latest)
-        if near is None:
-            continue
-        again = _fastest(problem, others, min(near.latency_ns, latest))
-        best = min((one for one in (best, near, again) if one is not None), key=_latency_ns)
-    return best if best is not None and best.latency_ns < limit_ns else None
-
-
-def _latency_ns(found: Found) -> float:
-    return found.latency_ns
+        tiled = [replace(plan, num_tiles=count) for count in _row_tiles(problem, len(order))]
+        best = _fastest(problem, tiled, latest) or best
+    return best
 
 
 def _row_tiles(problem: PlanProblem, num_devices: int) -> Sequence[int]:

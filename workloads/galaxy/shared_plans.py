@@ -47,10 +47,11 @@ def best_shared(problem: PlanProblem, devices: Sequence[int], limit_ns: float = 
 
     The limit only spares work: which plan is found does not depend on it. But where one takes hardly longer
     than any plan of these devices must, none is looked for behind it. Plans of up to ``MOST_ORDERED`` devices
-    are polished where they come near. Of more than ``MANY`` devices, what is found may be slower than the
+    are polished where they come near, if there are not more than ``MANY`` to choose from. Of more than ``MANY`` devices, what is found may be slower than the
     fastest by some percent, and must beat the limit by 2 %.
     """
-    near = MOST_GAIN if len(devices) <= MOST_ORDERED else 1.0
+    is_polished = len(devices) <= MOST_ORDERED and len(problem.cluster.devices) <= MANY
+    near = MOST_GAIN if is_polished else 1.0
     best, looks = limit_ns, []
     enough_ns = _ENOUGH * least_ns(problem, devices)
     for ring in _rings(problem, devices):
@@ -60,7 +61,7 @@ def best_shared(problem: PlanProblem, devices: Sequence[int], limit_ns: float = 
             best = min(best, look.latency_ns)
             if best <= enough_ns:
                 break
-    if near > 1.0 and best > enough_ns:
+    if is_polished and best > enough_ns:
         looks = _polished(problem, looks)
     found = min(looks, key=lambda look: look.latency_ns, default=None)
     if found is None or found.latency_ns >= limit_ns:

@@ -12,7 +12,7 @@ from workloads.galaxy.plan_problem import PlanProblem
 from workloads.galaxy.profile import NS_PER_S
 from workloads.galaxy.ring_order import ring_orders
 from workloads.galaxy.shared_plans import Found
-from workloads.galaxy.subsets import subsets_of
+from workloads.galaxy.subsets import MANY, subsets_of
 from workloads.galaxy.wire_format import WireFormat, wire_bytes
 from workloads.galaxy.work_times import WorkTimes
 from workloads.transformer.split import Span
@@ -21,6 +21,8 @@ _MOST_PERMUTED = 4
 _ROW_TILES = (8, 16, 4, 2, 1)
 """In which own rows go through a layer: keys and values of one travel while others are worked on."""
 _LEAST_TILE_ROWS = 4
+_NEAR_OF_MANY = 1.15
+"""Times what was found: of more than ``MANY`` devices, rings whose first tiles take longer are left."""
 _UNEVEN_ROWS = 0.9
 """Of what a device's rows would take if all saw as many: the first rows of a decoder see few."""
 _Search = Callable[[PlanProblem, WireFormat, float], Found | None]
@@ -73,7 +75,7 @@ def _best_stages(problem: PlanProblem, wire: WireFormat, limit_ns: float) -> Fou
 
 
 def _best_rows(problem: PlanProblem, wire: WireFormat, limit_ns: float) -> Found | None:
-    layers = Span(0, problem.architecture.num_layers)
+    layers, is_many = Span(0, problem.architecture.num_layers), len(_devices(problem)) > MANY
     best: Found | None = None
     for shared in sorted(_rows_shared(problem, wire), key=lambda one: one.least_ns):
         latest = limit_ns if best is None else min(limit_ns, best.latency_ns)
@@ -82,6 +84,8 @@ def _best_rows(problem: PlanProblem, wire: WireFormat, limit_ns: float) -> Found
         order = shared.order
         plan = _plan(problem, Strategy.SEQUENCE, order, (layers,) * len(order), shared.weights, wire)
         tiled = [replace(plan, num_tiles=count) for count in _row_tiles(problem, len(order))]
+        if is_many and _fastest(problem, tiled[:1], _NEAR_OF_MANY * latest) is None:
+            continue
         best = _fastest(problem, tiled, latest) or best
     return best
 

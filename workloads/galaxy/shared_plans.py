@@ -47,8 +47,9 @@ def best_shared(problem: PlanProblem, devices: Sequence[int], limit_ns: float = 
 
     The limit only spares work: which plan is found does not depend on it. But where one takes hardly longer
     than any plan of these devices must, none is looked for behind it. Plans of up to ``MOST_ORDERED`` devices
-    are polished where they come near, if there are not more than ``MANY`` to choose from. Of more than ``MANY`` devices, what is found may be slower than the
-    fastest by some percent, and must beat the limit by 2 %.
+    are polished where they come near, if there are no more than ``MANY`` to choose from. Of more than
+    ``MANY`` devices, what is found may be slower than the fastest by some percent, and must beat the limit by
+    2 %.
     """
     is_polished = len(devices) <= MOST_ORDERED and len(problem.cluster.devices) <= MANY
     near = MOST_GAIN if is_polished else 1.0

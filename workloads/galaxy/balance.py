@@ -15,8 +15,6 @@ from workloads.galaxy.memory import MemoryNeed
 
 _BELOW = 1 - 1e-12
 """Rounding must not give anybody more than it has until a level."""
-_LEANING = (1.15, 1.4)
-"""Times as slow as they are, for all but the fastest."""
 _HALVINGS = 14
 """Of an interval in which the end of the slowest MLP lies: only whole heads follow from it."""
 _NEARLY = (1.08, 1.2)
@@ -143,22 +141,15 @@ def made_up(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares |
     return None if best is None else best[1]
 
 
-def leaning(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Iterator[Shares]:
-    """Shares that fit and give the fastest seat more than its part.
+def leaning(seats: Sequence[Seat], num_heads: int, num_columns: int, factor: float) -> Shares | None:
+    """Shares that are level if all but the fastest seat took so many times as long; None if they do not fit.
 
     What a slow device makes goes around the ring: others wait for it, though no half by itself shows that.
     """
     fastest = min(range(len(seats)), key=lambda place: seats[place].mlp.each)
-    for slower in _LEANING:
-        leant = [
-            seat
-            if place == fastest
-            else replace(seat, attention=seat.attention.slower(slower), mlp=seat.mlp.slower(slower))
-            for place, seat in enumerate(seats)
-        ]
-        found = levelled(leant, num_heads, num_columns)
-        if found is not None and fit(seats, found):
-            yield found
+    leant = [seat if place == fastest else seat.slower(factor) for place, seat in enumerate(seats)]
+    found = levelled(leant, num_heads, num_columns)
+    return found if found is not None and fit(seats, found) else None
 
 
 def _both_halves(seats: Sequence[Seat], heads: Sequence[int]) -> list[Line]:

@@ -30,6 +30,10 @@ _MOST_TURNED = 2
 """Of the orders of four devices, that are also begun with each other device."""
 _MOST_TILES = 4096
 """Of all devices' tiles on all devices: a forecast takes about a microsecond for each."""
+_LEANING, _OTHER_LEANING = 1.25, (1.1, 1.4)
+"""Times as slow as they are, for all but the fastest of few devices: at first, and to be polished."""
+_MOST_LEANING = 3
+"""Devices; more would take too long."""
 _MOST_POLISHED = 3
 """Rings of few devices, the fastest, whose plans are polished."""
 
@@ -81,9 +85,10 @@ def _polished(problem: PlanProblem, looks: Sequence[Polished]) -> list[Polished]
 
 def _made_better(problem: PlanProblem, look: Polished) -> Polished:
     choice, seats = look.choice, _seats(problem, look.choice)
-    totals = problem.architecture.num_kv_heads, problem.architecture.ffn_size
-    starts = [made_up(seats, *totals), *leaning(seats, *totals), *_balanced(problem, choice, seats)]
-    fitting = [shares for shares in starts if shares is not None and shares != look.shares]
+    together = made_up(seats, problem.architecture.num_kv_heads, problem.architecture.ffn_size)
+    starts = [*([] if together is None else [together]), *_shares(problem, choice, seats)]
+    starts += [shares for factor in _OTHER_LEANING for shares in _leaning(problem, seats, factor)]
+    fitting = [shares for shares in starts if shares != look.shares]
     return polished(problem, look, fitting, sorted(_tile_counts(problem, choice)))
 
 
@@ -171,10 +176,7 @@ class _Look:
 
 def _with_tiles(problem: PlanProblem, choice: RingChoice, limit_ns: float) -> _Look:
     seats, best, is_late = _seats(problem, choice), None, False
-    tried = _balanced(problem, choice, seats)
-    if choice.strategy is Strategy.HYBRID and len(choice.order) <= 3:
-        tried += list(leaning(seats, problem.architecture.num_kv_heads, problem.architecture.ffn_size))[-1:]
-    for shares in tried:
+    for shares in _shares(problem, choice, seats):
         latest = limit_ns if best is None else best.latency_ns
         if _busiest_ns(problem.architecture, seats, shares) >= latest:
             is_late = True
@@ -186,6 +188,19 @@ def _with_tiles(problem: PlanProblem, choice: RingChoice, limit_ns: float) -> _L
         elif problem.fits(foreseen, plan):
             best = Polished(choice=choice, shares=shares, plan=plan, latency_ns=foreseen.latency_ns)
     return _Look(found=best, is_late=is_late and best is None)
+
+
+def _shares(problem: PlanProblem, choice: RingChoice, seats: Sequence[Seat]) -> list[Shares]:
+    """Shares to look at."""
+    shares = _balanced(problem, choice, seats)
+    if choice.strategy is Strategy.HYBRID and len(seats) <= _MOST_LEANING:
+        shares += _leaning(problem, seats, _LEANING)
+    return shares
+
+
+def _leaning(problem: PlanProblem, seats: Sequence[Seat], factor: float) -> list[Shares]:
+    found = leaning(seats, problem.architecture.num_kv_heads, problem.architecture.ffn_size, factor)
+    return [] if found is None else [found]
 
 
 def _seats(problem: PlanProblem, choice: RingChoice) -> tuple[Seat, ...]:

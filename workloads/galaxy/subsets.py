@@ -11,7 +11,7 @@ MOST_WHOLE = 8
 MANY = 16
 """Of more devices, playing a plan takes so long that not all are."""
 _ROW_STEPS = 32
-_MORE_ROWS, _FEWER_ROWS = 1.5, 0.5
+_MORE_ROWS = 1.5
 _MOST_OF_TWO = 1.4
 _LEAST_ROWS = 0.25
 """Of an even share: fewer rows of a device leave too little to do beside their transfer."""

@@ -1,5 +1,6 @@
 from itertools import product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,15 +131,16 @@ def test_shares_within_memory_fit_and_the_best_come_first(
     assert costs == sorted(costs)
 
 
-def test_shares_that_lean_give_the_fastest_more_of_both() -> None:
+@pytest.mark.parametrize("factor", [1.1, 1.4])
+def test_shares_that_lean_give_the_fastest_more_of_both(factor: float) -> None:
     need = MemoryNeed(base_bytes=0, per_head_bytes=1, per_column_bytes=1)
     lines = [Line(base=0.0, each=each) for each in (2.0, 1.0, 2.0)]
     of = [Seat(attention=line, mlp=line, need=need, budget_bytes=200) for line in lines]
-    level = balanced(of, 40, 100)
+    level, found = balanced(of, 80, 200), leaning(of, 80, 200, factor)
     assert level is not None
-    for shares in leaning(of, 40, 100):
-        assert (sum(shares.heads), sum(shares.columns)) == (40, 100)
-        assert shares.heads[1] > level.heads[1]
-        assert shares.columns[1] > level.columns[1]
-    tight = [Seat(attention=line, mlp=line, need=need, budget_bytes=71) for line in lines]
-    assert not list(leaning(tight, 40, 100))
+    assert found is not None
+    assert (sum(found.heads), sum(found.columns)) == (80, 200)
+    assert found.heads[1] > level.heads[1]
+    assert found.columns[1] > level.columns[1]
+    tight = [Seat(attention=line, mlp=line, need=need, budget_bytes=141) for line in lines]
+    assert leaning(tight, 80, 200, factor) is None

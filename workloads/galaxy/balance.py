@@ -106,7 +106,8 @@ def within_memory(seats: Sequence[Seat], num_heads: int, num_columns: int) -> li
         step = max(1, (last - first) // _LOOKS)
         for index in {*range(first, last + 1, step), last} - found.keys():
             found[index] = _until(seats, moments[index], room, (num_heads, num_columns))
-        best = min(found, key=lambda index: (_cost(found[index]), -index))
+        # The earliest of equal ones; where there are none, the latest may have some next to it.
+        best = min(found, key=lambda index: (_cost(found[index]), -index if found[index] is None else index))
         if step == 1:
             break
         first, last = max(0, best - step), min(len(moments) - 1, best + step)

@@ -144,3 +144,21 @@ def test_shares_that_lean_give_the_fastest_more_of_both(factor: float) -> None:
     assert found.columns[1] > level.columns[1]
     tight = [Seat(attention=line, mlp=line, need=need, budget_bytes=141) for line in lines]
     assert leaning(tight, 80, 200, factor) is None
+
+
+def test_a_later_attention_is_not_taken_where_it_is_of_no_use() -> None:
+    """Most moments give the same shares; only some early ones better ones."""
+    each = [(29.39, 0.1225, 923), (133.2, 0.6454, 3339), (110.58, 0.636, 1322), (10.05, 0.0538, 3171)]
+    need = MemoryNeed(base_bytes=0, per_head_bytes=146, per_column_bytes=1)
+    of = [
+        Seat(
+            attention=Line(base=1.0, each=attention),
+            mlp=Line(base=1.0, each=mlp),
+            need=need,
+            budget_bytes=room,
+        )
+        for attention, mlp, room in each
+    ]
+    found = balanced(of, 12, 3072)
+    assert found is not None
+    assert found.heads[1:3] == (1, 1)

@@ -27,7 +27,7 @@ class SameConvolution(nn.Conv3d):
 
 def between_zeros(x_BCXYZ: Float[Tensor, "batch in x y z"]) -> tuple[Tensor, list[int]]:
     """A grid, and the zeros that a convolution has to see on each side of it for right gradients."""
-    if x_BCXYZ.device.type != "cpu" or x_BCXYZ.shape[2] != _FAULTY_PLANES:
+    if x_BCXYZ.shape[2] != _FAULTY_PLANES or not _is_bfloat16_on_processor(x_BCXYZ):
         return x_BCXYZ, [1, 1, 1]
     return functional.pad(x_BCXYZ, (0, 0, 0, 0, 1, 1)), [0, 1, 1]
 
@@ -47,3 +47,11 @@ def gradients(
     margin = 1 - padding[0]
     by_input = by_laid.narrow(2, margin, x_BCXYZ.shape[2]) if wanted[0] else by_laid
     return by_input, by_weights, by_bias
+
+
+def _is_bfloat16_on_processor(x: Tensor) -> bool:
+    """Whether a convolution of ``x`` computes so here."""
+    if x.device.type != "cpu":
+        return False
+    is_cast = torch.is_autocast_enabled("cpu") and x.dtype is torch.float32
+    return (torch.get_autocast_dtype("cpu") if is_cast else x.dtype) is torch.bfloat16

@@ -9,18 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heapreplace
 from itertools import product
-from math import ceil, floor, inf
+from math import ceil, floor
 
 from workloads.galaxy.memory import MemoryNeed
 
 _BELOW = 1 - 1e-12
 """Rounding must not give anybody more than it has until a level."""
-_HALVINGS = 14
-"""Of an interval in which the end of the slowest MLP lies: only whole heads follow from it."""
-_NEARLY = (1.08, 1.2)
-"""Times the best, for shares whose attention ends as late as can be."""
-_LOOKS = 8
-"""At ends of the slowest attention, before the search goes on between the two next to the best."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +57,6 @@ class Shares:
     columns: tuple[int, ...]
 
 
-def balanced(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares | None:
-    """The best shares that fit, at least one head and column for each seat; None where none are found."""
-    level = levelled(seats, num_heads, num_columns)
-    if level is None or fit(seats, level):
-        return level
-    return next(iter(within_memory(seats, num_heads, num_columns)), None)
-
-
 def levelled(seats: Sequence[Seat], num_heads: int, num_columns: int) -> Shares | None:
     """Both halves by themselves, whatever memory there is; None where there are too few heads or columns."""
     heads = least_latest([seat.attention for seat in seats], num_heads, [num_heads] * len(seats))
@@ -84,37 +70,6 @@ def fit(seats: Sequence[Seat], shares: Shares) -> bool:
     """Whether each seat may hold its share."""
     each = zip(seats, shares.heads, shares.columns, strict=True)
     return all(seat.need.of(*sizes) <= seat.budget_bytes for seat, *sizes in each)
-
-
-def within_memory(seats: Sequence[Seat], num_heads: int, num_columns: int) -> list[Shares]:
-    """Shares where memory is short for those of an even level, the best first; none where none are found.
-
-    A head takes as much memory of any seat, and so do columns. What the latest MLP ends at, if the latest
-    attention ends at some moment, is then known but for whole heads, and their sum is nearly convex in that
-    moment (the value of a linear programme): some moments are looked at, then those between the two next to
-    the best, until there are none. Where a much later attention costs little, that follows: halves overlap,
-    so that it may well be faster.
-    """
-    room = [min(num_heads, _heads_beside(seat, 1)) for seat in seats]
-    if min(room) < 1 or sum(room) < num_heads:
-        return []
-    limits = zip(seats, room, strict=True)
-    moments = sorted({seat.attention.at(own) for seat, most in limits for own in range(1, most + 1)})
-    found: dict[int, tuple[float, Shares] | None] = {}
-    first, last = 0, len(moments) - 1
-    while True:
-        step = max(1, (last - first) // _LOOKS)
-        for index in {*range(first, last + 1, step), last} - found.keys():
-            found[index] = _until(seats, moments[index], room, (num_heads, num_columns))
-        # The earliest of equal ones; where there are none, the latest may have some next to it.
-        best = min(found, key=lambda index: (_cost(found[index]), -index if found[index] is None else index))
-        if step == 1:
-            break
-        first, last = max(0, best - step), min(len(moments) - 1, best + step)
-    most = [factor * _cost(found[best]) for factor in _NEARLY]
-    later = [max(index for index in found if _cost(found[index]) <= limit) for limit in most]
-    tried = dict.fromkeys(found[index] for index in (best, *later))
-    return [known[1] for known in tried if known is not None]
 
 
 def with_heads(seats: Sequence[Seat], heads: tuple[int, ...], num_columns: int) -> Shares | None:
@@ -164,7 +119,7 @@ def _both_halves(seats: Sequence[Seat], heads: Sequence[int]) -> list[Line]:
 def _near_level(seats: Sequence[Seat], num_heads: int) -> Iterator[tuple[int, ...]]:
     """Whole heads that add up, each the next below or above its part of an even level."""
     lines = [seat.attention for seat in seats]
-    room = [min(num_heads, _heads_beside(seat, 1)) for seat in seats]
+    room = [min(num_heads, heads_beside(seat, 1)) for seat in seats]
     if min(room) < 1 or sum(room) < num_heads:
         return
     level = _level(lines, num_heads, room)
@@ -217,7 +172,8 @@ def _level(lines: Sequence[Line], total: int, most: Sequence[int]) -> float:
         free -= fixed
 
 
-def _heads_beside(seat: Seat, columns: int) -> int:
+def heads_beside(seat: Seat, columns: int) -> int:
+    """How many heads a seat may hold beside so many columns."""
     left = seat.budget_bytes - seat.need.of(0, columns)
     return max(0, floor(left / seat.need.per_head_bytes))
 
@@ -229,61 +185,3 @@ def _columns_beside(seat: Seat, heads: int) -> int:
 
 def _room_for_columns(seats: Sequence[Seat], heads: Sequence[int], num_columns: int) -> list[int]:
     return [min(num_columns, _columns_beside(seat, own)) for seat, own in zip(seats, heads, strict=True)]
-
-
-def _until(
-    seats: Sequence[Seat], moment: float, room: Sequence[int], totals: tuple[int, int]
-) -> tuple[float, Shares] | None:
-    """Shares whose attention ends at a moment, and the sum of when both halves end."""
-    (num_heads, num_columns), lines = totals, [seat.attention for seat in seats]
-    most = [min(limit, _size_at(line, moment)) for line, limit in zip(lines, room, strict=True)]
-    if min(most) < 1 or sum(most) < num_heads:
-        return None
-    heads = least_latest(lines, num_heads, _beside_columns(seats, most, totals))
-    shares = None if heads is None else with_heads(seats, tuple(heads), num_columns)
-    if shares is None:
-        return None
-    latest = [
-        max(line.at(size) for line, size in zip(half, sizes, strict=True))
-        for half, sizes in ((lines, shares.heads), ([seat.mlp for seat in seats], shares.columns))
-    ]
-    return sum(latest), shares
-
-
-def _beside_columns(seats: Sequence[Seat], most: Sequence[int], totals: tuple[int, int]) -> list[int]:
-    """How many heads each seat may have so that the latest MLP ends as early as can be."""
-    (num_heads, num_columns), need = totals, seats[0].need
-    columns_of_head = need.per_head_bytes / need.per_column_bytes
-    early = max(seat.mlp.at(1) for seat in seats)
-    late = max(seat.mlp.at(num_columns) for seat in seats)
-    for _ in range(_HALVINGS):
-        middle = (early + late) / 2
-        columns = [min(num_columns, _size_at(seat.mlp, middle)) for seat in seats]
-        missing = num_heads - sum(_free_heads(seats, most, columns))
-        if sum(columns) - max(0, missing) * columns_of_head >= num_columns:
-            late = middle
-        else:
-            early = middle
-    free = _free_heads(seats, most, [min(num_columns, _size_at(seat.mlp, late)) for seat in seats])
-    # Whoever has one more gives as many columns away.
-    for _ in range(num_heads - sum(free)):
-        open_seats = [place for place, own in enumerate(free) if own < most[place]]
-        free[min(open_seats, key=lambda place: seats[place].attention.at(free[place] + 1))] += 1
-    return free
-
-
-def _free_heads(seats: Sequence[Seat], most: Sequence[int], columns: Sequence[int]) -> list[int]:
-    """Heads for which memory is left beside these columns, at least one."""
-    return [
-        max(1, min(limit, _heads_beside(seat, own)))
-        for seat, limit, own in zip(seats, most, columns, strict=True)
-    ]
-
-
-def _size_at(line: Line, moment: float) -> int:
-    """The most that is done by then."""
-    return floor((moment - line.base) / line.each * (1 + 1e-12))
-
-
-def _cost(found: tuple[float, Shares] | None) -> float:
-    return inf if found is None else found[0]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from workloads.galaxy.balance import Seat, Shares, fit, leaning, levelled, made_up, with_heads, within_memory
+from workloads.galaxy.balance import Seat, Shares, fit, leaning, levelled, made_up, with_heads
 from workloads.galaxy.plan import ParallelPlan, Strategy
 from workloads.galaxy.plan_bounds import least_ns, needed_mlps
 from workloads.galaxy.plan_problem import PlanProblem
@@ -12,6 +12,7 @@ from workloads.galaxy.polish import MOST_GAIN, Polished, polished
 from workloads.galaxy.ring_choice import RingChoice
 from workloads.galaxy.ring_order import MOST_ORDERED, ring_orders
 from workloads.galaxy.seats import seats_of
+from workloads.galaxy.short_memory import within_memory
 from workloads.galaxy.subsets import MANY, row_weights
 from workloads.galaxy.wire_format import wire_bytes
 from workloads.transformer.architecture import TransformerArchitecture
@@ -57,16 +58,17 @@ def best_shared(problem: PlanProblem, devices: Sequence[int], limit_ns: float = 
     """
     is_polished = len(devices) <= MOST_ORDERED and len(problem.cluster.devices) <= MANY
     near = MOST_GAIN if is_polished else 1.0
-    best, looks = limit_ns, []
+    best, found_ns, looks = limit_ns, inf, []
     enough_ns = _ENOUGH * least_ns(problem, devices)
     for ring in _rings(problem, devices):
         look = _best_tiles(problem, ring, best * near, enough_ns)
         if look is not None:
             looks.append(look)
-            best = min(best, look.latency_ns)
-            if best <= enough_ns:
+            found_ns = min(found_ns, look.latency_ns)
+            best = min(best, found_ns)
+            if found_ns <= enough_ns:
                 break
-    if is_polished and best > enough_ns:
+    if is_polished and found_ns > enough_ns:
         looks = _polished(problem, looks)
     found = min(looks, key=lambda look: look.latency_ns, default=None)
     if found is None or found.latency_ns >= limit_ns:
@@ -85,8 +87,7 @@ def _polished(problem: PlanProblem, looks: Sequence[Polished]) -> list[Polished]
 
 def _made_better(problem: PlanProblem, look: Polished) -> Polished:
     choice, seats = look.choice, _seats(problem, look.choice)
-    together = made_up(seats, problem.architecture.num_kv_heads, problem.architecture.ffn_size)
-    starts = [*([] if together is None else [together]), *_shares(problem, choice, seats)]
+    starts = _shares(problem, choice, seats)
     starts += [shares for factor in _OTHER_LEANING for shares in _leaning(problem, seats, factor)]
     fitting = [shares for shares in starts if shares != look.shares]
     return polished(problem, look, fitting, sorted(_tile_counts(problem, choice)))
@@ -191,11 +192,13 @@ def _with_tiles(problem: PlanProblem, choice: RingChoice, limit_ns: float) -> _L
 
 
 def _shares(problem: PlanProblem, choice: RingChoice, seats: Sequence[Seat]) -> list[Shares]:
-    """Shares to look at."""
+    """Shares to look at: halves levelled each by itself; of few devices whose halves overlap, others too."""
     shares = _balanced(problem, choice, seats)
-    if choice.strategy is Strategy.HYBRID and len(seats) <= _MOST_LEANING:
-        shares += _leaning(problem, seats, _LEANING)
-    return shares
+    if choice.strategy is not Strategy.HYBRID or len(seats) > MOST_ORDERED:
+        return shares
+    together = made_up(seats, problem.architecture.num_kv_heads, problem.architecture.ffn_size)
+    shares += [] if together is None else [together]
+    return shares + (_leaning(problem, seats, _LEANING) if len(seats) <= _MOST_LEANING else [])
 
 
 def _leaning(problem: PlanProblem, seats: Sequence[Seat], factor: float) -> list[Shares]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
 from workloads.galaxy.profile import LinkProfile
-from workloads.galaxy.ring_order import SAME
+from workloads.galaxy.ring_order import MOST_ORDERED, SAME
 
 MOST_WHOLE = 8
 """Devices of which all subsets are looked at; of more, those that are best by one measure."""
@@ -21,6 +21,8 @@ def subsets_of(
     devices: Sequence[int], most: int, orders: Sequence[Callable[[int], float]]
 ) -> Iterator[tuple[int, ...]]:
     """Two devices or more, up to ``most``: all subsets of few; of many, the first by each of ``orders``."""
+    if min(len(devices), most) < 2:
+        return
     if len(devices) <= MOST_WHOLE:
         for size in range(2, min(len(devices), most) + 1):
             yield from combinations(devices, size)
@@ -75,8 +77,8 @@ def row_weights(ring: Sequence[LinkProfile]) -> list[tuple[float, ...]]:
 
 
 def _uneven(num: int) -> list[tuple[float, ...]]:
-    """One of few devices with more or fewer rows than the others: waiting, or memory, may be less."""
-    if num > 3:
+    """One of few devices with more rows than the others: waiting, or memory, may be less."""
+    if num >= MOST_ORDERED:
         return []
     if num == 2:
         return [(_MOST_OF_TWO, 2 - _MOST_OF_TWO), (2 - _MOST_OF_TWO, _MOST_OF_TWO)]

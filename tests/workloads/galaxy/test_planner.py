@@ -232,3 +232,20 @@ def test_links_without_end_are_no_limit() -> None:
     of = replace(cluster(device(2), device(1)), links=((link, link), (link, link)))
     found = plan_cluster(GPT2, of, TOKENS, 4)
     assert found.forecast.latency_ns < plan_cluster(GPT2, cluster(device(2)), TOKENS, 4).forecast.latency_ns
+
+
+@pytest.mark.parametrize("sizes", [{"num_layers": 1}, {"num_kv_heads": 1}])
+def test_more_devices_than_all_subsets_are_tried_of_plan_what_only_one_can_do(sizes: dict[str, int]) -> None:
+    architecture = replace(GPT2, **sizes)  # type: ignore[arg-type]
+    planned = plan_cluster(architecture, cluster(*[device(5)] * 9, mbit=1), TOKENS, 4)
+    assert planned.plan.strategy in (Strategy.LOCAL, Strategy.SEQUENCE)
+
+
+def test_long_delays_let_rows_travel_in_one_tile() -> None:
+    many = cluster(*[device(2)] * 4, mbit=1000, delay_ms=20)
+    planned = plan_cluster(named("bert-base"), many, 400, 4, strategies=(Strategy.SEQUENCE,))
+    others = [
+        plan_cluster(named("bert-base"), many, 400, 4, strategies=(Strategy.SEQUENCE,), num_tiles=count)
+        for count in (1, 2, 4, 8, 16)
+    ]
+    assert planned.forecast.latency_ns == min(one.forecast.latency_ns for one in others)

@@ -125,3 +125,12 @@ def test_of_many_devices_what_is_found_is_nearly_the_fastest() -> None:
     each = [best_shared(replace(problem, num_tiles=count), range(20)) for count in (1, 2, 3, 4, 6, 8)]
     assert found is not None
     assert found.latency_ns <= 1.03 * min(one.latency_ns for one in each if one is not None)
+
+
+@pytest.mark.parametrize("times", [1.0001, 1.002, 1.004])
+def test_a_limit_that_is_nearly_what_must_be_leaves_what_is_under_it(times: float) -> None:
+    of = cluster(*[device(5)] * 2, mbit=10_000)
+    problem = problem_of(of, 2, "gpt2-124m")
+    found = best_shared(problem, (0, 1))
+    assert found is not None
+    assert best_shared(problem, (0, 1), found.latency_ns * times) == found

@@ -12,7 +12,7 @@ _HALVINGS = 14
 """Of an interval in which the end of the slowest MLP lies: only whole heads follow from it."""
 _NEARLY = (1.08, 1.2)
 """Times the best, for shares whose attention ends as late as can be."""
-_LOOKS = 8
+_LOOKS = 32
 """At ends of the slowest attention, before the search goes on between the two next to the best."""
 
 
@@ -28,10 +28,10 @@ def within_memory(seats: Sequence[Seat], num_heads: int, num_columns: int) -> li
     """Shares where memory is short for those of an even level, the best first; none where none are found.
 
     A head takes as much memory of any seat, and so do columns. What the latest MLP ends at, if the latest
-    attention ends at some moment, is then known but for whole heads, and their sum is nearly convex in that
-    moment (the value of a linear programme): some moments are looked at, then those between the two next to
-    the best, until there are none. Where a much later attention costs little, that follows: halves overlap,
-    so that it may well be faster.
+    attention ends at some moment, is then known but for whole heads; without these, their sum would be
+    convex in that moment (the value of a linear programme). Many moments are looked at, then those between
+    the two next to the best, until there are none. Where a much later attention costs little, that follows:
+    halves overlap, so that it may well be faster.
     """
     room = [min(num_heads, heads_beside(seat, 1)) for seat in seats]
     if min(room) < 1 or sum(room) < num_heads:

@@ -34,7 +34,7 @@ def within_memory(seats: Sequence[Seat], num_heads: int, num_columns: int) -> li
     halves overlap, so that it may well be faster.
     """
     room = [min(num_heads, heads_beside(seat, 1)) for seat in seats]
-    if min(room) < 1 or sum(room) < num_heads:
+    if min(room) < 1 or sum(room) < num_heads or _is_too_little(seats, num_heads, num_columns):
         return []
     limits = zip(seats, room, strict=True)
     moments = sorted({seat.attention.at(own) for seat, most in limits for own in range(1, most + 1)})
@@ -54,6 +54,13 @@ def within_memory(seats: Sequence[Seat], num_heads: int, num_columns: int) -> li
     tried = dict.fromkeys(found[index] for index in (best, *later))
     shares = [known[1] for known in tried if known is not None]
     return list(dict.fromkeys([_moved(seats, one, num_columns) for one in shares[:1]] + shares[1:]))
+
+
+def _is_too_little(seats: Sequence[Seat], num_heads: int, num_columns: int) -> bool:
+    """Whether all memory together is too little, however it is shared."""
+    need = seats[0].need
+    left = sum(seat.budget_bytes - seat.need.base_bytes for seat in seats)
+    return left < num_heads * need.per_head_bytes + num_columns * need.per_column_bytes
 
 
 def _moved(seats: Sequence[Seat], shares: Shares, num_columns: int) -> Shares:

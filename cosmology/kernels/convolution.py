@@ -27,7 +27,8 @@ class SameConvolution(nn.Conv3d):
 
 def between_zeros(x_BCXYZ: Float[Tensor, "batch in x y z"]) -> tuple[Tensor, list[int]]:
     """A grid, and the zeros that a convolution has to see on each side of it for right gradients."""
-    if x_BCXYZ.shape[2] != _FAULTY_PLANES or not _is_bfloat16_on_processor(x_BCXYZ):
+    is_on_processor, is_short = x_BCXYZ.device.type == "cpu", x_BCXYZ.shape[2] == _FAULTY_PLANES
+    if not (is_on_processor and is_short and arithmetic_dtype(x_BCXYZ) is torch.bfloat16):
         return x_BCXYZ, [1, 1, 1]
     return functional.pad(x_BCXYZ, (0, 0, 0, 0, 1, 1)), [0, 1, 1]
 
@@ -49,9 +50,8 @@ def gradients(
     return by_input, by_weights, by_bias
 
 
-def _is_bfloat16_on_processor(x: Tensor) -> bool:
-    """Whether a convolution of ``x`` computes so here."""
-    if x.device.type != "cpu":
-        return False
-    is_cast = torch.is_autocast_enabled("cpu") and x.dtype is torch.float32
-    return (torch.get_autocast_dtype("cpu") if is_cast else x.dtype) is torch.bfloat16
+def arithmetic_dtype(x: Tensor) -> torch.dtype:
+    """The format in which a convolution of ``x`` computes here."""
+    device = x.device.type
+    is_cast = torch.is_autocast_enabled(device) and x.dtype is torch.float32
+    return torch.get_autocast_dtype(device) if is_cast else x.dtype

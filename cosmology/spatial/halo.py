@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional
 
+from cosmology.kernels.convolution import arithmetic_dtype
 from cosmology.slabs.crew import Crew, Message, begun
 from cosmology.spatial.traffic import Traffic
 
@@ -93,7 +94,7 @@ class _Depart(Function):
     @staticmethod
     def forward(ctx: Any, x_BCXYZ: Tensor, halo: _Halo) -> Tensor:
         ctx.halo = halo
-        dtype = _arithmetic_dtype(x_BCXYZ)
+        dtype = arithmetic_dtype(x_BCXYZ)  # planes travel in it
         halo.send({end: _plane(x_BCXYZ, end).to(dtype) for end in halo.neighbours.values()})
         return x_BCXYZ.view_as(x_BCXYZ)
 
@@ -174,10 +175,3 @@ def _packed(plane_BC1YZ: Tensor) -> Tensor:
 
 def _unpacked(plane_B1YZC: Tensor) -> Tensor:
     return plane_B1YZC.permute(0, 4, 1, 2, 3)
-
-
-def _arithmetic_dtype(x: Tensor) -> torch.dtype:
-    """The format in which a convolution of ``x`` computes here: planes travel in that."""
-    device = x.device.type
-    is_cast = torch.is_autocast_enabled(device) and x.dtype is torch.float32
-    return torch.get_autocast_dtype(device) if is_cast else x.dtype

@@ -27,8 +27,8 @@ _GAIN = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Polished:
-    """A plan and how long it is foreseen to take."""
+class RingPlan:
+    """A plan, what was chosen for it, and how long it is foreseen to take."""
 
     choice: RingChoice
     shares: Shares
@@ -40,8 +40,8 @@ _Move = Callable[[RingChoice, Shares], "tuple[RingChoice, Shares] | None"]
 
 
 def polished(
-    problem: PlanProblem, begin: Polished, starts: Iterable[Shares], tile_counts: Sequence[int]
-) -> Polished:
+    problem: PlanProblem, begin: RingPlan, starts: Iterable[Shares], tile_counts: Sequence[int]
+) -> RingPlan:
     """A plan that is no slower, and at most ``MOST_GAIN`` times as fast.
 
     ``starts`` are other shares to begin with; ``tile_counts`` numbers of tiles to try, in ascending order.
@@ -66,14 +66,14 @@ def polished(
 
 
 def _better(
-    problem: PlanProblem, than: Polished, trial: tuple[RingChoice, Shares], least_ns: float
-) -> Polished | None:
+    problem: PlanProblem, than: RingPlan, trial: tuple[RingChoice, Shares], least_ns: float
+) -> RingPlan | None:
     choice, shares = trial
     plan, limit = choice.plan(problem.architecture, shares), than.latency_ns * (1 - _GAIN)
     foreseen = problem.forecast(plan, limit)
     if not least_ns <= foreseen.latency_ns < limit or not problem.fits(foreseen, plan):
         return None
-    return Polished(choice=choice, shares=shares, plan=plan, latency_ns=foreseen.latency_ns)
+    return RingPlan(choice=choice, shares=shares, plan=plan, latency_ns=foreseen.latency_ns)
 
 
 def _fine_moves(problem: PlanProblem, choice: RingChoice, part: float, rows: float) -> Iterator[_Move]:

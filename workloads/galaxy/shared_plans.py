@@ -8,7 +8,7 @@ from workloads.galaxy.balance import Seat, Shares, fit, leaning, levelled, made_
 from workloads.galaxy.plan import ParallelPlan, Strategy
 from workloads.galaxy.plan_bounds import least_ns, needed_mlps
 from workloads.galaxy.plan_problem import PlanProblem
-from workloads.galaxy.polish import MOST_GAIN, Polished, polished
+from workloads.galaxy.polish import MOST_GAIN, RingPlan, polished
 from workloads.galaxy.ring_choice import RingChoice
 from workloads.galaxy.ring_order import MOST_ORDERED, ring_orders
 from workloads.galaxy.seats import seats_of
@@ -76,7 +76,7 @@ def best_shared(problem: PlanProblem, devices: Sequence[int], limit_ns: float = 
     return Found(plan=found.plan, latency_ns=found.latency_ns)
 
 
-def _polished(problem: PlanProblem, looks: Sequence[Polished]) -> list[Polished]:
+def _polished(problem: PlanProblem, looks: Sequence[RingPlan]) -> list[RingPlan]:
     """Those that might be the fastest, each as good as it gets."""
     fastest = sorted(looks, key=lambda look: look.latency_ns)
     near_ns = fastest[0].latency_ns * MOST_GAIN if fastest else inf
@@ -85,7 +85,7 @@ def _polished(problem: PlanProblem, looks: Sequence[Polished]) -> list[Polished]
     return [*better, *fastest]
 
 
-def _made_better(problem: PlanProblem, look: Polished) -> Polished:
+def _made_better(problem: PlanProblem, look: RingPlan) -> RingPlan:
     choice, seats = look.choice, _seats(problem, look.choice)
     starts = _shares(problem, choice, seats)
     starts += [shares for factor in _OTHER_LEANING for shares in _leaning(problem, seats, factor)]
@@ -93,11 +93,11 @@ def _made_better(problem: PlanProblem, look: Polished) -> Polished:
     return polished(problem, look, fitting, sorted(_tile_counts(problem, choice)))
 
 
-def _best_tiles(problem: PlanProblem, ring: RingChoice, limit_ns: float, enough_ns: float) -> Polished | None:
+def _best_tiles(problem: PlanProblem, ring: RingChoice, limit_ns: float, enough_ns: float) -> RingPlan | None:
     """The fastest number of tiles of a ring; None where none is under the limit."""
     is_many = len(ring.order) > MANY
     limit_ns, near = (limit_ns / _WORTH_OF_MANY, _NEAR_OF_MANY) if is_many else (limit_ns, 1.0)
-    best: Polished | None = None
+    best: RingPlan | None = None
     for num_tiles in _tile_counts(problem, ring):
         latest = limit_ns if best is None else min(limit_ns, best.latency_ns)
         if ring.sending_ns(problem) >= latest or (best is not None and best.latency_ns <= enough_ns):
@@ -170,7 +170,7 @@ def _tile_counts(problem: PlanProblem, ring: RingChoice) -> Sequence[int]:
 class _Look:
     """What a ring gives with so many tiles."""
 
-    found: Polished | None
+    found: RingPlan | None
     is_late: bool
     """Whether nothing was found because what may fit is not under the limit."""
 
@@ -187,7 +187,7 @@ def _with_tiles(problem: PlanProblem, choice: RingChoice, limit_ns: float) -> _L
         if foreseen.latency_ns >= latest:
             is_late = True
         elif problem.fits(foreseen, plan):
-            best = Polished(choice=choice, shares=shares, plan=plan, latency_ns=foreseen.latency_ns)
+            best = RingPlan(choice=choice, shares=shares, plan=plan, latency_ns=foreseen.latency_ns)
     return _Look(found=best, is_late=is_late and best is None)
 
 

@@ -7,7 +7,7 @@ from workloads.galaxy.balance import Shares
 from workloads.galaxy.memory import Load, memory_bytes
 from workloads.galaxy.plan import Strategy
 from workloads.galaxy.plan_problem import PlanProblem
-from workloads.galaxy.polish import MOST_GAIN, Polished, polished
+from workloads.galaxy.polish import MOST_GAIN, RingPlan, polished
 from workloads.galaxy.ring_choice import RingChoice
 from workloads.galaxy.wire_format import WireFormat
 
@@ -22,7 +22,7 @@ def problem_of(*speeds: float, memory_bytes: int = 1 << 40) -> PlanProblem:
     )
 
 
-def begun(problem: PlanProblem, *heads: int) -> Polished:
+def begun(problem: PlanProblem, *heads: int) -> RingPlan:
     """Columns in proportion to heads, rows even."""
     num, columns = len(heads), problem.architecture.ffn_size
     choice = RingChoice(
@@ -35,7 +35,7 @@ def begun(problem: PlanProblem, *heads: int) -> Polished:
     own = [columns * size // sum(heads) for size in heads]
     shares = Shares(heads=heads, columns=(*own[:-1], columns - sum(own[:-1])))
     plan = choice.plan(problem.architecture, shares)
-    return Polished(choice=choice, shares=shares, plan=plan, latency_ns=problem.forecast(plan).latency_ns)
+    return RingPlan(choice=choice, shares=shares, plan=plan, latency_ns=problem.forecast(plan).latency_ns)
 
 
 @pytest.mark.parametrize("heads", [(6, 6), (5, 7), (4, 4, 4), (3, 3, 3, 3)])
@@ -67,11 +67,11 @@ def test_better_shares_to_begin_with_are_taken() -> None:
     assert found.latency_ns <= other.latency_ns
 
 
-def with_columns(problem: PlanProblem, one: Polished, *columns: int) -> Polished:
+def with_columns(problem: PlanProblem, one: RingPlan, *columns: int) -> RingPlan:
     shares = replace(one.shares, columns=columns)
     plan = one.choice.plan(problem.architecture, shares)
     latency_ns = problem.forecast(plan).latency_ns
-    return Polished(choice=one.choice, shares=shares, plan=plan, latency_ns=latency_ns)
+    return RingPlan(choice=one.choice, shares=shares, plan=plan, latency_ns=latency_ns)
 
 
 def test_tiles_that_are_given_are_kept() -> None:

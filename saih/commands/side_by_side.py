@@ -3,11 +3,12 @@
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, TypeVar
 
 from saih.harness.lifeline import die_with_parent
@@ -19,6 +20,8 @@ FEWEST = 500
 """Points for which other processes are begun: these cost as much as a hundred or so."""
 MOST_PROCESSES = 16
 """Of which each copies what it touches of the records."""
+SHARES_OF_PROCESS = 16
+"""So that none waits long for the last one; numbers of all of them fit into a pipe at once."""
 _MISSING: Any = object()
 
 
@@ -34,37 +37,53 @@ def side_by_side(
     num_processes = min(len(os.sched_getaffinity(0)), len(items), MOST_PROCESSES)
     if num_processes < 2 or len(items) * in_one < FEWEST:
         return map(function, items)
+    num_shares = min(len(items), SHARES_OF_PROCESS * num_processes)
+    shares = [slice(first, None, num_shares) for first in range(num_shares)]
     found: list[Any] = [_MISSING] * len(items)
     gc.freeze()  # a collection in a process would copy the pages of all that lives
-    others: list[_Other] = []
+    queue, others = _queue(num_shares), []
     try:
-        for first in range(1, num_processes):
-            others += _begun(function, items, slice(first, None, num_processes))
-        own = slice(0, None, num_processes)
-        found[own] = [function(item) for item in items[own]]
+        for _ in range(1, num_processes):
+            others += _begun(function, items, shares, queue)
+        for number in _taken(queue):
+            found[shares[number]] = [function(item) for item in items[shares[number]]]
         for other in others:
-            found[other.share] = other.results(len(found[other.share]))
+            for number, results in other.results():
+                found[shares[number]] = results
     finally:
         for other in others:
             other.end()
+        os.close(queue)
         gc.unfreeze()
     return [function(item) if one is _MISSING else one for item, one in zip(items, found, strict=True)]
+
+
+def _queue(num_shares: int) -> int:
+    """A pipe of the numbers of all shares, two bytes each, which ends behind them."""
+    end_to_read, end_to_write = os.pipe()
+    os.write(end_to_write, b"".join(number.to_bytes(2) for number in range(num_shares)))
+    os.close(end_to_write)
+    return end_to_read
+
+
+def _taken(queue: int) -> Iterator[int]:
+    """Shares that nobody else took: who is faster, or has the cheaper ones, does more of them."""
+    while number := os.read(queue, 2):
+        yield int.from_bytes(number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Other:
     """A forked process at work on its share of the items."""
 
-    share: slice
     process: int
     end_to_read: Connection
 
-    def results(self, count: int) -> Sequence[Any]:
-        """What it found, once it is done; marks of what is missing where it gives nothing."""
-        with suppress(EOFError, OSError):  # it died, perhaps in the middle of telling
-            results: Sequence[Any] = self.end_to_read.recv()
-            return results
-        return [_MISSING] * count
+    def results(self) -> Iterator[tuple[int, list[Any]]]:
+        """Numbers of shares and what it found for their items; fewer where it died, perhaps while telling."""
+        with suppress(EOFError, OSError):
+            while True:
+                yield self.end_to_read.recv()
 
     def end(self) -> None:
         """Whatever it does; also after it has told all."""
@@ -73,8 +92,10 @@ class _Other:
         os.waitpid(self.process, 0)
 
 
-def _begun(function: Callable[[Any], Any], items: Sequence[Any], share: slice) -> list[_Other]:
-    """The process for a share; none where the system gives none."""
+def _begun(
+    function: Callable[[Any], Any], items: Sequence[Any], shares: Sequence[slice], queue: int
+) -> list[_Other]:
+    """A process that takes shares; none where the system gives none."""
     end_to_read, end_to_write = Pipe(duplex=False)
     with end_to_write:
         try:
@@ -83,16 +104,31 @@ def _begun(function: Callable[[Any], Any], items: Sequence[Any], share: slice) -
             end_to_read.close()
             return []
         if process == 0:
-            _work(function, items[share], end_to_write)
-    return [_Other(share=share, process=process, end_to_read=end_to_read)]
+            _work(function, items, shares, queue, end_to_write)
+    return [_Other(process=process, end_to_read=end_to_read)]
 
 
-def _work(function: Callable[[Any], Any], items: Sequence[Any], end_to_write: Connection) -> None:
-    """Find all results and tell them; never returns. Without a word after an error: it comes again there."""
+def _work(
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+    shares: Sequence[slice],
+    queue: int,
+    end_to_write: Connection,
+) -> None:
+    """Take shares and tell what was found; never returns. Silent after an error: it comes again there.
+
+    Results are made ready for sending one share after the other, but sent when all are taken: before, nobody
+    would listen.
+    """
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         die_with_parent()
-        end_to_write.send([function(item) for item in items])
+        told = [
+            ForkingPickler.dumps((number, [function(item) for item in items[shares[number]]]))
+            for number in _taken(queue)
+        ]
+        for one in told:
+            end_to_write.send_bytes(one)
     finally:
         os._exit(0)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Sequence
 from functools import partial
 
@@ -17,6 +18,7 @@ IS_ALONE = len(os.sched_getaffinity(0)) == 1
 
 
 def numbered(base: int, item: Sequence[int]) -> tuple[int, int]:
+    time.sleep(0.001)  # so that every process comes to take some
     return base + item[0], os.getpid()
 
 
@@ -28,10 +30,10 @@ def test_many_items_are_looked_at_in_other_processes_and_keep_their_order() -> N
 
 
 def test_few_items_stay_in_this_process_unless_each_stands_for_many() -> None:
-    items = [[number] for number in range(4)]
+    items = [[number] for number in range(200)]
     assert {process for _, process in side_by_side(partial(numbered, 0), items)} == {os.getpid()}
     found = list(side_by_side(partial(numbered, 0), items, FEWEST))
-    assert [number for number, _ in found] == [0, 1, 2, 3]
+    assert [number for number, _ in found] == list(range(200))
     assert (len({process for _, process in found}) == 1) == IS_ALONE
 
 
@@ -42,13 +44,27 @@ def test_an_error_comes_out_as_it_is() -> None:
 
 
 def fatal_elsewhere(home: int, item: int) -> int:
-    if os.getpid() != home and item == FEWEST - 1:
+    if os.getpid() != home:
         os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does for want of memory
+    time.sleep(0.001)
     return item
 
 
 def test_what_a_killed_process_did_not_tell_is_found_here() -> None:
     assert list(side_by_side(partial(fatal_elsewhere, os.getpid()), range(FEWEST))) == list(range(FEWEST))
+
+
+def slow_at_home(home: int, item: int) -> int:
+    if os.getpid() == home:
+        time.sleep(0.05)
+    return os.getpid()
+
+
+@pytest.mark.skipif(IS_ALONE, reason="one core shares nothing out")
+def test_who_is_slower_does_less() -> None:
+    home = os.getpid()
+    found = list(side_by_side(partial(slow_at_home, home), range(FEWEST)))
+    assert found.count(home) < FEWEST / len(os.sched_getaffinity(0))
 
 
 def test_no_process_is_left_over() -> None:

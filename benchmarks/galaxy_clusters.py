@@ -4,7 +4,7 @@ from dataclasses import replace
 from random import Random
 
 from workloads.galaxy.memory import Load, whole_bytes
-from workloads.galaxy.plan_problem import PlanProblem
+from workloads.galaxy.planning.plan_problem import PlanProblem
 from workloads.galaxy.profile import ClusterProfile, DeviceProfile, LinkProfile
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.ladder import named

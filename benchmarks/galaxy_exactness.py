@@ -2,8 +2,8 @@
 
 Devices are processes of their own that talk over loopback, their speeds as uneven as can be (whole heads and
 columns, down to one head on a device); models compute in float64. Greedy tokens are generated with keys and
-values kept. What links round has a bound on each tensor that they carry (see
-``workloads/galaxy/wire_codec.py``, and tests that hold it); of answers it is judged that they are near.
+values kept. What links round has a bound on each tensor that they carry (``WireCodec``, and tests that hold
+it); of answers it is judged that they are near.
 
     python -m benchmarks.galaxy_exactness [--quick]
 """

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
-from workloads.galaxy.arithmetic import RealArithmetic
-from workloads.galaxy.executor import Executor
-from workloads.galaxy.greedy import generated
+from workloads.galaxy.engine.arithmetic import RealArithmetic
+from workloads.galaxy.engine.executor import Executor
+from workloads.galaxy.engine.greedy import generated
+from workloads.galaxy.engine.ring import Ring
 from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, whole_share
-from workloads.galaxy.ring import Ring
 from workloads.galaxy.undivided import Undivided, relative_error
 from workloads.galaxy.wire_format import WireFormat
 from workloads.transformer.architecture import Activation, Family, TransformerArchitecture

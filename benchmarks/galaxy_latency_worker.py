@@ -13,15 +13,15 @@ import torch
 from torch import Tensor, distributed
 
 from augment.problem import Problem, Shape
-from workloads.galaxy.arithmetic import RealArithmetic
-from workloads.galaxy.executor import Executor
-from workloads.galaxy.forecast import Forecast, forecast
-from workloads.galaxy.heuristic import even_split, galaxys_heuristic
-from workloads.galaxy.paced import PacedArithmetic
+from workloads.galaxy.engine.arithmetic import RealArithmetic
+from workloads.galaxy.engine.executor import Executor
+from workloads.galaxy.engine.paced import PacedArithmetic
+from workloads.galaxy.engine.ring import Ring
+from workloads.galaxy.forecasting.forecast import Forecast, forecast
 from workloads.galaxy.plan import ParallelPlan, Strategy
-from workloads.galaxy.planner import plan_cluster
+from workloads.galaxy.planning.heuristic import even_split, galaxys_heuristic
+from workloads.galaxy.planning.planner import plan_cluster
 from workloads.galaxy.profile import ClusterProfile, Pace
-from workloads.galaxy.ring import Ring
 from workloads.galaxy.seat import Seat
 from workloads.galaxy.shapes import GalaxyShape
 from workloads.galaxy.survey import survey

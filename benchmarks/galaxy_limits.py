@@ -26,14 +26,14 @@ from benchmarks.anonymous_memory import status_bytes
 from benchmarks.bars import judge
 from benchmarks.galaxy_clusters import STRIDE, random_problem, seeded
 from benchmarks.kept_results import Kept, each_result
-from workloads.galaxy.arithmetic import RealArithmetic
-from workloads.galaxy.executor import Executor
+from workloads.galaxy.engine.arithmetic import RealArithmetic
+from workloads.galaxy.engine.executor import Executor
+from workloads.galaxy.engine.ring import Ring
 from workloads.galaxy.memory import Load, whole_bytes
 from workloads.galaxy.plan import ParallelPlan
-from workloads.galaxy.plan_error import PlanError
-from workloads.galaxy.plan_problem import PlanProblem
-from workloads.galaxy.planner import Planned
-from workloads.galaxy.ring import Ring
+from workloads.galaxy.planning.plan_error import PlanError
+from workloads.galaxy.planning.plan_problem import PlanProblem
+from workloads.galaxy.planning.planner import Planned
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.layout import Layout
 from workloads.transformer.place import Place

@@ -8,9 +8,9 @@ from benchmarks.bars import judge
 from benchmarks.galaxy_clusters import STRIDE, random_problem, seeded
 from benchmarks.galaxy_optimum import optimum, ring_choices, sending_ns
 from benchmarks.kept_results import Kept, each_result
-from workloads.galaxy.plan_error import PlanError
-from workloads.galaxy.plan_problem import PlanProblem
-from workloads.galaxy.planner import Planned
+from workloads.galaxy.planning.plan_error import PlanError
+from workloads.galaxy.planning.plan_problem import PlanProblem
+from workloads.galaxy.planning.planner import Planned
 from workloads.galaxy.wire_format import WireFormat
 
 Plan = Callable[[PlanProblem], Planned]

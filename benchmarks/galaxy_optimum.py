@@ -16,14 +16,14 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from benchmarks.galaxy_slopes import SlopedRing, Slopes
-from workloads.galaxy.balance import Seat
+from workloads.galaxy.forecasting.ring_work import ring_tiles
 from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, shares_of, whole_share
-from workloads.galaxy.plan_bounds import needed_halves, needed_mlps
-from workloads.galaxy.plan_problem import PlanProblem
+from workloads.galaxy.planning.balance import Seat
+from workloads.galaxy.planning.plan_bounds import needed_halves, needed_mlps
+from workloads.galaxy.planning.plan_problem import PlanProblem
+from workloads.galaxy.planning.seats import seats_of
+from workloads.galaxy.planning.short_memory import balanced
 from workloads.galaxy.profile import NS_PER_S
-from workloads.galaxy.ring_work import ring_tiles
-from workloads.galaxy.seats import seats_of
-from workloads.galaxy.short_memory import balanced
 from workloads.galaxy.wire_format import WireFormat, wire_bytes
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.split import Span

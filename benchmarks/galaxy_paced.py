@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import torch
 
-from workloads.galaxy.executor import Executor
-from workloads.galaxy.greedy import generated
-from workloads.galaxy.link_pace import LinkPace
-from workloads.galaxy.paced import PacedArithmetic
+from workloads.galaxy.engine.executor import Executor
+from workloads.galaxy.engine.greedy import generated
+from workloads.galaxy.engine.link_pace import LinkPace
+from workloads.galaxy.engine.paced import PacedArithmetic
+from workloads.galaxy.engine.ring import Ring
 from workloads.galaxy.plan import ParallelPlan
-from workloads.galaxy.plan_problem import PlanProblem
-from workloads.galaxy.ring import Ring
+from workloads.galaxy.planning.plan_problem import PlanProblem
 from workloads.transformer.layout import Layout
 from workloads.transformer.place import Place
 from workloads.transformer.random_weights import RandomWeights

@@ -39,12 +39,12 @@ from benchmarks.galaxy_replay import fixed_order
 from benchmarks.kept_results import Kept, each_result, of_sources
 from workloads.galaxy.memory import Load
 from workloads.galaxy.plan import Strategy
-from workloads.galaxy.plan_error import PlanError
-from workloads.galaxy.plan_problem import PlanProblem
-from workloads.galaxy.planner import Planned, plan_cluster
+from workloads.galaxy.planning.plan_error import PlanError
+from workloads.galaxy.planning.plan_problem import PlanProblem
+from workloads.galaxy.planning.planner import Planned, plan_cluster
+from workloads.galaxy.planning.remedy import enough_bytes
+from workloads.galaxy.planning.search import best_of_each
 from workloads.galaxy.profile import ClusterProfile
-from workloads.galaxy.remedy import enough_bytes
-from workloads.galaxy.search import best_of_each
 from workloads.galaxy.wire_format import WireFormat
 
 _MOST_ALL_SUBSETS = 6

@@ -7,13 +7,13 @@ from statistics import mean
 
 from benchmarks.bars import judge
 from benchmarks.galaxy_clusters import random_problem, seeded
-from workloads.galaxy.pass_times import PlanTimes
+from workloads.galaxy.forecasting.pass_times import PlanTimes
+from workloads.galaxy.forecasting.ring_work import HEADER_BYTES, tile_pairs
 from workloads.galaxy.plan import Strategy
-from workloads.galaxy.plan_error import PlanError
-from workloads.galaxy.plan_problem import PlanProblem
-from workloads.galaxy.planner import Planned
+from workloads.galaxy.planning.plan_error import PlanError
+from workloads.galaxy.planning.plan_problem import PlanProblem
+from workloads.galaxy.planning.planner import Planned
 from workloads.galaxy.profile import NS_PER_S
-from workloads.galaxy.ring_work import HEADER_BYTES, tile_pairs
 from workloads.galaxy.schedule import Flow, Job, Progress, Work, schedule_of
 from workloads.galaxy.wire_format import wire_bytes
 

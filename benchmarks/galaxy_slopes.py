@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.galaxy.hybrid_schedule import attention_half, hybrid_layer, mlp_half
-from workloads.galaxy.pass_times import PlanTimes
+from workloads.galaxy.forecasting.hybrid_schedule import attention_half, hybrid_layer, mlp_half
+from workloads.galaxy.forecasting.pass_times import PlanTimes
+from workloads.galaxy.forecasting.ring_clock import Tiles
+from workloads.galaxy.forecasting.ring_work import PerTile, RingWork, ring_tiles, ring_work
+from workloads.galaxy.forecasting.work_times import WorkTimes
 from workloads.galaxy.plan import ParallelPlan
-from workloads.galaxy.plan_problem import PlanProblem
+from workloads.galaxy.planning.plan_problem import PlanProblem
 from workloads.galaxy.profile import NS_PER_S
-from workloads.galaxy.ring_clock import Tiles
-from workloads.galaxy.ring_work import PerTile, RingWork, ring_tiles, ring_work
 from workloads.galaxy.wire_format import WireFormat
-from workloads.galaxy.work_times import WorkTimes
 
 Slopes = NDArray[np.float64]
 """Of all heads, then of all columns."""

@@ -10,7 +10,7 @@ from benchmarks.galaxy_optimum import RingChoice, optimum, ring_plan
 from benchmarks.galaxy_slopes import SlopedRing
 from tests.workloads.galaxy.plan_samples import cluster, device, small
 from workloads.galaxy.memory import Load
-from workloads.galaxy.plan_problem import PlanProblem
+from workloads.galaxy.planning.plan_problem import PlanProblem
 from workloads.galaxy.wire_format import WireFormat
 
 PROBLEMS = [

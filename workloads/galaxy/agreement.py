@@ -8,7 +8,7 @@ from augment.problem import ProblemError
 from workloads.galaxy.documents import as_document, plan_of
 from workloads.galaxy.group_words import told_by_all
 from workloads.galaxy.plan import ParallelPlan
-from workloads.galaxy.planning import Chosen, choose
+from workloads.galaxy.planning.choice import Chosen, choose
 from workloads.galaxy.profile import ClusterProfile, Pace
 from workloads.galaxy.seat import Seat
 from workloads.galaxy.shapes import GalaxyShape

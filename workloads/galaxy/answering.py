@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 
 from workloads.galaxy.agreement import Agreed
-from workloads.galaxy.arithmetic import Arithmetic, RealArithmetic
 from workloads.galaxy.checked import WHY_UNCHECKED, is_checked
-from workloads.galaxy.executor import Executor
+from workloads.galaxy.engine.arithmetic import Arithmetic, RealArithmetic
+from workloads.galaxy.engine.executor import Executor
+from workloads.galaxy.engine.link_pace import LinkPace
+from workloads.galaxy.engine.metered import Activity, MeteredArithmetic
+from workloads.galaxy.engine.paced import PacedArithmetic
+from workloads.galaxy.engine.ring import Ring
 from workloads.galaxy.group_words import told_by_all
-from workloads.galaxy.link_pace import LinkPace
-from workloads.galaxy.metered import Activity, MeteredArithmetic
-from workloads.galaxy.paced import PacedArithmetic
 from workloads.galaxy.profile import Pace
-from workloads.galaxy.ring import Ring
 from workloads.galaxy.seat import Seat
 from workloads.galaxy.shapes import GalaxyShape
 from workloads.galaxy.undivided import Undivided, relative_error, tolerated

@@ -9,7 +9,7 @@ from workloads.galaxy.given_devices import CLUSTER_SIZES
 from workloads.galaxy.memory import Load, memory_bytes
 from workloads.galaxy.operations import Work, operations_of, request_passes
 from workloads.galaxy.plan import ParallelPlan
-from workloads.galaxy.planning import MOST_DEVICES, most_devices, plan_for, planned_for
+from workloads.galaxy.planning.choice import MOST_DEVICES, most_devices, plan_for, planned_for
 from workloads.galaxy.shapes import MODEL_SIZES, REQUEST_SIZES, GalaxyShape
 from workloads.galaxy.traffic import Links, request_traffic
 from workloads.given_rates import GivenRates

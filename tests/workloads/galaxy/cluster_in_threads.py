@@ -10,12 +10,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from workloads.galaxy.arithmetic import Arithmetic, RealArithmetic
-from workloads.galaxy.executor import Executor
-from workloads.galaxy.link_pace import LinkPace
+from workloads.galaxy.engine.arithmetic import Arithmetic, RealArithmetic
+from workloads.galaxy.engine.executor import Executor
+from workloads.galaxy.engine.link_pace import LinkPace
+from workloads.galaxy.engine.ring import Ring
 from workloads.galaxy.plan import DevicePart, ParallelPlan, Strategy, whole_share
 from workloads.galaxy.profile import DeviceProfile
-from workloads.galaxy.ring import Ring
 from workloads.galaxy.wire_format import WireFormat
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.exchange import Alone

@@ -17,11 +17,11 @@ from torch import distributed
 
 from tests.workloads.galaxy.cluster_in_threads import CPU64, greedy_alone, plan_of, relative_error, undivided
 from tests.workloads.transformer.architectures import ALL
-from workloads.galaxy.arithmetic import RealArithmetic
-from workloads.galaxy.executor import Executor
-from workloads.galaxy.greedy import generated
+from workloads.galaxy.engine.arithmetic import RealArithmetic
+from workloads.galaxy.engine.executor import Executor
+from workloads.galaxy.engine.greedy import generated
+from workloads.galaxy.engine.ring import Ring
 from workloads.galaxy.plan import Strategy
-from workloads.galaxy.ring import Ring
 from workloads.transformer.layout import Layout
 from workloads.transformer.random_weights import RandomWeights
 from workloads.transformer.want import Want

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workloads.galaxy.balance import Line, Seat, Shares, leaning, least_latest, made_up
 from workloads.galaxy.memory import MemoryNeed
-from workloads.galaxy.short_memory import balanced, within_memory
+from workloads.galaxy.planning.balance import Line, Seat, Shares, leaning, least_latest, made_up
+from workloads.galaxy.planning.short_memory import balanced, within_memory
 
 LINES = st.builds(Line, base=st.floats(0, 10), each=st.floats(0.1, 10))
 

@@ -5,8 +5,8 @@ import torch
 
 from tests.workloads.galaxy.cluster_in_threads import answers, executors, on_all, plan_of
 from tests.workloads.transformer.architectures import BERT, GPT2
-from workloads.galaxy.executor import Executor
-from workloads.galaxy.message import HEADER_BYTES
+from workloads.galaxy.engine.executor import Executor
+from workloads.galaxy.engine.message import HEADER_BYTES
 from workloads.galaxy.plan import Strategy, even_rows
 from workloads.galaxy.traffic import Links, request_traffic
 from workloads.galaxy.wire_format import WireFormat, wire_bytes

@@ -6,7 +6,7 @@ from augment.problem import Problem, ProblemError, Shape
 from workloads.energon.cost import Energon
 from workloads.galaxy.cost import Galaxy
 from workloads.galaxy.plan import Strategy
-from workloads.galaxy.plan_error import PlanError
+from workloads.galaxy.planning.plan_error import PlanError
 from workloads.galaxy.shapes import Parallelism
 from workloads.galaxy.traffic import Links, request_traffic
 from workloads.galaxy.wire_format import WireFormat

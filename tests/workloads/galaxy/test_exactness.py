@@ -20,8 +20,8 @@ from tests.workloads.galaxy.cluster_in_threads import (
     undivided,
 )
 from tests.workloads.transformer.architectures import ALL, BERT, DECODERS, GPT2, LLAMA, family_name
-from workloads.galaxy.greedy import generated
-from workloads.galaxy.link_pace import LinkPace
+from workloads.galaxy.engine.greedy import generated
+from workloads.galaxy.engine.link_pace import LinkPace
 from workloads.galaxy.plan import Strategy
 from workloads.galaxy.wire_format import WireFormat
 from workloads.transformer.architecture import TransformerArchitecture

@@ -18,11 +18,11 @@ from tests.workloads.galaxy.cluster_in_threads import (
     plan_of,
 )
 from tests.workloads.transformer.architectures import BERT, GPT2
-from workloads.galaxy.arithmetic import Arithmetic, RealArithmetic
-from workloads.galaxy.candidates import NotFiniteError
-from workloads.galaxy.executor import Executor
+from workloads.galaxy.engine.arithmetic import Arithmetic, RealArithmetic
+from workloads.galaxy.engine.candidates import NotFiniteError
+from workloads.galaxy.engine.executor import Executor
+from workloads.galaxy.engine.ways import Ways
 from workloads.galaxy.plan import ParallelPlan, Strategy, whole_share
-from workloads.galaxy.ways import Ways
 from workloads.transformer.layout import Layout
 from workloads.transformer.split import Span, tensor_shares
 from workloads.transformer.want import Want

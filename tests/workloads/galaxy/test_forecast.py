@@ -6,17 +6,17 @@ from hypothesis import strategies as st
 
 from benchmarks.galaxy_replay import Replay
 from tests.workloads.galaxy.plan_samples import MBIT, cluster, clusters, device, small
-from workloads.galaxy.forecast import forecast
-from workloads.galaxy.heuristic import even_split
-from workloads.galaxy.hybrid_schedule import attention_half, hybrid_layer, mlp_half
-from workloads.galaxy.message import HEADER_BYTES
-from workloads.galaxy.pass_times import PlanTimes
+from workloads.galaxy.engine.message import HEADER_BYTES
+from workloads.galaxy.forecasting.forecast import forecast
+from workloads.galaxy.forecasting.hybrid_schedule import attention_half, hybrid_layer, mlp_half
+from workloads.galaxy.forecasting.pass_times import PlanTimes
+from workloads.galaxy.forecasting.ring_clock import Hop, RingClock, Rounds
+from workloads.galaxy.forecasting.ring_work import HEADER_BYTES as FORESEEN_HEADER_BYTES
+from workloads.galaxy.forecasting.ring_work import ring_tiles, ring_work
+from workloads.galaxy.forecasting.work_times import WorkTimes
 from workloads.galaxy.plan import ParallelPlan, Strategy, whole_share
+from workloads.galaxy.planning.heuristic import even_split
 from workloads.galaxy.profile import ClusterProfile, DeviceProfile, LinkProfile
-from workloads.galaxy.ring_clock import Hop, RingClock, Rounds
-from workloads.galaxy.ring_work import HEADER_BYTES as FORESEEN_HEADER_BYTES
-from workloads.galaxy.ring_work import ring_tiles, ring_work
-from workloads.galaxy.work_times import WorkTimes
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.split import Span
 

@@ -19,9 +19,9 @@ from tests.workloads.galaxy.cluster_in_threads import (
     undivided,
 )
 from tests.workloads.transformer.architectures import ALL, GPT2, LLAMA, family_name
-from workloads.galaxy.arithmetic import RealArithmetic
-from workloads.galaxy.executor import Executor
-from workloads.galaxy.holding import load_holding
+from workloads.galaxy.engine.arithmetic import RealArithmetic
+from workloads.galaxy.engine.executor import Executor
+from workloads.galaxy.engine.holding import load_holding
 from workloads.galaxy.plan import ParallelPlan, Strategy
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.layout import Layout

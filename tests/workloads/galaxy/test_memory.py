@@ -4,9 +4,9 @@ from math import prod
 import pytest
 
 from tests.workloads.galaxy.plan_samples import cluster, device, small
-from workloads.galaxy.heuristic import even_split
 from workloads.galaxy.memory import KEPT_BLOCK, Load, end_weights, memory_bytes, whole_bytes
 from workloads.galaxy.plan import ParallelPlan, Strategy
+from workloads.galaxy.planning.heuristic import even_split
 from workloads.galaxy.wire_format import WireFormat
 from workloads.transformer import kv_cache
 from workloads.transformer.architecture import TransformerArchitecture

@@ -5,8 +5,8 @@ import torch
 
 from tests.workloads.galaxy.cluster_in_threads import answers, executors, on_all, plan_of
 from tests.workloads.transformer.architectures import ALL, family_name
-from workloads.galaxy.greedy import generated
-from workloads.galaxy.paced import PacedArithmetic
+from workloads.galaxy.engine.greedy import generated
+from workloads.galaxy.engine.paced import PacedArithmetic
 from workloads.galaxy.plan import Strategy
 from workloads.galaxy.profile import DeviceProfile
 from workloads.galaxy.wire_format import WireFormat

@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 
 from benchmarks.galaxy_clusters import part_of
 from tests.workloads.galaxy.plan_samples import MBIT, ROOMY, cluster, clusters, device, small
-from workloads.galaxy.explanation import Limit
-from workloads.galaxy.forecast import forecast
-from workloads.galaxy.heuristic import even_split, galaxys_heuristic
+from workloads.galaxy.forecasting.forecast import forecast
 from workloads.galaxy.memory import Load
 from workloads.galaxy.plan import Strategy
-from workloads.galaxy.plan_error import PlanError
-from workloads.galaxy.plan_problem import PlanProblem
-from workloads.galaxy.planner import plan_cluster
+from workloads.galaxy.planning.explanation import Limit
+from workloads.galaxy.planning.heuristic import even_split, galaxys_heuristic
+from workloads.galaxy.planning.plan_error import PlanError
+from workloads.galaxy.planning.plan_problem import PlanProblem
+from workloads.galaxy.planning.planner import plan_cluster
+from workloads.galaxy.planning.remedy import enough_bytes
 from workloads.galaxy.profile import ClusterProfile, LinkProfile
-from workloads.galaxy.remedy import enough_bytes
 from workloads.galaxy.wire_format import WireFormat
 from workloads.transformer.ladder import named
 

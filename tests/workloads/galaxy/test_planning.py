@@ -7,8 +7,8 @@ import pytest
 
 from augment.problem import Problem, Shape
 from workloads.galaxy.plan import Strategy
-from workloads.galaxy.plan_error import PlanError
-from workloads.galaxy.planning import Chosen, choose
+from workloads.galaxy.planning.choice import Chosen, choose
+from workloads.galaxy.planning.plan_error import PlanError
 from workloads.galaxy.shapes import GalaxyShape
 from workloads.galaxy.wire_format import WireFormat
 

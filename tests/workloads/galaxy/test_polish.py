@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from tests.workloads.galaxy.plan_samples import cluster, device, small
-from workloads.galaxy.balance import Shares
 from workloads.galaxy.memory import Load, memory_bytes
 from workloads.galaxy.plan import Strategy
-from workloads.galaxy.plan_problem import PlanProblem
-from workloads.galaxy.polish import MOST_GAIN, RingPlan, polished
-from workloads.galaxy.ring_choice import RingChoice
+from workloads.galaxy.planning.balance import Shares
+from workloads.galaxy.planning.plan_problem import PlanProblem
+from workloads.galaxy.planning.polish import MOST_GAIN, RingPlan, polished
+from workloads.galaxy.planning.ring_choice import RingChoice
 from workloads.galaxy.wire_format import WireFormat
 
 TILES = (1, 2, 4)

@@ -6,10 +6,10 @@ import time
 import pytest
 
 from tests.workloads.galaxy.cluster_in_threads import connected, in_threads
-from workloads.galaxy.desk import Arrival, Expected, Room
-from workloads.galaxy.link_pace import LinkPace
-from workloads.galaxy.message import HEADER_BYTES, Kind, MessageError
-from workloads.galaxy.ring import Ring
+from workloads.galaxy.engine.desk import Arrival, Expected, Room
+from workloads.galaxy.engine.link_pace import LinkPace
+from workloads.galaxy.engine.message import HEADER_BYTES, Kind, MessageError
+from workloads.galaxy.engine.ring import Ring
 from workloads.transport.link_error import LinkError
 
 LARGE = 1 << 22

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from workloads.galaxy import ring_descent
+from workloads.galaxy.planning import ring_descent
+from workloads.galaxy.planning.ring_order import ring_orders
 from workloads.galaxy.profile import ClusterProfile, LinkProfile
-from workloads.galaxy.ring_order import ring_orders
 
 NUM_BYTES = 1e5
 

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.workloads.galaxy.plan_samples import clusters, small
-from workloads.galaxy.heuristic import even_split
+from workloads.galaxy.forecasting.pass_times import PlanTimes
+from workloads.galaxy.forecasting.ring_work import ring_tiles
 from workloads.galaxy.memory import Load
-from workloads.galaxy.pass_times import PlanTimes
 from workloads.galaxy.plan import ParallelPlan, Strategy
-from workloads.galaxy.plan_problem import PlanProblem
+from workloads.galaxy.planning.heuristic import even_split
+from workloads.galaxy.planning.plan_problem import PlanProblem
+from workloads.galaxy.planning.seats import seats_of
 from workloads.galaxy.profile import ClusterProfile
-from workloads.galaxy.ring_work import ring_tiles
-from workloads.galaxy.seats import seats_of
 from workloads.galaxy.wire_format import WireFormat
 from workloads.transformer.architecture import TransformerArchitecture
 from workloads.transformer.split import Span

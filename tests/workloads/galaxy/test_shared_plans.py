@@ -11,10 +11,10 @@ from tests.workloads.galaxy.plan_samples import ROOMY, cluster, clusters, device
 from workloads.galaxy.given_devices import paced_device
 from workloads.galaxy.memory import Load, shared_need
 from workloads.galaxy.plan import ParallelPlan, Strategy, shares_of
-from workloads.galaxy.plan_bounds import least_ns
-from workloads.galaxy.plan_problem import PlanProblem
+from workloads.galaxy.planning.plan_bounds import least_ns
+from workloads.galaxy.planning.plan_problem import PlanProblem
+from workloads.galaxy.planning.shared_plans import any_shared, best_shared
 from workloads.galaxy.profile import ClusterProfile
-from workloads.galaxy.shared_plans import any_shared, best_shared
 from workloads.galaxy.wire_format import WireFormat
 from workloads.transformer.ladder import named
 

@@ -5,12 +5,12 @@ import torch
 
 from tests.workloads.galaxy.cluster_in_threads import executors, on_all, plan_of
 from tests.workloads.transformer.architectures import GPT2
-from workloads.galaxy.desk import Expected
-from workloads.galaxy.direct_sum import DirectSum
-from workloads.galaxy.executor import Executor
-from workloads.galaxy.inbox import Inbox
-from workloads.galaxy.megatron import RingSum
-from workloads.galaxy.pieces import Pieces
+from workloads.galaxy.engine.desk import Expected
+from workloads.galaxy.engine.direct_sum import DirectSum
+from workloads.galaxy.engine.executor import Executor
+from workloads.galaxy.engine.inbox import Inbox
+from workloads.galaxy.engine.megatron import RingSum
+from workloads.galaxy.engine.pieces import Pieces
 from workloads.galaxy.plan import Strategy
 from workloads.galaxy.wire_format import WireFormat
 from workloads.transformer.layout import Layout

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workloads.galaxy.wire_codec import WireCodec
+from workloads.galaxy.engine.wire_codec import WireCodec
 from workloads.galaxy.wire_format import WireFormat, wire_bytes
 from workloads.transformer.place import Place
 

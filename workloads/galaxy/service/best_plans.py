@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from workloads.galaxy.forecast import Forecast, forecast
+from workloads.galaxy.forecasting.forecast import Forecast, forecast
 from workloads.galaxy.plan import ParallelPlan
-from workloads.galaxy.planner import plan_cluster
+from workloads.galaxy.planning.planner import plan_cluster
 from workloads.galaxy.profile import ClusterProfile
 from workloads.galaxy.service.busy import Busy
 from workloads.galaxy.service.planning import Foreseen

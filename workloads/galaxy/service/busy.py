@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from workloads.galaxy.arithmetic import Arithmetic
+from workloads.galaxy.engine.arithmetic import Arithmetic
 from workloads.protocol import ReadClock
 
 T = TypeVar("T")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import torch
 
-from workloads.galaxy.arithmetic import RealArithmetic
 from workloads.galaxy.device_memory import free_bytes
 from workloads.galaxy.documents import architecture_of, as_document, plan_of
-from workloads.galaxy.executor import Executor
+from workloads.galaxy.engine.arithmetic import RealArithmetic
+from workloads.galaxy.engine.executor import Executor
+from workloads.galaxy.engine.ring import Ring
 from workloads.galaxy.link_probe import answer_probe, probe_link
 from workloads.galaxy.profile import DeviceProfile
 from workloads.galaxy.profiler import profile_device
-from workloads.galaxy.ring import Ring
 from workloads.galaxy.service.busy import TimedArithmetic
 from workloads.galaxy.service.neighbourhood import Doorway, Matter, called
 from workloads.galaxy.service.weights_digest import weights_digest

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from tests.workloads.galaxy.plan_samples import cluster, device, small
-from workloads.galaxy.arithmetic import RealArithmetic
-from workloads.galaxy.heuristic import even_split
+from workloads.galaxy.engine.arithmetic import RealArithmetic
 from workloads.galaxy.plan import Strategy
+from workloads.galaxy.planning.heuristic import even_split
 from workloads.galaxy.service.best_plans import BestPlans
 from workloads.galaxy.service.busy import Busy, TimedArithmetic
 from workloads.galaxy.service.watch import Measured, Watch, slowed

@@ -9,8 +9,8 @@ import pytest
 
 from tests.workloads.galaxy.plan_samples import cluster, device, small
 from tests.workloads.galaxy.service.spoken_devices import KNOWN, answered, talk_with
-from workloads.galaxy.heuristic import even_split
 from workloads.galaxy.plan import Strategy
+from workloads.galaxy.planning.heuristic import even_split
 from workloads.galaxy.profile import ClusterProfile, LinkProfile
 from workloads.galaxy.service.best_plans import BestPlans
 from workloads.galaxy.service.busy import Busy

@@ -16,7 +16,7 @@ from workloads.transformer.split import Span, TensorShare
 from workloads.transformer.stage import Stage
 from workloads.transformer.weight_names import HEAD, TOKENS
 
-_VALUES_AT_ONCE = 1 << 20
+VALUES_AT_ONCE = 1 << 20
 """Of a weight, between where it is read from and where it will lie."""
 
 
@@ -74,20 +74,24 @@ def load_ends(
     return held
 
 
-def load_parts(named_parts: RankWeights, weights: WeightSource, place: Place) -> dict[str, Tensor]:
-    """A rank's weights by their names, each made of its parts.
+def load_parts(
+    named_parts: RankWeights, weights: WeightSource, place: Place, values_at_once: int = VALUES_AT_ONCE
+) -> dict[str, Tensor]:
+    """A rank's weights by their names, each made of its parts, so many values at a time.
 
     Raises:
         WeightError: for a weight that cannot be used.
     """
-    return {name: _joined(parts, weights, place) for name, parts in named_parts.items()}
+    return {name: _joined(parts, weights, place, values_at_once) for name, parts in named_parts.items()}
 
 
-def _joined(parts: tuple[WeightPart, ...], weights: WeightSource, place: Place) -> Tensor:
+def _joined(
+    parts: tuple[WeightPart, ...], weights: WeightSource, place: Place, values_at_once: int
+) -> Tensor:
     """The parts below each other, copied some rows at a time: no more than these are in memory twice."""
     whole = torch.empty(rank_shape(parts), dtype=place.dtype, device=place.device)
     begin = 0
-    for block in (block for part in parts for block in _blocks(part)):
+    for block in (block for part in parts for block in _blocks(part, values_at_once)):
         read = weights.read(block.name, block.spans)
         if tuple(read.shape) != block.shape:
             raise WeightError(
@@ -102,10 +106,10 @@ def _joined(parts: tuple[WeightPart, ...], weights: WeightSource, place: Place) 
     return whole
 
 
-def _blocks(part: WeightPart) -> Iterator[WeightPart]:
+def _blocks(part: WeightPart, values_at_once: int) -> Iterator[WeightPart]:
     """Some rows of a part at a time."""
     rows, *others = part.spans
-    at_once = max(1, _VALUES_AT_ONCE // math.prod(part.shape[1:]))
+    at_once = max(1, values_at_once // math.prod(part.shape[1:]))
     for begin in range(rows.begin, rows.end, at_once):
         some = Span(begin, min(begin + at_once, rows.end))
         yield WeightPart(name=part.name, spans=(some, *others))

@@ -1,5 +1,7 @@
 """A device in another plan keeps what it holds: only what is missing is read, and nothing else comes out."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -31,6 +33,29 @@ from workloads.transformer.split import Span
 from workloads.transformer.want import Want
 
 STRATEGIES = [Strategy.HYBRID, Strategy.TENSOR, Strategy.SEQUENCE]
+
+
+LOAD_IN_A_NEW_HEAP = """
+from benchmarks.anonymous_memory import status_bytes
+from benchmarks.galaxy_limits import ConstantWeights
+from workloads.galaxy.engine.holding import load_holding
+from workloads.galaxy.plan import DevicePart, whole_share
+from workloads.transformer.ladder import named
+from workloads.transformer.place import Place
+from workloads.transformer.split import Span
+import torch
+
+torch.set_num_threads(1)
+architecture = named("bert-large")
+part = DevicePart(device=0, layers=Span(0, 4), share=whole_share(architecture), row_weight=1.0)
+before = status_bytes("VmData")
+place = Place(device=torch.device("cpu"), dtype=torch.float32)
+held = load_holding(architecture, part, ConstantWeights(architecture), place)
+tensors = [each for group in held.groups.values() for each in group.values()]
+print(status_bytes("VmData") - before - sum(each.numel() * each.element_size() for each in tensors))
+"""
+MOST_HOLES_BYTES = 16 << 20
+"""For 16 matrices and an embedding."""
 
 
 class CountedWeights:
@@ -133,3 +158,11 @@ def test_answers_stay_right_from_plan_to_plan(architecture: TransformerArchitect
             found = on_all(devices, lambda each: each.forward(tokens, layout, Want.ALL_ROWS))
             assert relative_error(found[0], expected) < 1e-9
     in_threads([ring.close for ring in rings.values()])
+
+
+@pytest.mark.parametrize("_try", range(3))  # where the heap begins decides too: larger blocks pass some
+def test_loading_leaves_few_holes_in_the_heap(_try: int) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", LOAD_IN_A_NEW_HEAP], capture_output=True, text=True, check=True
+    )
+    assert int(found.stdout) <= MOST_HOLES_BYTES

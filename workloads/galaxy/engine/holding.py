@@ -15,6 +15,10 @@ from workloads.transformer.rank_weights import RankWeights, end_parts, layer_par
 from workloads.transformer.split import Span
 from workloads.transformer.weight_names import HEAD, TOKENS
 
+_VALUES_AT_ONCE = 1 << 15
+"""Of a weight that is read. Small tensors that stay are put where a block was before, so that the next block
+lies elsewhere: glibc's heap has a hole of about a block for each weight. With 4 MiB in a block, devices that
+have no memory to spare could not hold their plan. These take twice the time: 0.6 s for a GB in a file."""
 _ENDS = -1
 """Where the embeddings and the head are, among numbers of layers."""
 
@@ -63,7 +67,7 @@ def load_holding(
         source = _HeldFirst(group, before, weights)
         same = {name: group[name] for name in parts if before.get(name) == parts[name]}
         missing = {name: named for name, named in parts.items() if name not in same}
-        old.groups[index] = same | load_parts(missing, source, place)
+        old.groups[index] = same | load_parts(missing, source, place, _VALUES_AT_ONCE)
         old.parts[index] = parts
     _tie(architecture, part, old.groups[_ENDS])
     return old

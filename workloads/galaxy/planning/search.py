@@ -15,7 +15,7 @@ from workloads.galaxy.plan import Strategy
 from workloads.galaxy.planning.plan_bounds import least_ns
 from workloads.galaxy.planning.plan_problem import PlanProblem
 from workloads.galaxy.planning.shared_plans import Found, any_shared, best_shared
-from workloads.galaxy.planning.subsets import subsets_of
+from workloads.galaxy.planning.subsets import MANY, subsets_of
 from workloads.galaxy.planning.whole_plans import best_local, best_pipeline, best_sequence
 
 _WHOLE: Mapping[Strategy, Callable[[PlanProblem, float], Found | None]] = {
@@ -37,7 +37,7 @@ def best_of_each(problem: PlanProblem) -> dict[Strategy, Found]:
     for subset in _promising(problem):
         latest = min((one.latency_ns for one in found.values()), default=inf)
         if subset[0] >= latest:
-            break
+            continue
         best = best_shared(problem, subset[1], latest)
         if best is not None:
             found[best.plan.strategy] = best
@@ -54,11 +54,14 @@ def all_together(problem: PlanProblem) -> Found | None:
 
 
 def _promising(problem: PlanProblem) -> list[tuple[float, tuple[int, ...]]]:
-    """Subsets that may share layers, those that could be fastest first, each with the least it could take."""
+    """Subsets that may share layers, those that could be fastest first, each with the least it could take.
+
+    Plans of more than ``MANY`` devices take long to play, but not where a good one of fewer is known.
+    """
     if not any(strategy in SHARED for strategy in problem.strategies):
         return []
     bounds = ((least_ns(problem, devices), devices) for devices in _subsets(problem))
-    return sorted(bounds)
+    return sorted(bounds, key=lambda one: (len(one[1]) > MANY, *one))
 
 
 def _subsets(problem: PlanProblem) -> Iterator[tuple[int, ...]]:

@@ -13,20 +13,20 @@ from workloads.galaxy.planning.ring_choice import RingChoice
 from workloads.galaxy.planning.ring_order import MOST_ORDERED, ring_orders
 from workloads.galaxy.planning.seats import seats_of
 from workloads.galaxy.planning.short_memory import within_memory
-from workloads.galaxy.planning.subsets import MANY, row_weights
+from workloads.galaxy.planning.subsets import MANY, MOST_WHOLE, row_weights
 from workloads.galaxy.wire_format import wire_bytes
 from workloads.transformer.architecture import TransformerArchitecture
 
 _TILES = (2, 4, 1, 8, 3, 6, 12, 16)
 """Numbers of tiles of each device's rows, the likely ones first."""
 _TILES_OF_MANY = (2, 1, 4, 8, 16)
-"""Each of more than ``MANY`` devices has few rows."""
+"""Of more than ``MOST_WHOLE`` devices out of more than ``MANY``: each has few rows."""
 _ENOUGH = 1.005
 """Of the least that any plan of some devices can take."""
 _WORTH_OF_MANY = 1.02
 """By how much a plan of more than ``MANY`` must beat what was found to be looked for."""
 _NEAR_OF_MANY = 1.25
-"""Times what was found: a ring of more than ``MANY`` whose first number of tiles takes longer is left."""
+"""Times what was found: a ring out of more than ``MANY`` whose first number of tiles takes longer is left."""
 _MOST_TURNED = 2
 """Of the orders of four devices, that are also begun with each other device."""
 _MOST_TILES = 4096
@@ -52,9 +52,9 @@ def best_shared(problem: PlanProblem, devices: Sequence[int], limit_ns: float = 
 
     The limit only spares work: which plan is found does not depend on it. But where one takes hardly longer
     than any plan of these devices must, none is looked for behind it. Plans of up to ``MOST_ORDERED`` devices
-    are polished where they come near, if there are no more than ``MANY`` to choose from. Of more than
-    ``MANY`` devices, what is found may be slower than the fastest by some percent, and must beat the limit by
-    2 %.
+    are polished where they come near, if there are no more than ``MANY`` to choose from. Out of more than
+    ``MANY``, what is found may be slower than the fastest by some percent; with more than ``MANY`` it must
+    beat the limit by 2 %.
     """
     is_polished = len(devices) <= MOST_ORDERED and len(problem.cluster.devices) <= MANY
     near = MOST_GAIN if is_polished else 1.0
@@ -95,15 +95,16 @@ def _made_better(problem: PlanProblem, look: RingPlan) -> RingPlan:
 
 def _best_tiles(problem: PlanProblem, ring: RingChoice, limit_ns: float, enough_ns: float) -> RingPlan | None:
     """The fastest number of tiles of a ring; None where none is under the limit."""
-    is_many = len(ring.order) > MANY
-    limit_ns, near = (limit_ns / _WORTH_OF_MANY, _NEAR_OF_MANY) if is_many else (limit_ns, 1.0)
+    is_of_many = len(problem.cluster.devices) > MANY
+    near = _NEAR_OF_MANY if is_of_many else 1.0
+    limit_ns = limit_ns / _WORTH_OF_MANY if len(ring.order) > MANY else limit_ns
     best: RingPlan | None = None
     for num_tiles in _tile_counts(problem, ring):
         latest = limit_ns if best is None else min(limit_ns, best.latency_ns)
         if ring.sending_ns(problem) >= latest or (best is not None and best.latency_ns <= enough_ns):
             break
         look = _with_tiles(problem, replace(ring, num_tiles=num_tiles), latest * near)
-        if is_many and best is None and look.is_late:
+        if is_of_many and best is None and look.is_late:
             break
         if look.found is not None:
             best, near = look.found, 1.0
@@ -163,7 +164,8 @@ def _tile_counts(problem: PlanProblem, ring: RingChoice) -> Sequence[int]:
         return (problem.num_tiles,)
     if most < 2:
         return (1,)
-    return [count for count in (_TILES if num <= MANY else _TILES_OF_MANY) if count <= most]
+    is_few = num <= MOST_WHOLE or len(problem.cluster.devices) <= MANY
+    return [count for count in (_TILES if is_few else _TILES_OF_MANY) if count <= most]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,16 +77,22 @@ def _best_stages(problem: PlanProblem, wire: WireFormat, limit_ns: float) -> Fou
 def _best_rows(problem: PlanProblem, wire: WireFormat, limit_ns: float) -> Found | None:
     layers, is_many = Span(0, problem.architecture.num_layers), len(_devices(problem)) > MANY
     best: Found | None = None
-    for shared in sorted(_rows_shared(problem, wire), key=lambda one: one.least_ns):
+    # Many devices take long to play, but not where a good plan of fewer is known.
+    found = sorted(_rows_shared(problem, wire), key=lambda one: (len(one.order) > MANY, one.least_ns))
+    for shared in found:
         latest = limit_ns if best is None else min(limit_ns, best.latency_ns)
         if shared.least_ns >= latest:
-            break
+            continue
         order = shared.order
         plan = _plan(problem, Strategy.SEQUENCE, order, (layers,) * len(order), shared.weights, wire)
         tiled = [replace(plan, num_tiles=count) for count in _row_tiles(problem, len(order))]
-        if is_many and _fastest(problem, tiled[:1], _NEAR_OF_MANY * latest) is None:
-            continue
-        best = _fastest(problem, tiled, latest) or best
+        if is_many:
+            first = _fastest(problem, tiled[:1], _NEAR_OF_MANY * latest)
+            if first is None:
+                continue
+            if first.latency_ns < latest:
+                best, latest = first, first.latency_ns
+        best = _fastest(problem, tiled[is_many:], latest) or best
     return best
 
 

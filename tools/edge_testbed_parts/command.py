@@ -77,7 +77,7 @@ def _status(asked: argparse.Namespace) -> int:
     if asked.is_json:
         sys.stdout.write(json.dumps([status_json(testbed) for testbed in found], indent=1) + "\n")
     elif not asked.is_quiet:
-        sys.stdout.write("".join(f"{status_text(testbed)}\n" for testbed in found))
+        sys.stdout.write("".join(f"{status_text(testbed)}\n" for testbed in found) or "no testbed\n")
     for testbed in found:
         if testbed.is_changing:
             raise TestbedError(

@@ -10,7 +10,8 @@ MOST_WHOLE = 8
 """Devices of which all subsets are looked at; of more, those that are best by one measure."""
 MANY = 16
 """Of more devices, playing a plan takes so long that not all are."""
-_ROW_STEPS = 32
+_ROW_STEPS, _ROW_STEPS_OF_MANY = 32, 8
+"""In which an even share of rows is moved: finer ones take longer to find."""
 _MORE_ROWS = 1.5
 _MOST_OF_TWO = 1.4
 _LEAST_ROWS = 0.25
@@ -48,8 +49,9 @@ def row_weights(ring: Sequence[LinkProfile]) -> list[tuple[float, ...]]:
     per_byte = [1.0 / link.rate for link in ring]
     if num < 3 or max(per_byte) <= (1 + SAME) * min(per_byte):
         return [even, *_uneven(num)]
-    weights, step = [1.0] * num, 1.0 / _ROW_STEPS
-    for _ in range(_ROW_STEPS * num):
+    num_steps = _ROW_STEPS_OF_MANY if num > MANY else _ROW_STEPS
+    weights, step = [1.0] * num, 1.0 / num_steps
+    for _ in range(num_steps * num):
         busy = [
             (2 * num - weights[place] - weights[(place + 1) % num]) * time
             for place, time in enumerate(per_byte)

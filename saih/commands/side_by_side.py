@@ -40,8 +40,8 @@ def side_by_side(
     num_shares = min(len(items), SHARES_OF_PROCESS * num_processes)
     shares = [slice(first, None, num_shares) for first in range(num_shares)]
     found: list[Any] = [_MISSING] * len(items)
-    gc.freeze()  # a collection in a process would copy the pages of all that lives
     queue, others = _queue(num_shares), []
+    gc.freeze()  # a collection in a process would copy the pages of all that lives
     try:
         for _ in range(1, num_processes):
             others += _begun(function, items, shares, queue)
